@@ -1,0 +1,205 @@
+"""Everything that travels between stages. A message says what happened; it is frozen and owned by nobody.
+
+Samples are float32 mono in -1..1. A *turn* is an integer from the TurnClock, a *revision* counts how often the
+user went on speaking within one turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+Language = Literal["en", "fr"]
+SAMPLE_RATE_HZ = 16_000
+"""Rate of everything between the microphone's resampler and the recogniser."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFrame:
+    """A piece of microphone sound at the device's own rate."""
+
+    samples: Samples
+    """[n] mono"""
+    sample_rate_hz: int
+    captured_at: float
+    """monotonic seconds at which the first sample was captured"""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceOnset:
+    """Something like a voice began; the reply is ducked until it is known whether it is one."""
+
+    at: float
+    """monotonic seconds"""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceRejected:
+    """The onset was not speech after all; the reply rises again."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """The user is speaking: a turn is open and every older one has ended."""
+
+    turn: int
+    revision: int
+    at: float
+    """monotonic seconds of the first voiced sample"""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechChunk:
+    """The next piece of the user's speech, sent while it goes on; the first holds the pre-roll."""
+
+    turn: int
+    revision: int
+    samples: Samples
+    """[n] at 16 kHz"""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """The user paused (`final` false) or has finished (`final` true)."""
+
+    turn: int
+    revision: int
+    samples: Samples
+    """[n] at 16 kHz, the whole utterance with its pre-roll"""
+    final: bool
+    speech_ended_at: float
+    """monotonic seconds of the last voiced sample"""
+    echo_suspected: bool = False
+    """the assistant was audible while this was spoken"""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was understood; empty text when it was not speech."""
+
+    turn: int
+    revision: int
+    text: str
+    stable: int
+    """leading characters of `text` that will not change"""
+    language: Language
+    final: bool
+    confidence: float = 1.0
+    """0..1, the engine's own measure"""
+    complete: bool = False
+    """the words form a whole command, so the turn may end early"""
+    source: str = ""
+    """which path of the engine the words come from, e.g. "grammar" or "words" """
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A speakable unit of the reply."""
+
+    turn: int
+    revision: int
+    index: int
+    text: str
+    """may be empty when the reply is only an action"""
+    last: bool
+    language: Language = "en"
+    chime: bool = False
+    """a short tone comes before it"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """From this sample of a sentence's sound on, this many of its characters have been said."""
+
+    sample: int
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A chunk of a sentence's sound."""
+
+    turn: int
+    revision: int
+    index: int
+    """of the sentence"""
+    samples: Samples
+    sample_rate_hz: int
+    marks: tuple[Mark, ...] = ()
+    """samples counted from the start of this chunk"""
+    ends_sentence: bool = False
+    last: bool = False
+    """nothing of this turn follows"""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackStarted:
+    """The first voiced sample of a turn leaves the speaker."""
+
+    turn: int
+    revision: int
+    at: float
+    """monotonic seconds"""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How much of a sentence has left the speaker so far."""
+
+    turn: int
+    revision: int
+    index: int
+    characters: int
+    finished: bool = False
+    """the whole turn has been played"""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Something to say unasked: it waits for a gap, then is a turn of its own."""
+
+    text: str
+    language: Language
+    chime: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed; whoever watches the time looks at it."""
+
+    at: float
+    """monotonic seconds"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEvent:
+    """A sound device went, came back or changed."""
+
+    kind: Literal["input", "output"]
+    state: Literal["lost", "silent", "restored", "changed"]
+    device: str
+    text: str
+    """what to tell the user, in plain English"""
+
+
+@dataclass(frozen=True, slots=True)
+class EchoDropped:
+    """A turn that the assistant's own voice had opened was recognised as such and dropped."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFailed:
+    """One turn was lost to an error; the assistant goes on."""
+
+    turn: int
+    stage: str
+    error: str

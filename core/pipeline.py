@@ -1,0 +1,147 @@
+"""Joins the stages by bounded queues: starts, stops, routes each message by its type, and lets observers look on.
+
+`Pipeline.start()` gives each stage a thread; `Pipeline.step()` runs them all from one thread, in a seeded or a
+downstream-first order, so that whole dialogues are deterministic.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.messages import Sentence, Speech, SpeechChunk, SpeechStarted, Transcript, Utterance
+from core.stage import Inbox, Stage, StageThread, TurnClock
+from core.utils.errors import StageCrashedError
+
+logger = logging.getLogger(__name__)
+
+QUEUE_SIZES = {"stt": 256, "llm": 8, "tts": 16, "play": 8}
+"""Bounds in messages. Speech chunks are 32 ms, so the recogniser may lag by 8 s; the rest applies back-pressure."""
+
+ROUTES: dict[type, str] = {
+    SpeechStarted: "stt",
+    SpeechChunk: "stt",
+    Utterance: "stt",
+    Transcript: "llm",
+    Sentence: "tts",
+    Speech: "play",
+}
+"""Which stage takes which message. What is not listed goes to observers only."""
+
+JOIN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stage, its name, and where its messages come from (None: a bounded queue made here)."""
+
+    name: str
+    stage: Stage
+    source: Inbox | None = None
+
+
+class Pipeline:
+    """The assistant's stages, in the order of the data's flow."""
+
+    def __init__(self, parts: Sequence[Part], clock: TurnClock) -> None:
+        self.clock = clock
+        self._queues: dict[str, queue.Queue[Any]] = {}
+        self._observers: dict[type, list[Callable[[Any], None]]] = {}
+        self._crash: StageCrashedError | None = None
+        self._crashed = threading.Event()
+        self.threads: list[StageThread] = []
+        self._loaded: list[Stage] = []
+        for part in parts:
+            inbox = part.source
+            if inbox is None:
+                inbox = self._queues[part.name] = queue.Queue(QUEUE_SIZES[part.name])
+            thread = StageThread(part.name, part.stage, inbox, clock, self._deliver)
+            thread.crashed = self._stage_crashed
+            self.threads.append(thread)
+
+    def observe(self, message_type: type, callback: Callable[[Any], None]) -> None:
+        """Call `callback` with every message of this type, on the thread that sends it; it must return at once."""
+        self._observers.setdefault(message_type, []).append(callback)
+
+    def publish(self, message: Any) -> None:
+        """Show a message that comes from outside the stages to the observers."""
+        for callback in self._observers.get(type(message), ()):
+            callback(message)
+
+    def load(self) -> None:
+        """Load every stage; those already loaded are closed again if one fails."""
+        try:
+            for thread in self.threads:
+                thread.stage.load()
+                self._loaded.append(thread.stage)
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self) -> None:
+        """Give each stage its thread, the last of the flow first."""
+        for thread in reversed(self.threads):
+            thread.start()
+
+    def wait(self, timeout: float) -> None:
+        """Wait; raises StageCrashedError, with the original error as its cause, once a stage has crashed."""
+        if self._crashed.wait(timeout):
+            assert self._crash is not None
+            raise self._crash
+
+    def step(self, seed: random.Random | None = None) -> bool:
+        """Run the stages from the calling thread: one `step()` of the stage furthest downstream that has work,
+        or, with `seed`, of any that has. False when none has.
+        """
+        order = list(reversed(self.threads))
+        if seed is not None:
+            seed.shuffle(order)
+        return any(thread.step() for thread in order)
+
+    def drain(self) -> None:
+        """Step until nothing is left to do."""
+        while self.step():
+            continue
+
+    def interrupt(self) -> None:
+        """End the current turn: whatever it has under way is dropped."""
+        self.clock.cancel(self.clock.current)
+
+    def close(self) -> None:
+        """Stop all threads, in the order of the flow, and close every loaded stage."""
+        for thread in self.threads:
+            thread.stop()
+        for thread in self.threads:
+            if not thread.join(JOIN_S):
+                logger.warning("stage %s did not stop within %.0f s", thread.name, JOIN_S)
+            thread.finish()
+        while self._loaded:
+            self._loaded.pop().close()
+
+    def queue_sizes(self) -> dict[str, int]:
+        """Messages waiting before each stage."""
+        return {name: inbox.qsize() for name, inbox in self._queues.items()}
+
+    def _deliver(self, message: Any, wait_s: float) -> bool:
+        target = ROUTES.get(type(message))
+        inbox = self._queues.get(target) if target else None
+        if inbox is not None:
+            try:
+                inbox.put(message, wait_s > 0, wait_s if wait_s > 0 else None)
+            except queue.Full:
+                return False
+        self.publish(message)
+        return True
+
+    def _stage_crashed(self, name: str, error: BaseException) -> None:
+        if self._crash is None:
+            self._crash = StageCrashedError(f"the {name} stage crashed: {error}")
+            self._crash.__cause__ = error
+            for thread in self.threads:
+                thread.stop()
+            self._crashed.set()

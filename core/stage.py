@@ -1,0 +1,227 @@
+"""A stage turns messages into messages; StageThread runs one, drops what is stale, and ends it when its turn ends.
+
+Stages see no queue, thread or cancellation: closing a stage's generator is the only way work is stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from core.messages import TurnFailed
+from core.utils.errors import InferenceError
+
+logger = logging.getLogger(__name__)
+
+WAIT_S = 0.05
+"""the longest a stage thread waits before it looks whether it should stop"""
+
+
+class TurnClock:
+    """Which turn, and which revision of it, is current. Everything older is stale. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._turn = 0
+        self._revision = 0
+        self._ended = True
+
+    @property
+    def current(self) -> int:
+        with self._lock:
+            return self._turn
+
+    @property
+    def revision(self) -> int:
+        """Revision of the current turn."""
+        with self._lock:
+            return self._revision
+
+    def open(self) -> int:
+        """Open a turn, which makes every older message stale, and return it."""
+        with self._lock:
+            self._turn += 1
+            self._revision = 0
+            self._ended = False
+            return self._turn
+
+    def open_after(self, turn: int) -> int | None:
+        """Open a turn only if `turn` is still the current one; else None."""
+        with self._lock:
+            if self._turn != turn:
+                return None
+            self._turn += 1
+            self._revision = 0
+            self._ended = False
+            return self._turn
+
+    def revise(self, turn: int) -> int | None:
+        """The user went on speaking: the turn's next revision, or None if the turn is over."""
+        with self._lock:
+            if self._turn != turn or self._ended:
+                return None
+            self._revision += 1
+            return self._revision
+
+    def cancel(self, turn: int) -> bool:
+        """End a turn if it is still current; what it has under way becomes stale."""
+        with self._lock:
+            if self._turn != turn or self._ended:
+                return False
+            self._ended = True
+            return True
+
+    def is_stale(self, message: object) -> bool:
+        """Whether a message belongs to an older turn or revision. What has no turn never is."""
+        turn = getattr(message, "turn", None)
+        if turn is None:
+            return False
+        with self._lock:
+            if turn != self._turn or self._ended:
+                return True
+            return bool(getattr(message, "revision", self._revision) != self._revision)
+
+
+class Stage(Protocol):
+    """One part of the pipeline."""
+
+    def load(self) -> None:
+        """Get ready; raises ModelError or DeviceError. Called once, before the first message."""
+        ...
+
+    def process(self, message: Any) -> Iterator[Any]:
+        """Answer one message with any number of them. Closed early when the message becomes stale."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back. Called once."""
+        ...
+
+
+class Inbox(Protocol):
+    """Where a stage's messages come from: a bounded queue, the microphone, a ticker."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """The next message; raises queue.Empty after `timeout` seconds without one."""
+        ...
+
+
+class StageThread:
+    """Runs one stage: `step()` in a loop of its own thread, or called by a scheduler.
+
+    `deliver(message, timeout)` hands an output on and returns False when its receiver has no room yet.
+    An InferenceError loses that turn and is reported by `failed`; any other error ends the loop through `crashed`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stage: Stage,
+        inbox: Inbox,
+        clock: TurnClock,
+        deliver: Callable[[Any, float], bool],
+    ) -> None:
+        self.name = name
+        self.stage = stage
+        self.inbox = inbox
+        self.dropped_stale = 0
+        self.crashed: Callable[[str, BaseException], None] = lambda name, error: None
+        self._clock = clock
+        self._deliver = deliver
+        self._work: Iterator[Any] | None = None
+        self._message: Any = None
+        self._pending: deque[Any] = deque()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Run the stage in a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name=f"merline-{self.name}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end; it does within `WAIT_S` and the time between two yields of its stage."""
+        self._stopping.set()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread; True when it has ended."""
+        if self._thread is None:
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def step(self, wait_s: float = 0.0) -> bool:
+        """One unit of work: hand on one message, advance the stage by one, or take one message in.
+
+        Returns False when there was nothing to do within `wait_s`.
+        """
+        if self._work is not None and self._clock.is_stale(self._message):
+            self._abandon()
+            return True
+        if self._pending:
+            return self._hand_on(wait_s)
+        if self._work is not None:
+            self._advance()
+            return True
+        return self._accept(wait_s)
+
+    def finish(self) -> None:
+        """Close the generator under way, if any; after this the stage holds no work."""
+        self._abandon()
+
+    def _accept(self, wait_s: float) -> bool:
+        try:
+            message = self.inbox.get(wait_s > 0, wait_s if wait_s > 0 else None)
+        except queue.Empty:
+            return False
+        if self._clock.is_stale(message):
+            self.dropped_stale += 1
+            return True
+        self._message = message
+        self._work = iter(self.stage.process(message))
+        return True
+
+    def _advance(self) -> None:
+        assert self._work is not None
+        try:
+            output = next(self._work)
+        except StopIteration:
+            self._work = self._message = None
+        except InferenceError as error:
+            turn = getattr(self._message, "turn", self._clock.current)
+            logger.error("turn %s lost in %s: %s", turn, self.name, error)
+            self._work = self._message = None
+            self._pending.append(TurnFailed(turn, self.name, str(error)))
+        else:
+            self._pending.append(output)
+
+    def _hand_on(self, wait_s: float) -> bool:
+        if self._clock.is_stale(self._pending[0]):
+            self._pending.popleft()
+            self.dropped_stale += 1
+            return True
+        if not self._deliver(self._pending[0], wait_s):
+            return False
+        self._pending.popleft()
+        return True
+
+    def _abandon(self) -> None:
+        work, self._work, self._message = self._work, None, None
+        self._pending.clear()
+        close = getattr(work, "close", None)
+        if close is not None:
+            close()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self.step(WAIT_S)
+        except Exception as error:  # the one place: whatever a stage raises must reach the pipeline
+            logger.exception("stage %s crashed", self.name)
+            self.crashed(self.name, error)
+        finally:
+            self._abandon()

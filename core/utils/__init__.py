@@ -1,0 +1,1 @@
+"""Leaf modules with a name each: errors, paths, configuration, clocks. They import nothing else of Merline."""

@@ -1,0 +1,235 @@
+"""Every setting, typed and checked before any thread starts. config.yaml documents them; a test keeps the two equal."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.utils.errors import ConfigError
+
+PROJECT_FOLDER = Path(__file__).resolve().parents[2]
+DEFAULT_FILE = PROJECT_FOLDER / "config.yaml"
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
+Seconds = Annotated[float, Field(gt=0.0, le=3600.0)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and no key it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AudioConfig(Section):
+    backend: Literal["auto", "sounddevice", "pyaudio"] = "auto"
+    input_device: int | str | None = None
+    output_device: int | str | None = None
+    block_ms: Annotated[int, Field(ge=5, le=100)] = 20
+    output_latency_ms: Annotated[int, Field(ge=10, le=500)] = 60
+    stall_s: Seconds = 1.5
+    duck_db: Annotated[float, Field(ge=20.0, le=90.0)] = 40.0
+
+
+class VadConfig(Section):
+    engine: Literal["auto", "silero", "webrtc", "energy"] = "auto"
+    threshold: Fraction = 0.5
+    release: Fraction = 0.35
+    far_end_threshold: Fraction = 0.8
+    onset_ms: Milliseconds = 60
+    min_speech_ms: Milliseconds = 200
+    far_end_min_speech_ms: Milliseconds = 350
+    pre_roll_ms: Milliseconds = 300
+    max_speech_s: Seconds = 30.0
+
+
+class EndpointConfig(Section):
+    provisional_ms: Milliseconds = 200
+    complete_ms: Milliseconds = 350
+    incomplete_ms: Milliseconds = 800
+
+
+class EchoConfig(Section):
+    canceller: Literal["auto", "aec3", "off"] = "auto"
+    guard: bool = True
+    tail_ms: Milliseconds = 400
+    noise_suppression: bool = False
+
+
+class SttConfig(Section):
+    engine: Literal["auto", "pocketsphinx"] = "auto"
+
+
+class LlmConfig(Section):
+    engine: Literal["auto", "skills"] = "auto"
+
+
+class TtsConfig(Section):
+    engine: Literal["auto", "espeak"] = "auto"
+    rate_wpm: Annotated[int, Field(ge=80, le=450)] = 170
+    pitch: Annotated[int, Field(ge=0, le=99)] = 50
+    voice_en: str = "en-us"
+    voice_fr: str = "fr-fr"
+
+
+class SkillsConfig(Section):
+    enabled: tuple[str, ...] = ()
+    snooze_min: Annotated[int, Field(ge=1, le=120)] = 5
+
+
+class MemoryConfig(Section):
+    enabled: bool = True
+    history_turns: Annotated[int, Field(ge=1, le=10_000)] = 200
+
+
+class ViewConfig(Section):
+    style: Literal["auto", "rich", "plain"] = "auto"
+
+
+class LogConfig(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    file: bool = True
+    max_mb: Annotated[float, Field(gt=0, le=1000)] = 5.0
+    files: Annotated[int, Field(ge=1, le=100)] = 3
+
+
+class SetupConfig(Section):
+    full_packages: bool = True
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    language: Literal["auto", "en", "fr"] = "auto"
+    audio: AudioConfig = AudioConfig()
+    vad: VadConfig = VadConfig()
+    endpoint: EndpointConfig = EndpointConfig()
+    echo: EchoConfig = EchoConfig()
+    stt: SttConfig = SttConfig()
+    llm: LlmConfig = LlmConfig()
+    tts: TtsConfig = TtsConfig()
+    skills: SkillsConfig = SkillsConfig()
+    memory: MemoryConfig = MemoryConfig()
+    view: ViewConfig = ViewConfig()
+    log: LogConfig = LogConfig()
+    setup: SetupConfig = SetupConfig()
+
+
+def load_config(path: Path | None = None, settings: Iterable[str] = ()) -> Config:
+    """Read the configuration from `path` (default: config.yaml beside main.py) and apply `section.key=value` settings.
+
+    Raises ConfigError naming the dotted key, the value and the cure.
+    """
+    values = _read(path)
+    for setting in settings:
+        _apply(values, setting)
+    return parse_config(values, origin=str(path or DEFAULT_FILE.name))
+
+
+def parse_config(values: Mapping[str, Any], origin: str = "configuration") -> Config:
+    """Check plain values against the schema. Raises ConfigError."""
+    try:
+        config = Config.model_validate(dict(values))
+    except ValidationError as error:
+        problems = "\n".join(_explain(problem) for problem in error.errors())
+        raise ConfigError(f"{origin}:\n{problems}" if "\n" in problems else f"{origin}: {problems}") from None
+    _check_relations(config)
+    return config
+
+
+def _check_relations(config: Config) -> None:
+    if config.vad.release >= config.vad.threshold:
+        raise ConfigError(
+            f"vad.release: {config.vad.release} must be below vad.threshold ({config.vad.threshold}); lower it"
+        )
+    endpoint = config.endpoint
+    if not endpoint.provisional_ms <= endpoint.complete_ms <= endpoint.incomplete_ms:
+        raise ConfigError(
+            "endpoint: provisional_ms <= complete_ms <= incomplete_ms must hold, got "
+            f"{endpoint.provisional_ms}, {endpoint.complete_ms}, {endpoint.incomplete_ms}"
+        )
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    import yaml
+
+    file = path or DEFAULT_FILE
+    if path is None and not file.exists():
+        return {}
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror}); check the path given to --config") from error
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: is not a UTF-8 text file; save it as UTF-8") from None
+    try:
+        values = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise ConfigError(f"{file}: is not valid YAML{where}: {problem}; correct that line") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{file}: must hold `section:` blocks with `key: value` lines, not a {type(values).__name__}")
+    return {key: {} if value is None and key in _SECTIONS else value for key, value in values.items()}
+
+
+def _apply(values: dict[str, Any], setting: str) -> None:
+    import yaml
+
+    dotted, equals, raw = setting.partition("=")
+    if not equals or not dotted.strip():
+        raise ConfigError(f"--set {setting}: write it as section.key=value, e.g. --set vad.threshold=0.6")
+    try:
+        value = yaml.safe_load(raw)
+    except yaml.YAMLError:
+        value = raw
+    *parents, leaf = dotted.strip().split(".")
+    node = values
+    for parent in parents:
+        child = node.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"--set {setting}: {parent} is a value, not a section")
+        node = child
+    node[leaf] = value
+
+
+_SECTIONS = {
+    name: field.annotation
+    for name, field in Config.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+
+
+def _known_keys(parents: tuple[str, ...]) -> list[str]:
+    if not parents:
+        return list(Config.model_fields)
+    section = _SECTIONS.get(parents[0])
+    return list(section.model_fields) if section else []
+
+
+def _explain(problem: Any) -> str:
+    location = tuple(str(part) for part in problem["loc"] if part not in ("int", "str", "constrained-str"))
+    dotted = ".".join(location)
+    value = problem.get("input")
+    if problem["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(location[-1], _known_keys(location[:-1]), n=1, cutoff=0.5)
+        if close:
+            return f"{dotted}: unknown setting; did you mean '{close[0]}'?"
+        elsewhere = [s for s, section in _SECTIONS.items() if location[-1] in section.model_fields]
+        if elsewhere:
+            return f"{dotted}: unknown setting; did you mean '{elsewhere[0]}.{location[-1]}'?"
+        return f"{dotted}: unknown setting; known here: {', '.join(_known_keys(location[:-1]))}"
+    if problem["type"] == "literal_error":
+        expected = problem["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+        close = difflib.get_close_matches(str(value), expected.split(", "), n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        return f"{dotted}: {value!r} is not one of {expected}{hint}"
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    return f"{dotted}: {value!r} is not accepted: {message}"
