@@ -1,0 +1,120 @@
+"""The command line: parses it, loads the configuration, runs the command, and maps errors to exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from core.utils.config import Config, load_config
+from core.utils.errors import MerlineError
+
+logger = logging.getLogger(__name__)
+
+COMMANDS = {
+    "talk": "talk and be answered aloud (the default)",
+    "chat": "type instead of talking; works in a pipe, one reply a line",
+    "ask": "answer a spoken question in a WAV file",
+    "say": "speak a text, or write it to a WAV file",
+    "transcribe": "write down what is said in a WAV file",
+    "check": "the safe-launch self-check",
+    "devices": "list microphones and speakers",
+    "data": "export or erase everything Merline keeps about you",
+    "bench": "measure this machine",
+}
+INTERRUPTED = 130
+
+CommandRun = Callable[[argparse.Namespace, Config], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 fine, 1 failed, 2 bad usage or configuration, 3 audio device or GPU."""
+    arguments = parse(list(sys.argv[1:] if argv is None else argv))
+    try:
+        config = load_config(arguments.config, arguments.set)
+        return _run(arguments, config)
+    except MerlineError as error:
+        logger.debug("ended by", exc_info=True)
+        print(f"merline: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our output has gone; stdout is closed here so that the interpreter does not complain at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Parse the command line; no command means `talk`. Ends the program with code 2 on bad usage."""
+    parser = _parser()
+    options = {"--config", "--set", "--log-level"}
+    position = 0
+    while position < len(argv) and argv[position].startswith("-"):
+        position += 2 if argv[position] in options else 1
+    if position >= len(argv) and not {"-h", "--help", "--version"} & set(argv):
+        argv = [*argv, "talk"]
+    return parser.parse_args(argv)
+
+
+def _run(arguments: argparse.Namespace, config: Config) -> int:
+    from core.app.logs import set_up_logs
+
+    set_up_logs(config.log, arguments.log_level, to_terminal=arguments.command != "talk" or not sys.stdout.isatty())
+    module = import_module(f"core.app.{arguments.command}")
+    run: CommandRun = module.run
+    return run(arguments, config)
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help="another configuration")
+    common.add_argument(
+        "--set",
+        action="append",
+        metavar="SECTION.KEY=VALUE",
+        default=argparse.SUPPRESS,
+        help="change one setting; may be given again",
+    )
+    common.add_argument("--offline", action="store_true", default=argparse.SUPPRESS, help="never use the network")
+    common.add_argument(
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        default=argparse.SUPPRESS,
+        help="debug explains every decision",
+    )
+    parser = argparse.ArgumentParser(
+        prog="main.py", description="Merline, a voice assistant that lives on your own computer.", parents=[common]
+    )
+    parser.set_defaults(config=None, set=[], offline=False, log_level=None)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    made = {
+        name: commands.add_parser(name, help=text, parents=[common], description=text)
+        for name, text in COMMANDS.items()
+    }
+    commands.add_parser("test", help="run the test-suite, passing pytest's arguments through")
+    _add_arguments(made)
+    return parser
+
+
+def _add_arguments(commands: dict[str, argparse.ArgumentParser]) -> None:
+    for name in ("ask", "transcribe"):
+        commands[name].add_argument("input", type=Path, metavar="IN.wav", help="a WAV file")
+    for name in ("ask", "say"):
+        commands[name].add_argument("--out", type=Path, metavar="OUT.wav", help="write the speech to a WAV file")
+    for name in ("ask", "transcribe", "check", "devices", "bench"):
+        commands[name].add_argument("--json", action="store_true", help="print one JSON object")
+    commands["say"].add_argument("text", nargs="+", help="what to say")
+    for name in ("say", "chat"):
+        commands[name].add_argument("--language", choices=["en", "fr"], help="default: the configured language")
+    commands["check"].add_argument("--full", action="store_true", help="load the full engines too")
+    commands["data"].add_argument("action", choices=["export", "erase"], help="what to do with your data")
+    commands["data"].add_argument("file", nargs="?", type=Path, metavar="FILE", help="export: where to write it")
+    commands["data"].add_argument("--yes", action="store_true", help="erase: do not ask")
+    commands["bench"].add_argument(
+        "what", nargs="?", default="all", metavar="WHAT", help="what to measure; default: all"
+    )

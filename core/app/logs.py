@@ -1,0 +1,67 @@
+"""Where log lines go: a rotated file in the data folder, and the terminal when it is not drawn on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from logging.handlers import RotatingFileHandler
+
+from core.utils.config import LogConfig
+from core.utils.errors import DataError
+from core.utils.paths import make_data_folder
+
+FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
+
+
+class PrivateFileHandler(RotatingFileHandler):
+    """A rotating log file that only its owner can read; a full disk costs log lines, never the program."""
+
+    def _open(self):  # type: ignore[no-untyped-def]
+        return open(
+            self.baseFilename,
+            self.mode,
+            encoding=self.encoding,
+            opener=lambda path, flags: os.open(path, flags, 0o600),
+        )
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+
+
+def set_up_logs(config: LogConfig, level: str | None, to_terminal: bool) -> None:
+    """Send Merline's log lines to the file and, with an explicit level, to stderr.
+
+    Without a data folder that can be written to there is no file; the command itself will say so if it needs one.
+    """
+    root = logging.getLogger()
+    wanted = (level or config.level).upper()
+    root.setLevel(wanted)
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    formatter = logging.Formatter(FORMAT, datefmt="%H:%M:%S")
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setFormatter(formatter if level else logging.Formatter("merline: %(message)s"))
+    terminal.setLevel(wanted if level and to_terminal else logging.ERROR)
+    root.addHandler(terminal)
+    if config.file:
+        _add_file(root, config)
+
+
+def _add_file(root: logging.Logger, config: LogConfig) -> None:
+    try:
+        folder = make_data_folder() / "logs"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        file = PrivateFileHandler(
+            folder / "merline.log",
+            maxBytes=int(config.max_mb * 1_000_000),
+            backupCount=config.files,
+            encoding="utf-8",
+        )
+    except (DataError, OSError) as error:
+        logging.getLogger(__name__).warning("no log file: %s", error)
+        return
+    file.setFormatter(logging.Formatter(FORMAT, datefmt="%Y-%m-%d %H:%M:%S"))
+    root.addHandler(file)

@@ -1,0 +1,270 @@
+"""What people see while they talk: a live panel on a terminal, plain lines everywhere else.
+
+Observers only put what happened into a queue; drawing is done by `refresh()` on the main thread.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from core.messages import (
+    DeviceEvent,
+    EchoDropped,
+    Heard,
+    Language,
+    PlaybackStarted,
+    Sentence,
+    SpeechStarted,
+    Transcript,
+    TurnFailed,
+    Utterance,
+    VoiceOnset,
+    VoiceRejected,
+)
+from core.pipeline import Pipeline
+from core.turns import TurnRecord
+from core.utils.config import ViewConfig
+
+SHOWN = (
+    VoiceOnset,
+    VoiceRejected,
+    SpeechStarted,
+    Utterance,
+    Transcript,
+    Sentence,
+    PlaybackStarted,
+    Heard,
+    DeviceEvent,
+    EchoDropped,
+    TurnFailed,
+)
+
+WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "listening": "listening",
+        "hearing": "hearing you",
+        "thinking": "thinking",
+        "speaking": "speaking",
+        "you": "you",
+        "lost": "that turn was lost",
+        "echo": "my own voice, ignored",
+        "bye": "Goodbye.",
+        "hint": "Ctrl-C to stop",
+    },
+    "fr": {
+        "listening": "j'écoute",
+        "hearing": "je vous entends",
+        "thinking": "je réfléchis",
+        "speaking": "je parle",
+        "you": "vous",
+        "lost": "ce tour est perdu",
+        "echo": "ma propre voix, ignorée",
+        "bye": "Au revoir.",
+        "hint": "Ctrl-C pour arrêter",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the user that comes from outside the pipeline."""
+
+    text: str
+
+
+class View(Protocol):
+    """Shows the conversation."""
+
+    def show(self, event: object) -> None:
+        """Take an event, from any thread; returns at once."""
+        ...
+
+    def refresh(self) -> None:
+        """Draw what came since the last call; main thread only."""
+        ...
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        ...
+
+
+def watch(view: View, pipeline: Pipeline) -> None:
+    """Show the view everything it draws."""
+    for message_type in SHOWN:
+        pipeline.observe(message_type, view.show)
+
+
+def open_view(config: ViewConfig, language: Language, level: Callable[[], float]) -> View:
+    """The view for this terminal: `level` gives the input's level in dBFS."""
+    rich = config.style == "rich" or (config.style == "auto" and sys.stdout.isatty())
+    return RichView(language, level) if rich else PlainView(language)
+
+
+class Scene:
+    """What there is to show, kept from the events: state, words as they come, the reply, lines that stay."""
+
+    def __init__(self, language: Language) -> None:
+        self.words = WORDS[language]
+        self.state = "listening"
+        self.partial = ""
+        self.reply: list[str] = []
+        self._turn = 0
+
+    def take(self, event: object) -> list[tuple[str, str]]:
+        """Update from one event; returns lines that stay, as (kind, text)."""
+        match event:
+            case Note(text=text):
+                return [("note", text)]
+            case DeviceEvent(text=text):
+                return [("note", text)]
+            case EchoDropped(text=text):
+                return [("note", f"{self.words['echo']}: {text}")]
+            case TurnFailed(error=error):
+                self.state = "listening"
+                return [("note", f"{self.words['lost']}: {error}")]
+            case TurnRecord():
+                return [("timing", event.line())]
+            case _:
+                return self._follow(event)
+
+    def _follow(self, event: object) -> list[tuple[str, str]]:
+        match event:
+            case SpeechStarted(turn=turn):
+                lines = self._flush()
+                self.state, self.partial, self._turn = "hearing", "", turn
+                return lines
+            case Utterance(final=True):
+                self.state = "thinking"
+            case Transcript(text=text, final=final):
+                self.partial = text
+                if final:
+                    self.partial = ""
+                    self.state = "thinking" if text else "listening"
+                    return [("you", text)] if text else []
+            case Sentence(text=text):
+                if text:
+                    self.reply.append(text)
+            case PlaybackStarted():
+                self.state = "speaking"
+            case Heard(finished=True):
+                self.state = "listening"
+                return self._flush()
+        return []
+
+    def _flush(self) -> list[tuple[str, str]]:
+        lines = [("merline", " ".join(self.reply))] if self.reply else []
+        self.reply = []
+        return lines
+
+
+class PlainView:
+    """One line an event, for pipes, logs and screen readers."""
+
+    def __init__(self, language: Language) -> None:
+        self._scene = Scene(language)
+        self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._state = ""
+
+    def show(self, event: object) -> None:
+        self._events.put(event)
+
+    def refresh(self) -> None:
+        for event in _waiting(self._events):
+            for kind, text in self._scene.take(event):
+                self._print(kind, text)
+            if self._scene.state != self._state:
+                self._state = self._scene.state
+                self._print("state", self._scene.words[self._state])
+
+    def close(self) -> None:
+        self.refresh()
+        self._print("note", self._scene.words["bye"])
+
+    def _print(self, kind: str, text: str) -> None:
+        label = {"you": self._scene.words["you"], "merline": "merline", "timing": "   ", "state": "[", "note": "*"}[
+            kind
+        ]
+        line = (
+            f"[{text}]" if kind == "state" else f"{label} {text}" if kind in ("note", "timing") else f"{label}: {text}"
+        )
+        print(line, flush=True)
+
+
+class RichView:
+    """A live line with the state, the input level and the words as they come, below what was said so far."""
+
+    REFRESH_S = 0.1
+
+    def __init__(self, language: Language, level: Callable[[], float]) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._scene = Scene(language)
+        self._level = level
+        self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._console = Console(highlight=False)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._drawn = 0.0
+        self._live.start()
+
+    def show(self, event: object) -> None:
+        self._events.put(event)
+
+    def refresh(self) -> None:
+        changed = False
+        for event in _waiting(self._events):
+            changed = True
+            for kind, text in self._scene.take(event):
+                self._live.console.print(self._styled(kind, text))
+        if changed or time.monotonic() - self._drawn >= self.REFRESH_S:
+            self._drawn = time.monotonic()
+            self._live.update(self._line(), refresh=True)
+
+    def close(self) -> None:
+        self.refresh()
+        self._live.stop()
+        self._console.print(self._scene.words["bye"], style="dim")
+
+    def _styled(self, kind: str, text: str) -> Any:
+        from rich.text import Text
+
+        if kind in ("you", "merline"):
+            label = self._scene.words["you"] if kind == "you" else "merline"
+            return Text.assemble((f"{label:>8} ", "cyan bold" if kind == "you" else "green bold"), text)
+        return Text(" " * 9 + text, style="dim" if kind == "timing" else "yellow")
+
+    def _line(self) -> Any:
+        from rich.text import Text
+
+        colour = {"listening": "white", "hearing": "cyan", "thinking": "magenta", "speaking": "green"}
+        state = self._scene.state
+        words = " ".join(self._scene.reply) if state == "speaking" else self._scene.partial
+        return Text.assemble(
+            (f"{self._scene.words[state]:>16} ", colour[state]),
+            (level_bar(self._level()), "blue"),
+            "  ",
+            (words or self._scene.words["hint"], "" if words else "dim"),
+            overflow="ellipsis",
+            no_wrap=True,
+        )
+
+
+def level_bar(level_dbfs: float, width: int = 12) -> str:
+    """A bar of `width` cells for a level between -60 and 0 dBFS."""
+    filled = 0 if math.isinf(level_dbfs) else round((min(max(level_dbfs, -60.0), 0.0) + 60.0) / 60.0 * width)
+    return "█" * filled + "░" * (width - filled)
+
+
+def _waiting(events: queue.SimpleQueue[Any]) -> list[Any]:
+    found: list[Any] = []
+    while True:
+        try:
+            found.append(events.get_nowait())
+        except queue.Empty:
+            return found

@@ -1,0 +1,160 @@
+"""The record of a turn: when each stage had its part ready, gathered by looking on at the messages."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+from core.messages import (
+    Heard,
+    Language,
+    PlaybackStarted,
+    Sentence,
+    Speech,
+    SpeechStarted,
+    Transcript,
+    TurnFailed,
+    Utterance,
+)
+from core.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Milliseconds. `endpoint`, `stt`, `first_token` and `first_audio` follow each other and add up to `total`."""
+
+    speech: float | None = None
+    """how long the user spoke"""
+    endpoint: float | None = None
+    """last voiced sample -> the turn was taken as finished"""
+    stt: float | None = None
+    """-> final transcript"""
+    first_token: float | None = None
+    """-> first sentence of the reply"""
+    first_audio: float | None = None
+    """-> first voiced sample of the reply leaves the speaker"""
+    total: float | None = None
+    """last voiced sample of the question -> first voiced sample of the answer"""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """What happened in one turn."""
+
+    turn: int
+    transcript: str
+    language: Language
+    source: str
+    confidence: float
+    reply: str
+    timings_ms: Timings
+
+    def line(self) -> str:
+        """One line for the log and the terminal."""
+        parts = [f"{name} {value:.0f}" for name, value in asdict(self.timings_ms).items() if value is not None]
+        return f"turn {self.turn}: {', '.join(parts)} ms" if parts else f"turn {self.turn}"
+
+
+@dataclass(slots=True)
+class _Open:
+    """A turn under way; times are monotonic seconds."""
+
+    started: float | None = None
+    ended: float | None = None
+    decided: float | None = None
+    understood: float | None = None
+    answered: float | None = None
+    sounded: float | None = None
+    transcript: Transcript | None = None
+    sentences: list[str] = field(default_factory=list)
+
+
+class TurnRecorder:
+    """Watches a pipeline and calls `finished(TurnRecord)` when a turn has been played or has nothing to say.
+
+    `now` gives monotonic seconds on the clock of the microphone's frames.
+    """
+
+    def __init__(self, now: Callable[[], float], finished: Callable[[TurnRecord], None], keep: int = 100) -> None:
+        self._now = now
+        self._finished = finished
+        self._lock = threading.Lock()
+        self._open: dict[int, _Open] = {}
+        self.records: deque[TurnRecord] = deque(maxlen=keep)
+
+    def watch(self, pipeline: Pipeline) -> None:
+        """Observe everything a turn's record is made of."""
+        for message_type in (
+            SpeechStarted,
+            Utterance,
+            Transcript,
+            Sentence,
+            PlaybackStarted,
+            Speech,
+            Heard,
+            TurnFailed,
+        ):
+            pipeline.observe(message_type, self.note)
+
+    def note(self, message: object) -> None:
+        """Take one message into the record of its turn."""
+        with self._lock:
+            record = self._take(message)
+        if record is not None:
+            logger.info("%s", record.line())
+            self._finished(record)
+
+    def _take(self, message: object) -> TurnRecord | None:
+        turn: int = getattr(message, "turn", 0)
+        for stale in [number for number in self._open if number < turn]:
+            self._close(stale)
+        state = self._open.setdefault(turn, _Open())
+        now = self._now()
+        match message:
+            case SpeechStarted(at=at):
+                state.started = at if state.started is None else state.started
+            case Utterance(final=True, speech_ended_at=ended):
+                state.ended, state.decided = ended, now
+            case Transcript(final=True):
+                state.transcript, state.understood = message, now
+            case Sentence(text=text):
+                state.answered = now if state.answered is None else state.answered
+                state.sentences.append(text)
+            case PlaybackStarted(at=at):
+                state.sounded = at
+            case Heard(finished=True) | TurnFailed():
+                return self._close(turn)
+        return None
+
+    def _close(self, turn: int) -> TurnRecord | None:
+        state = self._open.pop(turn)
+        if state.transcript is None and not state.sentences:
+            return None
+        heard = state.transcript
+        record = TurnRecord(
+            turn=turn,
+            transcript=heard.text if heard else "",
+            language=heard.language if heard else "en",
+            source=heard.source if heard else "",
+            confidence=heard.confidence if heard else 0.0,
+            reply=" ".join(text for text in state.sentences if text),
+            timings_ms=Timings(
+                speech=_ms(state.started, state.ended),
+                endpoint=_ms(state.ended, state.decided),
+                stt=_ms(state.decided, state.understood),
+                first_token=_ms(state.understood, state.answered),
+                first_audio=_ms(state.answered, state.sounded),
+                total=_ms(state.ended, state.sounded),
+            ),
+        )
+        self.records.append(record)
+        return record
+
+
+def _ms(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else round((end - start) * 1000, 1)
