@@ -1,0 +1,93 @@
+"""Configuration: the file documents every key, and what is wrong is named with its cure."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from core.utils.config import DEFAULT_FILE, Config, Section, load_config
+from core.utils.errors import ConfigError
+
+
+def dotted_defaults(section: Section, prefix: str = "") -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            found |= dotted_defaults(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
+def test_config_yaml_holds_every_key_with_its_default():
+    written: dict[str, object] = {}
+    for name, value in yaml.safe_load(DEFAULT_FILE.read_text(encoding="utf-8")).items():
+        if isinstance(value, dict):
+            written |= {f"{name}.{key}": inner for key, inner in value.items()}
+        else:
+            written[name] = value
+    assert written == dotted_defaults(Config())
+
+
+def test_every_key_in_config_yaml_has_a_comment():
+    bare = [
+        line
+        for line in DEFAULT_FILE.read_text(encoding="utf-8").splitlines()
+        if re.match(r"^\s*\w+:\s*\S", line) and "#" not in line
+    ]
+    assert bare == []
+
+
+def test_the_default_file_loads():
+    assert load_config() == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("vad: {treshold: 0.5}", r"vad\.treshold: unknown setting; did you mean 'threshold'\?"),
+        ("volme: 3", r"volme: unknown setting"),
+        ("rate_wpm: 3", r"rate_wpm: unknown setting; did you mean 'tts\.rate_wpm'\?"),
+        ("vad: {threshold: 3}", r"vad\.threshold: 3 .*less than or equal to 1"),
+        ("vad: {threshold: high}", r"vad\.threshold: 'high' .*number"),
+        ("vad: {threshold: 0.3, release: 0.4}", r"vad\.release: 0\.4 must be below vad\.threshold"),
+        ("audio: {backend: sounddevise}", r"audio\.backend: 'sounddevise' .* did you mean 'sounddevice'\?"),
+        ("language: de", r"language: 'de' is not one of auto, en, fr"),
+        ("endpoint: {complete_ms: 900}", r"provisional_ms <= complete_ms <= incomplete_ms"),
+        ("vad: [1, 2]", r"vad: \[1, 2\]"),
+        ("- a\n- b", r"must hold `section:` blocks"),
+        ("vad:\n  threshold: 0.5\n bad", r"is not valid YAML at line 3"),
+        ("a: b: c", r"is not valid YAML at line 1"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_cure(tmp_path: Path, text: str, said: str):
+    file = tmp_path / "mine.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_config(file)
+    assert caught.value.exit_code == 2
+
+
+def test_a_missing_file_or_one_that_is_not_text_is_named(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read"):
+        load_config(tmp_path / "none.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(ConfigError, match="not a UTF-8 text file"):
+        load_config(tmp_path / "binary.yaml")
+
+
+def test_settings_from_the_command_line_win(tmp_path: Path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("vad: {threshold: 0.6}\naudio:\n", encoding="utf-8")
+    config = load_config(file, ["vad.threshold=0.7", "audio.input_device=2", "language=fr"])
+    assert (config.vad.threshold, config.audio.input_device, config.language) == (0.7, 2, "fr")
+
+
+@pytest.mark.parametrize("setting", ["vad.threshold", "=3", "language.x=1"])
+def test_a_setting_of_the_wrong_form_is_named(setting: str):
+    with pytest.raises(ConfigError, match="--set"):
+        load_config(None, ["language=fr", setting])

@@ -1,0 +1,64 @@
+"""The self-check's runner and its one-line verdict."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from core.selfcheck import Check, Finding, Verdict, run_checks
+from core.utils.errors import AudioDeviceError
+
+
+def verdict(*checks: Check) -> Verdict:
+    return Verdict(tuple(run_checks(checks)))
+
+
+def passing(name: str) -> Check:
+    return Check(name, lambda: Finding("pass", "fine"))
+
+
+def test_all_passed_is_safe_to_launch():
+    assert verdict(passing("a"), passing("b")).line == "2/2 passed: safe to launch"
+
+
+def test_all_but_one_never_reads_as_success():
+    result = verdict(passing("a"), Check("b", lambda: Finding("fail", "broken", "mend it")))
+    assert not result.safe
+    assert result.line == "1 of 2 failed (b): not safe to launch"
+    assert "passed" not in result.line
+
+
+def test_a_warning_is_named_and_does_not_stop_a_launch():
+    result = verdict(passing("a"), Check("b", lambda: Finding("warn", "old", "renew it")))
+    assert result.safe
+    assert "b" in result.line.split("launch")[1]
+
+
+def test_a_check_that_hangs_fails_at_its_limit():
+    never = threading.Event()
+    result = verdict(Check("hangs", lambda: never.wait() and None, limit_s=0.05))  # type: ignore[arg-type, return-value]
+    never.set()
+    assert result.results[0].outcome == "fail"
+    assert "no answer within" in result.results[0].text
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "cure"),
+    [
+        (AudioDeviceError("no microphone; plug one in"), "no microphone", "plug one in"),
+        (OSError("boom"), "OSError: boom", "run again with --log-level debug for the details"),
+    ],
+)
+def test_an_error_becomes_a_finding_with_its_cure(error: Exception, text: str, cure: str):
+    def look() -> Finding:
+        raise error
+
+    result = verdict(Check("x", look)).results[0]
+    assert (result.outcome, result.text, result.cure) == ("fail", text, cure)
+
+
+def test_json_holds_every_check():
+    plain = verdict(passing("a")).as_json()
+    assert plain["safe"] is True
+    assert plain["checks"][0]["name"] == "a"

@@ -1,0 +1,243 @@
+"""The run loop of a stage: staleness, cancellation, lost turns, crashes."""
+
+from __future__ import annotations
+
+import random
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.messages import Sentence, Speech, SpeechStarted, Transcript, TurnFailed
+from core.pipeline import Part, Pipeline
+from core.stage import StageThread, TurnClock
+from core.utils.errors import InferenceError, ModelLoadError, StageCrashedError
+from tests.fakes import FakeStage, ListInbox
+
+
+def transcript(turn: int, revision: int = 0, text: str = "hello") -> Transcript:
+    return Transcript(turn, revision, text, len(text), "en", final=True)
+
+
+def sentence(turn: int, index: int, last: bool = False, revision: int = 0) -> Sentence:
+    return Sentence(turn, revision, index, f"sentence {index}", last)
+
+
+class TestTurnClock:
+    def test_an_opened_turn_makes_older_messages_stale(self):
+        clock = TurnClock()
+        first = clock.open()
+        assert not clock.is_stale(transcript(first))
+        second = clock.open()
+        assert clock.is_stale(transcript(first))
+        assert not clock.is_stale(transcript(second))
+
+    def test_a_revision_makes_the_old_one_stale(self):
+        clock = TurnClock()
+        turn = clock.open()
+        assert clock.revise(turn) == 1
+        assert clock.is_stale(transcript(turn, 0))
+        assert not clock.is_stale(transcript(turn, 1))
+
+    def test_a_cancelled_turn_is_over_and_cannot_be_revised(self):
+        clock = TurnClock()
+        turn = clock.open()
+        assert clock.cancel(turn)
+        assert clock.is_stale(transcript(turn))
+        assert not clock.cancel(turn)
+        assert clock.revise(turn) is None
+
+    def test_cancelling_an_older_turn_leaves_the_current_one_alone(self):
+        clock = TurnClock()
+        old, new = clock.open(), clock.open()
+        assert not clock.cancel(old)
+        assert not clock.is_stale(transcript(new))
+
+    def test_open_after_opens_only_if_nothing_came_between(self):
+        clock = TurnClock()
+        turn = clock.open()
+        assert clock.open_after(turn) == turn + 1
+        assert clock.open_after(turn) is None
+
+    def test_what_has_no_turn_is_never_stale(self):
+        assert not TurnClock().is_stale(object())
+
+    def test_only_one_of_many_threads_opens_after_a_turn(self):
+        clock = TurnClock()
+        turn, opened, barrier = clock.open(), [], threading.Barrier(8)
+
+        def race() -> None:
+            barrier.wait(5)
+            opened.append(clock.open_after(turn))
+
+        threads = [threading.Thread(target=race) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(5)
+        assert sorted(opened, key=lambda turn: turn or 0)[-2:] == [None, turn + 1]
+
+
+def stage_thread(stage: FakeStage, inbox: ListInbox, clock: TurnClock, room: int = 100) -> tuple[StageThread, list]:
+    sent: list = []
+
+    def deliver(message: object, wait_s: float) -> bool:
+        if len(sent) >= room:
+            return False
+        sent.append(message)
+        return True
+
+    return StageThread("test", stage, inbox, clock, deliver), sent
+
+
+class TestStageThread:
+    def test_a_stale_message_is_dropped_unseen(self):
+        clock = TurnClock()
+        old = clock.open()
+        clock.open()
+        stage = FakeStage(lambda message: iter(()))
+        thread, _ = stage_thread(stage, ListInbox([transcript(old)]), clock)
+        assert thread.step()
+        assert stage.seen == []
+        assert thread.dropped_stale == 1
+
+    def test_work_under_way_is_closed_when_its_turn_ends(self):
+        clock = TurnClock()
+        turn = clock.open()
+        stage = FakeStage(lambda message: (sentence(turn, index) for index in range(100)))
+        thread, sent = stage_thread(stage, ListInbox([transcript(turn)]), clock)
+        for _ in range(5):
+            thread.step()
+        before = len(sent)
+        clock.open()
+        thread.step()
+        assert stage.ended_early == 1
+        assert len(sent) == before
+        assert not thread.step()
+
+    def test_an_output_waits_for_room_and_is_dropped_when_it_becomes_stale(self):
+        clock = TurnClock()
+        turn = clock.open()
+        stage = FakeStage(lambda message: iter([sentence(turn, 0), sentence(turn, 1)]))
+        thread, sent = stage_thread(stage, ListInbox([transcript(turn)]), clock, room=1)
+        while len(sent) < 1:
+            thread.step()
+        for _ in range(5):
+            thread.step()
+        assert [message.index for message in sent] == [0]
+        clock.open()
+        thread.step()
+        assert not thread.step()
+        assert [message.index for message in sent] == [0]
+
+    def test_an_inference_error_loses_the_turn_and_nothing_else(self):
+        clock = TurnClock()
+        turn = clock.open()
+
+        def answer(message: Transcript):
+            if message.text == "bad":
+                raise InferenceError("the engine choked on 'bad'; say it otherwise")
+            yield sentence(turn, 0)
+
+        stage = FakeStage(answer)
+        thread, sent = stage_thread(stage, ListInbox([transcript(turn, text="bad"), transcript(turn)]), clock)
+        while thread.step():
+            continue
+        assert [type(message) for message in sent] == [TurnFailed, Sentence]
+        assert "choked" in sent[0].error
+
+    def test_finish_closes_work_under_way(self):
+        clock = TurnClock()
+        turn = clock.open()
+        stage = FakeStage(lambda message: (sentence(turn, index) for index in range(9)))
+        thread, _ = stage_thread(stage, ListInbox([transcript(turn)]), clock)
+        thread.step()
+        thread.step()
+        thread.finish()
+        assert stage.ended_early == 1
+
+
+def make_pipeline(source: ListInbox, played: list, clock: TurnClock) -> tuple[Pipeline, dict[str, FakeStage]]:
+    stages = {
+        "listen": FakeStage(lambda message: iter([message])),
+        "stt": FakeStage(lambda message: iter([transcript(message.turn, message.revision)])),
+        "llm": FakeStage(
+            lambda m: iter([sentence(m.turn, 0, revision=m.revision), sentence(m.turn, 1, True, m.revision)])
+        ),
+        "tts": FakeStage(lambda m: iter([Speech(m.turn, m.revision, m.index, None, 16000, last=m.last)])),
+        "play": FakeStage(lambda message: iter(played.append(message) or ())),
+    }
+    parts = [
+        Part("listen", stages["listen"], source),
+        *(Part(name, stages[name]) for name in ("stt", "llm", "tts", "play")),
+    ]
+    return Pipeline(parts, clock), stages
+
+
+class TestPipeline:
+    def test_a_turn_flows_through_all_stages_and_observers_see_it(self):
+        clock, played, seen = TurnClock(), [], []
+        source = ListInbox([SpeechStarted(clock.open(), 0, 0.0)])
+        pipeline, _ = make_pipeline(source, played, clock)
+        for message_type in (SpeechStarted, Transcript, Sentence, Speech):
+            pipeline.observe(message_type, lambda message: seen.append(type(message).__name__))
+        pipeline.load()
+        pipeline.drain()
+        pipeline.close()
+        assert [message.last for message in played] == [False, True]
+        assert seen == ["SpeechStarted", "Transcript", "Sentence", "Speech", "Sentence", "Speech"]
+
+    @given(seed=st.integers(0, 2**32), interrupt_at=st.integers(0, 40))
+    def test_in_any_order_nothing_stale_is_played_after_a_barge_in(self, seed: int, interrupt_at: int):
+        clock, played = TurnClock(), []
+        first = clock.open()
+        source = ListInbox([SpeechStarted(first, 0, 0.0)])
+        pipeline, _ = make_pipeline(source, played, clock)
+        order = random.Random(seed)
+        for _ in range(interrupt_at):
+            pipeline.step(order)
+        second = clock.open()
+        heard_before = len(played)
+        source.put(SpeechStarted(second, 0, 0.0))
+        while pipeline.step(order):
+            continue
+        after = played[heard_before:]
+        assert [(message.turn, message.index) for message in after] == [(second, 0), (second, 1)]
+
+    def test_threads_do_the_same_and_all_end(self):
+        clock, played = TurnClock(), []
+        source = ListInbox([SpeechStarted(clock.open(), 0, 0.0)])
+        pipeline, stages = make_pipeline(source, played, clock)
+        done = threading.Event()
+        pipeline.observe(Speech, lambda message: done.set() if message.last else None)
+        pipeline.load()
+        pipeline.start()
+        assert done.wait(5)
+        pipeline.close()
+        assert all(stage.loaded == 1 and stage.closed == 1 for stage in stages.values())
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("merline-")]
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    def test_a_crashed_stage_stops_all_with_the_original_error(self):
+        clock, played = TurnClock(), []
+        pipeline, stages = make_pipeline(ListInbox([SpeechStarted(clock.open(), 0, 0.0)]), played, clock)
+        stages["llm"]._answer = lambda message: iter([1 // 0])
+        pipeline.load()
+        pipeline.start()
+        with pytest.raises(StageCrashedError, match="llm") as caught:
+            pipeline.wait(5)
+        pipeline.close()
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
+        assert all(stage.closed == 1 for stage in stages.values())
+
+    def test_stages_already_loaded_are_closed_when_one_cannot_load(self):
+        pipeline, stages = make_pipeline(ListInbox(), [], TurnClock())
+
+        def fail() -> None:
+            raise ModelLoadError("no model")
+
+        stages["llm"].load = fail
+        with pytest.raises(ModelLoadError):
+            pipeline.load()
+        assert (stages["listen"].closed, stages["stt"].closed, stages["tts"].closed) == (1, 1, 0)
