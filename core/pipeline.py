@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.messages import Sentence, Speech, SpeechChunk, SpeechStarted, Transcript, Utterance
+from core.messages import Sentence, Speech, SpeechChunk, SpeechStarted, Transcript, TurnFailed, Utterance
 from core.stage import Inbox, Stage, StageThread, TurnClock
 from core.utils.errors import StageCrashedError
 
@@ -28,6 +28,7 @@ ROUTES: dict[type, str] = {
     SpeechChunk: "stt",
     Utterance: "stt",
     Transcript: "llm",
+    TurnFailed: "llm",
     Sentence: "tts",
     Speech: "play",
 }
@@ -117,9 +118,10 @@ class Pipeline:
         for thread in self.threads:
             thread.stop()
         for thread in self.threads:
-            if not thread.join(JOIN_S):
+            if thread.join(JOIN_S):
+                thread.finish()
+            else:
                 logger.warning("stage %s did not stop within %.0f s", thread.name, JOIN_S)
-            thread.finish()
         while self._loaded:
             self._loaded.pop().close()
 

@@ -1,0 +1,33 @@
+"""`bench`: runs the benchmarks and prints their figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from importlib import import_module
+
+from core.utils.config import PROJECT_FOLDER, Config
+from core.utils.errors import ConfigError
+
+NOT_BENCHMARKS = {"__init__", "figures"}
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Measure; exit code 1 when a target was missed."""
+    from benchmarks.figures import machine
+
+    known = sorted(
+        path.stem for path in (PROJECT_FOLDER / "benchmarks").glob("*.py") if path.stem not in NOT_BENCHMARKS
+    )
+    if arguments.what not in ("all", *known):
+        raise ConfigError(f"bench: unknown benchmark '{arguments.what}'; choose one of all, {', '.join(known)}")
+    figures = []
+    for name in known if arguments.what == "all" else [arguments.what]:
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        figures += import_module(f"benchmarks.{name}").run()
+    if arguments.json:
+        print(json.dumps({"machine": machine(), "figures": [figure.as_json() for figure in figures]}, indent=2))
+    else:
+        print("\n".join(figure.line() for figure in figures))
+    return 1 if any(figure.ok is False for figure in figures) else 0
