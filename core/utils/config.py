@@ -43,6 +43,7 @@ class VadConfig(Section):
     onset_ms: Milliseconds = 60
     min_speech_ms: Milliseconds = 200
     far_end_min_speech_ms: Milliseconds = 350
+    gap_ms: Milliseconds = 150
     pre_roll_ms: Milliseconds = 300
     max_speech_s: Seconds = 30.0
 
@@ -73,7 +74,7 @@ class TtsConfig(Section):
     rate_wpm: Annotated[int, Field(ge=80, le=450)] = 170
     pitch: Annotated[int, Field(ge=0, le=99)] = 50
     voice_en: str = "en-us"
-    voice_fr: str = "fr-fr"
+    voice_fr: str = "fr"
 
 
 class SkillsConfig(Section):
