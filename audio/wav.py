@@ -153,7 +153,8 @@ def _layout(form: bytes, declared: int, file: BinaryIO, path: Path) -> _Layout:
         raise AudioFileError(f"{path}: holds {bits}-bit {kind}, not plain PCM; {CONVERT.format(name=path.name)}")
     if not channels or not 1000 <= rate <= MAX_RATE_HZ:
         raise AudioFileError(
-            f"{path}: declares {channels} channels at {rate} Hz, which no recording has; {CONVERT.format(name=path.name)}"
+            f"{path}: declares {channels} channels at {rate} Hz, which no recording has; "
+            + CONVERT.format(name=path.name)
         )
     start = file.tell()
     present = path.stat().st_size - start

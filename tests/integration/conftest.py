@@ -1,4 +1,4 @@
-"""One virtual sound card for the whole test session; without its parts the test skips, or fails where one is required."""
+"""One virtual sound card for the whole test session; without its parts a test skips, or fails where it must not."""
 
 from __future__ import annotations
 

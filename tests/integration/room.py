@@ -25,6 +25,7 @@ RATE_HZ = 48_000
 BLOCK = 480
 LEAD_BLOCKS = 4
 """blocks of silence written ahead, so that a late thread does not leave the microphone without sound"""
+FLOOR = 10 ** (-75 / 20)
 STREAM = (
     "--raw",
     "--format=float32le",
@@ -110,6 +111,9 @@ class Room(threading.Thread):
         self._offset = float("inf")
         self._ending = False
         self.echo: EchoPath | None = None
+        self.muted = False
+        """the microphone gives digital zeros between words; else a faint hiss, as every real one does"""
+        self._floor = (FLOOR * np.random.default_rng(1).standard_normal(BLOCK)).astype(np.float32)
         self.late_blocks = 0
         """blocks by which this thread came too late: the harness's own failures, to be reported"""
         # PulseAudio plays silence while it waits for us, and would keep that delay: as many silent blocks are left out
@@ -144,15 +148,15 @@ class Room(threading.Thread):
         assert self._writer.stdin is not None
         source, sink = self._reader.stdout.fileno(), self._writer.stdin.fileno()
         _write_all(sink, np.zeros(BLOCK * LEAD_BLOCKS, np.float32).tobytes())
-        last = time.monotonic()
+        last = float("inf")
         while not self._ending:
             data = _read_all(source, BLOCK * 4)
             if data is None:
                 return
             now = time.monotonic()
-            late = int((now - last) * RATE_HZ) // BLOCK - LEAD_BLOCKS
-            self._owed += max(0, late)
-            self.late_blocks += max(0, late)
+            late = max(0, int(max(0.0, now - last) * RATE_HZ) // BLOCK - LEAD_BLOCKS)
+            self._owed += late
+            self.late_blocks += late
             last = now
             emitted = np.frombuffer(data, np.float32)
             echo = self.echo
@@ -166,6 +170,8 @@ class Room(threading.Thread):
             if self._owed and echo is None and not heard.any():
                 self._owed -= 1
                 continue
+            if not self.muted:
+                heard = heard + self._floor
             _write_all(sink, np.clip(heard, -1, 1).astype(np.float32).tobytes())
 
     @property

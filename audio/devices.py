@@ -1,0 +1,159 @@
+"""What sound devices there are and which one is meant; the one interface behind which sounddevice and PyAudio stand.
+
+Opens nothing by itself: `open_backend` gives the library, a backend opens streams.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.utils.config import AudioConfig
+from core.utils.errors import AudioDeviceError, DeviceError, MissingDependencyError, ModelError
+
+logger = logging.getLogger(__name__)
+
+Kind = Literal["input", "output"]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A microphone, a speaker, or both."""
+
+    index: int
+    name: str
+    host_api: str
+    input_channels: int
+    output_channels: int
+    native_rate_hz: int
+    default_input: bool = False
+    default_output: bool = False
+
+    def channels(self, kind: Kind) -> int:
+        return self.input_channels if kind == "input" else self.output_channels
+
+    def is_default(self, kind: Kind) -> bool:
+        return self.default_input if kind == "input" else self.default_output
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """How a device is opened."""
+
+    device: Device
+    sample_rate_hz: int
+    channels: int
+    block: int
+    """samples per callback"""
+    latency_s: float
+
+
+InputCallback = Callable[[NDArray[np.float32], float | None, bool], None]
+"""(samples [n, channels] valid only during the call, seconds since the first was captured if known, overflow)"""
+OutputCallback = Callable[[NDArray[np.float32], float | None, bool], None]
+"""(buffer [n, channels] to fill, seconds until its first sample leaves the speaker if known, underflow)"""
+
+
+class Stream(Protocol):
+    """An open device. It runs from `start` to `close`; `close` discards what is buffered."""
+
+    @property
+    def latency_s(self) -> float: ...
+    @property
+    def active(self) -> bool: ...
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class AudioBackend(Protocol):
+    """A binding of PortAudio. All errors are AudioDeviceError."""
+
+    name: str
+
+    def devices(self) -> tuple[Device, ...]:
+        """What was there at the last `refresh`."""
+        ...
+
+    def refresh(self) -> None:
+        """Look for devices again. Every stream must be closed before: PortAudio is ended and started anew."""
+        ...
+
+    def open_input(self, options: StreamOptions, callback: InputCallback) -> Stream: ...
+    def open_output(self, options: StreamOptions, callback: OutputCallback) -> Stream: ...
+    def close(self) -> None: ...
+
+
+def open_backend(config: AudioConfig) -> AudioBackend:
+    """The library that `audio.backend` names; `auto` takes sounddevice, else PyAudio.
+
+    Raises MissingDependencyError (no Python package) or AudioDeviceError (no PortAudio), each with this system's cure.
+    """
+    from audio.pyaudio_backend import PyAudioBackend
+    from audio.sounddevice_backend import SounddeviceBackend
+
+    if config.backend == "sounddevice":
+        return SounddeviceBackend()
+    if config.backend == "pyaudio":
+        return PyAudioBackend()
+    try:
+        return SounddeviceBackend()
+    except (DeviceError, ModelError) as first:
+        try:
+            backend = PyAudioBackend()
+        except (DeviceError, ModelError) as second:
+            logger.debug("PyAudio is no substitute: %s", second)
+            raise first from None
+        logger.info("using PyAudio, because sounddevice cannot be used: %s", first)
+        return backend
+
+
+def portaudio_cure() -> str:
+    """The command that brings PortAudio to this system."""
+    if sys.platform.startswith("linux"):
+        return "install it with: sudo apt install libportaudio2"
+    if sys.platform == "darwin":
+        return "install it with: brew install portaudio (or: pip install --force-reinstall sounddevice)"
+    return "reinstall it with: pip install --force-reinstall sounddevice"
+
+
+def missing_package(package: str, error: ImportError) -> MissingDependencyError:
+    """The error for an audio package that is not installed."""
+    headers = "; it needs PortAudio's headers first: sudo apt install portaudio19-dev" if package == "pyaudio" else ""
+    return MissingDependencyError(
+        f"audio.backend: {package} is not installed ({error}); pip install {package}{headers}"
+    )
+
+
+def choose_device(devices: Sequence[Device], wanted: int | str | None, kind: Kind) -> Device:
+    """The device with that index or with that text in its name (any case; an exact name wins); None: the default.
+
+    Raises AudioDeviceError, listing what there is, when none or several fit.
+    """
+    usable = [device for device in devices if device.channels(kind) > 0]
+    if not usable:
+        thing = "microphone" if kind == "input" else "speaker"
+        raise AudioDeviceError(
+            f"no {thing} was found; plug one in, or see which devices exist: python3 main.py devices"
+        )
+    if wanted is None:
+        return next((device for device in usable if device.is_default(kind)), usable[0])
+    if isinstance(wanted, int):
+        fits = [device for device in usable if device.index == wanted]
+    else:
+        text = wanted.strip().casefold()
+        fits = [device for device in usable if device.name.casefold() == text]
+        fits = fits or [device for device in usable if text in device.name.casefold()]
+    if len(fits) > 1 and len({device.name for device in fits}) == 1:
+        # one device behind several host APIs (Windows): PortAudio lists its preferred host API first
+        fits = fits[:1]
+    if len(fits) == 1:
+        return fits[0]
+    listing = "\n".join(f"  {device.index}: {device.name} ({device.host_api})" for device in fits or usable)
+    problem = "several devices fit" if fits else "there is no such device"
+    raise AudioDeviceError(f"audio.{kind}_device: {wanted!r}: {problem}; name one of these by its number:\n{listing}")

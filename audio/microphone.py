@@ -1,0 +1,164 @@
+"""The microphone as an inbox of AudioFrames, mono at the rate the device gives. The callback only copies.
+
+Never raises once open: a device that goes away is reported and opened again when it is back (`Recovery`).
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio.devices import AudioBackend, Device, Kind, Stream, StreamOptions, choose_device
+from audio.recovery import Recovery
+from audio.stream_time import StreamTime, plausible
+from core.messages import SAMPLE_RATE_HZ, AudioFrame, DeviceEvent, Samples
+from core.utils.clock import Clock
+from core.utils.config import AudioConfig
+from core.utils.errors import AudioDeviceError
+
+logger = logging.getLogger(__name__)
+
+BUFFER_S = 2.0
+"""how far the listener may lag before the oldest sound is dropped"""
+SILENT_S = 3.0
+"""a real microphone never gives the same value for so long"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    samples: NDArray[np.float32]
+    """[n, channels]"""
+    captured_at: float
+    sample_rate_hz: int
+
+
+class Microphone:
+    """Give it to the listener as its inbox. `dropped` counts blocks the listener was too late for, `overflows` those
+    the device lost.
+    """
+
+    kind: Kind = "input"
+
+    def __init__(
+        self, config: AudioConfig, backend: AudioBackend, clock: Clock, events: Callable[[DeviceEvent], None]
+    ) -> None:
+        self.dropped = 0
+        self.overflows = 0
+        self.recovery = Recovery(backend, clock, events)
+        self.recovery.add(self)
+        self._config = config
+        self._backend = backend
+        self._clock = clock
+        self._events = events
+        self._blocks: queue.SimpleQueue[_Block] = queue.SimpleQueue()
+        self._limit = max(1, round(BUFFER_S * 1000 / config.block_ms))
+        self._stream: Stream | None = None
+        self._device: Device | None = None
+        self._alive_at = 0.0
+        self._still_since: float | None = None
+        self._still_told = False
+        self.sample_rate_hz = SAMPLE_RATE_HZ
+
+    @property
+    def device_name(self) -> str:
+        return self._device.name if self._device else "none"
+
+    def open(self) -> None:
+        """Open the device at 16 kHz, or at its native rate if it refuses. Raises AudioDeviceError."""
+        device = choose_device(self._backend.devices(), self._config.input_device, "input")
+        refusal: AudioDeviceError | None = None
+        for rate_hz, channels in _attempts(device):
+            try:
+                self._start(device, rate_hz, channels)
+            except AudioDeviceError as error:
+                refusal = error
+                logger.debug("%s", error)
+                continue
+            logger.info("microphone: %s at %d Hz, %d channel(s)", device.name, rate_hz, channels)
+            return
+        assert refusal is not None
+        raise refusal
+
+    def release(self) -> None:
+        """Close the device; what it gave stays in the queue."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+    def close(self) -> None:
+        """Close the device for good."""
+        self.release()
+
+    def stalled(self, now: float) -> bool:
+        """Whether the device has given nothing for `audio.stall_s`, or has stopped."""
+        return self._stream is not None and (now - self._alive_at > self._config.stall_s or not self._stream.active)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> AudioFrame:
+        """The next piece of sound; raises queue.Empty after `timeout` seconds without one."""
+        self.recovery.look()
+        taken = self._blocks.get(block, timeout)
+        samples = np.ascontiguousarray(
+            taken.samples[:, 0] if taken.samples.shape[1] == 1 else taken.samples.mean(axis=1)
+        )
+        self._watch_for_silence(samples, taken.captured_at)
+        return AudioFrame(samples, taken.sample_rate_hz, taken.captured_at)
+
+    def _start(self, device: Device, rate_hz: int, channels: int) -> None:
+        options = StreamOptions(
+            device, rate_hz, channels, rate_hz * self._config.block_ms // 1000, self._config.block_ms / 1000
+        )
+        times = StreamTime(rate_hz)
+        latency_s = self._config.block_ms / 1000
+
+        def captured(samples: NDArray[np.float32], ago_s: float | None, overflow: bool) -> None:
+            now = self._clock.monotonic()
+            self._alive_at = now
+            self.overflows += overflow
+            at = times.block(now - plausible(ago_s, latency_s), len(samples))
+            if self._blocks.qsize() >= self._limit:
+                self._drop_oldest()
+            self._blocks.put(_Block(samples.copy(), at, rate_hz))
+
+        stream = self._backend.open_input(options, captured)
+        latency_s = max(latency_s, stream.latency_s)
+        self._alive_at = self._clock.monotonic()
+        try:
+            stream.start()
+        except AudioDeviceError:
+            stream.close()
+            raise
+        self._device, self._stream, self.sample_rate_hz = device, stream, rate_hz
+
+    def _drop_oldest(self) -> None:
+        try:
+            self._blocks.get_nowait()
+            self.dropped += 1
+        except queue.Empty:  # the listener was faster
+            return
+
+    def _watch_for_silence(self, samples: Samples, at: float) -> None:
+        if len(samples) and samples.max() != samples.min():
+            self._still_since, self._still_told = None, False
+        elif self._still_since is None:
+            self._still_since = at
+        elif not self._still_told and at - self._still_since > SILENT_S:
+            self._still_told = True
+            text = (
+                f"The microphone ({self.device_name}) gives no sound at all: it may be muted, "
+                "or this program may not be allowed to use it. Check the sound settings."
+            )
+            logger.warning("%s", text)
+            self._events(DeviceEvent("input", "silent", self.device_name, text))
+
+
+def _attempts(device: Device) -> Iterator[tuple[int, int]]:
+    """Rates and channel counts to try, the cheapest first."""
+    counts = sorted({1, min(2, device.input_channels), device.input_channels})
+    for rate_hz in dict.fromkeys((SAMPLE_RATE_HZ, device.native_rate_hz)):
+        for channels in counts:
+            yield rate_hz, channels

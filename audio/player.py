@@ -1,0 +1,221 @@
+"""The play stage: speech to the speaker, a little ahead of it, and word of what has really been heard.
+
+It keeps only `AHEAD_S` queued, so that closing its generator or calling `silence` ends the sound at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.messages import Heard, PlaybackStarted, Samples, Speech
+from core.utils.clock import Clock
+from core.utils.errors import InferenceError
+
+PIECE_S = 0.02
+AHEAD_S = 0.08
+VOICED = 1e-3
+"""a sample louder than this (-60 dBFS) counts as sound"""
+GIVE_UP_S = 4.0
+"""a speaker that has taken nothing for so long costs the turn: it is noticed gone within 2 s and has 2 s to return"""
+
+
+class Output(Protocol):
+    """Where the player writes: a Speaker, or a FileSpeaker that takes all and never waits."""
+
+    sample_rate_hz: int
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def queued(self) -> int: ...
+    def write(self, samples: Samples) -> int: ...
+    def pause(self) -> None: ...
+    def stop(self) -> None: ...
+    def wait(self, timeout: float) -> None: ...
+    def leaves_at(self, position: int) -> float | None: ...
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What is known about the turn being played."""
+
+    turn: int
+    revision: int
+    resampler: _Resampler
+    started: bool = False
+    first_voiced: int | None = None
+    index: int = 0
+    characters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Passing:
+    """A mark on its way to the speaker."""
+
+    position: int
+    index: int
+    characters: int
+
+
+class Player:
+    """Takes `Speech`, yields `PlaybackStarted` and `Heard`."""
+
+    def __init__(self, output: Output, clock: Clock) -> None:
+        self._output = output
+        self._clock = clock
+        self._turn: _Turn | None = None
+        self._passing: deque[_Passing] = deque()
+        self._silenced = 0
+
+    @property
+    def playing(self) -> bool:
+        """Whether a turn has begun to play and has neither finished nor been silenced."""
+        return self._turn is not None
+
+    def load(self) -> None:
+        """Nothing to load: the device is opened by its owner."""
+
+    def process(self, speech: Speech) -> Iterator[PlaybackStarted | Heard]:
+        """Play one chunk; returns when it is queued, for the last chunk of a turn when it has been heard.
+
+        Raises InferenceError (the turn is lost) when the speaker takes nothing for `GIVE_UP_S`.
+        """
+        turn = self._continue(speech)
+        silenced = self._silenced
+        done = False
+        try:
+            for piece in self._pieces(turn, speech):
+                yield from self._make_room(turn, silenced)
+                if silenced != self._silenced:
+                    return
+                self._write(turn, piece)
+            if speech.last:
+                self._output.pause()
+                yield from self._drain(turn, silenced)
+                if silenced == self._silenced:
+                    self._turn = None
+                    yield Heard(turn.turn, turn.revision, turn.index, turn.characters, finished=True)
+            done = True
+        finally:
+            if not done and silenced == self._silenced:
+                self.silence()
+
+    def silence(self) -> None:
+        """End what is playing, from any thread; it does not come back, even while its stage still runs."""
+        self._silenced += 1
+        self._turn = None
+        self._output.stop()
+
+    def close(self) -> None:
+        self.silence()
+
+    def _continue(self, speech: Speech) -> _Turn:
+        turn = self._turn
+        if turn is None or (turn.turn, turn.revision) != (speech.turn, speech.revision):
+            if turn is not None:
+                self.silence()
+            self._passing.clear()
+            turn = self._turn = _Turn(speech.turn, speech.revision, _Resampler())
+        return turn
+
+    def _pieces(self, turn: _Turn, speech: Speech) -> Iterator[_Piece]:
+        """The chunk at the device's rate, in pieces of `PIECE_S`, each with the marks that fall into it."""
+        samples = turn.resampler.process(
+            speech.samples, speech.sample_rate_hz, self._output.sample_rate_hz, speech.last
+        )
+        ratio = self._output.sample_rate_hz / speech.sample_rate_hz
+        size = max(1, round(PIECE_S * self._output.sample_rate_hz))
+        marks = deque((round(mark.sample * ratio), mark.characters) for mark in speech.marks)
+        for start in range(0, max(1, len(samples)), size):
+            piece = samples[start : start + size]
+            final = start + size >= len(samples)
+            inside = []
+            while marks and (final or marks[0][0] < start + size):
+                offset, characters = marks.popleft()
+                inside.append(_Passing(max(0, offset - start), speech.index, characters))
+            yield _Piece(piece, tuple(inside))
+
+    def _write(self, turn: _Turn, piece: _Piece) -> None:
+        at = self._output.write(piece.samples)
+        for mark in piece.marks:
+            position = at + min(mark.position, max(0, len(piece.samples) - 1))
+            self._passing.append(_Passing(position, mark.index, mark.characters))
+        if turn.first_voiced is None:
+            voiced = np.flatnonzero(np.abs(piece.samples) > VOICED)
+            if len(voiced):
+                turn.first_voiced = at + int(voiced[0])
+
+    def _make_room(self, turn: _Turn, silenced: int) -> Iterator[PlaybackStarted | Heard]:
+        yield from self._passed(turn)
+        taken_at, queued = self._clock.monotonic(), self._output.queued
+        while self._output.queued > AHEAD_S * self._output.sample_rate_hz and silenced == self._silenced:
+            self._output.wait(PIECE_S)
+            yield from self._passed(turn)
+            if self._output.queued < queued:
+                taken_at, queued = self._clock.monotonic(), self._output.queued
+            self._give_up(taken_at)
+
+    def _drain(self, turn: _Turn, silenced: int) -> Iterator[PlaybackStarted | Heard]:
+        last = self._output.position - 1
+        since = self._clock.monotonic()
+        while silenced == self._silenced:
+            leaves_at = self._output.leaves_at(last)
+            if leaves_at is not None and leaves_at <= self._clock.monotonic():
+                break
+            self._output.wait(PIECE_S)
+            yield from self._passed(turn)
+            self._give_up(since)
+        if silenced == self._silenced:
+            yield from self._passed(turn, everything=True)
+
+    def _give_up(self, since: float) -> None:
+        if self._clock.monotonic() - since > GIVE_UP_S:
+            raise InferenceError(f"the speaker took no sound for {GIVE_UP_S:.0f} s; is it plugged in?")
+
+    def _passed(self, turn: _Turn, everything: bool = False) -> Iterator[PlaybackStarted | Heard]:
+        """What has left the speaker; at least one message, so that the caller may end the turn here."""
+        if turn.first_voiced is not None and not turn.started:
+            leaves_at = self._output.leaves_at(turn.first_voiced)
+            if leaves_at is not None:
+                turn.started = True
+                yield PlaybackStarted(turn.turn, turn.revision, leaves_at)
+        now = self._clock.monotonic()
+        while self._passing:
+            leaves_at = self._output.leaves_at(self._passing[0].position)
+            if not everything and (leaves_at is None or leaves_at > now):
+                break
+            mark = self._passing.popleft()
+            turn.index, turn.characters = mark.index, mark.characters
+        yield Heard(turn.turn, turn.revision, turn.index, turn.characters)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    samples: Samples
+    marks: tuple[_Passing, ...]
+    """positions counted from the piece's start"""
+
+
+class _Resampler:
+    """One stream of sound to the device's rate; a change of either rate begins a new one."""
+
+    def __init__(self) -> None:
+        self._rates = (0, 0)
+        self._stream: object | None = None
+
+    def process(self, samples: Samples, rate_hz: int, target_hz: int, last: bool) -> NDArray[np.float32]:
+        import soxr
+
+        if rate_hz == target_hz:
+            return samples
+        if self._rates != (rate_hz, target_hz):
+            self._rates = (rate_hz, target_hz)
+            self._stream = soxr.ResampleStream(rate_hz, target_hz, 1, dtype="float32", quality="HQ")
+        stream: Any = self._stream
+        return np.asarray(stream.resample_chunk(np.asarray(samples, np.float32), last=last), np.float32)

@@ -1,0 +1,128 @@
+"""PortAudio through the PyAudio package, for machines that have this one and not sounddevice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from audio.devices import Device, InputCallback, OutputCallback, Stream, StreamOptions, missing_package, portaudio_cure
+from core.utils.errors import AudioDeviceError
+
+
+class PyAudioBackend:
+    """Holds PortAudio open from construction to `close`."""
+
+    name = "pyaudio"
+
+    def __init__(self) -> None:
+        try:
+            import pyaudio
+        except ImportError as error:
+            raise missing_package("pyaudio", error) from error
+        self._library = pyaudio
+        self._session: Any = self._begin()
+
+    def devices(self) -> tuple[Device, ...]:
+        session = self._session
+        try:
+            apis = [session.get_host_api_info_by_index(index) for index in range(session.get_host_api_count())]
+            entries = [session.get_device_info_by_index(index) for index in range(session.get_device_count())]
+        except OSError as error:
+            raise AudioDeviceError(f"PortAudio cannot list the sound devices ({error}); {portaudio_cure()}") from error
+        default_input = _default(session.get_default_input_device_info)
+        default_output = _default(session.get_default_output_device_info)
+        return tuple(
+            Device(
+                index=entry["index"],
+                name=str(entry["name"]),
+                host_api=str(apis[entry["hostApi"]]["name"]),
+                input_channels=entry["maxInputChannels"],
+                output_channels=entry["maxOutputChannels"],
+                native_rate_hz=round(entry["defaultSampleRate"]),
+                default_input=entry["index"] == default_input,
+                default_output=entry["index"] == default_output,
+            )
+            for entry in entries
+        )
+
+    def refresh(self) -> None:
+        self.close()
+        self._session = self._begin()
+
+    def open_input(self, options: StreamOptions, callback: InputCallback) -> Stream:
+        proceed, overflow = self._library.paContinue, self._library.paInputOverflow
+
+        def called(data: bytes, frames: int, times: Any, status: int) -> tuple[None, int]:
+            adc = times["input_buffer_adc_time"]
+            samples = np.frombuffer(data, np.float32).reshape(-1, options.channels)
+            callback(samples, times["current_time"] - adc if adc > 0 else None, bool(status & overflow))
+            return None, proceed
+
+        return self._open(options, called, input=True, input_device_index=options.device.index)
+
+    def open_output(self, options: StreamOptions, callback: OutputCallback) -> Stream:
+        proceed, underflow = self._library.paContinue, self._library.paOutputUnderflow
+
+        def called(data: None, frames: int, times: Any, status: int) -> tuple[bytes, int]:
+            dac = times["output_buffer_dac_time"]
+            samples = np.zeros((frames, options.channels), np.float32)
+            callback(samples, dac - times["current_time"] if dac > 0 else None, bool(status & underflow))
+            return samples.tobytes(), proceed
+
+        return self._open(options, called, output=True, output_device_index=options.device.index)
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.terminate()
+
+    def _begin(self) -> Any:
+        try:
+            return self._library.PyAudio()
+        except OSError as error:
+            raise AudioDeviceError(f"PortAudio cannot be started ({error}); {portaudio_cure()}") from error
+
+    def _open(self, options: StreamOptions, callback: Any, **direction: Any) -> Stream:
+        try:
+            stream = self._session.open(
+                rate=options.sample_rate_hz,
+                channels=options.channels,
+                format=self._library.paFloat32,
+                frames_per_buffer=options.block,
+                stream_callback=callback,
+                start=False,
+                **direction,
+            )
+        except (OSError, ValueError) as error:
+            raise AudioDeviceError(
+                f"{options.device.name}: cannot be opened at {options.sample_rate_hz} Hz with {options.channels} "
+                f"channel(s) ({error}); close the program that uses it, or choose another: python3 main.py devices"
+            ) from error
+        return _PyAudioStream(stream, "input" in direction)
+
+
+class _PyAudioStream:
+    def __init__(self, stream: Any, is_input: bool) -> None:
+        self._stream = stream
+        self.latency_s = float(stream.get_input_latency() if is_input else stream.get_output_latency())
+
+    @property
+    def active(self) -> bool:
+        return bool(self._stream.is_active())
+
+    def start(self) -> None:
+        try:
+            self._stream.start_stream()
+        except OSError as error:
+            raise AudioDeviceError(f"the sound device does not start ({error}); unplug it and plug it in") from error
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _default(query: Any) -> int:
+    try:
+        return int(query()["index"])
+    except OSError:  # PyAudio's way to say that there is none
+        return -1

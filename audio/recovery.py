@@ -1,0 +1,143 @@
+"""Notices a sound device that is gone, says so, and opens it again when it is back. Needs no thread of its own:
+whoever waits for sound calls `look`.
+
+PortAudio sees new devices only after it was ended and started anew, for which every stream must be closed; so the
+microphone and the speaker share one Recovery.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from audio.devices import AudioBackend, Kind
+from core.messages import DeviceEvent
+from core.utils.clock import Clock
+from core.utils.errors import AudioDeviceError
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 0.2
+RETRY_S = 0.5
+REFRESH_S = 10.0
+"""how often a working device is interrupted to look for a lost one; with none working, every `RETRY_S`"""
+CARDS = Path("/proc/asound/cards")
+THINGS: dict[Kind, str] = {"input": "microphone", "output": "speaker"}
+
+
+class End(Protocol):
+    """A microphone or a speaker."""
+
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def device_name(self) -> str: ...
+    def stalled(self, now: float) -> bool: ...
+    def open(self) -> None: ...
+    def release(self) -> None: ...
+
+
+class Recovery:
+    """Watches over the ends given to `add`."""
+
+    def __init__(self, backend: AudioBackend, clock: Clock, events: Callable[[DeviceEvent], None]) -> None:
+        self._backend = backend
+        self._clock = clock
+        self._events = events
+        self._ends: list[End] = []
+        self._lost: list[End] = []
+        self._looked = self._tried = self._refreshed = float("-inf")
+        self._cards = _cards()
+        self._lock = threading.Lock()
+
+    def add(self, end: End) -> None:
+        self._ends.append(end)
+
+    @property
+    def lost(self) -> tuple[Kind, ...]:
+        """Which ends are gone."""
+        return tuple(end.kind for end in self._lost)
+
+    def look(self) -> None:
+        """Check all ends, at most every `LOOK_S`; may take some tenths of a second when a device is reopened."""
+        now = self._clock.monotonic()
+        if now - self._looked < LOOK_S or not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._looked = now
+            for end in self._ends:
+                if end not in self._lost and end.stalled(now):
+                    self._lose(end, now)
+            if self._lost and now - self._tried >= RETRY_S:
+                self._tried = now
+                self._retry(now)
+            elif not self._lost:
+                self._follow_cards(now)
+        finally:
+            self._lock.release()
+
+    def _lose(self, end: End, now: float) -> None:
+        name = end.device_name
+        end.release()
+        self._lost.append(end)
+        self._tried = now
+        self._refreshed = now - REFRESH_S + 2 * RETRY_S
+        text = f"The {THINGS[end.kind]} ({name}) is gone. I will use it again as soon as it is back."
+        self._say(end, "lost", name, text)
+
+    def _retry(self, now: float) -> None:
+        working = [end for end in self._ends if end not in self._lost]
+        if not working or now - self._refreshed >= REFRESH_S:
+            self._refreshed = now
+            self._refresh(working)
+        for end in list(self._lost):
+            try:
+                end.open()
+            except AudioDeviceError as error:
+                logger.debug("%s is still gone: %s", THINGS[end.kind], error)
+                continue
+            self._lost.remove(end)
+            text = f"The {THINGS[end.kind]} is back ({end.device_name})."
+            self._say(end, "restored", end.device_name, text)
+
+    def _follow_cards(self, now: float) -> None:
+        cards = _cards()
+        if cards == self._cards:
+            return
+        self._cards = cards
+        before = {id(end): end.device_name for end in self._ends}
+        self._refreshed = now
+        self._refresh(list(self._ends))
+        for end in self._ends:
+            if end not in self._lost and end.device_name != before[id(end)]:
+                self._say(end, "changed", end.device_name, f"The {THINGS[end.kind]} is now {end.device_name}.")
+
+    def _refresh(self, working: list[End]) -> None:
+        for end in working:
+            end.release()
+        try:
+            self._backend.refresh()
+        except AudioDeviceError as error:
+            logger.warning("%s", error)
+        for end in working:
+            try:
+                end.open()
+            except AudioDeviceError as error:
+                logger.warning("%s", error)
+                self._lost.append(end)
+                self._say(end, "lost", end.device_name, f"The {THINGS[end.kind]} ({end.device_name}) is gone.")
+
+    def _say(self, end: End, state: str, device: str, text: str) -> None:
+        logger.log(logging.WARNING if state == "lost" else logging.INFO, "%s", text)
+        self._events(DeviceEvent(end.kind, state, device, text))  # type: ignore[arg-type]
+
+
+def _cards() -> str:
+    # Linux lists its sound cards here; elsewhere a new default is taken at the next loss or start
+    try:
+        return CARDS.read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,130 @@
+"""PortAudio through the sounddevice package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio.devices import Device, InputCallback, OutputCallback, Stream, StreamOptions, missing_package, portaudio_cure
+from core.utils.errors import AudioDeviceError
+
+
+class SounddeviceBackend:
+    """Holds PortAudio open from construction to `close`."""
+
+    name = "sounddevice"
+
+    def __init__(self) -> None:
+        try:
+            import sounddevice
+        except ImportError as error:
+            raise missing_package("sounddevice", error) from error
+        except OSError as error:
+            raise AudioDeviceError(f"the PortAudio library cannot be loaded ({error}); {portaudio_cure()}") from error
+        self._library = sounddevice
+        if not sounddevice._initialized:
+            sounddevice._initialize()
+
+    def devices(self) -> tuple[Device, ...]:
+        try:
+            apis = self._library.query_hostapis()
+            default_input, default_output = (_index(value) for value in self._library.default.device)
+            if default_input < 0 and default_output < 0 and len(apis):
+                default_input, default_output = apis[0]["default_input_device"], apis[0]["default_output_device"]
+            return tuple(
+                _device(entry, apis[entry["hostapi"]]["name"], default_input, default_output)
+                for entry in self._library.query_devices()
+            )
+        except self._library.PortAudioError as error:
+            raise AudioDeviceError(f"PortAudio cannot list the sound devices ({error}); {portaudio_cure()}") from error
+
+    def refresh(self) -> None:
+        try:
+            self._library._terminate()
+            self._library._initialize()
+        except self._library.PortAudioError as error:
+            raise AudioDeviceError(f"PortAudio cannot be started again ({error}); start Merline again") from error
+
+    def open_input(self, options: StreamOptions, callback: InputCallback) -> Stream:
+        def called(samples: NDArray[np.float32], frames: int, times: Any, status: Any) -> None:
+            ago = times.currentTime - times.inputBufferAdcTime if times.inputBufferAdcTime > 0 else None
+            callback(samples, ago, bool(status.input_overflow))
+
+        return self._open(self._library.InputStream, options, called)
+
+    def open_output(self, options: StreamOptions, callback: OutputCallback) -> Stream:
+        def called(samples: NDArray[np.float32], frames: int, times: Any, status: Any) -> None:
+            ahead = times.outputBufferDacTime - times.currentTime if times.outputBufferDacTime > 0 else None
+            callback(samples, ahead, bool(status.output_underflow))
+
+        return self._open(self._library.OutputStream, options, called)
+
+    def close(self) -> None:
+        if self._library._initialized:
+            self._library._terminate()
+
+    def _open(self, kind: Any, options: StreamOptions, callback: Any) -> Stream:
+        try:
+            stream = kind(
+                device=options.device.index,
+                samplerate=options.sample_rate_hz,
+                channels=options.channels,
+                blocksize=options.block,
+                latency=options.latency_s,
+                dtype="float32",
+                callback=callback,
+            )
+        except (self._library.PortAudioError, ValueError) as error:
+            raise AudioDeviceError(_refused(options, error)) from error
+        return _SounddeviceStream(stream, self._library.PortAudioError)
+
+
+class _SounddeviceStream:
+    def __init__(self, stream: Any, error: type[Exception]) -> None:
+        self._stream = stream
+        self._error = error
+
+    @property
+    def latency_s(self) -> float:
+        return float(self._stream.latency)
+
+    @property
+    def active(self) -> bool:
+        return bool(self._stream.active)
+
+    def start(self) -> None:
+        try:
+            self._stream.start()
+        except self._error as error:
+            raise AudioDeviceError(f"the sound device does not start ({error}); unplug it and plug it in") from error
+
+    def close(self) -> None:
+        # abort instead of stop: stop waits for a device that may be gone
+        self._stream.abort(ignore_errors=True)
+        self._stream.close(ignore_errors=True)
+
+
+def _index(value: Any) -> int:
+    return value if isinstance(value, int) else -1
+
+
+def _device(entry: Any, host_api: str, default_input: int, default_output: int) -> Device:
+    return Device(
+        index=entry["index"],
+        name=entry["name"],
+        host_api=host_api,
+        input_channels=entry["max_input_channels"],
+        output_channels=entry["max_output_channels"],
+        native_rate_hz=round(entry["default_samplerate"]),
+        default_input=entry["index"] == default_input,
+        default_output=entry["index"] == default_output,
+    )
+
+
+def _refused(options: StreamOptions, error: Exception) -> str:
+    return (
+        f"{options.device.name}: cannot be opened at {options.sample_rate_hz} Hz with {options.channels} channel(s) "
+        f"({error}); close the program that uses it, or choose another: python3 main.py devices"
+    )

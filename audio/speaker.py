@@ -1,0 +1,218 @@
+"""The speaker: a short ring of sound that the output callback reads without waiting, padded with zeros.
+
+The stream stays open all the time. `stop` drops what is queued; volume and ducking are ramps, never steps.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio.devices import AudioBackend, Device, Kind, Stream, StreamOptions, choose_device
+from audio.far_end import FarEnd, Played
+from audio.stream_time import StreamTime, plausible
+from core.messages import Samples
+from core.utils.clock import Clock
+from core.utils.config import AudioConfig
+from core.utils.errors import AudioDeviceError
+from core.utils.voice import VoiceSettings
+
+logger = logging.getLogger(__name__)
+
+RING_S = 1.0
+FADE_S = 0.005
+RAMP_S = 0.010
+"""from full volume to silence when ducking"""
+STANDARD_RATE_HZ = 48_000
+
+
+class Speaker:
+    """One output device. `position` counts the samples written, for `leaves_at`."""
+
+    kind: Kind = "output"
+
+    def __init__(self, config: AudioConfig, backend: AudioBackend, clock: Clock, voice: VoiceSettings) -> None:
+        self.far_end = FarEnd()
+        self.underflows = 0
+        self.watch: Callable[[], None] = lambda: None
+        """called while the player waits; set where no microphone watches over the devices"""
+        self._config = config
+        self._backend = backend
+        self._clock = clock
+        self._voice = voice
+        self._changed = threading.Condition()
+        self._stream: Stream | None = None
+        self._device: Device | None = None
+        self._alive_at = 0.0
+        self.sample_rate_hz = STANDARD_RATE_HZ
+        self._ring = np.zeros(0, np.float32)
+        self._fade = np.zeros(0, np.float32)
+        self._written = 0
+        self._played = 0
+        self._played_leaves_at: float | None = None
+        self._turn_playing = False
+        self._ducked = False
+        self._gain = voice.current.volume
+
+    @property
+    def device_name(self) -> str:
+        return self._device.name if self._device else "none"
+
+    @property
+    def latency_s(self) -> float:
+        """What the device itself delays, as PortAudio states it."""
+        return self._stream.latency_s if self._stream else 0.0
+
+    def open(self) -> None:
+        """Open the device at its native rate. Raises AudioDeviceError."""
+        device = choose_device(self._backend.devices(), self._config.output_device, "output")
+        refusal: AudioDeviceError | None = None
+        for rate_hz in dict.fromkeys((device.native_rate_hz, STANDARD_RATE_HZ)):
+            for channels in sorted({1, min(2, device.output_channels), device.output_channels}):
+                try:
+                    self._start(device, rate_hz, channels)
+                except AudioDeviceError as error:
+                    refusal = error
+                    logger.debug("%s", error)
+                    continue
+                logger.info("speaker: %s at %d Hz, %d channel(s)", device.name, rate_hz, channels)
+                return
+        assert refusal is not None
+        raise refusal
+
+    def release(self) -> None:
+        """Close the device; what is queued waits for it to be opened again."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+    def close(self) -> None:
+        """Close the device for good and drop what is queued."""
+        self.stop()
+        self.release()
+
+    def stalled(self, now: float) -> bool:
+        """Whether the device has asked for nothing for `audio.stall_s`, or has stopped."""
+        return self._stream is not None and (now - self._alive_at > self._config.stall_s or not self._stream.active)
+
+    # Written by the player
+
+    @property
+    def position(self) -> int:
+        """Samples written so far."""
+        with self._changed:
+            return self._written
+
+    @property
+    def queued(self) -> int:
+        """Samples that the callback has not taken yet."""
+        with self._changed:
+            return len(self._ring)
+
+    def write(self, samples: Samples) -> int:
+        """Queue sound at `sample_rate_hz`, [n]; returns its position. Never waits."""
+        with self._changed:
+            at = self._written
+            self._ring = np.concatenate([self._ring, samples])
+            self._written += len(samples)
+            self._turn_playing = True
+            return at
+
+    def pause(self) -> None:
+        """Nothing follows for now: an empty ring is no underflow."""
+        with self._changed:
+            self._turn_playing = False
+
+    def stop(self) -> None:
+        """Drop what is queued, with a fade of 5 ms; what is written from now on is played."""
+        with self._changed:
+            count = min(len(self._ring), round(FADE_S * self.sample_rate_hz))
+            if count:
+                self._fade = self._ring[:count] * np.linspace(1, 0, count, dtype=np.float32)
+            self._ring = np.zeros(0, np.float32)
+            self._played = self._written
+            self._turn_playing = False
+            self._changed.notify_all()
+
+    def duck(self, on: bool) -> None:
+        """Lower what is played by `audio.duck_db`, or raise it again."""
+        self._ducked = on
+
+    def wait(self, timeout: float) -> None:
+        """Until the callback has taken something, at most `timeout` seconds."""
+        self.watch()
+        with self._changed:
+            self._changed.wait(timeout)
+
+    def leaves_at(self, position: int) -> float | None:
+        """The monotonic time at which a written sample leaves the speaker; None while it is queued."""
+        with self._changed:
+            if position >= self._played:
+                return None
+            if self._played_leaves_at is None:
+                return self._clock.monotonic()
+            return self._played_leaves_at - (self._played - position) / self.sample_rate_hz
+
+    # Read by the device
+
+    def _start(self, device: Device, rate_hz: int, channels: int) -> None:
+        latency_s = self._config.output_latency_ms / 1000
+        options = StreamOptions(device, rate_hz, channels, rate_hz * self._config.block_ms // 1000, latency_s)
+        times = StreamTime(rate_hz)
+
+        def wanted(buffer: NDArray[np.float32], ahead_s: float | None, underflow: bool) -> None:
+            now = self._clock.monotonic()
+            self._alive_at = now
+            leaves_at = times.block(now + plausible(ahead_s, latency_s), len(buffer))
+            block, silent = self._next(len(buffer), leaves_at, underflow)
+            buffer[:] = block[:, None]
+            if not silent:
+                self.far_end.put(Played(block, rate_hz, leaves_at))
+
+        stream = self._backend.open_output(options, wanted)
+        latency_s = max(latency_s, stream.latency_s)
+        self._alive_at = self._clock.monotonic()
+        with self._changed:
+            if rate_hz != self.sample_rate_hz:
+                self._ring = np.zeros(0, np.float32)
+                self._played = self._written
+            self.sample_rate_hz = rate_hz
+        try:
+            stream.start()
+        except AudioDeviceError:
+            stream.close()
+            raise
+        self._device, self._stream = device, stream
+
+    def _next(self, count: int, leaves_at: float, underflow: bool) -> tuple[Samples, bool]:
+        """The next block [count] and whether it is silence."""
+        with self._changed:
+            taken, self._ring = self._ring[:count], self._ring[count:]
+            self._played += len(taken)
+            self._played_leaves_at = leaves_at + len(taken) / self.sample_rate_hz
+            fade, self._fade = self._fade[:count], self._fade[count:]
+            self.underflows += self._turn_playing and (underflow or len(taken) < count)
+            self._changed.notify_all()
+        target = self._voice.current.volume * (10 ** (-self._config.duck_db / 20) if self._ducked else 1.0)
+        if not len(taken) and not len(fade):
+            self._gain = target
+            return np.zeros(count, np.float32), True
+        block = np.zeros(count, np.float32)
+        block[: len(taken)] = taken
+        block[: len(fade)] += fade
+        block *= self._ramp(target, count)
+        return block, False
+
+    def _ramp(self, target: float, count: int) -> Samples:
+        """Gains [count] from the present one to `target`, no faster than `RAMP_S` for the whole range."""
+        if self._gain == target:
+            return np.full(count, target, np.float32)
+        steps = self._gain + np.sign(target - self._gain) * np.arange(1, count + 1) / (RAMP_S * self.sample_rate_hz)
+        low, high = min(self._gain, target), max(self._gain, target)
+        gains = np.clip(steps, low, high).astype(np.float32)
+        self._gain = target if gains[-1] == np.float32(target) else float(gains[-1])
+        return gains

@@ -1,0 +1,68 @@
+"""The microphone and the speaker of a conversation, opened, watched over and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from audio.devices import AudioBackend, open_backend
+from audio.microphone import Microphone
+from audio.recovery import Recovery
+from audio.speaker import Speaker
+from core.messages import DeviceEvent
+from core.utils.clock import Clock
+from core.utils.config import AudioConfig
+from core.utils.errors import AudioDeviceError
+from core.utils.voice import VoiceSettings
+
+
+class AudioSystem:
+    """Both ends on one backend. `backend` is opened here unless one is given; `close` closes it either way."""
+
+    def __init__(
+        self,
+        config: AudioConfig,
+        clock: Clock,
+        events: Callable[[DeviceEvent], None],
+        voice: VoiceSettings,
+        backend: AudioBackend | None = None,
+    ) -> None:
+        self.backend = backend if backend is not None else open_backend(config)
+        self.microphone = Microphone(config, self.backend, clock, events)
+        self.speaker = Speaker(config, self.backend, clock, voice)
+        self.microphone.recovery.add(self.speaker)
+
+    def open(self) -> None:
+        """Open both devices; if one fails, neither stays open. Raises AudioDeviceError."""
+        self.speaker.open()
+        try:
+            self.microphone.open()
+        except AudioDeviceError:
+            self.speaker.release()
+            raise
+
+    def close(self) -> None:
+        """Close both devices and PortAudio."""
+        self.microphone.close()
+        self.speaker.close()
+        self.backend.close()
+
+
+class SpeakerAlone:
+    """Only a speaker, for commands that do not listen; the player itself watches over it."""
+
+    def __init__(
+        self, config: AudioConfig, clock: Clock, events: Callable[[DeviceEvent], None], voice: VoiceSettings
+    ) -> None:
+        self._backend = open_backend(config)
+        self.speaker = Speaker(config, self._backend, clock, voice)
+        recovery = Recovery(self._backend, clock, events)
+        recovery.add(self.speaker)
+        self.speaker.watch = recovery.look
+
+    def open(self) -> None:
+        """Raises AudioDeviceError."""
+        self.speaker.open()
+
+    def close(self) -> None:
+        self.speaker.close()
+        self._backend.close()
