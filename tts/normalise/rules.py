@@ -19,6 +19,8 @@ class Rule:
 
     pattern: re.Pattern[str]
     speak: Callable[[re.Match[str]], str | None]
+    within_word: bool = False
+    """whether the match is part of a word, so that no space may come around it"""
 
 
 class LanguageRules:
@@ -45,7 +47,7 @@ class LanguageRules:
             match = rule.pattern.match(text, start)
             words = rule.speak(match) if match and match.end() > start else None
             if match and words is not None:
-                builder.say(words, start, match.end())
+                builder.say(words, start, match.end(), joined=rule.within_word)
                 return match.end()
         self._plain(builder, text, start, start + 1)
         return start + 1

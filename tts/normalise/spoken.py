@@ -60,12 +60,12 @@ class SpokenTextBuilder:
         self._append(text, start, end, kept=True)
         self._rewritten_last = False
 
-    def say(self, words: str, start: int, end: int) -> None:
-        """Say `words` for written[start:end]; no words leave that part unsaid."""
-        if words and words[0].isalnum() and self._last_character.isalnum():
+    def say(self, words: str, start: int, end: int, joined: bool = False) -> None:
+        """Say `words` for written[start:end]; none leave that part unsaid, `joined` ones belong to the word around."""
+        if not joined and words and words[0].isalnum() and self._last_character.isalnum():
             words = " " + words
         self._append(words, start, end, kept=False)
-        self._rewritten_last = True
+        self._rewritten_last = not joined
 
     def build(self) -> SpokenText:
         return SpokenText(self._written, "".join(self._parts), tuple(self._spans))

@@ -1,0 +1,60 @@
+"""Written forms that English and French share: numbers, addresses, dates and the parts of a sentence's end.
+
+Every pattern is anchored or bounded, so that matching takes time in proportion to the text.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+
+SPACE = "[ \u00a0\u202f]"
+SIGN = r"(?:(?<![\w)\]])[-−+±])?"
+"""A sign, not a hyphen: nothing that could be its left operand stands before it."""
+NOT_AT_END = r"(?!\s*$|\s+[A-ZÀ-Ý])"
+"""The dot before this belongs to an abbreviation; otherwise it ends the sentence too and stays."""
+VULGAR = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
+
+URL = r"(?i:https?://|www\.)[^\s<>\"'«»]*[\w/]"
+EMAIL = r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}"
+_TOP_DOMAINS = "com|org|net|edu|gov|io|dev|ai|app|fr|eu|uk|de|ca|be|ch"
+DOMAIN = rf"(?<![\w.@-])(?:[A-Za-z0-9-]{{1,63}}\.){{1,8}}(?:{_TOP_DOMAINS})\b(?:/[\w./-]*\w)?"
+VERSION = r"\d+(?:\.\d+){2,}"
+ISO_DATE = r"(\d{4})-(\d{2})-(\d{2})(?![-\d])(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?(?!\d))?"
+ACCENTED_LETTER = "[^\\W\\d_][\u0300-\u036f]{1,8}"
+
+
+def alternatives(words: Iterable[str]) -> str:
+    """A pattern for any of the words, the longest first."""
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+def compose(match: re.Match[str]) -> str:
+    """A letter joined with the accents that follow it as characters of their own."""
+    return unicodedata.normalize("NFC", match[0])
+
+
+def is_date(year: int, month: int, day: int) -> bool:
+    """Whether such a day exists."""
+    return 1 <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]
+
+
+def is_clock(hour: int, minute: int, second: int = 0) -> bool:
+    """Whether a clock can show that; 24:00 counts."""
+    return minute < 60 and second < 60 and (hour < 24 or (hour == 24 and minute == 0))
+
+
+def spell_address(address: str, names: Mapping[str, str], number: Callable[[str], str]) -> str:
+    """A web or mail address in words: its signs by name, its figures as numbers, the scheme left out."""
+    address = re.sub(r"^(?i:https?://)", "", address).rstrip("/")
+    words = []
+    for part in re.findall(r"\d+|[^\W\d_]+|.", address):
+        if part[0].isdecimal():
+            words.append(number(part))
+        elif part.lower() == "www":
+            words.append("w w w")
+        else:
+            words.append(part if part.isalpha() else names.get(part, " "))
+    return " ".join(words)
