@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
 import numpy as np
@@ -51,18 +51,16 @@ class EspeakEngine:
         Raises MissingDependencyError, ModelLoadError, or ConfigError naming the voice that does not exist.
         """
         library = shared_library()
-        known = library.voice_names()
-        if not known:
-            raise ModelLoadError("espeak-ng: its data holds no voice; reinstall the package espeakng-loader")
         self._voices = {}
         for language in get_args(Language):
             setting = f"voice_{language}"
             wanted: str = getattr(self._config, setting)
-            voice = _find_voice(wanted, known)
+            voice = _find_voice(wanted, library, f"tts.{setting}")
             if voice is not None:
                 self._voices[language] = voice
             elif wanted != TtsConfig.model_fields[setting].default:
-                raise ConfigError(f"tts.{setting}: espeak-ng has no voice {wanted!r}{_suggest(wanted, known)}")
+                names = [name for installed in library.voices() for name in installed.names]
+                raise ConfigError(f"tts.{setting}: espeak-ng has no voice {wanted!r}{_suggest(wanted, names, 'fr-fr')}")
         if not self._voices:
             raise ModelLoadError("espeak-ng: its data holds neither English nor French; reinstall espeakng-loader")
         self._library = library
@@ -122,20 +120,27 @@ def _shape(clip: SpokenClip, unit: Unit, sample_rate_hz: int, last: bool) -> tup
     return samples, tuple(marks)
 
 
-def _find_voice(wanted: str, known: tuple[str, ...]) -> str | None:
-    """The library's own spelling of a voice: a language or a voice file, with an optional variant ("fr+f3")."""
-    base, plus, variant = wanted.strip().partition("+")
-    by_lower = {name.lower(): name for name in known}
-    found = by_lower.get(base.lower())
-    if found is None:
-        language, _, country = base.lower().partition("-")
-        # espeak-ng 1.51 calls "fr-fr" what 1.52 calls "fr".
-        found = by_lower.get(language) if country == language else None
+def _find_voice(wanted: str, library: EspeakLibrary, setting: str) -> str | None:
+    """What selects a voice given by language, file or name, with an optional variant ("fr+f3"); None if there is none.
+
+    Raises ConfigError for an unknown variant, which espeak-ng itself would ignore.
+    """
+    name, plus, variant = wanted.strip().partition("+")
+    variants = library.variants()
+    if plus and variant not in variants:
+        raise ConfigError(
+            f"{setting}: espeak-ng has no variant {variant!r} of a voice{_suggest(variant, variants, 'fr-fr+f3')}"
+        )
+    # Several voices answer to "fr"; a main language comes first, then the plainest file: roa/fr before roa/fr-BE.
+    voices = sorted(library.voices(), key=lambda voice: len(voice.identifier))
+    main = [voice for voice in voices if voice.names[0].lower() == name.lower()]
+    other = [voice for voice in voices if name.lower() in (known.lower() for known in voice.names)]
+    found = next((voice.identifier for voice in main + other), None)
     return None if found is None else found + plus + variant
 
 
-def _suggest(wanted: str, known: tuple[str, ...]) -> str:
+def _suggest(wanted: str, known: Sequence[str], example: str) -> str:
     close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
     if close:
-        return "; did you mean " + ", ".join(repr(name) for name in close) + "?"
-    return "; `espeak-ng --voices` lists them, for example 'en-us', 'en-gb', 'fr'"
+        return "; did you mean " + " or ".join(repr(name) for name in close) + "?"
+    return f"; give it as a language such as 'en-gb', for example {example!r}"

@@ -46,6 +46,15 @@ class VoiceChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class InstalledVoice:
+    """A voice of the installed data and every name it answers to."""
+
+    identifier: str
+    """its file, e.g. "roa/fr": the one name that selects it and no other"""
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SpokenWord:
     """Where a word of the text begins in the sound."""
 
@@ -114,19 +123,26 @@ class EspeakLibrary:
             ) from error
         self._declare()
         self.sample_rate_hz = self._initialise(data_folder)
+        self._variants_folder = data_folder / "voices" / "!v"
         self._callback = _SynthCallback(self._receive)  # kept: the library holds only its address
         self._library.espeak_SetSynthCallback(self._callback)
 
-    def voice_names(self) -> tuple[str, ...]:
-        """Every name a voice of the installed data answers to: languages ("fr", "en-us") and files ("roa/fr")."""
-        names: list[str] = []
+    def voices(self) -> tuple[InstalledVoice, ...]:
+        """The voices of the installed data, each with its languages ("fr", "fr-fr"), file ("roa/fr") and name."""
+        found = []
         with self._lock:
             voices = self._library.espeak_ListVoices(None)
             index = 0
             while voices[index]:
-                names.extend(_names_of(voices[index].contents))
+                found.append(_describe(voices[index].contents))
                 index += 1
-        return tuple(dict.fromkeys(names))
+        return tuple(found)
+
+    def variants(self) -> tuple[str, ...]:
+        """What may follow a voice's name after "+", e.g. "f3" or "whisper"."""
+        if not self._variants_folder.is_dir():
+            return ()
+        return tuple(sorted(file.name for file in self._variants_folder.iterdir()))
 
     def speak(self, text: str, voice: VoiceChoice, stopped: Callable[[], bool] = lambda: False) -> SpokenClip:
         """Speak a short text, blocking (about 1/700 of the sound's duration on one core).
@@ -205,7 +221,7 @@ class EspeakLibrary:
         return int(self._stopped())
 
 
-def _names_of(voice: _Voice) -> list[str]:
+def _describe(voice: _Voice) -> InstalledVoice:
     # `languages` is a run of (priority byte, zero-ended name), closed by a zero priority.
     names = []
     address = voice.languages
@@ -213,10 +229,8 @@ def _names_of(voice: _Voice) -> list[str]:
         language = ctypes.string_at(address + 1)
         names.append(language.decode("utf-8", "replace"))
         address += len(language) + 2
-    for extra in (voice.identifier, voice.name):
-        if extra:
-            names.append(extra.decode("utf-8", "replace").replace(os.sep, "/"))
-    return names
+    identifier, name = ((text or b"").decode("utf-8", "replace") for text in (voice.identifier, voice.name))
+    return InstalledVoice(identifier, tuple(dict.fromkeys((*names, identifier.replace(os.sep, "/"), name))))
 
 
 _shared: EspeakLibrary | None = None

@@ -74,7 +74,7 @@ class TtsConfig(Section):
     rate_wpm: Annotated[int, Field(ge=80, le=450)] = 170
     pitch: Annotated[int, Field(ge=0, le=99)] = 50
     voice_en: str = "en-us"
-    voice_fr: str = "fr"
+    voice_fr: str = "fr-fr"
 
 
 class SkillsConfig(Section):

@@ -27,6 +27,7 @@ from tts.normalise.forms import (
     is_date,
     spell_address,
 )
+from tts.normalise.nouns import Noun
 from tts.normalise.rules import LanguageRules, Rule
 from tts.normalise.symbols import SymbolNames
 
@@ -52,7 +53,7 @@ def _quantity(text: str) -> str:
     return decimal(whole, fraction) if point else integer(whole)
 
 
-def _counted(number: str, noun: words.Noun) -> str:
+def _counted(number: str, noun: Noun) -> str:
     one = number.lstrip("-−+±") in ("1", "½", "¼", "⅓")
     return f"{_quantity(number)} {noun.one if one else noun.many}"
 
@@ -153,8 +154,8 @@ def _fraction(match: re.Match[str]) -> str | None:
     top, bottom = int(match[2]), int(match[3])
     if not 0 < top < bottom or bottom not in _DENOMINATORS:
         return None if match[1] else f"{integer(match[2])} over {integer(match[3])}"
-    parts = {2: words.Noun("half", "halves"), 4: words.Noun("quarter", "quarters")}
-    part = parts.get(bottom, words.Noun(ordinal(bottom), ordinal(bottom) + "s"))
+    parts = {2: Noun("half", "halves"), 4: Noun("quarter", "quarters")}
+    part = parts.get(bottom, Noun(ordinal(bottom), ordinal(bottom) + "s"))
     spoken = f"{cardinal(top)} {part.one if top == 1 else part.many}"
     return f"{integer(match[1])} and {spoken}" if match[1] else spoken
 

@@ -2,24 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Noun:
-    """A word for one and for several."""
-
-    one: str
-    many: str
-
-
-@dataclass(frozen=True, slots=True)
-class Currency:
-    """A currency and its hundredth; no cents means it has none in use."""
-
-    unit: Noun
-    cent: Noun | None
-
+from tts.normalise.nouns import Currency, Noun, regular
 
 MONTHS = (
     "January",
@@ -55,86 +38,82 @@ WEEKDAY_FORMS = {
 }
 
 
-def _regular(one: str) -> Noun:
-    return Noun(one, one + "s")
-
-
 UNITS = {
-    "km": _regular("kilometer"),
-    "m": _regular("meter"),
-    "cm": _regular("centimeter"),
-    "mm": _regular("millimeter"),
-    "µm": _regular("micrometer"),
-    "nm": _regular("nanometer"),
-    "km²": _regular("square kilometer"),
-    "m²": _regular("square meter"),
-    "cm²": _regular("square centimeter"),
-    "m³": _regular("cubic meter"),
-    "cm³": _regular("cubic centimeter"),
-    "ha": _regular("hectare"),
-    "kg": _regular("kilogram"),
-    "g": _regular("gram"),
-    "mg": _regular("milligram"),
-    "µg": _regular("microgram"),
-    "t": _regular("ton"),
-    "l": _regular("liter"),
-    "L": _regular("liter"),
-    "cl": _regular("centiliter"),
-    "dl": _regular("deciliter"),
-    "ml": _regular("milliliter"),
-    "mL": _regular("milliliter"),
+    "km": regular("kilometer"),
+    "m": regular("meter"),
+    "cm": regular("centimeter"),
+    "mm": regular("millimeter"),
+    "µm": regular("micrometer"),
+    "nm": regular("nanometer"),
+    "km²": regular("square kilometer"),
+    "m²": regular("square meter"),
+    "cm²": regular("square centimeter"),
+    "m³": regular("cubic meter"),
+    "cm³": regular("cubic centimeter"),
+    "ha": regular("hectare"),
+    "kg": regular("kilogram"),
+    "g": regular("gram"),
+    "mg": regular("milligram"),
+    "µg": regular("microgram"),
+    "t": regular("ton"),
+    "l": regular("liter"),
+    "L": regular("liter"),
+    "cl": regular("centiliter"),
+    "dl": regular("deciliter"),
+    "ml": regular("milliliter"),
+    "mL": regular("milliliter"),
     "km/h": Noun("kilometer per hour", "kilometers per hour"),
     "kph": Noun("kilometer per hour", "kilometers per hour"),
     "mph": Noun("mile per hour", "miles per hour"),
     "m/s": Noun("meter per second", "meters per second"),
-    "h": _regular("hour"),
-    "hr": _regular("hour"),
-    "hrs": _regular("hour"),
-    "min": _regular("minute"),
-    "mins": _regular("minute"),
-    "s": _regular("second"),
-    "sec": _regular("second"),
-    "secs": _regular("second"),
-    "ms": _regular("millisecond"),
+    "h": regular("hour"),
+    "hr": regular("hour"),
+    "hrs": regular("hour"),
+    "min": regular("minute"),
+    "mins": regular("minute"),
+    "s": regular("second"),
+    "sec": regular("second"),
+    "secs": regular("second"),
+    "ms": regular("millisecond"),
     "Hz": Noun("hertz", "hertz"),
     "kHz": Noun("kilohertz", "kilohertz"),
     "MHz": Noun("megahertz", "megahertz"),
     "GHz": Noun("gigahertz", "gigahertz"),
-    "B": _regular("byte"),
-    "KB": _regular("kilobyte"),
-    "kB": _regular("kilobyte"),
-    "MB": _regular("megabyte"),
-    "GB": _regular("gigabyte"),
-    "TB": _regular("terabyte"),
+    "B": regular("byte"),
+    "KB": regular("kilobyte"),
+    "kB": regular("kilobyte"),
+    "MB": regular("megabyte"),
+    "GB": regular("gigabyte"),
+    "TB": regular("terabyte"),
     "Mb/s": Noun("megabit per second", "megabits per second"),
-    "W": _regular("watt"),
-    "kW": _regular("kilowatt"),
-    "kWh": _regular("kilowatt hour"),
-    "V": _regular("volt"),
-    "mA": _regular("milliampere"),
-    "mAh": _regular("milliampere hour"),
-    "J": _regular("joule"),
-    "kJ": _regular("kilojoule"),
-    "cal": _regular("calorie"),
-    "kcal": _regular("kilocalorie"),
-    "hPa": _regular("hectopascal"),
-    "kPa": _regular("kilopascal"),
-    "bar": _regular("bar"),
-    "dB": _regular("decibel"),
-    "px": _regular("pixel"),
+    "W": regular("watt"),
+    "kW": regular("kilowatt"),
+    "kWh": regular("kilowatt hour"),
+    "V": regular("volt"),
+    "mA": regular("milliampere"),
+    "mAh": regular("milliampere hour"),
+    "J": regular("joule"),
+    "kJ": regular("kilojoule"),
+    "cal": regular("calorie"),
+    "kcal": regular("kilocalorie"),
+    "hPa": regular("hectopascal"),
+    "kPa": regular("kilopascal"),
+    "bar": regular("bar"),
+    "dB": regular("decibel"),
+    "px": regular("pixel"),
     "ft": Noun("foot", "feet"),
-    "yd": _regular("yard"),
-    "mi": _regular("mile"),
-    "lb": _regular("pound"),
-    "lbs": _regular("pound"),
-    "oz": _regular("ounce"),
-    "tsp": _regular("teaspoon"),
-    "tbsp": _regular("tablespoon"),
+    "yd": regular("yard"),
+    "mi": regular("mile"),
+    "lb": regular("pound"),
+    "lbs": regular("pound"),
+    "oz": regular("ounce"),
+    "tsp": regular("teaspoon"),
+    "tbsp": regular("tablespoon"),
     "°C": Noun("degree Celsius", "degrees Celsius"),
     "°F": Noun("degree Fahrenheit", "degrees Fahrenheit"),
     "° C": Noun("degree Celsius", "degrees Celsius"),
     "° F": Noun("degree Fahrenheit", "degrees Fahrenheit"),
-    "°": _regular("degree"),
+    "°": regular("degree"),
     "℃": Noun("degree Celsius", "degrees Celsius"),
     "℉": Noun("degree Fahrenheit", "degrees Fahrenheit"),
 }

@@ -27,6 +27,7 @@ from tts.normalise.forms import (
     spell_address,
 )
 from tts.normalise.french_numbers import cardinal, decimal, integer, ordinal
+from tts.normalise.nouns import Noun
 from tts.normalise.rules import LanguageRules, Rule
 from tts.normalise.symbols import SymbolNames
 
@@ -58,7 +59,7 @@ def _parts(text: str) -> tuple[str, str]:
     return re.sub(r"\D", "", match[1]), match[2] or ""
 
 
-def _counted(number: str, noun: words.Noun) -> str:
+def _counted(number: str, noun: Noun) -> str:
     # French is plural from two on: "1,5 kilomètre", "zéro heure".
     whole, _ = _parts(number.lstrip("-−+±").rstrip(VULGAR))
     many = len(whole.lstrip("0")) > 1 or whole.lstrip("0") not in ("", "1")
@@ -126,14 +127,14 @@ def _money(number: str, scale: str | None, symbol: str) -> str:
         of = "" if scale == "k" else ("d'" if currency.unit.many[0] in "aeiouy" else "de ")
         return f"{_quantity(number)} {words.SCALES[scale]} {of}{currency.unit.many}"
     whole, cents = _parts(number.lstrip("-−+±"))
-    if len(cents) != 2 or not currency.cents:
+    if len(cents) != 2 or currency.cent is None:
         return _counted(number, currency.unit)
     sign = f"{_SIGN_WORDS[number[0]]} " if number[0] in _SIGN_WORDS else ""
     if int(cents) == 0:
         return sign + _counted(whole, currency.unit)
     small = cardinal(int(cents))
     if not whole.strip("0"):
-        return f"{sign}{small} {currency.cents if int(cents) > 1 else currency.cents.removesuffix('s')}"
+        return f"{sign}{small} {currency.cent.many if int(cents) > 1 else currency.cent.one}"
     return f"{sign}{_counted(whole, currency.unit)} {small}"
 
 

@@ -2,25 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Noun:
-    """A word for one and for several, and its gender."""
-
-    one: str
-    many: str
-    feminine: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Currency:
-    """A currency; `cents` names its hundredth, empty when none is in use."""
-
-    unit: Noun
-    cents: str
-
+from tts.normalise.nouns import Currency, Noun, regular
 
 MONTHS = (
     "janvier",
@@ -50,82 +32,78 @@ MONTH_FORMS = {
 }
 
 
-def _regular(one: str, feminine: bool = False) -> Noun:
-    return Noun(one, one + "s", feminine)
-
-
 _KILOMETRES_PER_HOUR = Noun("kilomètre heure", "kilomètres heure")
 _CELSIUS = Noun("degré Celsius", "degrés Celsius")
 _FAHRENHEIT = Noun("degré Fahrenheit", "degrés Fahrenheit")
 UNITS = {
-    "km": _regular("kilomètre"),
-    "m": _regular("mètre"),
-    "cm": _regular("centimètre"),
-    "mm": _regular("millimètre"),
-    "µm": _regular("micromètre"),
-    "nm": _regular("nanomètre"),
+    "km": regular("kilomètre"),
+    "m": regular("mètre"),
+    "cm": regular("centimètre"),
+    "mm": regular("millimètre"),
+    "µm": regular("micromètre"),
+    "nm": regular("nanomètre"),
     "km²": Noun("kilomètre carré", "kilomètres carrés"),
     "m²": Noun("mètre carré", "mètres carrés"),
     "cm²": Noun("centimètre carré", "centimètres carrés"),
     "m³": Noun("mètre cube", "mètres cubes"),
     "cm³": Noun("centimètre cube", "centimètres cubes"),
-    "ha": _regular("hectare"),
-    "kg": _regular("kilogramme"),
-    "g": _regular("gramme"),
-    "mg": _regular("milligramme"),
-    "µg": _regular("microgramme"),
-    "t": _regular("tonne", feminine=True),
-    "l": _regular("litre"),
-    "L": _regular("litre"),
-    "cl": _regular("centilitre"),
-    "dl": _regular("décilitre"),
-    "ml": _regular("millilitre"),
-    "mL": _regular("millilitre"),
+    "ha": regular("hectare"),
+    "kg": regular("kilogramme"),
+    "g": regular("gramme"),
+    "mg": regular("milligramme"),
+    "µg": regular("microgramme"),
+    "t": regular("tonne", feminine=True),
+    "l": regular("litre"),
+    "L": regular("litre"),
+    "cl": regular("centilitre"),
+    "dl": regular("décilitre"),
+    "ml": regular("millilitre"),
+    "mL": regular("millilitre"),
     "km/h": _KILOMETRES_PER_HOUR,
     "m/s": Noun("mètre par seconde", "mètres par seconde"),
-    "h": _regular("heure", feminine=True),
-    "min": _regular("minute", feminine=True),
-    "mn": _regular("minute", feminine=True),
-    "s": _regular("seconde", feminine=True),
-    "sec": _regular("seconde", feminine=True),
-    "ms": _regular("milliseconde", feminine=True),
+    "h": regular("heure", feminine=True),
+    "min": regular("minute", feminine=True),
+    "mn": regular("minute", feminine=True),
+    "s": regular("seconde", feminine=True),
+    "sec": regular("seconde", feminine=True),
+    "ms": regular("milliseconde", feminine=True),
     "Hz": Noun("hertz", "hertz"),
     "kHz": Noun("kilohertz", "kilohertz"),
     "MHz": Noun("mégahertz", "mégahertz"),
     "GHz": Noun("gigahertz", "gigahertz"),
-    "o": _regular("octet"),
-    "ko": _regular("kilooctet"),
-    "Ko": _regular("kilooctet"),
-    "Mo": _regular("mégaoctet"),
-    "Go": _regular("gigaoctet"),
-    "To": _regular("téraoctet"),
+    "o": regular("octet"),
+    "ko": regular("kilooctet"),
+    "Ko": regular("kilooctet"),
+    "Mo": regular("mégaoctet"),
+    "Go": regular("gigaoctet"),
+    "To": regular("téraoctet"),
     "Mb/s": Noun("mégabit par seconde", "mégabits par seconde"),
     "Mbit/s": Noun("mégabit par seconde", "mégabits par seconde"),
-    "W": _regular("watt"),
-    "kW": _regular("kilowatt"),
+    "W": regular("watt"),
+    "kW": regular("kilowatt"),
     "kWh": Noun("kilowattheure", "kilowattheures"),
-    "V": _regular("volt"),
-    "mA": _regular("milliampère"),
+    "V": regular("volt"),
+    "mA": regular("milliampère"),
     "mAh": Noun("milliampère heure", "milliampères heure"),
-    "J": _regular("joule"),
-    "kJ": _regular("kilojoule"),
-    "cal": _regular("calorie", feminine=True),
-    "kcal": _regular("kilocalorie", feminine=True),
-    "hPa": _regular("hectopascal"),
-    "kPa": _regular("kilopascal"),
-    "bar": _regular("bar"),
-    "dB": _regular("décibel"),
-    "px": _regular("pixel"),
-    "mi": _regular("mile"),
-    "lb": _regular("livre", feminine=True),
-    "oz": _regular("once", feminine=True),
+    "J": regular("joule"),
+    "kJ": regular("kilojoule"),
+    "cal": regular("calorie", feminine=True),
+    "kcal": regular("kilocalorie", feminine=True),
+    "hPa": regular("hectopascal"),
+    "kPa": regular("kilopascal"),
+    "bar": regular("bar"),
+    "dB": regular("décibel"),
+    "px": regular("pixel"),
+    "mi": regular("mile"),
+    "lb": regular("livre", feminine=True),
+    "oz": regular("once", feminine=True),
     "°C": _CELSIUS,
     "° C": _CELSIUS,
     "℃": _CELSIUS,
     "°F": _FAHRENHEIT,
     "° F": _FAHRENHEIT,
     "℉": _FAHRENHEIT,
-    "°": _regular("degré"),
+    "°": regular("degré"),
 }
 UNITS_ALONE = ("km/h", "km", "cm", "kg", "kWh", "°C", "°F", "GHz", "MHz", "m²", "m³", "mAh")
 """Units no one mistakes for a word when no number stands before them."""
@@ -155,15 +133,18 @@ FEMININE_NOUNS = (
 )
 """Common feminine nouns: before them 1, 21, 31... end in "une"."""
 
+_CENTIME = regular("centime")
+_CENT = regular("cent")
+_PENNY = Noun("penny", "pence")
 CURRENCIES = {
-    "€": Currency(_regular("euro"), "centimes"),
-    "$": Currency(_regular("dollar"), "cents"),
-    "£": Currency(_regular("livre", feminine=True), "pence"),
-    "¥": Currency(Noun("yen", "yens"), ""),
-    "EUR": Currency(_regular("euro"), "centimes"),
-    "USD": Currency(Noun("dollar américain", "dollars américains"), "cents"),
-    "GBP": Currency(Noun("livre sterling", "livres sterling", feminine=True), "pence"),
-    "CHF": Currency(Noun("franc suisse", "francs suisses"), "centimes"),
+    "€": Currency(regular("euro"), _CENTIME),
+    "$": Currency(regular("dollar"), _CENT),
+    "£": Currency(regular("livre", feminine=True), _PENNY),
+    "¥": Currency(Noun("yen", "yens"), None),
+    "EUR": Currency(regular("euro"), _CENTIME),
+    "USD": Currency(Noun("dollar américain", "dollars américains"), _CENT),
+    "GBP": Currency(Noun("livre sterling", "livres sterling", feminine=True), _PENNY),
+    "CHF": Currency(Noun("franc suisse", "francs suisses"), _CENTIME),
 }
 SCALES = {
     "millions": "millions",
