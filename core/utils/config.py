@@ -63,6 +63,8 @@ class EchoConfig(Section):
 
 class SttConfig(Section):
     engine: Literal["auto", "pocketsphinx"] = "auto"
+    command_score: Annotated[float, Field(ge=-10.0, le=0.0)] = -3.0
+    open_weight: Annotated[float, Field(gt=0.0, le=1.0)] = 0.01
 
 
 class LlmConfig(Section):

@@ -1,0 +1,48 @@
+"""Recognises the assistant's own words in a transcript: the last defence against answering itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+MATCHED_SHARE = 0.75
+"""of the recognised words must occur, in order, in what was spoken"""
+
+_WORD = re.compile(r"[a-z']+|\d+")
+
+
+class EchoGuard:
+    """Compares words with `spoken()`, the text that left the speaker in the last seconds."""
+
+    def __init__(self, spoken: Callable[[], str], matched_share: float = MATCHED_SHARE) -> None:
+        self._spoken = spoken
+        self._matched_share = matched_share
+
+    def is_echo(self, text: str) -> bool:
+        """Whether nearly all words of `text` were just spoken by the assistant, in the same order."""
+        words, spoken = _words(text), _words(self._spoken())
+        if not words or not spoken:
+            return False
+        return longest_common(words, spoken) >= self._matched_share * len(words)
+
+
+def longest_common(left: list[str], right: list[str]) -> int:
+    """Length of the longest common subsequence of two word lists."""
+    row = [0] * (len(right) + 1)
+    for word in left:
+        diagonal = 0
+        for column, other in enumerate(right, 1):
+            diagonal, row[column] = (
+                row[column],
+                diagonal + 1 if word == other else max(row[column], row[column - 1]),
+            )
+    return row[-1]
+
+
+def _words(text: str) -> list[str]:
+    from stt.numbers import number_words
+
+    words: list[str] = []
+    for token in _WORD.findall(text.lower()):
+        words += number_words(int(token) % 1_000_000).split() if token.isdigit() else [token]
+    return words

@@ -1,0 +1,247 @@
+"""The listen stage: microphone frames in; onsets, opened turns, speech chunks and utterances out.
+
+It alone opens turns for speech, which is what interrupts the reply. Time is the frames' capture time, never the
+machine's clock, so files go through it as fast as they can be read.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from core.messages import (
+    SAMPLE_RATE_HZ,
+    AudioFrame,
+    Samples,
+    SpeechChunk,
+    SpeechStarted,
+    Transcript,
+    Utterance,
+    VoiceOnset,
+    VoiceRejected,
+)
+from core.stage import TurnClock
+from core.utils.vad_compat import rms
+from stt.endpointing import Endpoint, Endpointing
+from stt.voice_activity_detection import (
+    Continued,
+    Onset,
+    Overlong,
+    Rejected,
+    Started,
+    VadEvent,
+    VoiceActivityDetection,
+)
+
+logger = logging.getLogger(__name__)
+
+GAP_S = 0.5
+"""Input missing for longer than this ends the utterance and clears the detector."""
+SILENT_DBFS = -100.0
+
+ListenerMessage = VoiceOnset | VoiceRejected | SpeechStarted | SpeechChunk | Utterance
+
+
+class Processed(Protocol):
+    """What a front end makes of a frame."""
+
+    @property
+    def samples(self) -> Samples:
+        """[n] at 16 kHz, without the assistant's own voice; may be empty."""
+        ...
+
+    @property
+    def captured_at(self) -> float:
+        """monotonic seconds of the first sample"""
+        ...
+
+    @property
+    def far_end_active(self) -> bool:
+        """the assistant was audible while this was captured"""
+        ...
+
+
+class FrontEnd(Protocol):
+    """Resampling and echo cancellation."""
+
+    def process(self, frame: AudioFrame) -> Processed: ...
+
+
+@dataclass(slots=True)
+class _Speech:
+    """The utterance under way."""
+
+    turn: int
+    revision: int
+    at: float
+    voiced_until: float
+    far_end: bool
+    pieces: list[Samples] = field(default_factory=list)
+    """all sound of the utterance as sent so far"""
+    held: list[Samples] = field(default_factory=list)
+    """the silence since the provisional utterance, sent only if the user goes on"""
+    provisional: bool = False
+
+
+class Listener:
+    """Front end -> voice activity -> endpointing -> messages of the turn it opened."""
+
+    def __init__(
+        self, vad: VoiceActivityDetection, endpointing: Endpointing, front_end: FrontEnd, clock: TurnClock
+    ) -> None:
+        self._vad = vad
+        self._endpointing = endpointing
+        self._front_end = front_end
+        self._clock = clock
+        self._speech: _Speech | None = None
+        self._next_at: float | None = None
+        self._level = SILENT_DBFS
+        self._lock = threading.Lock()
+        self._understood: tuple[int, int] | None = None
+        """turn and revision of which a whole command was understood since its provisional utterance"""
+
+    @property
+    def level(self) -> float:
+        """dBFS (root mean square) of the latest sound; -100 for silence."""
+        return self._level
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the user is speaking, pauses within an utterance included."""
+        return self._speech is not None
+
+    def load(self) -> None:
+        """Nothing to get ready: the detector's engine is loaded by whoever made it."""
+
+    def close(self) -> None:
+        """Drop the utterance under way."""
+        self._speech = None
+
+    def transcribed(self, transcript: Transcript) -> None:
+        """The recogniser's latest words; from any thread. A complete command lets the turn end earlier."""
+        key = (transcript.turn, transcript.revision)
+        with self._lock:
+            if transcript.complete:
+                self._understood = key
+            elif self._understood == key:
+                self._understood = None
+
+    def process(self, message: AudioFrame) -> Iterator[ListenerMessage]:
+        """One frame of the microphone."""
+        sound = self._front_end.process(message)
+        samples = sound.samples
+        if len(samples) == 0:
+            return
+        loudness = rms(samples)
+        self._level = max(20.0 * math.log10(loudness), SILENT_DBFS) if loudness > 0.0 else SILENT_DBFS
+        if self._next_at is not None and abs(sound.captured_at - self._next_at) > GAP_S:
+            logger.debug("input jumped by %.2f s", sound.captured_at - self._next_at)
+            yield from self._finish()
+            self._vad.reset()
+        self._next_at = sound.captured_at + len(samples) / SAMPLE_RATE_HZ
+        for event in self._vad.process(samples, sound.captured_at, sound.far_end_active):
+            yield from self._answer(event)
+
+    def _answer(self, event: VadEvent) -> Iterator[ListenerMessage]:
+        match event:
+            case Onset(at):
+                yield VoiceOnset(at)
+            case Rejected(at):
+                yield VoiceRejected(at)
+            case Started():
+                yield from self._start(event)
+            case Continued():
+                yield from self._continue(event)
+            case Overlong():
+                yield from self._finish()
+
+    def _start(self, event: Started) -> Iterator[ListenerMessage]:
+        self._speech = _Speech(0, 0, event.at, event.voiced_until, event.far_end)
+        self._speech.pieces.append(event.samples)
+        yield from self._open()
+
+    def _open(self) -> Iterator[ListenerMessage]:
+        """Open a turn for the utterance under way and send all of it that is known."""
+        speech = self._speech
+        assert speech is not None
+        speech.turn, speech.revision, speech.provisional = self._clock.open(), 0, False
+        logger.debug("turn %d opened by speech at %.3f", speech.turn, speech.at)
+        yield SpeechStarted(speech.turn, 0, speech.at)
+        yield SpeechChunk(speech.turn, 0, np.concatenate(speech.pieces))
+
+    def _continue(self, event: Continued) -> Iterator[ListenerMessage]:
+        speech = self._speech
+        if speech is None:
+            self._vad.end()
+            return
+        speech.voiced_until = event.voiced_until
+        if event.voiced:
+            speech.far_end = speech.far_end or event.far_end
+            yield from self._go_on(speech, event.samples)
+            return
+        if speech.provisional:
+            speech.held.append(event.samples)
+        else:
+            speech.pieces.append(event.samples)
+            yield SpeechChunk(speech.turn, speech.revision, event.samples)
+        yield from self._pause(speech, event.heard_at)
+
+    def _go_on(self, speech: _Speech, samples: Samples) -> Iterator[ListenerMessage]:
+        chunk = np.concatenate((*speech.held, samples)) if speech.held else samples
+        speech.held.clear()
+        speech.pieces.append(chunk)
+        if self._is_stale(speech):
+            yield from self._open()
+            return
+        if speech.provisional:
+            revision = self._clock.revise(speech.turn)
+            if revision is None:
+                yield from self._open()
+                return
+            speech.revision, speech.provisional = revision, False
+            logger.debug("turn %d goes on, revision %d", speech.turn, revision)
+            yield SpeechStarted(speech.turn, revision, speech.at)
+        yield SpeechChunk(speech.turn, speech.revision, chunk)
+
+    def _pause(self, speech: _Speech, now: float) -> Iterator[ListenerMessage]:
+        silence_s = now - speech.voiced_until
+        verdict = self._endpointing.decide(silence_s, speech.provisional and self._is_complete(speech))
+        if verdict is Endpoint.FINAL:
+            logger.debug("turn %d ends after %.0f ms of silence", speech.turn, silence_s * 1000)
+            yield from self._finish()
+        elif verdict is Endpoint.PROVISIONAL and not speech.provisional:
+            speech.provisional = True
+            with self._lock:
+                self._understood = None
+            yield self._utterance(speech, final=False)
+
+    def _finish(self) -> Iterator[ListenerMessage]:
+        """End the utterance under way, if any. If another turn took its place meanwhile it becomes a new one."""
+        speech, cancelled = self._speech, False
+        self._vad.end()
+        if speech is None:
+            return
+        if self._is_stale(speech):
+            cancelled = self._clock.current == speech.turn
+            if not cancelled:
+                yield from self._open()
+        self._speech = None
+        if not cancelled:
+            yield self._utterance(speech, final=True)
+
+    def _utterance(self, speech: _Speech, final: bool) -> Utterance:
+        samples = np.concatenate(speech.pieces)
+        return Utterance(speech.turn, speech.revision, samples, final, speech.voiced_until, speech.far_end)
+
+    def _is_stale(self, speech: _Speech) -> bool:
+        return self._clock.is_stale(SpeechStarted(speech.turn, speech.revision, speech.at))
+
+    def _is_complete(self, speech: _Speech) -> bool:
+        with self._lock:
+            return self._understood == (speech.turn, speech.revision)

@@ -1,0 +1,184 @@
+"""Two pocketsphinx decoders: one over a command grammar, one over the general n-gram model shipped in the package.
+
+Both take sound chunk by chunk. Scores are normalised so that they compare across lengths; see `Hypothesis.score`.
+Neither is safe to use from two threads at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.messages import Samples
+from core.utils.errors import InferenceError, MissingDependencyError, ModelLoadError
+from stt.grammar import OPEN_PREFIX, PHONES, Grammar
+
+logger = logging.getLogger(__name__)
+
+FRAME_S = 0.01
+"""pocketsphinx's feature frame"""
+_SCORE_SCALE = 1024.0
+"""pocketsphinx keeps path scores divided by 2**10 (SENSCR_SHIFT) and reports exp() of that"""
+_FILLER = re.compile(r"^(<.*>|\[.*\]|\+\+.*\+\+)$")
+_VARIANT = re.compile(r"\(\d+\)$")
+_SPEED = {"fwdflat": False, "bestpath": False, "cmn": "live", "loglevel": "FATAL"}
+_WORD_LIMITS = {"maxhmmpf": 3000, "maxwpf": 10}
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A recognised word, or a phone of an open slot, and when it was spoken."""
+
+    text: str
+    start_s: float
+    """from the start of the utterance"""
+    end_s: float
+
+    @property
+    def is_open(self) -> bool:
+        """A phone of an open slot."""
+        return self.text.startswith(OPEN_PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What a decoder made of an utterance."""
+
+    words: tuple[Word, ...]
+    """without silences and noises"""
+    score: float
+    """`hyp.score`, the path's likelihood relative to the best sound model of each frame, as ln(score) * 1024 / frames:
+    nats per 10 ms frame, at most 0"""
+
+    @property
+    def text(self) -> str:
+        """The words; what an open slot held is not among them."""
+        return " ".join(word.text for word in self.words if not word.is_open)
+
+
+class SphinxDecoder:
+    """One pocketsphinx decoder with one search; `start`, `feed`... and `finish`, then again."""
+
+    def __init__(self, decoder: Any) -> None:
+        self._decoder = decoder
+        self._open = False
+
+    def start(self) -> None:
+        """Begin an utterance; one still open is given up."""
+        self.abandon()
+        try:
+            self._decoder.start_utt()
+        except RuntimeError as error:
+            raise InferenceError(f"pocketsphinx cannot begin an utterance: {error}") from error
+        self._open = True
+
+    def feed(self, samples: Samples) -> None:
+        """The next [n] samples at 16 kHz of the open utterance."""
+        if len(samples) == 0:
+            return
+        pcm = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+        try:
+            self._decoder.process_raw(pcm, False, False)
+        except RuntimeError as error:
+            raise InferenceError(f"pocketsphinx failed on {len(samples)} samples: {error}") from error
+
+    def finish(self) -> Hypothesis | None:
+        """End the utterance; None when no path fits."""
+        if self._open:
+            self._open = False
+            try:
+                self._decoder.end_utt()
+            except RuntimeError as error:
+                raise InferenceError(f"pocketsphinx cannot end the utterance: {error}") from error
+        return self.hypothesis()
+
+    def abandon(self) -> None:
+        """End an utterance nobody wants the words of."""
+        if self._open:
+            self._open = False
+            try:
+                self._decoder.end_utt()
+            except RuntimeError as error:
+                logger.debug("an abandoned utterance did not end cleanly: %s", error)
+
+    def hypothesis(self) -> Hypothesis | None:
+        """The best path so far, or of the finished utterance."""
+        best = self._decoder.hyp()
+        frames = self._decoder.n_frames()
+        if best is None or frames <= 0:
+            return None
+        segments = self._decoder.seg() or ()
+        words = tuple(
+            Word(_VARIANT.sub("", segment.word), segment.start_frame * FRAME_S, (segment.end_frame + 1) * FRAME_S)
+            for segment in segments
+            if not _FILLER.match(segment.word) and segment.word != "(NULL)"
+        )
+        return Hypothesis(words, math.log(max(best.score, 1e-300)) * _SCORE_SCALE / frames)
+
+
+def pronunciations(words: Iterable[str]) -> dict[str, list[str]]:
+    """The dictionary's lines, variants included, of those words that it holds (lower case)."""
+    wanted = set(words)
+    found: dict[str, list[str]] = {}
+    with open(_model_path("cmudict-en-us.dict"), encoding="utf-8") as lines:
+        for line in lines:
+            word = _VARIANT.sub("", line.split(" ", 1)[0])
+            if word in wanted:
+                found.setdefault(word, []).append(line.strip())
+    return found
+
+
+def grammar_decoder(grammar: Grammar, lexicon: dict[str, list[str]]) -> SphinxDecoder:
+    """A decoder that hears only the grammar's sentences. `lexicon`: see `pronunciations`. Raises ModelLoadError."""
+    lines = [line for word in sorted(grammar.words) for line in lexicon[word]]
+    lines += [f"{OPEN_PREFIX}{phone} {phone}" for phone in PHONES]
+    with tempfile.TemporaryDirectory(prefix="merline-") as folder:
+        dictionary = Path(folder) / "grammar.dict"
+        dictionary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        decoder = _decoder(dict=str(dictionary), lm=None, **_SPEED)
+        try:
+            decoder.add_jsgf_string("commands", grammar.jsgf)
+            decoder.activate_search("commands")
+        except (RuntimeError, ValueError) as error:
+            raise ModelLoadError(f"pocketsphinx rejects the command grammar ({error}); check the templates") from error
+    return SphinxDecoder(decoder)
+
+
+def word_decoder() -> SphinxDecoder:
+    """A decoder of general English with the package's n-gram model: about 0.4 s and 100 MB. Raises ModelLoadError."""
+    return SphinxDecoder(
+        _decoder(dict=_model_path("cmudict-en-us.dict"), lm=_model_path("en-us.lm.bin"), **_SPEED, **_WORD_LIMITS)
+    )
+
+
+def _decoder(**options: Any) -> Any:
+    try:
+        from pocketsphinx import Config, Decoder
+    except ImportError as error:
+        raise _missing() from error
+    try:
+        return Decoder(Config(hmm=_model_path("en-us"), **options))
+    except RuntimeError as error:
+        raise ModelLoadError(f"pocketsphinx cannot load its English model ({error}); reinstall pocketsphinx") from error
+
+
+def _model_path(name: str) -> str:
+    try:
+        from pocketsphinx import get_model_path
+    except ImportError as error:
+        raise _missing() from error
+    return str(get_model_path(f"en-us/{name}"))
+
+
+def _missing() -> MissingDependencyError:
+    return MissingDependencyError(
+        "stt.engine pocketsphinx: the package pocketsphinx is not installed; run `pip install pocketsphinx`"
+    )

@@ -1,0 +1,240 @@
+"""The recogniser stage of the embedded tier: English commands by a grammar, the rest by an n-gram model.
+
+Decodes while the user speaks. The grammar's normalised score decides whose words count; open slots take the n-gram
+model's. A final utterance that did not change since the provisional one is not decoded again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.messages import SAMPLE_RATE_HZ, EchoDropped, Samples, SpeechChunk, SpeechStarted, Transcript, Utterance
+from core.utils.config import SttConfig
+from core.utils.errors import ModelLoadError
+from core.utils.vad_compat import rms
+from stt.echo_guard import EchoGuard
+from stt.grammar import compile_grammar
+from stt.pocketsphinx_engine import Hypothesis, SphinxDecoder, grammar_decoder, pronunciations, word_decoder
+
+if TYPE_CHECKING:
+    from hassil import Intents
+
+logger = logging.getLogger(__name__)
+
+PARTIAL_EVERY_S = 0.4
+WORDS_WAIT_S = 15.0
+"""how long an utterance waits for the n-gram model to be loaded, which happens only in the first seconds"""
+_LEVEL = 0.1
+"""root mean square that every utterance is brought to: quiet microphones keep 16-bit precision and the first
+utterance meets the cepstral mean the decoder starts with"""
+_GAIN_LIMITS = (0.1, 100.0)
+
+TranscriberMessage = Transcript | EchoDropped
+
+
+@dataclass(frozen=True, slots=True)
+class _Understood:
+    text: str
+    source: str
+    confidence: float
+
+
+@dataclass(slots=True)
+class _Utterance:
+    """What the decoders have heard of the turn."""
+
+    turn: int
+    gain: float = 0.0
+    pieces: list[Samples] = field(default_factory=list)
+    """after gain"""
+    samples: int = 0
+    words_fed: int = 0
+    """pieces the n-gram decoder has had"""
+    grammar_ended: bool = False
+    next_partial: int = 0
+    partial: str = ""
+    answer: Transcript | None = None
+    """for the provisional utterance of this revision"""
+
+
+class Transcriber:
+    """SpeechStarted, SpeechChunk, Utterance in; Transcript out. Loads the n-gram model on a short-lived thread."""
+
+    def __init__(
+        self,
+        config: SttConfig,
+        intents: Intents,
+        is_complete: Callable[[str], bool],
+        guard: EchoGuard | None = None,
+    ) -> None:
+        self._config = config
+        self._intents = intents
+        self._is_complete = is_complete
+        self._guard = guard
+        self._grammar: SphinxDecoder | None = None
+        self._words: SphinxDecoder | None = None
+        self._words_error: ModelLoadError | None = None
+        self._words_ready = threading.Event()
+        self._heard: _Utterance | None = None
+
+    @property
+    def words_ready(self) -> bool:
+        """Whether the n-gram model is loaded."""
+        return self._words_ready.is_set()
+
+    def load(self) -> None:
+        """Compile the grammar and begin to load the n-gram model. Raises ModelError."""
+        lexicon = pronunciations(compile_grammar(self._intents, lambda word: True, self._config.open_weight).words)
+        grammar = compile_grammar(self._intents, lexicon.__contains__, self._config.open_weight)
+        self._grammar = grammar_decoder(grammar, lexicon)
+        threading.Thread(target=self._load_words, name="merline-words", daemon=True).start()
+
+    def close(self) -> None:
+        """Give the decoders back."""
+        self._words_ready.wait(WORDS_WAIT_S)
+        self._grammar = self._words = self._heard = None
+
+    def process(self, message: SpeechStarted | SpeechChunk | Utterance) -> Iterator[TranscriberMessage]:
+        """Listen on, or say what was understood."""
+        match message:
+            case SpeechStarted():
+                self._begin(message.turn, message.revision)
+            case SpeechChunk():
+                yield from self._listen(message)
+            case Utterance():
+                yield from self._conclude(message)
+
+    def _load_words(self) -> None:
+        try:
+            self._words = word_decoder()
+        except ModelLoadError as error:
+            self._words_error = error
+            logger.error("only commands will be understood: %s", error)
+        self._words_ready.set()
+
+    def _begin(self, turn: int, revision: int) -> None:
+        if self._heard is not None and self._heard.turn == turn and revision > 0:
+            self._heard.answer = None
+            return
+        assert self._grammar is not None, "load() comes first"
+        self._heard = _Utterance(turn)
+        self._grammar.start()
+        if self._words_ready.is_set() and self._words is not None:
+            self._words.start()
+
+    def _listen(self, message: SpeechChunk) -> Iterator[TranscriberMessage]:
+        if self._heard is None or self._heard.turn != message.turn:
+            self._begin(message.turn, 0)
+        heard = self._heard
+        assert heard is not None
+        self._feed(heard, message.samples)
+        if heard.samples < heard.next_partial:
+            return
+        heard.next_partial = heard.samples + int(PARTIAL_EVERY_S * SAMPLE_RATE_HZ)
+        understood = self._decide(heard, ended=False)
+        if understood.text and understood.text != heard.partial:
+            heard.partial = understood.text
+            yield self._transcript(message.turn, message.revision, understood, final=False)
+
+    def _feed(self, heard: _Utterance, samples: Samples) -> None:
+        assert self._grammar is not None
+        heard.samples += len(samples)
+        if heard.gain == 0.0:
+            level = rms(samples)
+            heard.gain = float(np.clip(_LEVEL / level, *_GAIN_LIMITS)) if level > 0.0 else 1.0
+        heard.pieces.append(samples * np.float32(heard.gain))
+        if heard.grammar_ended:
+            heard.grammar_ended = False
+            self._grammar.start()
+            for piece in heard.pieces:
+                self._grammar.feed(piece)
+        else:
+            self._grammar.feed(heard.pieces[-1])
+        self._feed_words(heard)
+
+    def _feed_words(self, heard: _Utterance) -> None:
+        """Give the n-gram decoder what it has not had, if it is loaded."""
+        if not self._words_ready.is_set() or self._words is None:
+            return
+        if heard.words_fed == 0:
+            self._words.start()
+        for piece in heard.pieces[heard.words_fed :]:
+            self._words.feed(piece)
+        heard.words_fed = len(heard.pieces)
+
+    def _conclude(self, message: Utterance) -> Iterator[TranscriberMessage]:
+        heard = self._heard
+        if heard is None or heard.turn != message.turn or heard.samples != len(message.samples):
+            logger.debug("turn %d: chunks were lost, decoding the whole utterance", message.turn)
+            self._begin(message.turn, 0)
+            heard = self._heard
+            assert heard is not None
+            self._feed(heard, message.samples)
+        answer = heard.answer
+        if answer is None or answer.revision != message.revision:
+            self._words_ready.wait(WORDS_WAIT_S)
+            self._feed_words(heard)
+            understood = self._decide(heard, ended=True)
+            answer = heard.answer = self._transcript(message.turn, message.revision, understood, final=False)
+        if message.final:
+            self._heard = None
+            if self._words is not None:
+                self._words.abandon()
+        if answer.text and message.echo_suspected and self._guard is not None and self._guard.is_echo(answer.text):
+            logger.info("turn %d dropped: the assistant heard itself say %r", message.turn, answer.text)
+            yield EchoDropped(message.turn, answer.text)
+            answer = replace(answer, text="", stable=0, complete=False)
+        yield replace(answer, final=message.final, stable=len(answer.text))
+
+    def _decide(self, heard: _Utterance, ended: bool) -> _Understood:
+        """Whose words count: the grammar's if its score reaches the threshold, else the n-gram model's."""
+        assert self._grammar is not None
+        if ended and not heard.grammar_ended:
+            heard.grammar_ended = True
+            command = self._grammar.finish()
+        else:
+            command = self._grammar.hypothesis()
+        words = self._words.hypothesis() if self._words is not None and heard.words_fed else None
+        if command is not None and command.score >= self._config.command_score:
+            text = fill_open_slots(command, words)
+            source = "grammar"
+            score = command.score
+        else:
+            text, source, score = (words.text, "words", words.score) if words else ("", "words", -10.0)
+        if ended:
+            logger.debug(
+                "grammar %s, words %s -> %s",
+                f"{command.text!r} {command.score:.2f}" if command else None,
+                f"{words.text!r} {words.score:.2f}" if words else None,
+                source,
+            )
+        return _Understood(text, source, float(np.exp(score)))
+
+    def _transcript(self, turn: int, revision: int, understood: _Understood, final: bool) -> Transcript:
+        text = understood.text
+        complete = bool(text) and self._is_complete(text)
+        return Transcript(
+            turn, revision, text, 0, "en", final, min(understood.confidence, 1.0), complete, understood.source
+        )
+
+
+def fill_open_slots(command: Hypothesis, words: Hypothesis | None) -> str:
+    """The command's text, each open slot replaced by the n-gram words whose middle lies in it."""
+    parts: list[str] = []
+    slot: list[float] = []
+    for word in (*command.words, None):
+        if word is not None and word.is_open:
+            slot = [slot[0] if slot else word.start_s, word.end_s]
+            continue
+        if slot and words is not None:
+            parts += [w.text for w in words.words if slot[0] <= (w.start_s + w.end_s) / 2 < slot[1]]
+        slot = []
+        if word is not None:
+            parts.append(word.text)
+    return " ".join(parts)
