@@ -1,0 +1,60 @@
+"""Local wall time to instants and back, right across daylight saving. Instants are UTC seconds since 1970.
+
+A local time that does not exist becomes the next one that does; one that exists twice is its first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from core.utils.clock import Clock
+
+
+class LocalTime:
+    """The user's time zone: the clock's ZoneInfo where it has one, else the machine's own rules."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    @property
+    def now(self) -> float:
+        """The current instant."""
+        return self._clock.now().timestamp()
+
+    @property
+    def wall(self) -> datetime:
+        """The current local time, without a zone."""
+        return self.at(self.now)
+
+    def at(self, instant: float) -> datetime:
+        """The local time of an instant, without a zone."""
+        return datetime.fromtimestamp(instant, self._zone()).replace(tzinfo=None)
+
+    def instant(self, wall: datetime) -> float:
+        """The instant of a local time given without a zone."""
+        wall = wall.replace(fold=0)
+        for _ in range(24 * 60):
+            instant = wall.replace(tzinfo=self._zone()).timestamp()
+            if self.at(instant).replace(fold=0) == wall:
+                return instant
+            wall += timedelta(minutes=1)
+        return wall.replace(tzinfo=self._zone()).timestamp()
+
+    def next(self, wall: time, weekdays: Collection[int] = (), after: float | None = None) -> float:
+        """The first instant after `after` (default: now) at this local time, on these weekdays (0 is Monday; none: any)."""
+        after = self.now if after is None else after
+        day = self.at(after).date()
+        for days in range(9):
+            candidate = datetime.combine(day + timedelta(days=days), wall)
+            if weekdays and candidate.weekday() not in weekdays:
+                continue
+            instant = self.instant(candidate)
+            if instant > after:
+                return instant
+        raise ValueError(f"weekdays must be 0..6, got {sorted(weekdays)}")
+
+    def _zone(self) -> ZoneInfo | None:
+        zone = self._clock.now().tzinfo
+        return zone if isinstance(zone, ZoneInfo) else None

@@ -1,0 +1,175 @@
+"""Timers, alarms and reminders: kept in the store, found when due. Knows nothing of speech.
+
+Due times are instants of the wall clock, so they hold across a restart and a suspended machine; what recurs keeps
+its local wall time, so an alarm at 07:30 stays there when daylight saving changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import time
+from typing import Literal
+
+from core.messages import Language
+from core.utils.clock import Clock
+from llm.local_time import LocalTime
+from llm.store import Row, Store
+
+Kind = Literal["timer", "alarm", "reminder"]
+ALARM_RINGS = 3
+RING_AGAIN_S = 60.0
+MISSED_S = 600.0
+"""An alarm this late is told once instead of rung."""
+_COLUMNS = "kind, text, language, due_at, first_due_at, duration_s, wall, weekdays, rings"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something that becomes due."""
+
+    kind: Kind
+    text: str
+    """a timer's name or a reminder's text; may be empty"""
+    language: Language
+    due_at: float
+    """UTC seconds at which it rings next"""
+    first_due_at: float = 0.0
+    """UTC seconds at which this occurrence was due, before snoozing and repeated rings"""
+    duration_s: float = 0.0
+    """of a timer"""
+    wall: time | None = None
+    """local time of what recurs"""
+    weekdays: tuple[int, ...] = ()
+    """days of what recurs; 0 is Monday"""
+    rings: int = 0
+    id: int = 0
+
+    @property
+    def recurs(self) -> bool:
+        return bool(self.weekdays)
+
+
+class Schedule:
+    """What will ring. Safe from any thread."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self.local = LocalTime(clock)
+        self._last_rung: tuple[Item, ...] = ()
+
+    @property
+    def now(self) -> float:
+        """UTC seconds."""
+        return self.local.now
+
+    def add(self, item: Item) -> Item:
+        """Keep an item; the one returned has its id. Raises DataError."""
+        item = replace(item, first_due_at=item.first_due_at or item.due_at)
+        placeholders = ", ".join("?" * 9)
+        identifier = self._store.execute(f"INSERT INTO schedule ({_COLUMNS}) VALUES ({placeholders})", _values(item))
+        return replace(item, id=identifier)
+
+    def restore(self, items: Sequence[Item]) -> None:
+        """Put removed items back as they were."""
+        for item in items:
+            self._store.execute(
+                f"INSERT OR REPLACE INTO schedule (id, {_COLUMNS}) VALUES (?{', ?' * 9})", (item.id, *_values(item))
+            )
+
+    def remove(self, items: Sequence[Item]) -> None:
+        """Forget items."""
+        for item in items:
+            self._store.execute("DELETE FROM schedule WHERE id = ?", (item.id,))
+
+    def items(self, kind: Kind | None = None) -> list[Item]:
+        """Everything that will ring, the soonest first."""
+        rows = self._store.query("SELECT * FROM schedule ORDER BY due_at, id")
+        return [item for item in map(_item, rows) if kind is None or item.kind == kind]
+
+    def due(self) -> list[Item]:
+        """What should ring now."""
+        rows = self._store.query("SELECT * FROM schedule WHERE due_at <= ? ORDER BY due_at, id", (self.now,))
+        return [_item(row) for row in rows]
+
+    def rung(self, items: Sequence[Item]) -> None:
+        """These were heard: timers and reminders are done, alarms ring again until dismissed or rung three times."""
+        self._last_rung = tuple(items)
+        for item in items:
+            rings = item.rings + 1
+            missed = self.now - item.first_due_at > MISSED_S
+            if item.kind == "alarm" and rings < ALARM_RINGS and not missed:
+                self._move(replace(item, rings=rings, due_at=self.now + RING_AGAIN_S))
+            else:
+                self._finish(item)
+
+    def dismiss(self) -> bool:
+        """End alarms that are ringing; True when there was one."""
+        ringing = [item for item in self.items("alarm") if item.rings > 0]
+        for item in ringing:
+            self._finish(item)
+        return bool(ringing)
+
+    def snooze(self, seconds: float) -> list[Item]:
+        """What rang last rings again after `seconds`; returns what was snoozed."""
+        rung, self._last_rung = self._last_rung, ()
+        due_at = self.now + seconds
+        current = {item.id for item in self.items()}
+        for item in rung:
+            if item.recurs and item.id in current:
+                self._finish(item)
+            elif item.id in current:
+                self.remove([item])
+        once = [replace(item, due_at=due_at, first_due_at=due_at, rings=0, wall=None, weekdays=()) for item in rung]
+        return [self.add(item) for item in once]
+
+    def extend(self, item: Item, seconds: float) -> Item:
+        """Let an item ring that much later."""
+        due_at = item.due_at + seconds
+        later = replace(item, due_at=due_at, first_due_at=due_at, duration_s=item.duration_s + seconds)
+        self._move(later)
+        return later
+
+    def _finish(self, item: Item) -> None:
+        if item.recurs and item.wall is not None:
+            due_at = self.local.next(item.wall, item.weekdays, after=max(self.now, item.first_due_at))
+            self._move(replace(item, due_at=due_at, first_due_at=due_at, rings=0))
+        else:
+            self.remove([item])
+
+    def _move(self, item: Item) -> None:
+        self._store.execute(
+            "UPDATE schedule SET due_at = ?, first_due_at = ?, duration_s = ?, rings = ? WHERE id = ?",
+            (item.due_at, item.first_due_at, item.duration_s, item.rings, item.id),
+        )
+
+
+def _values(item: Item) -> tuple[str | float | int, ...]:
+    wall = item.wall.isoformat() if item.wall else ""
+    weekdays = "".join(str(day) for day in item.weekdays)
+    return (
+        item.kind,
+        item.text,
+        item.language,
+        item.due_at,
+        item.first_due_at,
+        item.duration_s,
+        wall,
+        weekdays,
+        item.rings,
+    )
+
+
+def _item(row: Row) -> Item:
+    return Item(
+        kind=row["kind"],
+        text=row["text"],
+        language=row["language"],
+        due_at=row["due_at"],
+        first_due_at=row["first_due_at"],
+        duration_s=row["duration_s"],
+        wall=time.fromisoformat(row["wall"]) if row["wall"] else None,
+        weekdays=tuple(int(day) for day in row["weekdays"]),
+        rings=row["rings"],
+        id=row["id"],
+    )

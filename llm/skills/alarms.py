@@ -1,0 +1,93 @@
+"""Alarms at a local time, once or on weekdays; snooze."""
+
+from __future__ import annotations
+
+from core.messages import Language
+from llm.schedule import Item
+from llm.skills.base import Context, Intent, Reply, Skill, Undo, choose, reply
+from llm.skills.spoken import join, say_duration, say_moment, say_time, say_weekdays
+from llm.skills.when import clock_time, duration_s, moment
+
+
+def set_alarm(intent: Intent, context: Context) -> Reply:
+    local, language = context.schedule.local, intent.language
+    when = moment(intent, local, morning=bool(intent.word("wake")))
+    if when is None:
+        return reply(intent, en="At what time? Say for example: set an alarm for 7:30.",
+                     fr="À quelle heure ? Dites par exemple : mets une alarme à 7 h 30.")  # fmt: skip
+    item = context.schedule.add(Item("alarm", "", language, when.instant, wall=when.wall, weekdays=when.weekdays))
+    undo = Undo(
+        lambda: context.schedule.remove([item]),
+        choose(language, "I cancelled the alarm.", "J'ai annulé l'alarme."),
+    )
+    said = describe(item, context, language)
+    return reply(intent, en=f"Alarm set: {said}.", fr=f"Alarme réglée : {said}.", undo=undo)
+
+
+def list_alarms(intent: Intent, context: Context) -> Reply:
+    alarms = context.schedule.items("alarm")
+    if not alarms:
+        return no_alarm(intent)
+    listed = join([describe(item, context, intent.language) for item in alarms], intent.language)
+    if len(alarms) == 1:
+        return reply(intent, en=f"Your alarm is set: {listed}.", fr=f"Votre alarme est réglée : {listed}.")
+    return reply(
+        intent, en=f"You have {len(alarms)} alarms: {listed}.", fr=f"Vous avez {len(alarms)} alarmes : {listed}."
+    )
+
+
+def cancel_alarm(intent: Intent, context: Context) -> Reply:
+    alarms = context.schedule.items("alarm")
+    if not alarms:
+        return no_alarm(intent)
+    language = intent.language
+    chosen = alarms
+    clock = clock_time(intent)
+    if clock is not None:
+        hours = {clock[0].hour, (clock[0].hour + 12) % 24} if clock[1] else {clock[0].hour}
+        walls = [(item, context.schedule.local.at(item.due_at)) for item in alarms]
+        chosen = [item for item, wall in walls if wall.hour in hours and wall.minute == clock[0].minute]
+        if not chosen:
+            return reply(intent, en=f"I have no alarm at {say_time(clock[0], language)}.",
+                         fr=f"Je n'ai pas d'alarme à {say_time(clock[0], language)}.")  # fmt: skip
+    if len(chosen) > 1 and not intent.word("all"):
+        listed = join([describe(item, context, language) for item in chosen], language)
+        return reply(intent, en=f"Which one: {listed}?", fr=f"Laquelle : {listed} ?")
+    context.schedule.remove(chosen)
+    listed = join([describe(item, context, language) for item in chosen], language)
+    undo = Undo(
+        lambda: context.schedule.restore(chosen),
+        choose(language, f"The alarm is set again: {listed}.", f"L'alarme est remise : {listed}."),
+    )
+    return reply(intent, en=f"Alarm cancelled: {listed}.", fr=f"Alarme annulée : {listed}.", undo=undo)
+
+
+def snooze(intent: Intent, context: Context) -> Reply:
+    seconds = duration_s(intent) or context.snooze_min * 60.0
+    items = context.schedule.snooze(seconds)
+    if not items:
+        return reply(intent, en="Nothing has rung.", fr="Rien n'a sonné.")
+    length = say_duration(seconds, intent.language)
+    undo = Undo(
+        lambda: context.schedule.remove(items), choose(intent.language, "It stays off.", "Je ne sonnerai plus.")
+    )
+    return reply(intent, en=f"Again in {length}.", fr=f"De nouveau dans {length}.", undo=undo)
+
+
+def describe(item: Item, context: Context, language: Language) -> str:
+    """When an item rings, as a reply says it."""
+    if item.recurs and item.wall is not None:
+        days, clock = say_weekdays(item.weekdays, language), say_time(item.wall, language)
+        return f"{days} à {clock}" if language == "fr" else f"{days} at {clock}"
+    local = context.schedule.local
+    return say_moment(local.at(item.due_at), local.wall, language)
+
+
+def no_alarm(intent: Intent) -> Reply:
+    return reply(intent, en="No alarm is set.", fr="Aucune alarme n'est réglée.")
+
+
+SKILL = Skill(
+    "alarms",
+    {"SetAlarm": set_alarm, "ListAlarms": list_alarms, "CancelAlarm": cancel_alarm, "Snooze": snooze},
+)

@@ -1,0 +1,110 @@
+"""Sums in words and digits. Templates give the spoken forms; anything longer is read by `expression`."""
+
+from __future__ import annotations
+
+import math
+
+from core.messages import Language
+from llm.skills.base import Context, Intent, Reply, Skill, reply
+from llm.skills.expression import NotASum, evaluate
+from llm.skills.normalise import Token, Utterance
+from llm.skills.spoken import say_number
+
+_LEADS: dict[Language, tuple[str, ...]] = {
+    "en": (
+        "what is the result of", "what is the value of", "what does", "what do", "what is", "how much is", "how much does",
+        "calculate", "compute", "work out", "tell me", "can you calculate", "how much are", "what are", "then", "now",
+        "solve", "the result of", "do you know what",
+    ),
+    "fr": (
+        "combien font", "combien fait", "combien ca fait", "ca fait combien", "c est combien", "combien de", "combien",
+        "calcule moi", "calcule", "calculez", "quel est le resultat de", "quelle est", "quel est", "que font", "que fait",
+        "quelle", "qu est ce que", "ca fait", "fais", "donne moi", "c est quoi", "puis", "maintenant", "combien vaut",
+        "combien valent", "vaut", "dis moi", "resultat de",
+    ),
+}  # fmt: skip
+_ENDS: dict[Language, tuple[str, ...]] = {
+    "en": ("equal", "equals", "make", "is", "please", "again", "is what", "to that", "from that", "to it"),
+    "fr": (
+        "egal",
+        "egale",
+        "font combien",
+        "fait combien",
+        "ca fait combien",
+        "s il te plait",
+        "s il vous plait",
+        "ca",
+    ),
+}
+_IMPERATIVES: dict[Language, dict[str, str]] = {
+    "en": {"add": "plus", "subtract": "minus", "multiply by": "times", "multiply that by": "times",
+           "divide by": "divided by", "divide that by": "divided by", "multiply it by": "times",
+           "divide it by": "divided by"},
+    "fr": {"ajoute": "plus", "ajoute y": "plus", "enleve": "moins", "retire": "moins", "soustrais": "moins",
+           "multiplie par": "fois", "divise par": "divise par"},
+}  # fmt: skip
+
+
+def calculate(intent: Intent, context: Context) -> Reply:
+    tokens = expression_tokens(intent.said, intent.language)
+    try:
+        found = evaluate(tokens, intent.language, context.session.result)
+    except ZeroDivisionError:
+        return reply(intent, en="I can't divide by zero.", fr="Je ne peux pas diviser par zéro.")
+    except OverflowError:
+        return reply(intent, en="That number is too large for me.", fr="Ce nombre est trop grand pour moi.")
+    except NotASum:
+        return reply(intent, en="I can't work that out.", fr="Je ne sais pas calculer cela.")
+    said = say_number(found.value, intent.language)
+    exact = math.isclose(found.value, float(f"{found.value:.10g}"), rel_tol=1e-14)
+    if not exact:
+        about = say_number(found.value, intent.language, digits=6)
+        return reply(intent, en=f"That's about {about}.", fr=f"Cela fait environ {about}.", result=found.value)
+    return reply(intent, en=f"That's {said}.", fr=f"Cela fait {said}.", result=found.value)
+
+
+def parse_sum(said: Utterance, language: Language) -> Intent | None:
+    """A sum that no template holds: it must have a number and read as an expression to its end."""
+    tokens = expression_tokens(said, language)
+    if len(tokens) < 2 or not any(token.value is not None for token in tokens):
+        return None
+    try:
+        evaluate(tokens, language, last=1.0)
+    except (ZeroDivisionError, OverflowError):
+        readable = True
+    except NotASum:
+        readable = False
+    else:
+        readable = True
+    return Intent("Calculate", said, language) if readable else None
+
+
+def expression_tokens(said: Utterance, language: Language) -> list[Token]:
+    """The tokens without the question around them, with "add five" as "plus five"."""
+    tokens = list(said.tokens)
+    for _ in range(4):
+        first, last = _phrase_at(tokens, _LEADS[language]), _phrase_at(tokens, _ENDS[language], at_end=True)
+        if not first and not last:
+            break
+        tokens = tokens[first : len(tokens) - last]
+    words = [token.text for token in tokens]
+    for phrase, operator in _IMPERATIVES[language].items():
+        length = len(phrase.split())
+        if words[:length] == phrase.split() and len(words) == length + 1:
+            head = [Token(word, tokens[0].start, tokens[0].end) for word in operator.split()]
+            return head + tokens[length:]
+    return tokens
+
+
+def _phrase_at(tokens: list[Token], phrases: tuple[str, ...], at_end: bool = False) -> int:
+    words = [token.text for token in tokens]
+    best = 0
+    for phrase in phrases:
+        length = len(phrase.split())
+        piece = words[-length:] if at_end else words[:length]
+        if length < len(words) and piece == phrase.split():
+            best = max(best, length)
+    return best
+
+
+SKILL = Skill("arithmetic", {"Calculate": calculate}, parse=parse_sum)

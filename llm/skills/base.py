@@ -1,0 +1,130 @@
+"""What a skill is made of: an Intent goes in, a Reply comes out, and a Context holds all that it may use.
+
+A module of this folder that defines `SKILL` is a skill; nothing else needs to know of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from core.messages import Language
+from core.utils.clock import Clock
+from core.utils.voice import VoiceSettings
+from llm.conversation import Conversation
+from llm.schedule import Schedule
+from llm.skills.normalise import Utterance
+from llm.store import Store
+
+Slot = float | str
+"""A slot's value: a number, the name a list gives it, or the user's own words."""
+
+NO_SLOTS: Mapping[str, Slot] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the user wants, read out of a sentence."""
+
+    name: str
+    said: Utterance
+    """the user's words, without the polite ones around them"""
+    language: Language
+    slots: Mapping[str, Slot] = field(default_factory=lambda: NO_SLOTS)
+    open_slots: frozenset[str] = frozenset()
+    """slots that hold free words"""
+    may_go_on: bool = False
+    """the sentence is often the start of a longer one"""
+
+    @property
+    def text(self) -> str:
+        """The user's words as they came."""
+        return self.said.original
+
+    def number(self, slot: str) -> float | None:
+        """The slot's number, or None."""
+        value = self.slots.get(slot)
+        return float(value) if isinstance(value, int | float) else None
+
+    def word(self, slot: str) -> str:
+        """The slot's text, or an empty string."""
+        value = self.slots.get(slot, "")
+        return value if isinstance(value, str) else f"{value:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """How to take an action back, and what to say when that is done."""
+
+    action: Callable[[], None]
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What to say; empty text when the action has no words."""
+
+    text: str
+    language: Language
+    undo: Undo | None = None
+    result: float | None = None
+    """a number that "and plus five" can go on from"""
+    understood: bool = True
+    repeatable: bool = True
+    """whether "repeat that" may say it again"""
+
+
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """The last action that can be taken back, and when it was done."""
+
+    undo: Undo
+    at: float
+    """monotonic seconds"""
+
+
+@dataclass(slots=True)
+class Session:
+    """What one dialogue remembers between two turns; used by one thread at a time."""
+
+    language: Language = "en"
+    result: float | None = None
+    undoable: Undoable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything a skill may use."""
+
+    store: Store
+    schedule: Schedule
+    clock: Clock
+    voice: VoiceSettings
+    conversation: Conversation
+    session: Session = field(default_factory=Session)
+    snooze_min: int = 5
+
+
+Action = Callable[[Intent, Context], Reply]
+Parser = Callable[[Utterance, Language], Intent | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    """A named group of intents, each with the function that carries it out."""
+
+    name: str
+    actions: Mapping[str, Action]
+    parse: Parser | None = None
+    """reads what templates cannot, such as free sums; asked when no template fits"""
+
+
+def reply(intent: Intent, en: str, fr: str, undo: Undo | None = None, result: float | None = None) -> Reply:
+    """The reply in the language of the intent."""
+    return Reply(choose(intent.language, en, fr), intent.language, undo, result)
+
+
+def choose(language: Language, en: str, fr: str) -> str:
+    """The text of the two that is in this language."""
+    return fr if language == "fr" else en

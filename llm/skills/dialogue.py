@@ -1,0 +1,37 @@
+"""What refers to the dialogue itself: repeat that, stop, never mind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from llm.skills.base import Context, Intent, Reply, Skill, reply
+from llm.skills.timers import cancelled
+
+UNDO_WITHIN_S = 300.0
+"""An older action is not what "never mind" means."""
+
+
+def repeat(intent: Intent, context: Context) -> Reply:
+    last = context.conversation.last_reply
+    if last is None:
+        return reply(intent, en="I haven't said anything yet.", fr="Je n'ai encore rien dit.")
+    return Reply(last.reply, last.language)
+
+
+def stop(intent: Intent, context: Context) -> Reply:
+    """Speaking has ended already: the user's words opened a turn. What rings is dismissed by the same."""
+    return replace(reply(intent, en="", fr=""), repeatable=False)
+
+
+def never_mind(intent: Intent, context: Context) -> Reply:
+    undoable, context.session.undoable = context.session.undoable, None
+    if undoable is not None and context.clock.monotonic() - undoable.at <= UNDO_WITHIN_S:
+        undoable.undo.action()
+        return Reply(undoable.undo.said, intent.language)
+    timers = context.schedule.items("timer")
+    if len(timers) == 1 and "cancel" in intent.said.words:
+        return cancelled(intent, context, timers)
+    return replace(reply(intent, en="OK.", fr="D'accord."), repeatable=False)
+
+
+SKILL = Skill("dialogue", {"Repeat": repeat, "Stop": stop, "NeverMind": never_mind})

@@ -1,0 +1,223 @@
+"""Reads a sum out of tokens: a recursive-descent parser for numbers, operators in words, and parentheses.
+
+Precedence: powers and roots, then "percent of", times and divided by, then plus and minus; left to right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.messages import Language
+from llm.skills.normalise import Token
+
+_OPERATORS: dict[Language, dict[str, str]] = {
+    "en": {
+        "plus": "+", "added to": "+", "and": "+", "add": "+", "minus": "-", "take away": "-", "less": "-", "subtract": "-",
+        "times": "*", "multiplied by": "*", "multiply by": "*", "x": "*", "by": "*",
+        "divided by": "/", "divide by": "/", "over": "/", "modulo": "%", "mod": "%",
+        "to the power of": "^", "to the power": "^", "raised to the power of": "^", "to the": "^",
+    },
+    "fr": {
+        "plus": "+", "et": "+", "ajoute": "+", "moins": "-", "fois": "*", "multiplie par": "*", "x": "*",
+        "divise par": "/", "sur": "/", "modulo": "%", "puissance": "^", "a la puissance": "^", "exposant": "^",
+    },
+}  # fmt: skip
+_POSTFIX: dict[Language, dict[str, str]] = {
+    "en": {"squared": "^2", "cubed": "^3", "percent": "%", "per cent": "%", "factorial": "!"},
+    "fr": {"au carre": "^2", "au cube": "^3", "pour cent": "%", "pourcent": "%", "factorielle": "!"},
+}
+_PREFIX: dict[Language, dict[str, str]] = {
+    "en": {
+        "the square root of": "sqrt", "square root of": "sqrt", "root of": "sqrt", "sqrt of": "sqrt", "sqrt": "sqrt",
+        "the cube root of": "cbrt", "cube root of": "cbrt", "half of": "half", "a half of": "half",
+        "a quarter of": "quarter", "a third of": "third", "twice": "twice", "double": "twice", "square root": "sqrt",
+        "the square of": "square", "the double of": "twice",
+    },
+    "fr": {
+        "la racine carree de": "sqrt", "racine carree de": "sqrt", "racine de": "sqrt", "racine carree": "sqrt",
+        "la racine de": "sqrt", "la racine cubique de": "cbrt", "racine cubique de": "cbrt",
+        "la moitie de": "half", "moitie de": "half", "le quart de": "quarter", "le tiers de": "third",
+        "le double de": "twice", "le carre de": "square", "sqrt": "sqrt",
+    },
+}  # fmt: skip
+_FACTORS = {"half": 0.5, "quarter": 0.25, "third": 1 / 3, "twice": 2.0}
+_OF = {"en": ("of",), "fr": ("de", "du", "des")}
+_LARGEST_FACTORIAL = 170
+
+
+class NotASum(ValueError):
+    """The tokens are no expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """The value of an expression, and whether it went on from the last result."""
+
+    value: float
+    continued: bool
+
+
+def evaluate(tokens: Sequence[Token], language: Language, last: float | None = None) -> Sum:
+    """The value of an expression; one that begins with an operator goes on from `last`.
+
+    Raises NotASum when the tokens are no expression, ZeroDivisionError and OverflowError as Python does.
+    """
+    reader = _Reader(tokens, language)
+    continued = reader.begins_with_operator()
+    if continued:
+        if last is None:
+            raise NotASum("there is no result to go on from")
+        value = reader.rest_of_sum(reader.rest_of_product(last))
+    else:
+        value = reader.sum()
+    if not reader.ended:
+        raise NotASum(f"cannot read {reader.rest}")
+    if isinstance(value, complex) or math.isnan(value):
+        raise NotASum("the result is not a real number")
+    if math.isinf(value):
+        raise OverflowError("too large")
+    return Sum(value, continued)
+
+
+class _Reader:
+    """Position in the tokens, and one method a rule of the grammar."""
+
+    def __init__(self, tokens: Sequence[Token], language: Language) -> None:
+        self._tokens = tokens
+        self._words = [token.text for token in tokens]
+        self._language = language
+        self._position = 0
+
+    @property
+    def ended(self) -> bool:
+        return self._position >= len(self._tokens)
+
+    @property
+    def rest(self) -> str:
+        return " ".join(self._words[self._position :])
+
+    def begins_with_operator(self) -> bool:
+        operators = _OPERATORS[self._language]
+        if self._take({"and": "", "et": ""}) is not None and self._peek(operators) is None:
+            self._position = 0
+        sign = self._peek({"minus": "", "moins": ""})
+        return self._peek(operators) is not None or (sign is not None and len(self._tokens) > 1)
+
+    def sum(self) -> float:
+        return self.rest_of_sum(self._product())
+
+    def rest_of_sum(self, value: float) -> float:
+        while (operator := self._take_operator("+-")) is not None:
+            start = self._position
+            right = self._product()
+            percent = self._words[self._position - 1] in ("percent", "pourcent", "cent") and start < self._position
+            if percent:
+                right = value * right
+            value = value + right if operator == "+" else value - right
+        return value
+
+    def rest_of_product(self, value: float) -> float:
+        while (operator := self._take_operator("*/%^")) is not None:
+            right = self._power()
+            if operator == "*":
+                value *= right
+            elif operator == "/":
+                value /= right
+            elif operator == "^":
+                value = _power(value, right)
+            else:
+                value %= right
+        return value
+
+    def _product(self) -> float:
+        return self.rest_of_product(self._power())
+
+    def _power(self) -> float:
+        value = self._atom()
+        while not self.ended:
+            if (postfix := self._take(_POSTFIX[self._language])) is not None:
+                value = self._apply_postfix(value, postfix)
+            elif (operator := self._take_operator("^")) is not None:
+                exponent = self._atom()
+                self._take({"power": "", "th": "", "eme": ""})
+                value = _power(value, exponent)
+                del operator
+            else:
+                break
+        return value
+
+    def _apply_postfix(self, value: float, postfix: str) -> float:
+        if postfix == "%":
+            self_of = self._take(dict.fromkeys(_OF[self._language], ""))
+            return value / 100 * self._power() if self_of is not None else value / 100
+        if postfix == "!":
+            if value != int(value) or not 0 <= value <= _LARGEST_FACTORIAL:
+                raise OverflowError("too large")
+            return float(math.factorial(int(value)))
+        return _power(value, float(postfix[1:]))
+
+    def _atom(self) -> float:
+        if self.ended:
+            raise NotASum("it ends too early")
+        prefix = self._take(_PREFIX[self._language])
+        if prefix is not None:
+            return _apply_prefix(prefix, self._atom_with_percent())
+        if self._words[self._position] == "(":
+            self._position += 1
+            value = self.sum()
+            if self.ended or self._words[self._position] != ")":
+                raise NotASum("a parenthesis is not closed")
+            self._position += 1
+            return value
+        if self._take({"minus": "", "negative": "", "moins": ""}) is not None:
+            return -self._power()
+        value_of = self._tokens[self._position].value
+        if value_of is None:
+            raise NotASum(f"'{self._words[self._position]}' is not a number")
+        self._position += 1
+        return value_of
+
+    def _atom_with_percent(self) -> float:
+        return self._atom()
+
+    def _peek(self, phrases: dict[str, str]) -> tuple[str, int] | None:
+        for length in (5, 4, 3, 2, 1):
+            phrase = " ".join(self._words[self._position : self._position + length])
+            if phrase in phrases and self._position + length <= len(self._words):
+                return phrases[phrase], length
+        return None
+
+    def _take(self, phrases: dict[str, str]) -> str | None:
+        found = self._peek(phrases)
+        if found is None:
+            return None
+        self._position += found[1]
+        return found[0]
+
+    def _take_operator(self, kinds: str) -> str | None:
+        found = self._peek(_OPERATORS[self._language])
+        if found is None or found[0] not in kinds:
+            return None
+        self._position += found[1]
+        return found[0]
+
+
+def _apply_prefix(prefix: str, value: float) -> float:
+    if prefix == "sqrt":
+        if value < 0:
+            raise NotASum("a negative number has no real root")
+        return math.sqrt(value)
+    if prefix == "cbrt":
+        return math.cbrt(value)
+    if prefix == "square":
+        return value * value
+    return value * _FACTORS[prefix]
+
+
+def _power(base: float, exponent: float) -> float:
+    value = base**exponent
+    if isinstance(value, complex):
+        raise NotASum("the result is not a real number")
+    return float(value)

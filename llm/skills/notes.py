@@ -1,0 +1,98 @@
+"""Notes in the user's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llm.skills.base import Context, Intent, Reply, Skill, Undo, choose, reply
+from llm.skills.normalise import fold
+from llm.skills.reminders import clean
+from llm.skills.spoken import join
+from llm.store import Entry
+
+LIST = "notes"
+_READ_AT_ONCE = 8
+
+
+def add_note(intent: Intent, context: Context) -> Reply:
+    text = clean(intent.word("text"))
+    if not text:
+        return reply(intent, en="Say it in one go: take a note, then your words.",
+                     fr="Dites-le d'un trait : prends note, puis vos mots.")  # fmt: skip
+    entry = context.store.add_entry(LIST, text)
+    undo = Undo(
+        lambda: context.store.remove_entries([entry]),
+        choose(intent.language, f"I removed the note: {text}.", f"J'ai supprimé la note : {text}."),
+    )
+    return reply(intent, en=f"Noted: {text}.", fr=f"C'est noté : {text}.", undo=undo)
+
+
+def read_notes(intent: Intent, context: Context) -> Reply:
+    entries = context.store.entries(LIST)
+    if not entries:
+        return no_note(intent)
+    recent = entries[-_READ_AT_ONCE:]
+    listed = "; ".join(entry.text for entry in recent)
+    count = len(entries)
+    more = (
+        choose(intent.language, f", the last {len(recent)}", f", les {len(recent)} dernières")
+        if count > len(recent)
+        else ""
+    )
+    return reply(
+        intent,
+        en=f"You have {count} note{'s' if count > 1 else ''}{more}: {listed}.",
+        fr=f"Vous avez {count} note{'s' if count > 1 else ''}{more} : {listed}.",
+    )
+
+
+def remove_note(intent: Intent, context: Context) -> Reply:
+    entries = context.store.entries(LIST)
+    if not entries:
+        return no_note(intent)
+    text, position = clean(intent.word("text")), intent.number("position")
+    if text:
+        words = set(fold(text).split())
+        chosen = [entry for entry in entries if words <= set(fold(entry.text).split())]
+    elif position is not None:
+        chosen = entries[int(position) - 1 : int(position)] if position >= 1 else []
+    else:
+        chosen = entries[-1:]
+    if not chosen:
+        return reply(intent, en="I have no such note.", fr="Je n'ai pas cette note.")
+    if len(chosen) > 1:
+        listed = join([entry.text for entry in chosen], intent.language)
+        return reply(intent, en=f"Which one: {listed}?", fr=f"Laquelle : {listed} ?")
+    return removed(intent, context, chosen)
+
+
+def clear_notes(intent: Intent, context: Context) -> Reply:
+    entries = context.store.entries(LIST)
+    if not entries:
+        return no_note(intent)
+    context.store.remove_entries(entries)
+    undo = Undo(
+        lambda: context.store.put_entries(LIST, entries),
+        choose(intent.language, "Your notes are back.", "Vos notes sont revenues."),
+    )
+    return reply(intent, en="All your notes are deleted.", fr="Toutes vos notes sont supprimées.", undo=undo)
+
+
+def removed(intent: Intent, context: Context, entries: Sequence[Entry]) -> Reply:
+    context.store.remove_entries(entries)
+    listed = join([entry.text for entry in entries], intent.language)
+    undo = Undo(
+        lambda: context.store.put_entries(LIST, entries),
+        choose(intent.language, f"The note is back: {listed}.", f"La note est revenue : {listed}."),
+    )
+    return reply(intent, en=f"Note deleted: {listed}.", fr=f"Note supprimée : {listed}.", undo=undo)
+
+
+def no_note(intent: Intent) -> Reply:
+    return reply(intent, en="You have no notes.", fr="Vous n'avez pas de note.")
+
+
+SKILL = Skill(
+    "notes",
+    {"AddNote": add_note, "ReadNotes": read_notes, "RemoveNote": remove_note, "ClearNotes": clear_notes},
+)

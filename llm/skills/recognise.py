@@ -1,0 +1,243 @@
+"""Finds the intent of a sentence by hassil templates from sentences/<language>*.yaml. Caches nothing on disk.
+
+The best match is the one with the fewest free words, then the most literal ones. Numbers are matched by place and
+read by `normalise`, so a template's range bounds what may be spoken, not what may be typed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from core.messages import Language
+from core.utils.errors import ConfigError
+from llm.skills.base import Intent, Parser, Skill, Slot
+from llm.skills.normalise import Utterance, fold_template, normalise
+
+if TYPE_CHECKING:
+    from hassil import Intents, RecognizeResult
+
+logger = logging.getLogger(__name__)
+
+SENTENCES_FOLDER = Path(__file__).resolve().parent / "sentences"
+POLITE_RULES = ("polite_start", "polite_end")
+"""Expansion rules of a language that may stand before and after any sentence."""
+_OPEN_NUMBER_ENDS = frozenset(
+    ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand", "point", "and", "plus", "minus", "times", "vingt", "trente", "quarante", "cinquante", "soixante", "quatre", "cent", "mille", "virgule", "et", "plus", "moins", "fois"]
+)
+"""Last words after which more of the same number or sum often follows."""
+_OTHER: dict[Language, Language] = {"en": "fr", "fr": "en"}
+
+
+@dataclass(frozen=True, slots=True)
+class RecogniserConfig:
+    """Where templates lie: files named <language>*.yaml in these folders, merged in order."""
+
+    folders: tuple[Path, ...] = (SENTENCES_FOLDER,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grammar:
+    matched: Intents
+    """folded, for matching"""
+    polite: tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]
+
+
+class SkillRecogniser:
+    """Text to Intent. Safe from any thread once a language has been used; the first use loads its templates."""
+
+    def __init__(self, config: RecogniserConfig, skills: Iterable[Skill]) -> None:
+        self._config = config
+        skills = tuple(skills)
+        self._known = frozenset(name for skill in skills for name in skill.actions)
+        self._parsers: tuple[Parser, ...] = tuple(skill.parse for skill in skills if skill.parse)
+        self._grammars: dict[Language, _Grammar] = {}
+
+    def load(self) -> None:
+        """Read both languages now instead of at their first use."""
+        for language in _OTHER:
+            self._grammar(language)
+            self.recognise("what", language)
+
+    def intents(self, language: Language) -> Intents:
+        """The templates as they are written, for who compiles a speech grammar from them.
+
+        Any sentence may have `<polite_start>` before it and `<polite_end>` after it.
+        """
+        from hassil import Intents
+
+        return Intents.from_dict(self._read(language))
+
+    def recognise(self, text: str, language: Language) -> Intent | None:
+        """The intent of a text, or None when no template and no parser fits."""
+        said = normalise(text, language)
+        if not said.tokens:
+            return None
+        grammar = self._grammar(language)
+        for form in self._forms(said, grammar):
+            intent = self._match(form, grammar, language) or self._parse(form, language)
+            if intent is not None:
+                logger.debug("%r is %s %s", text, intent.name, dict(intent.slots))
+                return intent
+        return None
+
+    def recognise_any(self, text: str, first: Language) -> Intent | None:
+        """The intent in the language `first`, else in the other."""
+        return self.recognise(text, first) or self.recognise(text, _OTHER[first])
+
+    def is_complete(self, text: str, language: Language) -> bool:
+        """Whether the text is a whole command that seldom goes on, so that its turn may end early."""
+        words = text.casefold().replace("-", " ").split()
+        if not words or words[-1] in _OPEN_NUMBER_ENDS:
+            return False
+        intent = self.recognise(text, language)
+        return intent is not None and not intent.open_slots and not intent.may_go_on
+
+    def _forms(self, said: Utterance, grammar: _Grammar) -> Iterable[Utterance]:
+        """The utterance without its polite words, then as it is."""
+        starts, ends = grammar.polite
+        first = _leading(said.words, starts)
+        last = _leading(tuple(reversed(said.words[first:])), ends)
+        if first or last:
+            yield said.without(first, last)
+        if first and last:
+            yield said.without(first, 0)
+        yield said
+
+    def _parse(self, said: Utterance, language: Language) -> Intent | None:
+        for parse in self._parsers:
+            intent = parse(said, language)
+            if intent is not None:
+                return intent
+        return None
+
+    def _match(self, said: Utterance, grammar: _Grammar, language: Language) -> Intent | None:
+        from hassil import recognize_all
+
+        text = said.matching
+        best, best_rank = None, (1 << 30, 0)
+        for result in recognize_all(text, grammar.matched, language=language):
+            rank = _rank(result)
+            if rank < best_rank:
+                best, best_rank = result, rank
+        return None if best is None else _to_intent(best, said, language)
+
+    def _grammar(self, language: Language) -> _Grammar:
+        grammar = self._grammars.get(language)
+        if grammar is None:
+            grammar = self._grammars[language] = self._load(language)
+        return grammar
+
+    def _load(self, language: Language) -> _Grammar:
+        from hassil import Intents
+        from hassil.errors import HassilError
+
+        values = self._read(language)
+        try:
+            matched = Intents.from_dict(_map_templates(values, lambda text: fold_template(text, language)))
+            for intent in matched.intents.values():
+                for data in intent.data:
+                    _ = data.sentences
+        except (HassilError, KeyError, ValueError) as error:
+            raise ConfigError(f"sentences/{language}.yaml: a template cannot be read ({error}); correct it") from error
+        starts, ends = (_phrases(matched, rule, language) for rule in POLITE_RULES)
+        return _Grammar(matched, (starts, tuple(tuple(reversed(phrase)) for phrase in ends)))
+
+    def _read(self, language: Language) -> dict[str, Any]:
+        import yaml
+        from hassil import merge_dict
+
+        values: dict[str, Any] = {"language": language, "intents": {}, "lists": {}, "expansion_rules": {}}
+        for folder in self._config.folders:
+            for file in sorted(folder.glob(f"{language}*.yaml")):
+                loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+                try:
+                    merge_dict(values, yaml.load(file.read_text(encoding="utf-8"), Loader=loader))
+                except yaml.YAMLError as error:
+                    raise ConfigError(f"{file}: is not valid YAML ({error}); correct it") from error
+        values["language"] = language
+        values["intents"] = {name: block for name, block in values["intents"].items() if name in self._known}
+        return values
+
+
+def _leading(words: tuple[str, ...], phrases: tuple[tuple[str, ...], ...]) -> int:
+    """How many leading words are phrases of the list, leaving at least one word."""
+    taken = 0
+    while True:
+        fitting = (len(p) for p in phrases if len(p) + taken < len(words) and words[taken : taken + len(p)] == p)
+        length = max(fitting, default=0)
+        if not length:
+            return taken
+        taken += length
+
+
+def _phrases(intents: Intents, rule: str, language: Language) -> tuple[tuple[str, ...], ...]:
+    from hassil import sample_expression
+
+    sentence = intents.expansion_rules.get(rule)
+    if sentence is None:
+        return ()
+    samples = sample_expression(
+        sentence.expression, slot_lists={}, expansion_rules=intents.expansion_rules, language=language
+    )
+    return tuple(sorted({tuple(text.split()) for text in samples if text.strip()}))
+
+
+def _map_templates(values: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """The same configuration with `change` applied to every template, list value and rule, but to no name."""
+    lists = {}
+    for name, entry in values["lists"].items():
+        changed = dict(entry)
+        if "values" in entry:
+            changed["values"] = [
+                {"in": change(value), "out": value}
+                if isinstance(value, str)
+                else {**value, "in": change(str(value["in"]))}
+                for value in entry["values"]
+            ]
+        if "range" in entry:
+            changed["range"] = {**entry["range"], "words": False}
+        lists[name] = changed
+    return {
+        **values,
+        "lists": lists,
+        "expansion_rules": {name: change(rule) for name, rule in values["expansion_rules"].items()},
+        "intents": {
+            name: {"data": [{**data, "sentences": [change(s) for s in data["sentences"]]} for data in block["data"]]}
+            for name, block in values["intents"].items()
+        },
+    }
+
+
+def _rank(result: RecognizeResult) -> tuple[int, int]:
+    free = sum(len(entity.text) for entity in result.entities_list if entity.is_wildcard)
+    return free, -len([entity for entity in result.entities_list if not entity.is_wildcard])
+
+
+def _to_intent(result: RecognizeResult, said: Utterance, language: Language) -> Intent:
+    slots: dict[str, Slot] = {}
+    open_slots = set()
+    for entity in result.entities_list:
+        span = entity.text_span
+        if entity.is_wildcard and span is not None:
+            slots[entity.name] = said.source(*span)
+            open_slots.add(entity.name)
+            continue
+        values = [token.value for token in said.between(*span) if token.value is not None] if span else []
+        if isinstance(entity.value, int | float):
+            slots[entity.name] = values[0] if values else float(entity.value)
+        else:
+            slots[entity.name] = str(entity.value)
+    metadata = result.intent_metadata or {}
+    return Intent(
+        result.intent.name,
+        said,
+        language,
+        MappingProxyType(slots),
+        frozenset(open_slots),
+        bool(metadata.get("may_go_on", False)),
+    )

@@ -1,0 +1,82 @@
+"""Reminders with the user's own words, once or recurring."""
+
+from __future__ import annotations
+
+from llm.schedule import Item
+from llm.skills.alarms import describe
+from llm.skills.base import Context, Intent, Reply, Skill, Undo, choose, reply
+from llm.skills.spoken import join, say_duration
+from llm.skills.timers import named
+from llm.skills.when import duration_s, moment
+
+
+def set_reminder(intent: Intent, context: Context) -> Reply:
+    text, language = clean(intent.word("text")), intent.language
+    when = moment(intent, context.schedule.local)
+    if when is None:
+        return reply(intent, en="When? Say for example: remind me to call Anna at six.",
+                     fr="Quand ? Dites par exemple : rappelle-moi d'appeler Anna à 18 heures.")  # fmt: skip
+    item = context.schedule.add(Item("reminder", text, language, when.instant, wall=when.wall, weekdays=when.weekdays))
+    undo = Undo(
+        lambda: context.schedule.remove([item]),
+        choose(language, "I removed that reminder.", "J'ai supprimé ce rappel."),
+    )
+    seconds = duration_s(intent)
+    said = describe(item, context, language)
+    if seconds is not None:
+        length = say_duration(seconds, language)
+        said = f"dans {length}" if language == "fr" else f"in {length}"
+    if not text:
+        return reply(intent, en=f"Reminder set: {said}.", fr=f"Rappel réglé : {said}.", undo=undo)
+    return reply(
+        intent, en=f"I'll remind you {said}: {text}.", fr=f"Je vous le rappellerai {said} : {text}.", undo=undo
+    )
+
+
+def list_reminders(intent: Intent, context: Context) -> Reply:
+    items = context.schedule.items("reminder")
+    if not items:
+        return no_reminder(intent)
+    language = intent.language
+    listed = join([f"{item.text or '…'}, {describe(item, context, language)}" for item in items], language)
+    count = len(items)
+    return reply(
+        intent,
+        en=f"You have {count} reminder{'s' if count > 1 else ''}: {listed}.",
+        fr=f"Vous avez {count} rappel{'s' if count > 1 else ''} : {listed}.",
+    )
+
+
+def cancel_reminder(intent: Intent, context: Context) -> Reply:
+    items = context.schedule.items("reminder")
+    if not items:
+        return no_reminder(intent)
+    text, language = clean(intent.word("text")), intent.language
+    chosen = named(items, text) if text else items
+    if not chosen:
+        return reply(intent, en=f"I have no reminder about {text}.", fr=f"Je n'ai pas de rappel pour « {text} ».")
+    if len(chosen) > 1 and not intent.word("all"):
+        listed = join([item.text for item in chosen], language)
+        return reply(intent, en=f"Which one: {listed}?", fr=f"Lequel : {listed} ?")
+    context.schedule.remove(chosen)
+    listed = join([item.text or "…" for item in chosen], language)
+    undo = Undo(
+        lambda: context.schedule.restore(chosen),
+        choose(language, f"I'll remind you after all: {listed}.", f"Je vous le rappellerai quand même : {listed}."),
+    )
+    return reply(intent, en=f"Reminder cancelled: {listed}.", fr=f"Rappel annulé : {listed}.", undo=undo)
+
+
+def clean(text: str) -> str:
+    """Free words without the punctuation around them."""
+    return text.strip(" .,;:!?'\"«»")
+
+
+def no_reminder(intent: Intent) -> Reply:
+    return reply(intent, en="You have no reminders.", fr="Vous n'avez pas de rappel.")
+
+
+SKILL = Skill(
+    "reminders",
+    {"SetReminder": set_reminder, "ListReminders": list_reminders, "CancelReminder": cancel_reminder},
+)

@@ -1,0 +1,85 @@
+"""Greetings, thanks, who I am and what I can do."""
+
+from __future__ import annotations
+
+from llm.skills.base import Action, Context, Intent, Reply, Skill, reply
+
+
+def greet(intent: Intent, context: Context) -> Reply:
+    hour = context.schedule.local.wall.hour
+    english = (
+        "Good evening!"
+        if hour >= 18
+        else "Good morning!"
+        if 5 <= hour < 12
+        else "Good afternoon!"
+        if 12 <= hour < 18
+        else "Hello!"
+    )
+    return reply(intent, en=english, fr="Bonjour !" if 5 <= hour < 18 else "Bonsoir !")
+
+
+def how_are_you(intent: Intent, context: Context) -> Reply:
+    return reply(intent, en="Fine, thank you. What can I do for you?", fr="Bien, merci. Que puis-je faire pour vous ?")
+
+
+def goodbye(intent: Intent, context: Context) -> Reply:
+    return reply(intent, en="Goodbye!", fr="Au revoir !")
+
+
+def thanks(intent: Intent, context: Context) -> Reply:
+    return reply(intent, en="You're welcome.", fr="Je vous en prie.")
+
+
+def who_are_you(intent: Intent, context: Context) -> Reply:
+    return reply(
+        intent,
+        en="I'm Merline, the assistant on your own computer. Nothing you say leaves it.",
+        fr="Je suis Merline, l'assistante de votre ordinateur. Rien de ce que vous dites n'en sort.",
+    )
+
+
+def capabilities(intent: Intent, context: Context) -> Reply:
+    return reply(
+        intent,
+        en="I can tell the time, set timers, alarms and reminders, do sums, convert units, "
+        "and keep notes and a shopping list.",
+        fr="Je donne l'heure, je règle des minuteurs, des alarmes et des rappels, je calcule, je convertis des unités, "
+        "et je tiens vos notes et votre liste de courses.",
+    )
+
+
+def languages(intent: Intent, context: Context) -> Reply:
+    return reply(
+        intent,
+        en="I speak English and French. For now I hear only English; French you can type.",
+        fr="Je parle anglais et français. Pour l'instant je n'entends que l'anglais ; le français, vous pouvez l'écrire.",
+    )
+
+
+def cannot_do(intent: Intent, context: Context) -> Reply:
+    english, french = _CANNOT.get(intent.word("topic"), ("I can't do that yet.", "Je ne sais pas encore faire cela."))
+    return reply(intent, english, french)
+
+
+_CANNOT = {
+    "weather": ("I can't tell the weather: I work offline.", "Je ne connais pas la météo : je travaille hors ligne."),
+    "news": ("I have no news: I work offline.", "Je n'ai pas les nouvelles : je travaille hors ligne."),
+    "music": ("I can't play music yet.", "Je ne sais pas encore jouer de musique."),
+    "messages": ("I can't call or write to anyone.", "Je ne peux ni appeler ni écrire à personne."),
+    "devices": (
+        "I can't control devices or programs yet.",
+        "Je ne commande pas encore les appareils ni les programmes.",
+    ),
+}
+_ACTIONS: dict[str, Action] = {
+    "Greet": greet,
+    "HowAreYou": how_are_you,
+    "Goodbye": goodbye,
+    "Thanks": thanks,
+    "WhoAreYou": who_are_you,
+    "Capabilities": capabilities,
+    "Language": languages,
+    "CannotDo": cannot_do,
+}
+SKILL = Skill("smalltalk", _ACTIONS)

@@ -1,0 +1,183 @@
+"""Timers: several at once, named or not; how much is left, more time, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.messages import Language
+from llm.schedule import Item
+from llm.skills.base import Context, Intent, Reply, Skill, Undo, choose, reply
+from llm.skills.normalise import fold
+from llm.skills.spoken import join, say_about, say_duration
+from llm.skills.when import duration_s
+
+LONGEST_S = 7 * 86_400.0
+
+
+def set_timer(intent: Intent, context: Context) -> Reply:
+    seconds = duration_s(intent)
+    if seconds is None:
+        return reply(intent, en="For how long? Say it in one go: set a timer for five minutes.",
+                     fr="De combien de temps ? Dites-le d'un trait : mets un minuteur de cinq minutes.")  # fmt: skip
+    if not 1 <= seconds <= LONGEST_S:
+        return reply(intent, en="A timer can last from 1 second to 7 days.",
+                     fr="Un minuteur peut durer de 1 seconde à 7 jours.")  # fmt: skip
+    name = clean_name(intent.word("name"))
+    due_at = context.schedule.now + seconds
+    item = context.schedule.add(Item("timer", name, intent.language, due_at, duration_s=seconds))
+    length = say_duration(seconds, intent.language)
+    called = title(item, intent.language)
+    undo = Undo(
+        lambda: context.schedule.remove([item]),
+        choose(intent.language, f"I cancelled {called}.", f"J'ai annulé {called}."),
+    )
+    if name:
+        return reply(
+            intent, en=f"'{name}' timer set for {length}.", fr=f"Minuteur « {name} » de {length} lancé.", undo=undo
+        )
+    return reply(intent, en=f"Timer set for {length}.", fr=f"Minuteur de {length} lancé.", undo=undo)
+
+
+def time_left(intent: Intent, context: Context) -> Reply:
+    timers = context.schedule.items("timer")
+    if not timers:
+        return nothing_set(intent)
+    name = clean_name(intent.word("name"))
+    chosen = named(timers, name) if name else timers
+    if not chosen:
+        return unknown_name(intent, name)
+    if len(chosen) > 1:
+        return list_timers(intent, context)
+    left = say_about(chosen[0].due_at - context.schedule.now, intent.language)
+    which = f"'{chosen[0].text}' timer" if chosen[0].text else "timer"
+    french = f"le minuteur « {chosen[0].text} »" if chosen[0].text else "le minuteur"
+    return reply(intent, en=f"{left} left on the {which}.", fr=f"Il reste {left} sur {french}.")
+
+
+def list_timers(intent: Intent, context: Context) -> Reply:
+    timers = context.schedule.items("timer")
+    if not timers:
+        return nothing_set(intent)
+    now, language = context.schedule.now, intent.language
+    lines = [
+        choose(language, f"{title(item, language)} with {left} left", f"{title(item, language)}, encore {left}")
+        for item in timers
+        for left in [say_about(item.due_at - now, language)]
+    ]
+    listed = join(lines, language)
+    count = len(timers)
+    return reply(
+        intent,
+        en=f"You have {count} timer{'s' if count > 1 else ''}: {listed}.",
+        fr=f"Vous avez {count} minuteur{'s' if count > 1 else ''} : {listed}.",
+    )
+
+
+def cancel_timer(intent: Intent, context: Context) -> Reply:
+    timers = context.schedule.items("timer")
+    if not timers:
+        return nothing_set(intent)
+    name, seconds = clean_name(intent.word("name")), duration_s(intent)
+    chosen: Sequence[Item] = timers
+    if seconds is not None:
+        chosen = [item for item in timers if item.duration_s == seconds]
+    elif name:
+        chosen = named(timers, name)
+    if not chosen:
+        return unknown_name(intent, name or say_duration(seconds or 0, intent.language))
+    if len(chosen) > 1 and not intent.word("all"):
+        listed = join([title(item, intent.language) for item in chosen], intent.language)
+        return reply(intent, en=f"Which one: {listed}?", fr=f"Lequel : {listed} ?")
+    return cancelled(intent, context, chosen)
+
+
+def add_time(intent: Intent, context: Context) -> Reply:
+    timers = context.schedule.items("timer")
+    seconds = duration_s(intent) or 0.0
+    if not timers:
+        return nothing_set(intent)
+    name = clean_name(intent.word("name"))
+    chosen = named(timers, name) if name else timers
+    if not chosen:
+        return unknown_name(intent, name)
+    if len(chosen) > 1:
+        listed = join([title(item, intent.language) for item in chosen], intent.language)
+        return reply(intent, en=f"To which one: {listed}?", fr=f"À lequel : {listed} ?")
+    before = chosen[0]
+    later = context.schedule.extend(before, seconds)
+    left = say_about(later.due_at - context.schedule.now, intent.language)
+    undo = Undo(
+        lambda: context.schedule.restore([before]),
+        choose(intent.language, "I took the added time off again.", "J'ai retiré le temps ajouté."),
+    )
+    return reply(intent, en=f"Done: {left} left.", fr=f"C'est fait : il reste {left}.", undo=undo)
+
+
+def cancelled(intent: Intent, context: Context, items: Sequence[Item]) -> Reply:
+    """Remove items and say so."""
+    context.schedule.remove(items)
+    language = intent.language
+    listed = join([title(item, language) for item in items], language)
+    undo = Undo(
+        lambda: context.schedule.restore(items),
+        choose(language, f"I put {listed} back.", f"J'ai remis {listed}."),
+    )
+    return reply(intent, en=f"Cancelled {listed}.", fr=f"J'ai annulé {listed}.", undo=undo)
+
+
+def title(item: Item, language: Language) -> str:
+    """A timer as it is spoken of."""
+    length = say_duration(item.duration_s, language)
+    if language == "fr":
+        return f"le minuteur « {item.text} »" if item.text else f"le minuteur de {length}"
+    return f"the '{item.text}' timer" if item.text else f"the {length} timer".replace(" minutes ", " minute ")
+
+
+def named(items: Sequence[Item], name: str) -> list[Item]:
+    """Items whose text has all the words of `name`."""
+    words = set(fold(name).split())
+    return [item for item in items if words <= set(fold(item.text).split())]
+
+
+def clean_name(name: str) -> str:
+    """A name without the article and "timer" around it."""
+    words = name.strip(" '\"«».,!?").split()
+    while words and fold(words[0]) in (
+        "the",
+        "my",
+        "a",
+        "an",
+        "le",
+        "la",
+        "les",
+        "mon",
+        "ma",
+        "mes",
+        "un",
+        "une",
+        "du",
+    ):
+        words = words[1:]
+    while words and fold(words[-1]) in ("timer", "minuteur", "one", "please"):
+        words = words[:-1]
+    return " ".join(words)
+
+
+def nothing_set(intent: Intent) -> Reply:
+    return reply(intent, en="No timer is running.", fr="Aucun minuteur n'est en cours.")
+
+
+def unknown_name(intent: Intent, name: str) -> Reply:
+    return reply(intent, en=f"I have no '{name}' timer.", fr=f"Je n'ai pas de minuteur « {name} ».")
+
+
+SKILL = Skill(
+    "timers",
+    {
+        "SetTimer": set_timer,
+        "TimeLeft": time_left,
+        "ListTimers": list_timers,
+        "CancelTimer": cancel_timer,
+        "AddTime": add_time,
+    },
+)

@@ -1,0 +1,133 @@
+"""Reads durations, clock times and days out of an intent's slots. The slot names are those of the rules
+<duration>, <clock>, <day> and <recurrence> in the sentence files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from llm.local_time import LocalTime
+from llm.skills.base import Intent
+from llm.skills.spoken import EVERY_DAY, WEEKEND, WORKING_DAYS
+
+DEFAULT_TIME = time(9, 0)
+"""when only a day is given"""
+LONGEST_S = 366 * 86_400.0
+_PARTS = {"weeks": 604_800.0, "days": 86_400.0, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0, "fixed_duration": 1.0}
+_GROUPS = {"daily": EVERY_DAY, "weekdays": WORKING_DAYS, "weekend": WEEKEND}
+_PARTS_OF_DAY = {"morning": time(8, 0), "afternoon": time(15, 0), "evening": time(19, 0), "night": time(21, 0)}
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A moment to come: an instant, and the local time and weekdays of what recurs."""
+
+    instant: float
+    wall: time | None = None
+    weekdays: tuple[int, ...] = ()
+
+
+def duration_s(intent: Intent) -> float | None:
+    """Seconds named by the intent, or None when it names none."""
+    values = [(intent.number(slot), seconds) for slot, seconds in _PARTS.items()]
+    named = [value * seconds for value, seconds in values if value is not None]
+    return sum(named) if named else None
+
+
+def clock_time(intent: Intent) -> tuple[time, bool] | None:
+    """The local time named, and whether morning or afternoon is still open; None when none is or it does not exist."""
+    named = intent.word("named_clock")
+    if named:
+        hour, minute = (int(part) for part in named.split(":"))
+        return time(hour, minute), False
+    hour_number = intent.number("hour")
+    if hour_number is None:
+        return None
+    minutes = hour_number * 60
+    minutes += intent.number("minute") or intent.number("past") or 0
+    minutes += intent.number("clock_shift") or 0
+    minutes -= intent.number("before") or 0
+    part = intent.word("daypart")
+    if not (0 <= hour_number <= 24 and hour_number == int(hour_number)):
+        return None
+    if not 0 <= (intent.number("minute") or 0) < 60:
+        return None
+    if part in ("am", "pm") and hour_number > 12:
+        part = ""
+    if part == "pm" and hour_number < 12:
+        minutes += 720
+    if part == "am" and hour_number == 12:
+        minutes -= 720
+    if part == "night":
+        minutes += 720 if 6 <= hour_number < 12 else -720 if hour_number == 12 else 0
+    open_half = not part and 1 <= hour_number <= 12 and intent.language == "en"
+    minutes %= 1440
+    return time(int(minutes) // 60, int(minutes) % 60), open_half
+
+
+def weekdays(intent: Intent) -> tuple[int, ...]:
+    """The weekdays of a recurrence, 0 is Monday; empty when it happens once."""
+    name = intent.word("recurrence")
+    if not name:
+        return ()
+    return _GROUPS.get(name) or (int(name),)
+
+
+def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | None:
+    """When the intent asks for: a duration from now, or a clock time with a day or a recurrence.
+
+    `morning`: hours without AM or PM are morning hours. Otherwise they are the next of the two on the day meant, and
+    for a day to come 1 to 6 are afternoon hours.
+    """
+    seconds = duration_s(intent)
+    if seconds is not None:
+        return When(local.now + seconds) if 0 < seconds <= LONGEST_S else None
+    clock, days = clock_time(intent), weekdays(intent)
+    day = intent.word("day")
+    part = intent.word("part_of_day")
+    if clock is None and part:
+        clock = (_PARTS_OF_DAY[part], False)
+    elif clock is not None and part and clock[1]:
+        clock = (_shifted(clock[0]) if part != "morning" and clock[0].hour < 12 else clock[0], False)
+    if clock is None:
+        if intent.number("hour") is not None or not (day or days):
+            return None
+        clock = (DEFAULT_TIME, False)
+    wall, open_half = clock
+    if open_half and morning:
+        wall = wall.replace(hour=wall.hour % 12)
+        open_half = False
+    if days:
+        return When(local.next(_likely(wall) if open_half else wall, days), _likely(wall) if open_half else wall, days)
+    if not day:
+        halves = (wall, _shifted(wall)) if open_half else (wall,)
+        return When(min(local.next(half) for half in halves))
+    return _on_day(wall, open_half, day, local)
+
+
+def _on_day(wall: time, open_half: bool, day: str, local: LocalTime) -> When | None:
+    today = local.wall
+    if day in ("today", "tonight"):
+        if day == "tonight" and wall.hour < 12 and open_half:
+            wall = _shifted(wall)
+        halves = (wall, _shifted(wall)) if open_half and day == "today" else (wall,)
+        for half in sorted(halves):
+            instant = local.instant(datetime.combine(today.date(), half))
+            if instant > local.now:
+                return When(instant)
+        return None
+    likely = _likely(wall) if open_half else wall
+    if day in ("tomorrow", "after_tomorrow"):
+        date = today.date() + timedelta(days=1 if day == "tomorrow" else 2)
+        return When(local.instant(datetime.combine(date, likely)))
+    return When(local.next(likely, (int(day),)))
+
+
+def _shifted(wall: time) -> time:
+    return wall.replace(hour=(wall.hour + 12) % 24)
+
+
+def _likely(wall: time) -> time:
+    """Of an hour that may be both: 1 to 6 in the afternoon, 7 to 12 as said."""
+    return _shifted(wall) if 1 <= wall.hour <= 6 else wall

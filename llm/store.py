@@ -1,0 +1,180 @@
+"""The one file that keeps notes, lists, timers and history: SQLite, mode 0600, safe from any thread.
+
+What a method has returned from is on the disk. A file from a newer version is left untouched.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.utils.errors import DataError
+from core.utils.paths import make_data_folder
+
+FILE_NAME = "merline.db"
+SCHEMA_VERSION = 1
+_TABLES = {
+    "entries": "id INTEGER PRIMARY KEY AUTOINCREMENT, list TEXT NOT NULL, text TEXT NOT NULL, created_at REAL NOT NULL",
+    "schedule": (
+        "id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, text TEXT NOT NULL, language TEXT NOT NULL,"
+        " due_at REAL NOT NULL, first_due_at REAL NOT NULL, duration_s REAL NOT NULL, wall TEXT NOT NULL,"
+        " weekdays TEXT NOT NULL, rings INTEGER NOT NULL"
+    ),
+    "turns": (
+        "id INTEGER PRIMARY KEY AUTOINCREMENT, said_at REAL NOT NULL, user TEXT NOT NULL, reply TEXT NOT NULL,"
+        " heard TEXT NOT NULL, language TEXT NOT NULL"
+    ),
+    "settings": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
+}
+
+Row = sqlite3.Row
+Value = str | float | int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a list such as "notes" or "shopping"."""
+
+    id: int
+    text: str
+
+
+class Store:
+    """`Store(path)` keeps its data in that file, `Store(None)` in memory. Every method may raise DataError."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._name = str(path) if path else "memory"
+        self._lock = threading.RLock()
+        if path is not None:
+            make_data_folder(path.parent)
+        with self._explained():
+            self._connection = self._open(path)
+
+    def entries(self, list_name: str) -> list[Entry]:
+        """The lines of a list, oldest first."""
+        rows = self.query("SELECT id, text FROM entries WHERE list = ? ORDER BY id", (list_name,))
+        return [Entry(row["id"], row["text"]) for row in rows]
+
+    def add_entry(self, list_name: str, text: str) -> Entry:
+        """Append a line."""
+        identifier = self.execute(
+            "INSERT INTO entries (list, text, created_at) VALUES (?, ?, ?)", (list_name, text, time.time())
+        )
+        return Entry(identifier, text)
+
+    def put_entries(self, list_name: str, entries: Sequence[Entry]) -> None:
+        """Put removed lines back where they were."""
+        with self._explained(), self._connection as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO entries (id, list, text, created_at) VALUES (?, ?, ?, ?)",
+                [(entry.id, list_name, entry.text, time.time()) for entry in entries],
+            )
+
+    def remove_entries(self, entries: Sequence[Entry]) -> None:
+        """Remove these lines."""
+        with self._explained(), self._connection as connection:
+            connection.executemany("DELETE FROM entries WHERE id = ?", [(entry.id,) for entry in entries])
+
+    def setting(self, name: str) -> str | None:
+        """A value kept by `set_setting`, or None."""
+        rows = self.query("SELECT value FROM settings WHERE name = ?", (name,))
+        return rows[0]["value"] if rows else None
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Keep a small value."""
+        self.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, value))
+
+    def query(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
+        """The rows of a SELECT."""
+        with self._explained():
+            return self._connection.execute(statement, values).fetchall()
+
+    def execute(self, statement: str, values: Sequence[Value] = ()) -> int:
+        """Run one changing statement in a transaction of its own; returns the id of the row it inserted."""
+        with self._explained(), self._connection as connection:
+            return connection.execute(statement, values).lastrowid or 0
+
+    def export(self) -> dict[str, list[dict[str, Any]]]:
+        """All data as one JSON-ready document: table name to rows."""
+        return {table: [dict(row) for row in self.query(f"SELECT * FROM {table}")] for table in _TABLES}
+
+    def erase(self) -> None:
+        """Delete all data, also from the file's free pages."""
+        with self._explained():
+            with self._connection as connection:
+                for table in _TABLES:
+                    connection.execute(f"DELETE FROM {table}")
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close the file; the store cannot be used after this."""
+        with self._lock:
+            self._connection.close()
+
+    def _open(self, path: Path | None) -> sqlite3.Connection:
+        if path is None:
+            connection = sqlite3.connect(":memory:", check_same_thread=False)
+        else:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            path.chmod(0o600)
+            connection = sqlite3.connect(path, check_same_thread=False, timeout=5.0)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.row_factory = sqlite3.Row
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise DataError(
+                f"{self._name}: was written by a newer Merline (data version {version}, this one reads up to "
+                f"{SCHEMA_VERSION}); update Merline, or set MERLINE_HOME to another folder"
+            )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        if version == SCHEMA_VERSION:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            return
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for table, columns in _TABLES.items():
+                connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Hold the lock, and turn SQLite's errors into ones that name the file and the cure."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise DataError(f"{self._name}: {_cure(error)}") from error
+            except OSError as error:
+                raise DataError(
+                    f"{self._name}: cannot be opened ({error.strerror}); check its permissions or set MERLINE_HOME"
+                ) from error
+
+
+def _cure(error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return "could not be written, the disk is full; free some space and say it again"
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return "is read-only; make it and its folder writable, or set MERLINE_HOME to another folder"
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return "is damaged or not a Merline data file; move it away and start again, or restore a copy"
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return "is in use by another program; close that one"
+    return f"could not be used ({error}); check the disk"
