@@ -6,7 +6,10 @@ it says the exact command. A missing PortAudio never stops a start.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,8 +81,6 @@ def install_command(need: Need, release: str | None = None) -> str:
 
 def portaudio_missing() -> bool:
     """Whether PortAudio must come from the system and is not there; macOS and Windows have it inside sounddevice."""
-    import ctypes
-
     if not sys.platform.startswith("linux"):
         return False
     try:
@@ -91,8 +92,6 @@ def portaudio_missing() -> bool:
 
 def provide(need: Need, tell: Tell) -> bool:
     """Install `need` where that is possible without asking anyone; True when the package manager says it is done."""
-    import subprocess
-
     prefix = _privilege()
     if prefix is None:
         return False
@@ -118,9 +117,6 @@ def provide_portaudio(tell: Tell) -> None:
 
 def _privilege() -> list[str] | None:
     """What to put before apt-get: nothing for root, sudo where it asks no password; None where neither will do."""
-    import shutil
-    import subprocess
-
     if not shutil.which("apt-get"):
         return None
     if hasattr(os, "geteuid") and os.geteuid() == 0:

@@ -6,12 +6,17 @@ marker counts as wanted everywhere.
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import re
+import shutil
+import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 
-from core.installer import SetupError, normalise
+from core.environment.pip import SetupError, normalise
 
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;)]*)\)?\s*(?:;.*)?$")
 _CLAUSE = re.compile(r"^\s*(===|==|>=|<=|~=|!=|<|>)\s*([^\s,]+)\s*$")
@@ -38,8 +43,6 @@ class Declared:
 
     def digest(self, group: str) -> str:
         """Changes with what `group` names, not with comments, order or layout. `full` also follows the default list."""
-        import hashlib
-
         names = [*self.requirements(group), *(self.default if group == "full" else ())]
         lines = sorted(re.sub(r"\s+", "", name) for name in names)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
@@ -47,8 +50,6 @@ class Declared:
 
 def read_declared(pyproject: Path) -> Declared:
     """Read pyproject.toml. Raises SetupError when it is absent or not TOML."""
-    import tomllib
-
     try:
         with pyproject.open("rb") as file:
             content = tomllib.load(file)
@@ -68,8 +69,6 @@ def read_declared(pyproject: Path) -> Declared:
 
 def unmet(requirements: Iterable[str], folders: Sequence[str]) -> list[str]:
     """Which of the requirements the packages installed in `folders` (site-packages) do not meet."""
-    from importlib.metadata import distributions
-
     installed: dict[str, str] = {}
     for distribution in distributions(path=list(folders)):
         name, version = distribution.metadata["Name"], distribution.metadata["Version"]
@@ -141,8 +140,6 @@ def drop_damaged(site_packages: Path) -> list[str]:
     pip believes a package installed once its metadata folder exists. It is whole when RECORD exists and every
     file that RECORD lists is there with its size.
     """
-    import shutil
-
     damaged: list[str] = []
     for leftover in site_packages.glob("~*"):  # what pip moved aside in the middle of an upgrade
         shutil.rmtree(leftover, ignore_errors=True)
@@ -154,8 +151,6 @@ def drop_damaged(site_packages: Path) -> list[str]:
 
 
 def _is_whole(info: Path) -> bool:
-    import csv
-
     if not (info / "METADATA").is_file():
         return False
     try:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import TextIO
 
-from core.installer import Package, Step
+from core.environment.pip import Package, Step
 
 _QUIET_S = 5.0  # between two plain lines about the same package
 

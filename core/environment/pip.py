@@ -5,8 +5,16 @@ Standard library only. Leaves pip's own configuration (indexes, certificates, pr
 
 from __future__ import annotations
 
+import json
+import os
+import queue
 import re
+import shutil
+import subprocess
+import threading
 import time
+import urllib.parse
+import urllib.request
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +26,7 @@ from core.utils.errors import MerlineError
 Phase = Literal["resolving", "downloading", "building", "installing"]
 FailureKind = Literal["network", "disk", "conflict", "other"]
 
-PAUSES_S = (2.0, 5.0)  # between the attempts after a cut network; pip itself retries each file as well
+PAUSES_S = (1.0, 4.0)  # between the attempts after a cut network; pip itself retries each file as well
 _TICK_S = 0.25
 
 
@@ -80,11 +88,6 @@ def normalise(name: str) -> str:
 
 def run_pip(pip: Pip, arguments: Sequence[str], on_line: Callable[[str], None], on_tick: Callable[[], None]) -> None:
     """Run `pip ARGUMENTS`, handing over each line it says; `on_tick` four times a second. Raises InstallError."""
-    import os
-    import queue
-    import subprocess
-    import threading
-
     pip.work.mkdir(parents=True, exist_ok=True)
     scratch = pip.work / "tmp"  # on the same disk as the environment: /tmp is often small, and in memory
     scratch.mkdir(exist_ok=True)
@@ -134,11 +137,8 @@ def run_pip(pip: Pip, arguments: Sequence[str], on_line: Callable[[str], None], 
         raise explain_failure("\n".join(tail), pip.python.parent, pip.work)
 
 
-def _end(process: object) -> None:
+def _end(process: subprocess.Popen[str]) -> None:
     """Make sure that no pip outlives us: asked first, because pip tidies up after itself."""
-    import subprocess
-
-    assert isinstance(process, subprocess.Popen)
     if process.poll() is not None:
         return
     process.terminate()
@@ -151,8 +151,8 @@ def _end(process: object) -> None:
 
 _NETWORK = re.compile(
     r"NewConnectionError|ConnectTimeout|ReadTimeout|Connection(?:Reset|Refused|Aborted)?Error|Connection broken"
-    r"|timed out|name resolution|Network is unreachable|IncompleteRead|incomplete-download|IncompleteDownload|ProxyError"
-    r"|SSLError|ProtocolError|Max retries exceeded|5\d\d Server Error",
+    r"|timed out|name resolution|Network is unreachable|IncompleteRead|incomplete-download"
+    r"|IncompleteDownload|ProxyError|SSLError|ProtocolError|Max retries exceeded|5\d\d Server Error",
     re.IGNORECASE,
 )
 _CONFLICT = re.compile(r"ResolutionImpossible|conflicting dependencies|No matching distribution found", re.IGNORECASE)
@@ -160,8 +160,6 @@ _CONFLICT = re.compile(r"ResolutionImpossible|conflicting dependencies|No matchi
 
 def explain_failure(output: str, environment: Path, work: Path) -> InstallError:
     """Plain English for what pip said: the disk, the network, a conflict, else pip's own words."""
-    import shutil
-
     log = work / "pip.log"
     errors = [line.strip() for line in output.splitlines() if line.startswith("ERROR:") or "error:" in line[:12]]
     said = " ".join(errors[-2:]) or (output.strip().splitlines() or ["pip gave no reason"])[-1]
@@ -199,8 +197,6 @@ def persist(attempt: Callable[[], None], tell: Callable[[str], None]) -> None:
 
 def plan(pip: Pip, requirements: Iterable[str], report: Report, extra: Sequence[str] = ()) -> list[Package]:
     """What is missing for these requirements, dependencies included; nothing is installed. Raises InstallError."""
-    import json
-
     pip.work.mkdir(parents=True, exist_ok=True)
     wanted = pip.work / "wanted.txt"
     answer = pip.work / "plan.json"
@@ -227,9 +223,6 @@ def install(pip: Pip, packages: Sequence[Package], report: Report, target: Path,
 
 
 def _local_size(url: str) -> int:
-    import urllib.parse
-    import urllib.request
-
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != "file":
         return 0
