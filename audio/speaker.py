@@ -193,7 +193,8 @@ class Speaker:
         with self._changed:
             taken, self._ring = self._ring[:count], self._ring[count:]
             self._played += len(taken)
-            self._played_leaves_at = leaves_at + len(taken) / self.sample_rate_hz
+            if len(taken):
+                self._played_leaves_at = leaves_at + len(taken) / self.sample_rate_hz
             fade, self._fade = self._fade[:count], self._fade[count:]
             self.underflows += self._turn_playing and (underflow or len(taken) < count)
             self._changed.notify_all()
@@ -201,7 +202,7 @@ class Speaker:
         if not len(taken) and not len(fade):
             self._gain = target
             return np.zeros(count, np.float32), True
-        block = np.zeros(count, np.float32)
+        block: Samples = np.zeros(count, np.float32)
         block[: len(taken)] = taken
         block[: len(fade)] += fade
         block *= self._ramp(target, count)

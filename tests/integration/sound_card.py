@@ -12,6 +12,7 @@ import ctypes.util
 import functools
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -37,8 +38,8 @@ MODULES = (
     MICROPHONE,
 )
 ALSA_CONFIGURATION = "pcm.!default { type pulse }\nctl.!default { type pulse }\n"
-CLIENT_LATENCY_MS = 30
-"""what the program's PulseAudio streams ask for; below 20 ms two busy cores underrun"""
+CLIENT_LATENCY_MS = 60
+"""what the program's PulseAudio streams ask for; at 30 ms, two busy cores underran in 3 s of speech, at 60 never"""
 START_S = 10.0
 
 
@@ -108,6 +109,7 @@ class SoundCard:
             "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes",
             f"--log-target=file:{self._folder}/log",
             "-L", f"module-native-protocol-unix auth-anonymous=1 socket={self._folder}/native",
+            "-L", f"module-cli-protocol-unix socket={self._folder}/cli",
         ]  # fmt: skip
         for module in MODULES:
             command += ["-L", module]
@@ -186,33 +188,44 @@ class SoundCard:
 
     def unplug_microphone(self) -> None:
         """The microphone is gone: streams on it are killed, new ones refused."""
-        self._unload("module-remap-source")
+        self._unplug("module-remap-source", "source", "microphone")
 
     def plug_microphone(self) -> None:
         self._pactl("load-module", *MICROPHONE.split())
 
     def unplug_speaker(self) -> None:
         """The speaker is gone; the room goes on listening to silence."""
-        self._unload("module-remap-sink")
+        self._unplug("module-remap-sink", "sink", "speaker")
 
     def plug_speaker(self) -> None:
         self._pactl("load-module", *SPEAKER.split())
 
     def open_streams(self) -> int:
         """How many streams programs hold open on the microphone and the speaker."""
-        held = 0
-        for kind, name, streams in (("sinks", "speaker", "sink-inputs"), ("sources", "microphone", "source-outputs")):
-            devices = [line.split("\t")[:2] for line in self._pactl("list", "short", kind).stdout.splitlines()]
-            indices = {index for index, device in devices if device == name}
-            lines = self._pactl("list", "short", streams).stdout.splitlines()
-            held += sum(line.split("\t")[1] in indices for line in lines)
-        return held
+        return len(self._streams("source", "microphone")) + len(self._streams("sink", "speaker"))
 
-    def _unload(self, module: str) -> None:
+    def _streams(self, kind: str, name: str) -> tuple[str, ...]:
+        """Indices of the streams on a source or a sink."""
+        devices = [line.split("\t")[:2] for line in self._pactl("list", "short", f"{kind}s").stdout.splitlines()]
+        indices = {index for index, device in devices if device == name}
+        streams = self._pactl("list", "short", {"source": "source-outputs", "sink": "sink-inputs"}[kind]).stdout
+        return tuple(line.split("\t")[0] for line in streams.splitlines() if line.split("\t")[1] in indices)
+
+    def _unplug(self, module: str, kind: str, name: str) -> None:
+        streams = self._streams(kind, name)
         for line in self._pactl("list", "short", "modules").stdout.splitlines():
-            index, name = line.split("\t")[:2]
-            if name == module:
+            index, loaded = line.split("\t")[:2]
+            if loaded == module:
                 self._pactl("unload-module", index)
+        # PulseAudio moves the streams of a device that goes to another one, which hardware pulled out does not allow
+        with socket.socket(socket.AF_UNIX) as console:
+            console.settimeout(5.0)
+            console.connect(f"{self._folder}/cli")
+            for stream in streams:
+                console.sendall(f"kill-{'source-output' if kind == 'source' else 'sink-input'} {stream}\n".encode())
+            console.shutdown(socket.SHUT_WR)
+            while console.recv(4096):
+                continue
 
     def _pactl(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
