@@ -6,7 +6,7 @@ A local time that does not exist becomes the next one that does; one that exists
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from core.utils.clock import Clock
@@ -43,7 +43,10 @@ class LocalTime:
         return wall.replace(tzinfo=self._zone()).timestamp()
 
     def next(self, wall: time, weekdays: Collection[int] = (), after: float | None = None) -> float:
-        """The first instant after `after` (default: now) at this local time, on these weekdays (0 is Monday; none: any)."""
+        """The first instant after `after` (default: now) at this local time.
+
+        `weekdays` limits it to those days, 0 is Monday; none means any.
+        """
         after = self.now if after is None else after
         day = self.at(after).date()
         for days in range(9):
@@ -55,6 +58,7 @@ class LocalTime:
                 return instant
         raise ValueError(f"weekdays must be 0..6, got {sorted(weekdays)}")
 
-    def _zone(self) -> ZoneInfo | None:
+    def _zone(self) -> tzinfo | None:
+        """The clock's zone if it knows the rules of daylight saving; None means the machine's."""
         zone = self._clock.now().tzinfo
-        return zone if isinstance(zone, ZoneInfo) else None
+        return zone if isinstance(zone, ZoneInfo) or zone is UTC else None

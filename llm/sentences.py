@@ -13,8 +13,8 @@ MIN_CLAUSE = 16
 """A first clause shorter than this is not worth a unit of its own, in characters."""
 MAX_UNIT = 240
 """A sentence longer than this is cut at a clause, in characters."""
-_ABBREVIATIONS = frozenset(
-    ["mr", "mrs", "ms", "dr", "st", "prof", "jr", "sr", "vs", "etc", "e.g", "i.e", "approx", "no", "vol", "fig", "inc", "ltd", "co", "m", "mme", "mlle", "mm", "p", "ex", "c.-à-d", "cf", "env", "av", "bd"]
+_ABBREVIATION = re.compile(
+    r"(mrs?|ms|dr|st|prof|[js]r|vs|etc|e\.g|i\.e|approx|no|vol|fig|inc|ltd|co|mme|mlle|mm|ex|c\.-à-d|cf|env|av|bd|[^\W\d_])$"
 )
 _SENTENCE_END = re.compile(r"(?:[.!?…]+|\n)[\"'»”’)\]]*(?=\s)[\s]*|\n+", re.DOTALL)
 _CLAUSE_END = re.compile(r"[,;:]\s+|\s[–—]\s+")
@@ -77,7 +77,7 @@ class SentenceSplitter:
             return not (mark.startswith(("…", "..")) and following.islower())
         before = re.search(r"[\w.\-]*$", self._buffer[:position])
         word = before.group().casefold() if before else ""
-        return word not in _ABBREVIATIONS and not (len(word) == 1 and word.isalpha())
+        return not (word and _ABBREVIATION.match(word))
 
     def _clause_end(self, at_least: int, at_most: int) -> int | None:
         for match in _CLAUSE_END.finditer(self._buffer, 0, at_most):

@@ -12,13 +12,15 @@ from llm.skills.spoken import say_number
 
 _LEADS: dict[Language, tuple[str, ...]] = {
     "en": (
-        "what is the result of", "what is the value of", "what does", "what do", "what is", "how much is", "how much does",
+        "what is the result of", "what is the value of", "what does", "what do", "what is", "how much is",
+        "how much does",
         "calculate", "compute", "work out", "tell me", "can you calculate", "how much are", "what are", "then", "now",
         "solve", "the result of", "do you know what",
     ),
     "fr": (
         "combien font", "combien fait", "combien ca fait", "ca fait combien", "c est combien", "combien de", "combien",
-        "calcule moi", "calcule", "calculez", "quel est le resultat de", "quelle est", "quel est", "que font", "que fait",
+        "calcule moi", "calcule", "calculez", "quel est le resultat de", "quelle est", "quel est", "que font",
+        "que fait",
         "quelle", "qu est ce que", "ca fait", "fais", "donne moi", "c est quoi", "puis", "maintenant", "combien vaut",
         "combien valent", "vaut", "dis moi", "resultat de",
     ),

@@ -14,7 +14,8 @@ from llm.skills.normalise import Token
 
 _OPERATORS: dict[Language, dict[str, str]] = {
     "en": {
-        "plus": "+", "added to": "+", "and": "+", "add": "+", "minus": "-", "take away": "-", "less": "-", "subtract": "-",
+        "plus": "+", "added to": "+", "and": "+", "add": "+", "minus": "-", "take away": "-", "less": "-",
+        "subtract": "-",
         "times": "*", "multiplied by": "*", "multiply by": "*", "x": "*", "by": "*",
         "divided by": "/", "divide by": "/", "over": "/", "modulo": "%", "mod": "%",
         "to the power of": "^", "to the power": "^", "raised to the power of": "^", "to the": "^",

@@ -71,10 +71,12 @@ _AFTER_NUMBER: dict[Language, dict[str, str]] = {
 }
 _MINUS = {"en": ("minus", "negative"), "fr": ("moins",)}
 _NOT_SIGNED_AFTER = {"heure", "heures", "midi", "minuit", "hours", ")"}
+_DEGREES = re.compile(r"degre|celsius|fahrenheit|kelvin")
 _ONE = {"un", "une", "one"}
 _FR_ONE_BEFORE = re.compile(
-    r"minute|heure|seconde|jour|semaine|an$|annee|mois|plus|moins|fois|pour|divise|sur|virgule|puissance|"
-    r"(kilo|centi|milli)?metre|kilo|gramme|litre|mille|pied|pouce|degre|livre|once|km|octet|tonne"
+    r"(minute|heure|seconde|jour|semaine|an|annee|metre|kilometre|centimetre|millimetre|kilo|kilogramme|gramme|litre|"
+    r"mille|mile|pied|pouce|degre|livre|once|octet|tonne|gallon|tasse|nœud)s?$|"
+    r"(mois|plus|moins|fois|pour|divise|sur|virgule|puissance|km|kg|demi|demie)$"
 )
 _FR_ONE_AFTER = {"plus", "moins", "fois", "par", "font", "fait"}
 _LITERAL_NUMBER = re.compile(r"\b(one|two|three)\b(?![^{]*\})")
@@ -156,14 +158,20 @@ def _split(text: str, language: Language) -> list[Token]:
         if match["number"]:
             tokens.extend(_digits(match["number"], start, language))
         elif match["word"]:
-            word = fold(match["word"])
-            pieces = word.replace("'", " ").split() if language == "fr" else [word.rstrip("'")]
-            tokens.extend(Token(piece, start, end) for piece in pieces if piece)
+            tokens.extend(_word(match["word"], start, language))
         elif match["symbol"] == "-" and _joins_words(text, start):
             continue
         else:
             tokens.extend(Token(word, start, end) for word in _SYMBOLS[match["symbol"]][language].split())
     return tokens
+
+
+def _word(word: str, start: int, language: Language) -> list[Token]:
+    """A French elision is two words, "l" and "heure"."""
+    if language == "en":
+        return [Token(fold(word).rstrip("'"), start, start + len(word))]
+    pieces = re.finditer(r"[^'’]+['’]?", word)
+    return [Token(fold(piece.group()).rstrip("'"), start + piece.start(), start + piece.end()) for piece in pieces]
 
 
 def _joins_words(text: str, position: int) -> bool:
@@ -236,8 +244,10 @@ def _skip_oh(words: list[str], tokens: list[Token], position: int, merged: list[
 
 
 def _is_article(words: list[str], position: int, language: Language) -> bool:
-    """Whether "un", "une" or "one" is not a number here."""
+    """Whether "un", "une", "one" or the "cent" of "pour cent" is not a number here."""
     word = words[position]
+    if word == "cent" and language == "fr":
+        return words[max(0, position - 1)] == "pour"
     if word not in _ONE:
         return False
     before = words[position - 1] if position else ""
@@ -268,7 +278,8 @@ def _signs(tokens: list[Token], language: Language) -> list[Token]:
         following = tokens[position + 1] if position + 1 < len(tokens) else None
         before = signed[-1] if signed else None
         operator = before is not None and (before.value is not None or before.text in _NOT_SIGNED_AFTER)
-        first = before is None and token.text != "negative" and token.end - token.start > 1
+        degrees = position + 2 < len(tokens) and _DEGREES.match(tokens[position + 2].text) is not None
+        first = before is None and token.text != "negative" and token.end - token.start > 1 and not degrees
         if (
             token.text in _MINUS[language]
             and following is not None

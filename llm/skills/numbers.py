@@ -10,15 +10,24 @@ from dataclasses import dataclass
 
 from core.messages import Language
 
+
+def words_of(text: str) -> tuple[str, ...]:
+    """A list of words written as one text."""
+    return tuple(text.split())
+
+
 EN_SMALL = {
     word: value
     for value, word in enumerate(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+        words_of(
+            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+            "seventeen eighteen nineteen"
+        )
     )
 }
 EN_TENS = {
     word: 10 * value
-    for value, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2)
+    for value, word in enumerate(words_of("twenty thirty forty fifty sixty seventy eighty ninety"), start=2)
 } | {"fourty": 40}
 EN_SCALES = {"thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
 EN_UNITS = {word: value for word, value in EN_SMALL.items() if value < 10}
@@ -26,7 +35,7 @@ EN_UNITS = {word: value for word, value in EN_SMALL.items() if value < 10}
 FR_SMALL = {
     word: value
     for value, word in enumerate(
-        ["zero", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze", "treize", "quatorze", "quinze", "seize"]
+        words_of("zero un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize")
     )
 } | {"une": 1}
 FR_TENS = {

@@ -17,6 +17,7 @@ from core.messages import Language
 from core.utils.errors import ConfigError
 from llm.skills.base import Intent, Parser, Skill, Slot
 from llm.skills.normalise import Utterance, fold_template, normalise
+from llm.skills.numbers import words_of
 
 if TYPE_CHECKING:
     from hassil import Intents, RecognizeResult
@@ -27,7 +28,10 @@ SENTENCES_FOLDER = Path(__file__).resolve().parent / "sentences"
 POLITE_RULES = ("polite_start", "polite_end")
 """Expansion rules of a language that may stand before and after any sentence."""
 _OPEN_NUMBER_ENDS = frozenset(
-    ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand", "point", "and", "plus", "minus", "times", "vingt", "trente", "quarante", "cinquante", "soixante", "quatre", "cent", "mille", "virgule", "et", "plus", "moins", "fois"]
+    words_of(
+        "twenty thirty forty fifty sixty seventy eighty ninety hundred thousand point and plus minus times "
+        "vingt trente quarante cinquante soixante quatre cent mille virgule et moins fois"
+    )
 )
 """Last words after which more of the same number or sum often follows."""
 _OTHER: dict[Language, Language] = {"en": "fr", "fr": "en"}
@@ -189,28 +193,30 @@ def _phrases(intents: Intents, rule: str, language: Language) -> tuple[tuple[str
 
 def _map_templates(values: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
     """The same configuration with `change` applied to every template, list value and rule, but to no name."""
-    lists = {}
-    for name, entry in values["lists"].items():
-        changed = dict(entry)
-        if "values" in entry:
-            changed["values"] = [
-                {"in": change(value), "out": value}
-                if isinstance(value, str)
-                else {**value, "in": change(str(value["in"]))}
-                for value in entry["values"]
-            ]
-        if "range" in entry:
-            changed["range"] = {**entry["range"], "words": False}
-        lists[name] = changed
-    return {
-        **values,
-        "lists": lists,
-        "expansion_rules": {name: change(rule) for name, rule in values["expansion_rules"].items()},
-        "intents": {
-            name: {"data": [{**data, "sentences": [change(s) for s in data["sentences"]]} for data in block["data"]]}
+    mapped = dict(values)
+    if "lists" in values:
+        mapped["lists"] = {name: _map_list(entry, change) for name, entry in values["lists"].items()}
+    if "expansion_rules" in values:
+        mapped["expansion_rules"] = {name: change(rule) for name, rule in values["expansion_rules"].items()}
+    if "sentences" in values:
+        mapped["sentences"] = [change(sentence) for sentence in values["sentences"]]
+    if "intents" in values:
+        mapped["intents"] = {
+            name: {"data": [_map_templates(data, change) for data in block["data"]]}
             for name, block in values["intents"].items()
-        },
-    }
+        }
+    return mapped
+
+
+def _map_list(entry: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """A list with its values changed. Numbers reach it as digits only, so a range needs no words."""
+    mapped = dict(entry)
+    if "values" in entry:
+        pairs = (value if isinstance(value, dict) else {"in": value, "out": value} for value in entry["values"])
+        mapped["values"] = [{**pair, "in": change(str(pair["in"]))} for pair in pairs]
+    if "range" in entry:
+        mapped["range"] = {**entry["range"], "words": False}
+    return mapped
 
 
 def _rank(result: RecognizeResult) -> tuple[int, int]:

@@ -53,7 +53,7 @@ def languages(intent: Intent, context: Context) -> Reply:
     return reply(
         intent,
         en="I speak English and French. For now I hear only English; French you can type.",
-        fr="Je parle anglais et français. Pour l'instant je n'entends que l'anglais ; le français, vous pouvez l'écrire.",
+        fr="Je parle anglais et français. Pour l'instant j'entends l'anglais ; le français, écrivez-le.",
     )
 
 

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime, time
 
 from core.messages import Language
+from llm.skills.numbers import words_of
 
 WEEKDAYS: dict[Language, tuple[str, ...]] = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     "fr": ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
 }
 MONTHS: dict[Language, tuple[str, ...]] = {
-    "en": tuple(["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]),
-    "fr": tuple(["janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"]),
+    "en": words_of("January February March April May June July August September October November December"),
+    "fr": words_of("janvier février mars avril mai juin juillet août septembre octobre novembre décembre"),
 }
 _UNITS: dict[Language, tuple[tuple[str, str], ...]] = {
     "en": (("day", "days"), ("hour", "hours"), ("minute", "minutes"), ("second", "seconds")),

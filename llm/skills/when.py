@@ -14,7 +14,16 @@ from llm.skills.spoken import EVERY_DAY, WEEKEND, WORKING_DAYS
 DEFAULT_TIME = time(9, 0)
 """when only a day is given"""
 LONGEST_S = 366 * 86_400.0
-_PARTS = {"weeks": 604_800.0, "days": 86_400.0, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0, "fixed_duration": 1.0}
+_PARTS = {
+    "half_hour": 1.0,
+    "half_minute": 1.0,
+    "weeks": 604_800.0,
+    "days": 86_400.0,
+    "hours": 3600.0,
+    "minutes": 60.0,
+    "seconds": 1.0,
+    "fixed_duration": 1.0,
+}
 _GROUPS = {"daily": EVERY_DAY, "weekdays": WORKING_DAYS, "weekend": WEEKEND}
 _PARTS_OF_DAY = {"morning": time(8, 0), "afternoon": time(15, 0), "evening": time(19, 0), "night": time(21, 0)}
 
@@ -39,17 +48,15 @@ def clock_time(intent: Intent) -> tuple[time, bool] | None:
     """The local time named, and whether morning or afternoon is still open; None when none is or it does not exist."""
     named = intent.word("named_clock")
     if named:
-        hour, minute = (int(part) for part in named.split(":"))
-        return time(hour, minute), False
+        hours, minute_of = (int(part) for part in named.split(":"))
+        minutes = (hours * 60 + minute_of + _minutes_beside(intent)) % 1440
+        return time(int(minutes) // 60, int(minutes) % 60), False
     hour_number = intent.number("hour")
     if hour_number is None:
         return None
-    minutes = hour_number * 60
-    minutes += intent.number("minute") or intent.number("past") or 0
-    minutes += intent.number("clock_shift") or 0
-    minutes -= intent.number("before") or 0
+    minutes = hour_number * 60 + _minutes_beside(intent)
     part = intent.word("daypart")
-    if not (0 <= hour_number <= 24 and hour_number == int(hour_number)):
+    if not (0 <= hour_number <= 24 and hour_number * 2 == int(hour_number * 2)):
         return None
     if not 0 <= (intent.number("minute") or 0) < 60:
         return None
@@ -64,6 +71,12 @@ def clock_time(intent: Intent) -> tuple[time, bool] | None:
     open_half = not part and 1 <= hour_number <= 12 and intent.language == "en"
     minutes %= 1440
     return time(int(minutes) // 60, int(minutes) % 60), open_half
+
+
+def _minutes_beside(intent: Intent) -> float:
+    """The minutes said with an hour: "half past", "et quart", "ten to"."""
+    added = (intent.number(slot) or 0.0 for slot in ("minute", "past", "clock_shift", "after_hour"))
+    return sum(added) - (intent.number("before") or 0.0)
 
 
 def weekdays(intent: Intent) -> tuple[int, ...]:
