@@ -26,6 +26,7 @@ from core.environment.own import (
 from core.utils.errors import MerlineError
 
 HANDED_OVER = "MERLINE_HANDED_OVER"
+EXTRAS = "MERLINE_EXTRAS"  # more of pyproject.toml's extras to have, e.g. MERLINE_EXTRAS=pyaudio
 INTERRUPTED = 130
 
 
@@ -33,7 +34,8 @@ def enter(arguments: list[str]) -> int | None:
     """Prepare for the command in `arguments`. None: this process may go on; a number: all is done, exit with it."""
     testing = arguments[:1] == ["test"]
     try:
-        python = prepare(("test",) if testing else (), offline="--offline" in arguments)
+        asked_for = os.environ.get(EXTRAS, "").replace(",", " ").split()
+        python = prepare((*asked_for, *(["test"] if testing else [])), offline="--offline" in arguments)
     except MerlineError as error:
         print(f"merline: {error}", file=sys.stderr)
         return error.exit_code

@@ -33,6 +33,8 @@ from core.environment.pip import InstallError, Pip, SetupError, explain_failure,
 from core.environment.requirements import Declared, drop_damaged, read_declared, unmet
 from core.environment.view import SetupView
 
+BYTE_COUNTING_PIP = (24, 1)
+
 
 def make(extras: tuple[str, ...], offline: bool) -> None:
     """Have .venv hold the default packages and these extras. Raises SetupError, or its subclass InstallError."""
@@ -45,22 +47,25 @@ def make(extras: tuple[str, ...], offline: bool) -> None:
             groups = ("default", *extras)
             wanted = [name for group in groups for name in declared.requirements(group)]
             before = Stamp.read()
+            # Only what was complete once is judged by its named packages: theirs may be missing after an interruption.
+            complete = before.groups.keys() >= set(groups)
+            if offline and not complete:
+                raise SetupError(f"{OWN} is not complete, and --offline forbids fetching; start once without it")
             _check_room(declared, [group for group in groups if group not in before.groups])
             pip_version = _ensure_venv(view, offline)
             if STAGED.exists():
                 from core.environment.full import apply_staged
 
                 apply_staged(view.tell)
-            # Only what was complete once is judged by its named packages: theirs may be missing after an interruption.
-            complete = Stamp.read().groups.keys() >= set(groups)
-            if not complete or unmet(wanted, [str(site_packages())]):
-                if offline:
-                    raise SetupError(f"{OWN} is not complete, and --offline forbids fetching; start once without it")
+            missing = unmet(wanted, [str(site_packages())])
+            if missing and offline:
+                raise SetupError(f"{OWN} lacks {missing[0]}, and --offline forbids fetching; start once without it")
+            if missing or not complete:
                 if "default" not in before.groups:
                     system_packages.provide_portaudio(view.tell)
                 drop_damaged(site_packages())
                 _install(view, _pip(lock, pip_version, view), wanted, groups)
-            _sign(declared, groups, before)
+            _sign(declared, groups)
     except OSError as error:
         raise SetupError(_explain(error)) from error
     finally:
@@ -141,7 +146,7 @@ def _require_ensurepip(view: SetupView, offline: bool) -> None:
 def _pip(lock: int, version: tuple[int, ...], view: SetupView) -> Pip:
     """The pip of .venv, brought to 24.1 or later where one is to be had: older ones do not count bytes."""
     pip = Pip(OWN_PYTHON, STATE, keep_open=(lock,))
-    if version >= (24, 1):
+    if version >= BYTE_COUNTING_PIP:
         return pip
     view.tell(f"Updating pip {'.'.join(map(str, version))} ...")
     try:
@@ -149,8 +154,8 @@ def _pip(lock: int, version: tuple[int, ...], view: SetupView) -> Pip:
     except InstallError as error:
         if error.kind == "disk":
             raise
-        return replace(pip, counts_bytes=False)  # the old one installs as well
-    return pip
+        view.tell("  that failed; the old one will do.")
+    return replace(pip, counts_bytes=_probe() >= BYTE_COUNTING_PIP)
 
 
 def _install(view: SetupView, pip: Pip, wanted: list[str], groups: tuple[str, ...]) -> None:
@@ -168,13 +173,11 @@ def _install(view: SetupView, pip: Pip, wanted: list[str], groups: tuple[str, ..
     view.finish()
 
 
-def _sign(declared: Declared, groups: tuple[str, ...], before: Stamp) -> None:
-    kept = before.current_groups(declared)
+def _sign(declared: Declared, groups: tuple[str, ...]) -> None:
     signed = Stamp.read()
     signed.python = site_packages().parent.name.removeprefix("python") if os.name != "nt" else minor_version()
     signed.pyproject = fingerprint()
-    signed.groups = {name: digest for name, digest in signed.groups.items() if name in kept}
-    signed.groups |= {group: declared.digest(group) for group in groups}
+    signed.groups = signed.current_groups(declared) | {group: declared.digest(group) for group in groups}
     signed.write()
 
 

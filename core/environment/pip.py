@@ -11,6 +11,7 @@ import queue
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 import urllib.parse
@@ -71,7 +72,7 @@ class Pip:
     work: Path
     options: tuple[str, ...] = ()
     keep_open: tuple[int, ...] = ()  # descriptors the child inherits: a lock it holds on to if we are killed
-    counts_bytes: bool = True  # `--progress-bar raw` came with pip 24.1
+    counts_bytes: bool = True  # whether it knows `--progress-bar raw`
 
     def command(self, *arguments: str) -> list[str]:
         """`install` with this pip's options."""
@@ -116,7 +117,7 @@ def run_pip(pip: Pip, arguments: Sequence[str], on_line: Callable[[str], None], 
     threading.Thread(target=read, name="pip output", daemon=True).start()
     tail: deque[str] = deque(maxlen=400)
     try:
-        with (pip.work / "pip.log").open("a", encoding="utf-8") as log:
+        with (pip.work / "pip.log").open("a", encoding="utf-8", buffering=1) as log:
             log.write(f"\n$ {' '.join(command)}\n")
             while True:
                 try:
@@ -155,6 +156,7 @@ _NETWORK = re.compile(
     r"|IncompleteDownload|ProxyError|SSLError|ProtocolError|Max retries exceeded|5\d\d Server Error",
     re.IGNORECASE,
 )
+_NOTHING = re.compile(r"satisfies the requirement (\S+).*\(from versions: none\)")
 _CONFLICT = re.compile(r"ResolutionImpossible|conflicting dependencies|No matching distribution found", re.IGNORECASE)
 
 
@@ -177,6 +179,12 @@ def explain_failure(output: str, environment: Path, work: Path) -> InstallError:
             f"Details: {log}"
         )
         return InstallError(text, "network")
+    if unknown := _NOTHING.search(output):
+        text = (
+            f"The package index has nothing for {unknown[1]}: it cannot be reached, or has no build for Python "
+            f"{sys.version_info[0]}.{sys.version_info[1]} on this machine. Check the network. Details: {log}"
+        )
+        return InstallError(text, "conflict")
     if _CONFLICT.search(output):
         return InstallError(f"No set of packages fits together here: {said} Details: {log}", "conflict")
     return InstallError(f"pip failed: {said} Details: {log}", "other")

@@ -1,0 +1,70 @@
+"""What the whole suite shares: the closing account of what ran and what did not, and why.
+
+With MERLINE_REQUIRE_AUDIO=1, as .ci/run sets it, a test marked `audio` that skips counts as failed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Generator, Sequence
+
+import pytest
+
+MARKERS = ("audio", "gpu", "network", "slow")
+AUDIO_REQUIRED = os.environ.get("MERLINE_REQUIRE_AUDIO") == "1"
+
+_ran: Counter[str] = Counter()
+_skipped: Counter[tuple[str, str]] = Counter()
+_left_out: Counter[str] = Counter()
+
+
+def _kind(item: pytest.Item) -> str:
+    return " and ".join(marker for marker in MARKERS if item.get_closest_marker(marker)) or "plain"
+
+
+def _reason(longrepr: object) -> str:
+    text = str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
+    return text.removeprefix("Skipped: ")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skipped[_kind(item), _reason(report.longrepr)] += 1
+        if AUDIO_REQUIRED and item.get_closest_marker("audio"):
+            report.outcome = "failed"
+            report.longrepr = f"skipped, where MERLINE_REQUIRE_AUDIO=1 forbids it: {_reason(report.longrepr)}"
+    elif report.when == "call":
+        _ran[_kind(item)] += 1
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if report.skipped:
+        _skipped[collector.nodeid, _reason(report.longrepr)] += 1
+        if AUDIO_REQUIRED and "integration" in collector.nodeid:
+            report.outcome = "failed"
+            report.longrepr = f"{collector.nodeid} skipped, where MERLINE_REQUIRE_AUDIO=1 forbids it"
+    return report
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    _left_out.update(_kind(item) for item in items)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.section("what ran")
+    for kind, count in sorted(_ran.items()):
+        terminalreporter.write_line(f"ran: {count} {kind}")
+    for (kind, reason), count in sorted(_skipped.items()):
+        terminalreporter.write_line(f"skipped: {count} {kind}: {reason}")
+    for kind, count in sorted(_left_out.items()):
+        terminalreporter.write_line(f"left out: {count} {kind}, by -m or -k")

@@ -1,0 +1,459 @@
+"""The real main.py, started as a person starts it, in small checkouts with packages made on the fly."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+import main as entry
+from core.environment import pip, requirements, system_packages, torch_index
+from tests.checkouts import (  # noqa: F401
+    BASE_PYTHON,
+    PATIENCE_S,
+    ROOT,
+    Checkout,
+    await_file,
+    made,
+    new_checkout,
+    ready,
+    waiting,
+    wheels,
+    write_wheel,
+)
+
+# ruff: noqa: F811
+
+
+class TestFirstStart:
+    def test_makes_the_environment_and_hands_over(
+        self, made: tuple[Checkout, subprocess.CompletedProcess[str]]
+    ) -> None:
+        checkout, first = made
+        assert first.returncode == 0, first.stderr
+        assert first.stdout == f"reached {checkout.venv} 1.0 hello\n"
+        assert "[1/1] tiny-one 1.0" in first.stderr
+        assert "Installing 1 packages" in first.stderr
+
+    def test_exit_code_and_arguments_pass_through(self, ready: Checkout) -> None:
+        assert ready.start("seven").returncode == 7
+
+    def test_nothing_of_the_checkout_is_installed(
+        self, made: tuple[Checkout, subprocess.CompletedProcess[str]]
+    ) -> None:
+        names = {path.name for path in made[0].packages.iterdir()}
+        assert names.isdisjoint({"core", "llm", "stt", "tts", "audio", "small"})
+        assert not any(
+            name.startswith("small-") or (name.endswith((".egg-link", ".pth")) and "small" in name) for name in names
+        )
+
+    def test_offline_refuses_to_fetch(self, tmp_path: Path, wheels: Path) -> None:
+        result = new_checkout(tmp_path / "new", wheels).start("--offline", "hello")
+        assert result.returncode == 1
+        assert "--offline" in result.stderr
+
+    def test_help_needs_no_environment(self, tmp_path: Path, wheels: Path) -> None:
+        checkout = new_checkout(tmp_path / "new", wheels)
+        (checkout.folder / "core/app/cli.py").write_text("def main(arguments):\n    print('usage')\n    return 0\n")
+        result = checkout.start("--help")
+        assert (result.returncode, result.stdout) == (0, "usage\n")
+        assert not checkout.venv.exists()
+
+
+class TestLaterStart:
+    def test_runs_no_pip_and_says_nothing(self, ready: Checkout) -> None:
+        runs = ready.pip_runs()
+        result = ready.start("again")
+        assert result.stdout == f"reached {ready.venv} 1.0 again\n"
+        assert (ready.pip_runs(), result.stderr) == (runs, "")
+
+    def test_imports_nothing_heavy(self, ready: Checkout) -> None:
+        code = "import sys, main; from core import bootstrap; bootstrap.prepare(); print(*sys.modules)"
+        result = subprocess.run(
+            [BASE_PYTHON, "-S", "-c", code], cwd=ready.folder, env=ready.environ(), capture_output=True, text=True
+        )
+        loaded = set(result.stdout.split())
+        assert "core.environment.own" in loaded
+        assert loaded.isdisjoint(
+            {"subprocess", "tomllib", "json", "urllib.request", "dataclasses", "importlib.metadata"}
+        )
+
+    def test_a_comment_in_pyproject_changes_nothing(self, ready: Checkout) -> None:
+        runs = ready.pip_runs()
+        ready.declare("tiny-one >= 1, < 2", comment="# a remark\n")
+        assert ready.start("again").stdout == f"reached {ready.venv} 1.0 again\n"
+        assert ready.pip_runs() == runs
+
+    def test_a_changed_requirement_is_installed(self, ready: Checkout) -> None:
+        ready.declare("tiny-one>=2")
+        result = ready.start("again")
+        assert result.stdout == f"reached {ready.venv} 2.0 again\n"
+        assert "tiny-one 2.0" in result.stderr
+
+    def test_a_bound_that_is_met_already_runs_no_pip(self, ready: Checkout) -> None:
+        runs = ready.pip_runs()
+        ready.declare("tiny-one>=0.5,<2")
+        assert ready.start("again").stdout == f"reached {ready.venv} 1.0 again\n"
+        assert ready.pip_runs() == runs
+
+    def test_a_package_that_has_gone_is_put_back(self, ready: Checkout) -> None:
+        shutil.rmtree(next(ready.packages.glob("tiny_one-*")))
+        (ready.packages / "tiny_one.py").unlink()
+        first = ready.start("hello")
+        assert first.returncode == 1
+        assert "tiny_one has gone" in first.stderr
+        assert ready.start("hello").stdout == f"reached {ready.venv} 1.0 hello\n"
+
+    def test_test_adds_its_extra_and_runs_pytest(self, ready: Checkout) -> None:
+        result = ready.start("test", "-k", "name", "tests/x.py")
+        assert result.returncode == 5
+        assert result.stdout == f"pytest ran with -k name tests/x.py in {ready.folder}\n"
+        runs = ready.pip_runs()
+        assert ready.start("test").returncode == 5
+        assert ready.pip_runs() == runs
+
+
+class TestInterrupted:
+    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+    def test_in_the_middle_of_an_installation_the_next_start_goes_on(
+        self, waiting: Checkout, tmp_path: Path, number: signal.Signals
+    ) -> None:
+        process = waiting.begin("hello")
+        await_file(tmp_path / "started")
+        os.killpg(process.pid, number)
+        _, said = process.communicate(timeout=PATIENCE_S)
+        if number is signal.SIGINT:
+            assert process.returncode == 130
+            assert "the next start goes on" in said
+            assert "Traceback" not in said
+        assert not (waiting.packages / "slow_one.py").exists()
+        (tmp_path / "go").touch()
+        result = waiting.start("hello")
+        assert result.stdout == f"reached {waiting.venv} 1.0 hello\n", result.stderr
+        assert (waiting.packages / "slow_one.py").exists()
+
+    def test_only_the_starter_killed_its_pip_does_not_collide_with_the_next(
+        self, waiting: Checkout, tmp_path: Path
+    ) -> None:
+        process = waiting.begin("hello")
+        await_file(tmp_path / "started")
+        process.kill()
+        process.communicate()
+        following = waiting.begin("hello")
+        assert following.stderr is not None
+        assert "waiting for it" in following.stderr.readline()
+        (tmp_path / "go").touch()
+        out, said = following.communicate(timeout=PATIENCE_S)
+        assert out == f"reached {waiting.venv} 1.0 hello\n", said
+
+    def test_a_package_half_unpacked_is_installed_again(self, ready: Checkout) -> None:
+        ready.declare("tiny-one>=1,<2", "tiny-two")
+        assert ready.start("hello").returncode == 0
+        (ready.packages / "tiny_two" / "data.bin").write_bytes(b"x" * 100)
+        (ready.venv / "merline-stamp").unlink()
+        assert ready.start("hello").returncode == 0
+        assert (ready.packages / "tiny_two" / "data.bin").stat().st_size == 5000
+
+    def test_half_a_venv_is_remade(self, ready: Checkout) -> None:
+        (ready.venv / "merline-stamp").unlink()
+        shutil.rmtree(ready.packages / "pip")
+        result = ready.start("hello")
+        assert "Remaking .venv" in result.stderr
+        assert result.stdout == f"reached {ready.venv} 1.0 hello\n"
+
+    def test_a_venv_whose_python_has_gone_is_remade(self, ready: Checkout) -> None:
+        python = ready.venv / "bin" / "python"
+        python.unlink()
+        python.symlink_to("/nowhere/python3")
+        result = ready.start("hello")
+        assert "Remaking .venv" in result.stderr
+        assert result.stdout == f"reached {ready.venv} 1.0 hello\n"
+
+    def test_two_first_starts_at_once(self, waiting: Checkout, tmp_path: Path) -> None:
+        first = waiting.begin("one")
+        await_file(tmp_path / "started")
+        second = waiting.begin("two")
+        assert second.stderr is not None
+        assert "Another start is setting up" in second.stderr.readline()
+        (tmp_path / "go").touch()
+        assert first.communicate(timeout=PATIENCE_S)[0] == f"reached {waiting.venv} 1.0 one\n"
+        assert second.communicate(timeout=PATIENCE_S)[0] == f"reached {waiting.venv} 1.0 two\n"
+        log = (waiting.folder / ".venv-state" / "pip.log").read_text(encoding="utf-8")
+        assert log.count("Successfully installed") - log.count("Successfully installed tiny-one") == 1
+
+
+class TestFailure:
+    def test_no_network(self, ready: Checkout) -> None:
+        ready.declare("tiny-one>=3")
+        ready.environment = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1"}
+        result = ready.start("hello")
+        assert result.returncode == 1
+        assert "Check the network" in result.stderr
+        assert result.stderr.count("trying again") == len(pip.PAUSES_S)
+        assert "Traceback" not in result.stderr
+        assert result.stdout == ""
+
+    def test_no_network_leaves_what_worked(self, ready: Checkout) -> None:
+        ready.declare("tiny-one>=3")
+        ready.environment = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1"}
+        assert "Check the network" in ready.start("hello").stderr
+        ready.declare("tiny-one>=1,<2")
+        runs = ready.pip_runs()
+        assert ready.start("hello").returncode == 0
+        assert ready.pip_runs() == runs
+
+    def test_no_such_version(self, ready: Checkout) -> None:
+        ready.declare("tiny-one>=3")
+        result = ready.start("hello")
+        assert result.returncode == 1
+        assert "tiny-one>=3" in result.stderr
+        assert "trying again" not in result.stderr
+
+    def test_too_little_room_is_said_before_anything_is_done(self, tmp_path: Path, wheels: Path) -> None:
+        checkout = new_checkout(tmp_path / "new", wheels)
+        checkout.declare("tiny-one", disk_mb=10**9)
+        result = checkout.start("hello")
+        assert result.returncode == 1
+        assert "need about 1000000000 MB" in result.stderr
+        assert not checkout.venv.exists()
+
+    def test_the_disk_fills_up(self, tmp_path: Path, wheels: Path, small_disk: Path) -> None:
+        extra = tmp_path / "extra"
+        shutil.copytree(wheels, extra)
+        write_wheel(extra, "large_one", "1.0", {"large_one.bin": bytes(80_000_000)})
+        checkout = new_checkout(small_disk / "new", extra)
+        checkout.declare("tiny-one>=1,<2", "large-one")
+        result = checkout.start("hello")
+        assert result.returncode == 1
+        assert "The disk is full" in result.stderr
+        assert "Traceback" not in result.stderr
+        subprocess.run(["mount", "-o", "remount,size=400m", str(small_disk)], check=True)
+        assert checkout.start("hello").stdout == f"reached {checkout.venv} 1.0 hello\n"
+
+    def test_pyproject_that_is_not_toml(self, ready: Checkout) -> None:
+        (ready.folder / "pyproject.toml").write_text("[project\n", encoding="utf-8")
+        result = ready.start("hello")
+        assert result.returncode == 1
+        assert "pyproject.toml cannot be used" in result.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 60 MB; only root can mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", str(folder)], capture_output=True
+    )
+    if not mounted or mounted.returncode != 0:
+        pytest.skip("no small disk could be mounted: that takes root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+class TestActiveEnvironment:
+    @pytest.fixture
+    def active(self, tmp_path: Path, wheels: Path) -> Path:
+        """The Python of a virtual environment that holds tiny-one 1.0."""
+        folder = tmp_path / "active"
+        subprocess.run([BASE_PYTHON, "-m", "venv", "--without-pip", folder], check=True)
+        target = next((folder / "lib").glob("python3.*/site-packages"))
+        zipfile.ZipFile(wheels / "tiny_one-1.0-py3-none-any.whl").extractall(target)
+        return folder / "bin" / "python"
+
+    def test_is_used_when_it_satisfies(self, tmp_path: Path, wheels: Path, active: Path) -> None:
+        checkout = new_checkout(tmp_path / "new", wheels)
+        for _ in range(2):
+            result = checkout.start("hello", python=active)
+            assert result.stdout == f"reached {active.parents[1]} 1.0 hello\n"
+            assert result.stderr == ""
+        assert not checkout.venv.exists()
+
+    def test_is_left_when_it_does_not_satisfy(self, ready: Checkout, active: Path) -> None:
+        ready.declare("tiny-one>=1,<2", "tiny-two")
+        assert ready.start("hello").returncode == 0
+        result = ready.start("hello", python=active)
+        assert result.stdout == f"reached {ready.venv} 1.0 hello\n"
+        assert (
+            result.stderr == f"The active environment {active.parents[1]} lacks tiny-two: using {ready.venv} instead.\n"
+        )
+        assert ready.start("hello", python=active).stderr == ""
+
+    def test_a_change_in_it_is_noticed(self, ready: Checkout, active: Path) -> None:
+        assert "active" in ready.start("hello", python=active).stdout
+        for file in active.parents[1].rglob("tiny_one*"):
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+        assert ready.start("hello", python=active).stdout == f"reached {ready.venv} 1.0 hello\n"
+
+
+class TestPythonVersion:
+    @pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13)])
+    def test_fits(self, version: tuple[int, int]) -> None:
+        assert entry.fits(version)
+
+    @pytest.mark.parametrize("version", [(2, 7), (3, 8), (3, 10), (3, 14), (4, 0)])
+    def test_does_not_fit(self, version: tuple[int, int]) -> None:
+        assert not entry.fits(version)
+
+    @pytest.mark.parametrize(
+        ("system", "release", "cure"),
+        [
+            ("debian", "12", "sudo apt install python3.11 python3.11-venv"),
+            ("ubuntu", "24.04", "sudo apt install python3.12 python3.12-venv"),
+            ("fedora", "42", "sudo dnf install python3.12"),
+            ("darwin", "", "brew install python@3.13"),
+            ("haiku", "5", "python.org"),
+        ],
+    )
+    def test_message_names_the_version_and_the_cure(self, system: str, release: str, cure: str) -> None:
+        text = entry.version_message((3, 8, 18), system, release)
+        assert "3.8" in text
+        assert cure in text
+
+    def test_main_parses_on_python_3_6(self) -> None:
+        ast.parse((ROOT / "main.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+
+    def old_python(self, ready: Checkout, code: str) -> subprocess.CompletedProcess[str]:
+        """main.py as it would run under Python 3.8: only the number is changed."""
+        driver = f"import sys; sys.version_info = (3, 8, 18); sys.argv = ['main.py', 'hello']; import main; {code}"
+        return subprocess.run(
+            [BASE_PYTHON, "-c", driver], cwd=ready.folder, env=ready.environ(), capture_output=True, text=True
+        )
+
+    def test_goes_on_with_one_that_fits(self, ready: Checkout) -> None:
+        result = self.old_python(ready, "sys.exit(main.main())")
+        assert "This is Python 3.8" in result.stderr
+        assert result.stdout == f"reached {ready.venv} 1.0 hello\n"
+
+    def test_names_the_cure_where_none_fits(self, ready: Checkout) -> None:
+        shutil.rmtree(ready.venv)
+        ready.environment = {"PATH": str(ready.folder)}
+        result = self.old_python(ready, "sys.exit(main.main())")
+        assert result.returncode == 1
+        assert "Merline needs Python 3.11, 3.12 or 3.13; this one is 3.8" in result.stderr
+
+
+class TestSystemPackages:
+    @pytest.mark.parametrize(
+        ("release", "command"),
+        [
+            ("ID=debian\n", "sudo apt-get install -y libportaudio2"),
+            ('ID=linuxmint\nID_LIKE="ubuntu debian"\n', "sudo apt-get install -y libportaudio2"),
+            ("ID=fedora\n", "sudo dnf install -y portaudio"),
+            ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', "sudo dnf install -y portaudio"),
+            ("ID=manjaro\nID_LIKE=arch\n", "sudo pacman -S --noconfirm portaudio"),
+            ('ID="opensuse-leap"\nID_LIKE="suse opensuse"\n', "sudo zypper install -y libportaudio2"),
+            ("ID=alpine\n", "sudo apk add portaudio"),
+            ("ID=other\n", "install PortAudio, the sound library (libportaudio2 on Debian)"),
+        ],
+    )
+    def test_the_command_for_each_distribution(self, release: str, command: str) -> None:
+        assert system_packages.install_command(system_packages.PORTAUDIO, release).startswith(command)
+
+    def test_a_python_without_venv_names_its_package(self, tmp_path: Path, wheels: Path) -> None:
+        checkout = new_checkout(tmp_path / "new", wheels)
+        checkout.environment = {"PATH": str(tmp_path)}  # no apt-get, no sudo
+        hide = "import importlib.util as u; f = u.find_spec; u.find_spec = lambda n: None if n == 'ensurepip' else f(n)"
+        driver = f"{hide}; import sys; sys.argv = ['main.py', 'hello']; import main; sys.exit(main.main())"
+        result = subprocess.run(
+            [BASE_PYTHON, "-c", driver], cwd=checkout.folder, env=checkout.environ(), capture_output=True, text=True
+        )
+        assert result.returncode == 1
+        assert "venv module is missing" in result.stderr
+        assert not checkout.venv.exists()
+
+
+class TestRequirements:
+    @pytest.mark.parametrize(
+        ("version", "clause", "fits"),
+        [
+            ("1.10", ">=1.9", True),
+            ("1.10", "<1.9", False),
+            ("2.13.0+cpu", "==2.13.0", True),
+            ("2.13.1", "==2.13.*", True),
+            ("2.14", "==2.13.*", False),
+            ("1.0rc1", ">=1.0", False),
+            ("1.0.post1", ">=1.0", True),
+            ("2.5", "~=2.2", True),
+            ("3.0", "~=2.2", False),
+            ("2.0", "!=2.0", False),
+            ("1.0", ">=one", True),
+            ("1.0", "nonsense", False),
+        ],
+    )
+    def test_version_clauses(self, version: str, clause: str, fits: bool) -> None:
+        assert requirements.version_fits(version, clause) is fits
+
+    def test_the_owner_s_ten_packages_are_declared(self) -> None:
+        declared = requirements.read_declared(ROOT / "pyproject.toml")
+        everything = [*declared.default, *(name for names in declared.extras.values() for name in names)]
+        names = {pip.normalise(requirement.split("[")[0].split("=")[0].split(">")[0]) for requirement in everything}
+        ten = {"torch", "faster-whisper", "openai-whisper", "sounddevice", "pyaudio"}
+        ten |= {"webrtcvad-wheels", "transformers", "melotts", "numpy", "pytest"}
+        assert ten <= names
+        assert "torch==2.13.0" in declared.extras["full"]
+
+    def test_the_running_environment_is_recognised(self) -> None:
+        folders = [folder for folder in sys.path if folder.endswith("-packages")]
+        assert requirements.unmet(["pytest>=1", "No_Such.Thing"], folders) == ["No_Such.Thing"]
+
+
+class _Index(BaseHTTPRequestHandler):
+    release = threading.Event()
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/slow/"):
+            self.release.wait(30)
+        self.send_response(404 if self.path.startswith("/absent/") else 200)
+        self.end_headers()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.wfile.write(b"x")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+class TestTorchIndex:
+    @pytest.fixture
+    def server(self) -> Iterator[str]:
+        _Index.release.clear()
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _Index)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        _Index.release.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    def test_one_that_answers_is_preferred(self, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(torch_index.OVERRIDE, f"{server}/cpu")
+        assert torch_index.torch_index_options("linux", nvidia=False) == ("--extra-index-url", f"{server}/cpu")
+        assert torch_index.torch_index_options("win32", nvidia=False) == ("--extra-index-url", f"{server}/cpu")
+
+    def test_not_with_a_gpu_and_not_on_a_mac(self, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(torch_index.OVERRIDE, f"{server}/cpu")
+        assert torch_index.torch_index_options("linux", nvidia=True) == ()
+        assert torch_index.torch_index_options("darwin", nvidia=False) == ()
+
+    def test_one_that_is_slow_absent_or_dead_is_not(self, server: str) -> None:
+        assert not torch_index.answers(f"{server}/slow", within_s=0.2)
+        assert not torch_index.answers(f"{server}/absent")
+        assert not torch_index.answers("http://127.0.0.1:9/cpu")
+
+    def test_an_empty_override_asks_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(torch_index.OVERRIDE, "")
+        assert torch_index.torch_index_options("linux", nvidia=False) == ()
