@@ -1,4 +1,4 @@
-"""A recording in place of the microphone and a list of samples in place of the speaker, for one turn from file to file."""
+"""A recording in place of the microphone, a list of samples in place of the speaker: for a turn from file to file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from audio.far_end import FarEnd
 from audio.wav import Recording
 from core.messages import AudioFrame, Samples
+from core.utils.clock import Clock
 
 
 class FileMicrophone:
@@ -51,7 +52,8 @@ class FileMicrophone:
 class FileSpeaker:
     """Collects what is played, in place of a `Speaker`; everything has been heard the moment it is written."""
 
-    def __init__(self, sample_rate_hz: int = 24_000) -> None:
+    def __init__(self, clock: Clock, sample_rate_hz: int = 24_000) -> None:
+        self._clock = clock
         self.sample_rate_hz = sample_rate_hz
         self.far_end = FarEnd()
         self.queued = 0
@@ -83,5 +85,5 @@ class FileSpeaker:
         """Never waits."""
 
     def leaves_at(self, position: int) -> float:
-        """Always in the past."""
-        return 0.0
+        """Now: what is written has been heard."""
+        return self._clock.monotonic()

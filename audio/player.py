@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from audio.resampling import Resampler
 from core.messages import Heard, PlaybackStarted, Samples, Speech
 from core.utils.clock import Clock
 from core.utils.errors import InferenceError
@@ -47,7 +47,7 @@ class _Turn:
 
     turn: int
     revision: int
-    resampler: _Resampler
+    resampler: Resampler
     started: bool = False
     first_voiced: int | None = None
     index: int = 0
@@ -121,16 +121,17 @@ class Player:
             if turn is not None:
                 self.silence()
             self._passing.clear()
-            turn = self._turn = _Turn(speech.turn, speech.revision, _Resampler())
+            turn = self._turn = _Turn(speech.turn, speech.revision, Resampler(self._output.sample_rate_hz))
         return turn
 
     def _pieces(self, turn: _Turn, speech: Speech) -> Iterator[_Piece]:
         """The chunk at the device's rate, in pieces of `PIECE_S`, each with the marks that fall into it."""
-        samples = turn.resampler.process(
-            speech.samples, speech.sample_rate_hz, self._output.sample_rate_hz, speech.last
-        )
-        ratio = self._output.sample_rate_hz / speech.sample_rate_hz
-        size = max(1, round(PIECE_S * self._output.sample_rate_hz))
+        rate_hz = self._output.sample_rate_hz
+        if turn.resampler.target_hz != rate_hz:  # the speaker came back as another device
+            turn.resampler = Resampler(rate_hz)
+        samples = turn.resampler.process(speech.samples, speech.sample_rate_hz, speech.last)
+        ratio = rate_hz / speech.sample_rate_hz
+        size = max(1, round(PIECE_S * rate_hz))
         marks = deque((round(mark.sample * ratio), mark.characters) for mark in speech.marks)
         for start in range(0, max(1, len(samples)), size):
             piece = samples[start : start + size]
@@ -200,22 +201,3 @@ class _Piece:
     samples: Samples
     marks: tuple[_Passing, ...]
     """positions counted from the piece's start"""
-
-
-class _Resampler:
-    """One stream of sound to the device's rate; a change of either rate begins a new one."""
-
-    def __init__(self) -> None:
-        self._rates = (0, 0)
-        self._stream: object | None = None
-
-    def process(self, samples: Samples, rate_hz: int, target_hz: int, last: bool) -> NDArray[np.float32]:
-        import soxr
-
-        if rate_hz == target_hz:
-            return samples
-        if self._rates != (rate_hz, target_hz):
-            self._rates = (rate_hz, target_hz)
-            self._stream = soxr.ResampleStream(rate_hz, target_hz, 1, dtype="float32", quality="HQ")
-        stream: Any = self._stream
-        return np.asarray(stream.resample_chunk(np.asarray(samples, np.float32), last=last), np.float32)

@@ -214,6 +214,6 @@ class Speaker:
             return np.full(count, target, np.float32)
         steps = self._gain + np.sign(target - self._gain) * np.arange(1, count + 1) / (RAMP_S * self.sample_rate_hz)
         low, high = min(self._gain, target), max(self._gain, target)
-        gains = np.clip(steps, low, high).astype(np.float32)
+        gains: Samples = np.clip(steps, low, high).astype(np.float32)
         self._gain = target if gains[-1] == np.float32(target) else float(gains[-1])
         return gains

