@@ -1,0 +1,49 @@
+"""`ask`: one spoken turn, file to file, through the same pipeline as `talk`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import Any
+
+from core.app.brain import Brain
+from core.app.replay import Answer, answer
+from core.utils.config import Config
+from core.utils.errors import AudioFileError
+
+LONGEST_S = 120.0
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Answer the question in `arguments.input`."""
+    from audio.wav import read_wav, write_wav
+
+    recording = read_wav(arguments.input, max_s=LONGEST_S)
+    with Brain(config) as brain:
+        answered = answer(config, recording, brain)
+    if answered is None:
+        raise AudioFileError(f"{arguments.input}: nothing was understood in it; is it English speech, and loud enough?")
+    if arguments.out is not None:
+        write_wav(arguments.out, answered.reply.samples, answered.reply.sample_rate_hz)
+    if arguments.json:
+        print(json.dumps(_as_json(answered, str(arguments.out) if arguments.out else None), ensure_ascii=False))
+    else:
+        print(f"you: {answered.record.transcript}\nmerline: {answered.record.reply}\n    {answered.record.line()}")
+    return 0
+
+
+def _as_json(answered: Answer, path: str | None) -> dict[str, Any]:
+    record = answered.record
+    return {
+        "transcript": record.transcript,
+        "language": record.language,
+        "reply": record.reply,
+        "engines": asdict(answered.engines),
+        "timings_ms": asdict(record.timings_ms),
+        "audio": {
+            "path": path,
+            "seconds": round(answered.reply.seconds, 3),
+            "sample_rate": answered.reply.sample_rate_hz,
+        },
+    }

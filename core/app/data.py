@@ -1,0 +1,66 @@
+"""`data`: everything Merline keeps about its user, as one JSON file, or erased."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from core.app.brain import DATABASE
+from core.app.lock import InstanceLock
+from core.utils.config import Config
+from core.utils.errors import ConfigError, DataError
+from core.utils.paths import data_folder, make_data_folder
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Export or erase."""
+    if not data_folder().exists():
+        print(f"there is no data: {data_folder()} does not exist")
+        return 0
+    return _export(arguments.file) if arguments.action == "export" else _erase(arguments.yes)
+
+
+def _export(file: Path | None) -> int:
+    """Timers, notes, lists, settings and history in one document; nothing is overwritten half-way."""
+    from llm.store import Store
+
+    if file is None:
+        raise ConfigError("data export: name the file to write, e.g. data export my-merline.json")
+    store = Store(make_data_folder() / DATABASE)
+    try:
+        document = json.dumps({"merline": 1, "data": store.export()}, indent=2, ensure_ascii=False)
+    finally:
+        store.close()
+    partial = file.with_name(file.name + ".part")
+    try:
+        with open(partial, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
+            out.write(document)
+        os.replace(partial, file)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise DataError(f"{file}: cannot be written ({error.strerror}); choose another place") from error
+    print(f"everything Merline keeps about you is in {file}")
+    return 0
+
+
+def _erase(sure: bool) -> int:
+    """Remove the data file and the logs; what else lies in the folder is left alone."""
+    folder = make_data_folder()
+    with InstanceLock(folder):
+        if not sure:
+            if not sys.stdin.isatty():
+                raise ConfigError("data erase: cannot ask here; give --yes to erase without asking")
+            answer = input(f"Erase all timers, notes, lists, history and logs in {folder}? [y/N] ")
+            if answer.strip().lower() not in ("y", "yes", "o", "oui"):
+                print("nothing was erased")
+                return 1
+        for file in [*folder.glob(f"{DATABASE}*"), *folder.glob("*.json")]:
+            file.unlink()
+        shutil.rmtree(folder / "logs", ignore_errors=True)
+    (folder / "talk.lock").unlink(missing_ok=True)
+    print("everything Merline kept about you is erased")
+    return 0

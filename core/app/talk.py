@@ -1,0 +1,138 @@
+"""`talk`: listens and answers until Ctrl-C. What is wrong is said before it starts, with its cure."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from core.app import chat
+from core.app.assistant import Assistant, SoundEnds
+from core.app.brain import Brain
+from core.app.check import failed, quick_checks
+from core.app.lock import InstanceLock
+from core.app.setup import FullSetup
+from core.app.view import Note, View, open_view, watch
+from core.messages import DeviceEvent, Language
+from core.pipeline import Pipeline
+from core.turns import TurnRecord
+from core.utils.clock import SystemClock
+from core.utils.config import Config
+from core.utils.errors import AudioDeviceError, MerlineError
+from core.utils.paths import make_data_folder
+
+logger = logging.getLogger(__name__)
+
+DRAW_S = 0.1
+
+HEARS_ENGLISH: dict[Language, str] = {
+    "en": "",
+    "fr": "Je comprends le français écrit (python3 main.py chat) ; à l'oral, seulement l'anglais pour l'instant.",
+}
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Talk until Ctrl-C; exit code 3 without a usable microphone and speaker."""
+    for result in failed(quick_checks(config)):
+        print(f"merline: {result.name}: {result.text}; {result.cure}", file=sys.stderr)
+        if result.outcome == "fail":
+            return 1
+    with InstanceLock(make_data_folder()), Brain(config) as brain:
+        try:
+            return _talk(arguments, config, brain)
+        except AudioDeviceError as error:
+            return _without_sound(arguments, config, error)
+
+
+def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
+    from audio.front_end import FrontEnd
+    from audio.system import AudioSystem
+
+    views: list[View] = []
+    pipelines: list[Pipeline] = []
+
+    def device_changed(event: DeviceEvent) -> None:
+        for pipeline in pipelines:
+            pipeline.publish(event)
+
+    def turn_finished(record: TurnRecord) -> None:
+        for view in views:
+            view.show(record)
+
+    sound = AudioSystem(config.audio, SystemClock(), device_changed, brain.voice)
+    try:
+        ends = SoundEnds(sound.microphone, sound.speaker, FrontEnd(config.echo, sound.speaker.far_end))
+        assistant = Assistant(config, brain.clock, ends, brain, turn_finished)
+        pipeline = assistant.join(assistant.engines())
+        pipelines.append(pipeline)
+        pipeline.load()
+        try:
+            sound.open()
+            view = open_view(config.view, brain.language, lambda: assistant.listener.level)
+            views.append(view)
+            watch(view, pipeline)
+            _converse(arguments, config, pipeline, view, brain)
+        finally:
+            pipeline.close()
+            if assistant.echo_dropped:
+                print(f"turns opened by my own echo and dropped: {assistant.echo_dropped}", flush=True)
+    finally:
+        sound.close()
+    brain.remember_language()
+    return 0
+
+
+def _converse(arguments: argparse.Namespace, config: Config, pipeline: Pipeline, view: View, brain: Brain) -> None:
+    setup = FullSetup(config, offline=arguments.offline)
+    try:
+        with _interruptible():
+            pipeline.start()
+            # what is loaded by now lives until the end: keep the garbage collector from walking it during a turn
+            gc.freeze()
+            if HEARS_ENGLISH[brain.language]:
+                view.show(Note(HEARS_ENGLISH[brain.language]))
+            setup.start()
+            while True:
+                view.refresh()
+                pipeline.wait(DRAW_S)
+                for text in setup.news():
+                    view.show(Note(text))
+    except KeyboardInterrupt:
+        logger.info("ended by the user")
+    finally:
+        setup.stop()
+        view.close()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the program as Ctrl-C does: in order."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _without_sound(arguments: argparse.Namespace, config: Config, error: MerlineError) -> int:
+    """No microphone is not the end: offer to type instead."""
+    print(f"merline: {error}", file=sys.stderr)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print("merline: without sound you can type: python3 main.py chat", file=sys.stderr)
+        return error.exit_code
+    wish = input("Type instead of talking? [Y/n] ").strip().lower()
+    if wish in ("", "y", "yes", "o", "oui"):
+        arguments.language = None
+        return chat.run(arguments, config)
+    return error.exit_code
