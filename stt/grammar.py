@@ -1,4 +1,4 @@
-"""Compiles hassil sentence templates into one JSGF grammar of speakable words.
+"""Compiles hassil sentence templates into one automaton of speakable words.
 
 Range lists become composed number words; a wildcard becomes an open slot, a loop over phones whose words the n-gram
 model supplies. What cannot be spoken or pronounced is left out, with a warning; it never widens the rest.
@@ -13,86 +13,104 @@ from dataclasses import dataclass
 from itertools import permutations, product
 from typing import TYPE_CHECKING
 
-from stt.numbers import DIGIT, number_rule, number_words
+from stt.automaton import NOTHING, OPEN, Automaton, Chain, Node, Token, build, choice, optional, phrase
+from stt.numbers import CLASSES, DIGIT, number_phrases, number_words
 
 if TYPE_CHECKING:
     from hassil import Intents
-    from hassil.expression import Expression, Sequence
-    from hassil.intents import IntentData, SlotList
+    from hassil.expression import Expression, ListReference
+    from hassil.expression import Sentence as Template
+    from hassil.intents import IntentData, RangeSlotList, SlotList
 
 logger = logging.getLogger(__name__)
-
-OPEN_PREFIX = "_"
-"""Begins the words of an open slot: `_AH` is the phone AH heard there."""
-PHONES = (
-    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
-).split()
 
 _EDGE = re.compile(r"[\w']")
 _WORD = re.compile(r"[a-z][a-z']*|\d+|\S")
 _MAX_JOINED = 64
 """More spellings than this of one glued word, as in `timer[s]`, are taken for a mistake in the template."""
+_COURTESY = ("polite_start", "polite_end")
+"""Expansion rules that, where the templates define them, may come before and after every sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """A JSGF grammar and the words it uses."""
+    """The sentences, what may come before and after each of them, and the words of all three."""
 
-    jsgf: str
+    sentences: Automaton
+    before: Automaton
+    after: Automaton
     words: frozenset[str]
-    has_open_slots: bool
 
 
-def compile_grammar(intents: Intents, can_say: Callable[[str], bool], open_weight: float) -> Grammar:
-    """Compile all sentences of `intents`.
+def compile_grammar(intents: Intents, can_say: Callable[[str], bool]) -> Grammar:
+    """Compile all sentences of `intents`; `can_say(word)` tells whether a pronunciation is known.
 
-    `can_say(word)` tells whether a pronunciation is known; `open_weight` (0..1) is the probability of each phone
-    of an open slot against a word of the grammar.
+    A sentence that begins with an open slot is left out: it would compete with every other.
     """
     compiler = _Compiler(intents.expansion_rules, intents.slot_lists, can_say)
-    sentences: dict[str, None] = {}
+    sentences: list[Node] = []
     for name, intent in intents.intents.items():
         for data in intent.data:
             for template in data.sentences:
-                rule = compiler.within(data).expression(template.expression)
-                if rule:
-                    sentences[rule] = None
-                else:
+                sentence = compiler.within(data).expression(template.expression)
+                if sentence is None:
                     logger.warning("%s: cannot be spoken, left out: %s", name, template.text)
-    phones = " | ".join(f"/{open_weight:g}/ {OPEN_PREFIX}{phone}" for phone in PHONES)
-    lines = ["#JSGF V1.0;", "grammar commands;"]
-    lines.append("public <command> = " + " | ".join(f"({rule})" for rule in sentences) + ";")
-    if compiler.uses_open:
-        lines.append(f"<open> = ({phones})+;")
-    lines += [f"<{name}> = {body};" for name, body in compiler.rules.items()]
-    return Grammar("\n".join(lines) + "\n", frozenset(compiler.words), compiler.uses_open)
+                elif may_begin_open(sentence):
+                    logger.debug("%s: begins with an open slot, left out: %s", name, template.text)
+                else:
+                    sentences.append(sentence)
+    before, after = (compiler.courtesy(rule) for rule in _COURTESY)
+    parts = (build(choice(sentences)), build(before), build(after))
+    tokens = {arc.word for part in parts for arc in part.arcs} - {OPEN}
+    return Grammar(*parts, frozenset(word for token in tokens for word in CLASSES.get(token, (token,))))
+
+
+def template_words(intents: Intents) -> frozenset[str]:
+    """All words that `compile_grammar` would ask about."""
+    asked: set[str] = set()
+
+    def note(word: str) -> bool:
+        asked.add(word)
+        return True
+
+    compiler = _Compiler(intents.expansion_rules, intents.slot_lists, note)
+    for intent in intents.intents.values():
+        for data in intent.data:
+            for template in data.sentences:
+                compiler.within(data).expression(template.expression)
+    for rule in _COURTESY:
+        compiler.courtesy(rule)
+    return frozenset(asked)
 
 
 class _Compiler:
-    """Expressions to JSGF text. None stands for what cannot be said, "" for nothing to say."""
+    """Expressions to nodes. None stands for what cannot be said."""
 
     def __init__(
-        self, expansions: Mapping[str, object], lists: Mapping[str, SlotList], can_say: Callable[[str], bool]
+        self, rules: Mapping[str, Template], lists: Mapping[str, SlotList], can_say: Callable[[str], bool]
     ) -> None:
-        self._globals = (expansions, lists)
-        self._expansions, self._lists = dict(expansions), dict(lists)
+        self._shared = (rules, lists)
+        self._rules, self._lists = dict(rules), dict(lists)
         self._can_say = can_say
         self._scope = ""
-        self._names: dict[str, str | None] = {}
+        self._nodes: dict[tuple[str, str], Node | None] = {}
         self._unsayable: set[str] = set()
-        self.rules: dict[str, str] = {}
-        self.words: set[str] = set()
-        self.uses_open = False
 
     def within(self, data: IntentData) -> _Compiler:
         """Resolve names as a block of sentences does: its own first."""
-        self._expansions = {**self._globals[0], **data.expansion_rules}
-        self._lists = {**self._globals[1], **data.slot_lists}
-        self._scope = f"{id(data)}_" if data.expansion_rules or data.slot_lists else ""
+        self._rules = {**self._shared[0], **data.expansion_rules}
+        self._lists = {**self._shared[1], **data.slot_lists}
+        self._scope = str(id(data)) if data.expansion_rules or data.slot_lists else ""
         return self
 
-    def expression(self, expression: Expression) -> str | None:
-        """JSGF of an expression."""
+    def courtesy(self, rule: str) -> Node:
+        """An optional phrase, if there is such a rule."""
+        self._rules, self._lists, self._scope = dict(self._shared[0]), dict(self._shared[1]), ""
+        node = self._rule(rule) if rule in self._rules else None
+        return optional(node) if node is not None else NOTHING
+
+    def expression(self, expression: Expression) -> Node | None:
+        """The phrases of an expression."""
         from hassil.expression import Alternative, ListReference, Permutation, RuleReference, Sequence, TextChunk
 
         match expression:
@@ -101,8 +119,7 @@ class _Compiler:
             case Alternative():
                 return self._alternative(expression.items)
             case Permutation():
-                orders = [self._sequence(order) for order in permutations(expression.items)]
-                return _choice(orders)
+                return _options(self._sequence(order) for order in permutations(expression.items))
             case Sequence():
                 return self._sequence(_glue(expression.items))
             case ListReference():
@@ -111,96 +128,99 @@ class _Compiler:
                 return self._rule(expression.rule_name)
         raise ValueError(f"unknown hassil expression {expression!r}")
 
-    def _sequence(self, items: Iterable[Expression]) -> str | None:
+    def _sequence(self, items: Iterable[Expression]) -> Node | None:
         parts = [self.expression(item) for item in items]
-        if any(part is None for part in parts):
-            return None
-        return " ".join(part for part in parts if part)
+        said = tuple(part for part in parts if part is not None)
+        return Chain(said) if len(said) == len(parts) else None
 
-    def _alternative(self, items: Iterable[Expression]) -> str | None:
-        return _choice([self.expression(item) for item in items])
+    def _alternative(self, items: Iterable[Expression]) -> Node | None:
+        return _options(self.expression(item) for item in items)
 
-    def _text(self, text: str) -> str | None:
+    def _text(self, text: str) -> Node | None:
         words: list[str] = []
         for token in _WORD.findall(text.lower()):
-            if token in ".,!?;:":
-                continue
-            words += number_words(int(token)).split() if token.isdigit() else [token]
+            if token not in ".,!?;:":
+                words += number_words(int(token)).split() if token.isdigit() else [token]
         for word in words:
             if not self._can_say(word):
                 if word not in self._unsayable:
                     self._unsayable.add(word)
-                    logger.warning("no pronunciation for %r: its alternatives cannot be spoken", word)
+                    logger.info("no pronunciation for %r: its alternatives cannot be spoken", word)
                 return None
-        self.words.update(words)
-        return " ".join(words)
+        return phrase(" ".join(words))
 
-    def _rule(self, name: str) -> str | None:
-        body = self._expansions[name]
-        return self._named(f"rule_{name}", lambda: self.expression(body.expression))  # type: ignore[attr-defined]
+    def _rule(self, name: str) -> Node | None:
+        return self._named("rule", name, lambda: self.expression(self._rules[name].expression))
 
-    def _list(self, reference: object) -> str | None:
-        from hassil.expression import ListReference
+    def _list(self, reference: ListReference) -> Node | None:
         from hassil.intents import RangeSlotList, TextSlotList, WildcardSlotList
 
-        assert isinstance(reference, ListReference)
         span = reference.get_inline_range()
         if span is not None:
-            return self._named(f"range_{span[0]}_{span[1]}", lambda: self._number(number_rule(span[0], span[1])))
+            return self._named("range", f"{span[0]}..{span[1]}", lambda: number_phrases(span[0], span[1]))
         name = reference.list_name
         slots = self._lists.get(name)
         match slots:
             case WildcardSlotList():
-                self.uses_open = True
-                return "<open>"
+                return self._named("open", "", lambda: Token(OPEN))
             case RangeSlotList():
-                return self._named(f"list_{name}", lambda: self._number(_range(slots)))
+                return self._named("list", name, lambda: _range(slots))
             case TextSlotList():
-                return self._named(f"list_{name}", lambda: self._alternative([v.text_in for v in slots.values]))
+                return self._named("list", name, lambda: self._alternative([v.text_in for v in slots.values]))
         logger.warning("list {%s} is not defined: its sentences cannot be spoken", name)
         return None
 
-    def _number(self, rule: str) -> str:
-        self.words.update(re.findall(r"[a-z]+", rule))
-        return rule
-
-    def _named(self, name: str, compile_body: Callable[[], str | None]) -> str | None:
-        key = re.sub(r"\W", "_", self._scope + name)
-        if key not in self._names:
-            body = compile_body()
-            self._names[key] = f"<{key}>" if body else body
-            if body:
-                self.rules[key] = body
-        return self._names[key]
+    def _named(self, kind: str, name: str, compile_body: Callable[[], Node | None]) -> Node | None:
+        key = (kind, self._scope + "/" + name)
+        if key not in self._nodes:
+            self._nodes[key] = compile_body()
+        return self._nodes[key]
 
 
-def _choice(options: list[str | None]) -> str | None:
-    """One of the options that can be said; optional if one of them is silence."""
-    said = list(dict.fromkeys(option for option in options if option))
-    empty = any(option == "" for option in options)
-    if not said:
-        return "" if empty else None
-    inner = " | ".join(said)
-    if empty:
-        return f"[{inner}]"
-    return inner if len(said) == 1 else f"({inner})"
+def may_begin_open(node: Node) -> bool:
+    """Whether a phrase of `node` may begin with an open slot."""
+    return OPEN in _first_words(node)
 
 
-def _range(slots: object) -> str:
-    from hassil.intents import RangeFractionType, RangeSlotList
+def _first_words(node: Node) -> frozenset[str]:
+    """The words a phrase may begin with; the empty one if it may be empty."""
+    from stt.automaton import Choice
 
-    assert isinstance(slots, RangeSlotList)
+    match node:
+        case Token(word):
+            return frozenset({word})
+        case Choice(options):
+            return frozenset().union(*map(_first_words, options))
+        case Chain(parts):
+            first: frozenset[str] = frozenset({""})
+            for part in parts:
+                if "" not in first:
+                    break
+                first = (first - {""}) | _first_words(part)
+            return first
+    raise ValueError(f"unknown node {node!r}")
+
+
+def _options(options: Iterable[Node | None]) -> Node | None:
+    """One of the options that can be said."""
+    said = [option for option in options if option is not None]
+    return choice(said) if said else None
+
+
+def _range(slots: RangeSlotList) -> Node:
+    from hassil.intents import RangeFractionType
+
     values = range(slots.start, slots.stop + 1, slots.step)
-    if slots.step > 1 and slots.start >= 0 and len(values) <= 60:
-        rule = " | ".join(number_words(value) for value in values)
+    if slots.step > 1 and slots.start >= 0 and len(values) <= 100:
+        number = choice([phrase(number_words(value)) for value in values])
     else:
-        rule = number_rule(slots.start, slots.stop)
+        number = number_phrases(slots.start, slots.stop)
     match slots.fraction_type:
         case RangeFractionType.TENTHS:
-            return f"({rule}) [point {DIGIT}]"
+            return Chain((number, optional(Chain((Token("point"), DIGIT)))))
         case RangeFractionType.HALVES:
-            return f"({rule}) [point five | and a half]"
-    return rule
+            return Chain((number, optional(choice([phrase("point five"), phrase("and a half")]))))
+    return number
 
 
 def _glue(items: list[Expression]) -> list[Expression]:

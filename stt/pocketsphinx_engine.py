@@ -19,10 +19,20 @@ import numpy as np
 
 from core.messages import Samples
 from core.utils.errors import InferenceError, MissingDependencyError, ModelLoadError
-from stt.grammar import OPEN_PREFIX, PHONES, Grammar
+from stt.automaton import OPEN
+from stt.grammar import Grammar
+from stt.numbers import CLASSES
 
 logger = logging.getLogger(__name__)
 
+# fmt: off
+PHONES = (
+    "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH", "K",
+    "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
+)
+# fmt: on
+OPEN_PREFIX = "_"
+"""Begins the words of an open slot: `_AH` is the phone AH heard there."""
 FRAME_S = 0.01
 """pocketsphinx's feature frame"""
 _SCORE_SCALE = 1024.0
@@ -136,20 +146,48 @@ def pronunciations(words: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def grammar_decoder(grammar: Grammar, lexicon: dict[str, list[str]]) -> SphinxDecoder:
-    """A decoder that hears only the grammar's sentences. `lexicon`: see `pronunciations`. Raises ModelLoadError."""
+def grammar_decoder(grammar: Grammar, lexicon: dict[str, list[str]], open_weight: float) -> SphinxDecoder:
+    """A decoder that hears only the grammar's sentences.
+
+    `lexicon`: see `pronunciations`; `open_weight`: probability (0..1) of each phone of an open slot against a word.
+    Raises ModelLoadError.
+    """
     lines = [line for word in sorted(grammar.words) for line in lexicon[word]]
     lines += [f"{OPEN_PREFIX}{phone} {phone}" for phone in PHONES]
     with tempfile.TemporaryDirectory(prefix="merline-") as folder:
         dictionary = Path(folder) / "grammar.dict"
         dictionary.write_text("\n".join(lines) + "\n", encoding="utf-8")
         decoder = _decoder(dict=str(dictionary), lm=None, **_SPEED)
-        try:
-            decoder.add_jsgf_string("commands", grammar.jsgf)
-            decoder.activate_search("commands")
-        except (RuntimeError, ValueError) as error:
-            raise ModelLoadError(f"pocketsphinx rejects the command grammar ({error}); check the templates") from error
+    try:
+        final, transitions = _transitions(grammar, open_weight)
+        fsg = decoder.create_fsg("commands", 0, final, transitions)
+        decoder.add_fsg("commands", fsg)
+        decoder.activate_search("commands")
+    except (RuntimeError, ValueError) as error:
+        raise ModelLoadError(f"pocketsphinx rejects the command grammar ({error}); check the templates") from error
     return SphinxDecoder(decoder)
+
+
+_Transition = tuple[int, int, float, str] | tuple[int, int, float]
+
+
+def _transitions(grammar: Grammar, open_weight: float) -> tuple[int, list[_Transition]]:
+    """The final state and all arcs of before -> sentences -> after, joined by arcs without a word.
+
+    State 0 begins "before"; open slots become phones, word classes their words.
+    """
+    transitions: list[_Transition] = []
+    offset = 0
+    for part in (grammar.before, grammar.sentences, grammar.after):
+        for arc in part.arcs:
+            source, target = arc.source + offset, arc.target + offset
+            if arc.word == OPEN:
+                transitions += [(source, target, open_weight, OPEN_PREFIX + phone) for phone in PHONES]
+            else:
+                transitions += [(source, target, 1.0, word) for word in CLASSES.get(arc.word, (arc.word,))]
+        transitions += [(state + offset, offset + part.states, 1.0) for state in sorted(part.finals)]
+        offset += part.states
+    return offset, transitions
 
 
 def word_decoder() -> SphinxDecoder:

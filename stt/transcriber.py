@@ -19,7 +19,8 @@ from core.utils.config import SttConfig
 from core.utils.errors import ModelLoadError
 from core.utils.vad_compat import rms
 from stt.echo_guard import EchoGuard
-from stt.grammar import compile_grammar
+from stt.grammar import compile_grammar, template_words
+from stt.numbers import WORDS as NUMBER_WORDS
 from stt.pocketsphinx_engine import Hypothesis, SphinxDecoder, grammar_decoder, pronunciations, word_decoder
 
 if TYPE_CHECKING:
@@ -90,9 +91,9 @@ class Transcriber:
 
     def load(self) -> None:
         """Compile the grammar and begin to load the n-gram model. Raises ModelError."""
-        lexicon = pronunciations(compile_grammar(self._intents, lambda word: True, self._config.open_weight).words)
-        grammar = compile_grammar(self._intents, lexicon.__contains__, self._config.open_weight)
-        self._grammar = grammar_decoder(grammar, lexicon)
+        lexicon = pronunciations(template_words(self._intents) | NUMBER_WORDS)
+        grammar = compile_grammar(self._intents, lexicon.__contains__)
+        self._grammar = grammar_decoder(grammar, lexicon, self._config.open_weight)
         threading.Thread(target=self._load_words, name="merline-words", daemon=True).start()
 
     def close(self) -> None:

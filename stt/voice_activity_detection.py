@@ -173,7 +173,7 @@ class VoiceActivityDetection:
         needed_ms = config.far_end_min_speech_ms if far_end else config.min_speech_ms
         if self._voiced_s * 1000 >= needed_ms:
             yield self._start(chunk, far_end)
-        elif (chunk.end - self._voiced_until) * 1000 > config.gap_ms:
+        elif round((chunk.end - self._voiced_until) * 1000) > config.gap_ms:
             self._state = _State.QUIET
             logger.debug("onset rejected after %.0f ms of voice (needs %d)", self._voiced_s * 1000, needed_ms)
             if self._onset_told:
@@ -200,7 +200,7 @@ class VoiceActivityDetection:
             yield Overlong(chunk.end, self._voiced_until)
 
     def _trim(self) -> None:
-        """Keep only the pre-roll before the newest chunk."""
-        most = 1 + round(self._config.pre_roll_ms / 1000 / self._chunk_s)
+        """Keep only the pre-roll of a voice that might begin with the next chunk."""
+        most = round(self._config.pre_roll_ms / 1000 / self._chunk_s)
         while len(self._kept) > most:
             self._kept.popleft()

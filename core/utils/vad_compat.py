@@ -234,5 +234,6 @@ def _try(make: Callable[[], VadEngine]) -> VadEngine | None:
 
 def _missing(engine: str, package: str) -> MissingDependencyError:
     return MissingDependencyError(
-        f"vad.engine {engine}: the package {package} is not installed; run `pip install {package}` or set vad.engine: auto"
+        f"vad.engine {engine}: the package {package} is not installed; run `pip install {package}`, "
+        "or set vad.engine: auto"
     )

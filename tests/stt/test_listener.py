@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from core.messages import (
+    AudioFrame,
+    Samples,
+    SpeechChunk,
+    SpeechStarted,
+    Transcript,
+    Utterance,
+    VoiceOnset,
+    VoiceRejected,
+)
+from core.stage import TurnClock
+from core.utils.config import EndpointConfig, VadConfig
+from stt.endpointing import Endpointing
+from stt.listener import Listener
+from stt.voice_activity_detection import VoiceActivityDetection
+
+FRAME_S = 0.032
+ENDPOINT = EndpointConfig(provisional_ms=192, complete_ms=352, incomplete_ms=800)
+
+
+class LoudnessEngine:
+    """A voice is whatever is louder than 0.05; `resets` counts how often it was told to forget."""
+
+    name = "loudness"
+    chunk_samples = 512
+
+    def __init__(self) -> None:
+        self.resets = 0
+
+    def probability(self, samples: NDArray[np.float32]) -> float:
+        return float(np.abs(samples).max() > 0.05)
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+@dataclass(frozen=True)
+class Sound:
+    samples: Samples
+    captured_at: float
+    far_end_active: bool
+
+
+class PassThrough:
+    """A front end that changes nothing; `far_end` says whether the assistant is audible."""
+
+    far_end = False
+
+    def process(self, frame: AudioFrame) -> Sound:
+        return Sound(frame.samples, frame.captured_at, self.far_end)
+
+
+class Room:
+    """A listener on virtual time: `hear(levels)` feeds one 32 ms frame a level and returns what it sent."""
+
+    def __init__(self, vad: VadConfig | None = None) -> None:
+        self.clock = TurnClock()
+        self.front_end = PassThrough()
+        self.engine = LoudnessEngine()
+        detection = VoiceActivityDetection(vad or VadConfig(), self.engine)
+        self.listener = Listener(detection, Endpointing(ENDPOINT), self.front_end, self.clock)
+        self.now = 100.0
+
+    def hear(self, levels: Iterable[float]) -> list[Any]:
+        sent: list[Any] = []
+        for level in levels:
+            sent += self.listener.process(AudioFrame(np.full(512, level, np.float32), 16_000, self.now))
+            self.now += FRAME_S
+        return sent
+
+
+def frames(seconds: float, level: float = 0.3) -> list[float]:
+    return [level] * round(seconds / FRAME_S)
+
+
+def kinds(messages: Iterable[object]) -> list[type]:
+    return [kind for kind, _ in itertools.groupby(type(message) for message in messages)]
+
+
+def utterances(messages: Iterable[object]) -> list[Utterance]:
+    return [message for message in messages if isinstance(message, Utterance)]
+
+
+def complete(turn: int, revision: int) -> Transcript:
+    return Transcript(turn, revision, "what time is it", 15, "en", False, complete=True)
+
+
+def test_speech_and_a_long_pause_make_one_turn_with_a_provisional_and_a_final_utterance() -> None:
+    room = Room()
+    sent = room.hear(frames(0.3, 0.0) + frames(1.0) + frames(1.2, 0.0))
+    assert kinds(sent) == [VoiceOnset, SpeechStarted, SpeechChunk, Utterance]
+    provisional, final = utterances(sent)
+    assert (provisional.final, final.final) == (False, True)
+    assert np.array_equal(provisional.samples, final.samples)
+    assert final.speech_ended_at == pytest.approx(100.0 + (9 + 31) * FRAME_S)
+    chunks = np.concatenate([message.samples for message in sent if isinstance(message, SpeechChunk)])
+    assert np.array_equal(chunks, final.samples)
+    assert room.clock.current == final.turn == 1
+    assert not room.listener.speaking
+
+
+def test_the_onset_is_told_within_100_ms_of_the_first_voiced_sample() -> None:
+    room = Room()
+    room.hear(frames(0.3, 0.0))
+    began = room.now
+    while not (sent := room.hear([0.3])):
+        continue
+    assert sent == [VoiceOnset(pytest.approx(began))]
+    assert room.now - began <= 0.1
+
+
+def test_the_utterance_holds_the_pre_roll() -> None:
+    room = Room(VadConfig(pre_roll_ms=320))
+    final = utterances(room.hear(frames(1.0, 0.01) + frames(0.6) + frames(1.0, 0.0)))[-1]
+    quiet = final.samples[final.samples == np.float32(0.01)]
+    assert len(quiet) == 10 * 512
+
+
+def test_a_click_is_an_onset_that_is_rejected_and_opens_no_turn() -> None:
+    room = Room()
+    sent = room.hear(frames(0.3, 0.0) + frames(0.064) + frames(0.5, 0.0))
+    assert kinds(sent) == [VoiceOnset, VoiceRejected]
+    assert room.clock.current == 0
+
+
+def test_a_complete_command_ends_the_turn_earlier() -> None:
+    room = Room()
+    sent = room.hear(frames(1.0) + frames(0.224, 0.0))
+    assert [u.final for u in utterances(sent)] == [False]
+    room.listener.transcribed(complete(1, 0))
+    sent = room.hear(frames(0.16, 0.0))
+    assert [u.final for u in utterances(sent)] == [True]
+
+
+@pytest.mark.parametrize("transcript", [complete(7, 0), complete(1, 3), Transcript(1, 0, "set a", 5, "en", False)])
+def test_an_unfinished_or_foreign_transcript_does_not_end_the_turn_early(transcript: Transcript) -> None:
+    room = Room()
+    room.hear(frames(1.0) + frames(0.224, 0.0))
+    room.listener.transcribed(transcript)
+    assert utterances(room.hear(frames(0.4, 0.0))) == []
+
+
+def test_completeness_heard_before_the_pause_does_not_count_for_it() -> None:
+    room = Room()
+    room.hear(frames(1.0))
+    room.listener.transcribed(complete(1, 0))
+    sent = room.hear(frames(0.6, 0.0))
+    assert [u.final for u in utterances(sent)] == [False]
+
+
+def test_going_on_after_a_provisional_pause_revises_the_same_turn_and_loses_no_sound() -> None:
+    room = Room()
+    first = room.hear(frames(0.8) + frames(0.4, 0.0))
+    second = room.hear(frames(0.5, 0.2) + frames(1.0, 0.0))
+    assert [(u.turn, u.revision, u.final) for u in utterances(first + second)] == [
+        (1, 0, False),
+        (1, 1, False),
+        (1, 1, True),
+    ]
+    assert SpeechStarted(1, 1, pytest.approx(100.0)) in second
+    chunks = np.concatenate([message.samples for message in first + second if isinstance(message, SpeechChunk)])
+    final = utterances(second)[-1]
+    assert np.array_equal(chunks, final.samples)
+    silence_inside = (
+        np.flatnonzero(final.samples == np.float32(0.2))[0] - np.flatnonzero(final.samples == np.float32(0.3))[-1]
+    )
+    assert silence_inside == pytest.approx(len(frames(0.4, 0.0)) * 512, abs=1)
+
+
+def test_a_turn_superseded_while_the_user_speaks_is_opened_again_with_all_the_sound() -> None:
+    room = Room()
+    room.hear(frames(0.6))
+    announcement = room.clock.open()
+    sent = room.hear(frames(0.3) + frames(1.0, 0.0))
+    assert room.clock.current == announcement + 1
+    final = utterances(sent)[-1]
+    assert final.turn == announcement + 1
+    own = [message.samples for message in sent if isinstance(message, SpeechChunk) and message.turn == final.turn]
+    assert np.array_equal(np.concatenate(own), final.samples)
+
+
+def test_a_turn_superseded_in_the_pause_is_opened_again_but_a_cancelled_one_is_not() -> None:
+    superseded, cancelled = Room(), Room()
+    for room in (superseded, cancelled):
+        room.hear(frames(0.6) + frames(0.3, 0.0))
+    superseded.clock.open()
+    cancelled.clock.cancel(1)
+    final = utterances(superseded.hear(frames(1.0, 0.0)))
+    assert [(u.turn, u.final) for u in final] == [(3, True)]
+    assert utterances(cancelled.hear(frames(1.0, 0.0))) == []
+    assert not cancelled.listener.speaking
+
+
+def test_speech_ends_at_the_maximum_length() -> None:
+    room = Room(VadConfig(max_speech_s=2.0))
+    sent = room.hear(frames(5.0))
+    finals = utterances(sent)
+    assert [u.final for u in finals] == [True]
+    assert len(finals[0].samples) == pytest.approx(2.0 * 16_000, abs=1024)
+
+
+def test_while_the_assistant_is_audible_short_sounds_do_not_interrupt_and_speech_is_marked() -> None:
+    room = Room()
+    room.front_end.far_end = True
+    assert kinds(room.hear(frames(0.26) + frames(0.5, 0.0))) == [VoiceOnset, VoiceRejected]
+    sent = room.hear(frames(0.6) + frames(1.0, 0.0))
+    assert utterances(sent)[-1].echo_suspected
+    room.front_end.far_end = False
+    assert not utterances(room.hear(frames(0.6) + frames(1.0, 0.0)))[-1].echo_suspected
+
+
+def test_a_hole_in_the_input_ends_the_utterance_and_clears_the_detector() -> None:
+    room = Room()
+    room.hear(frames(0.6))
+    room.now += 3.0
+    sent = room.hear([0.0])
+    assert [u.final for u in utterances(sent)] == [True]
+    assert room.engine.resets == 1
+
+
+def test_level_is_that_of_the_latest_sound_in_dbfs() -> None:
+    room = Room()
+    room.hear([0.1])
+    assert room.listener.level == pytest.approx(-20.0, abs=0.01)
+    room.hear([0.0])
+    assert room.listener.level == -100.0
