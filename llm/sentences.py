@@ -14,7 +14,7 @@ MIN_CLAUSE = 16
 MAX_UNIT = 240
 """A sentence longer than this is cut at a clause, in characters."""
 _ABBREVIATION = re.compile(
-    r"(mrs?|ms|dr|st|prof|[js]r|vs|etc|e\.g|i\.e|approx|no|vol|fig|inc|ltd|co|mme|mlle|mm|ex|c\.-à-d|cf|env|av|bd|[^\W\d_])$"
+    r"(mrs?|ms|dr|st|prof|[js]r|vs|etc|e\.g|i\.e|approx|vol|fig|inc|ltd|co|mme|mlle|ex|c\.-à-d|cf|env|av|bd|[^\W\d_])$"
 )
 _SENTENCE_END = re.compile(r"(?:[.!?…]+|\n)[\"'»”’)\]]*(?=\s)[\s]*|\n+", re.DOTALL)
 _CLAUSE_END = re.compile(r"[,;:]\s+|\s[–—]\s+")
@@ -77,6 +77,8 @@ class SentenceSplitter:
             return not (mark.startswith(("…", "..")) and following.islower())
         before = re.search(r"[\w.\-]*$", self._buffer[:position])
         word = before.group().casefold() if before else ""
+        if word == "no":
+            return not self._buffer[position + 1 :].lstrip()[:1].isdigit()
         return not (word and _ABBREVIATION.match(word))
 
     def _clause_end(self, at_least: int, at_most: int) -> int | None:

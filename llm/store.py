@@ -128,7 +128,7 @@ class Store:
             connection = sqlite3.connect(path, check_same_thread=False, timeout=5.0)
         try:
             self._prepare(connection)
-        except BaseException:
+        except (sqlite3.Error, DataError):
             connection.close()
             raise
         return connection

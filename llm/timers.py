@@ -7,6 +7,7 @@ gap. An alarm rings up to three times, a minute apart, until the user says anyth
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -52,6 +53,8 @@ class TimersStage:
         self._heard: deque[int] = deque(maxlen=64)
         self._lock = threading.Lock()
         self._rest_until = 0.0
+        self._save_again_at = 0.0
+        self._unsaved: dict[int, Item] = {}
 
     def load(self) -> None:
         """What became due before now was missed while the assistant was off."""
@@ -77,21 +80,18 @@ class TimersStage:
             yield sentence
 
     def close(self) -> None:
-        """Keep what was heard."""
-        try:
-            self._settle()
-        except DataError as error:
-            logger.error("what rang last will ring again: %s", error)
+        """Keep what was heard; what cannot be kept rings again at the next start."""
+        self._settle(math.inf)
 
     def _look(self, at: float) -> Sentence | None:
-        self._settle()
+        self._settle(at)
         announced = self._announced
         if announced is not None:
             lost = self._turns.is_stale(Heard(announced.turn, 0, 0, 0)) or at - announced.at > UNHEARD_S
             if not lost:
                 return None
             self._announced = None
-        due = self._schedule.due()
+        due = [item for item in self._schedule.due() if item.id not in self._unsaved]
         if not due:
             return None
         before = self._gap()
@@ -106,14 +106,23 @@ class TimersStage:
         self._conversation.add(Exchange(turn, "", (text,), language))
         return Sentence(turn, 0, 0, text, True, language, chime=True)
 
-    def _settle(self) -> None:
-        """Mark as rung what was heard since the last tick."""
+    def _settle(self, at: float) -> None:
+        """Mark as rung what was heard since the last tick; what cannot be written is not said again meanwhile."""
         with self._lock:
             turns = set(self._heard)
             self._heard.clear()
         if self._announced is not None and self._announced.turn in turns:
-            items, self._announced = self._announced.items, None
-            self._schedule.rung(items)
+            self._unsaved.update({item.id: item for item in self._announced.items})
+            self._announced = None
+        if not self._unsaved or at < self._save_again_at:
+            return
+        try:
+            self._schedule.rung(tuple(self._unsaved.values()))
+        except DataError as error:
+            logger.error("what has rung cannot be kept: %s", error)
+            self._save_again_at = at + SILENT_RETRY_S
+        else:
+            self._unsaved.clear()
 
 
 def announce(items: Sequence[Item], schedule: Schedule, started_at: float, language: Language) -> str:

@@ -140,11 +140,10 @@ class _Reader:
         while not self.ended:
             if (postfix := self._take(_POSTFIX[self._language])) is not None:
                 value = self._apply_postfix(value, postfix)
-            elif (operator := self._take_operator("^")) is not None:
+            elif self._take_operator("^") is not None:
                 exponent = self._atom()
                 self._take({"power": "", "th": "", "eme": ""})
                 value = _power(value, exponent)
-                del operator
             else:
                 break
         return value
@@ -164,7 +163,7 @@ class _Reader:
             raise NotASum("it ends too early")
         prefix = self._take(_PREFIX[self._language])
         if prefix is not None:
-            return _apply_prefix(prefix, self._atom_with_percent())
+            return _apply_prefix(prefix, self._atom())
         if self._words[self._position] == "(":
             self._position += 1
             value = self.sum()
@@ -179,9 +178,6 @@ class _Reader:
             raise NotASum(f"'{self._words[self._position]}' is not a number")
         self._position += 1
         return value_of
-
-    def _atom_with_percent(self) -> float:
-        return self._atom()
 
     def _peek(self, phrases: dict[str, str]) -> tuple[str, int] | None:
         for length in (5, 4, 3, 2, 1):

@@ -9,14 +9,14 @@ from llm.skills.numbers import words_of
 _WORDS: dict[Language, frozenset[str]] = {
     "en": frozenset(
         words_of(
-            "the a an is are was what how who when where why do does did can could you i me my it that this to of in on "
-            "for and or not with will would please tell give"
+            "the a an is are was what how who when where why do does did can could you i me my it that this to of in "
+            "on for and or not with will would please tell give"
         )
     ),
     "fr": frozenset(
         words_of(
-            "le la les un une des du de est sont quel quelle quels comment qui quand ou pourquoi que quoi je tu il elle "
-            "nous vous moi mon ma mes ce cette et pas avec peux peut pouvez dis donne fais mets c d l j qu a au aux"
+            "le la les un une des du de est sont quel quelle quels comment qui quand ou pourquoi que quoi je tu "
+            "il elle nous vous moi mon ma mes ce cette et pas avec peux peut pouvez dis donne fais mets c d l j qu a au"
         )
     ),
 }

@@ -76,7 +76,7 @@ _ONE = {"un", "une", "one"}
 _FR_ONE_BEFORE = re.compile(
     r"(minute|heure|seconde|jour|semaine|an|annee|metre|kilometre|centimetre|millimetre|kilo|kilogramme|gramme|litre|"
     r"mille|mile|pied|pouce|degre|livre|once|octet|tonne|gallon|tasse|nœud)s?$|"
-    r"(mois|plus|moins|fois|pour|divise|sur|virgule|puissance|km|kg|demi|demie)$"
+    r"(mois|plus|moins|fois|pour|divise|sur|virgule|puissance|km|kg)$"
 )
 _FR_ONE_AFTER = {"plus", "moins", "fois", "par", "font", "fait"}
 _LITERAL_NUMBER = re.compile(r"\b(one|two|three)\b(?![^{]*\})")
@@ -192,19 +192,22 @@ def _digits(text: str, start: int, language: Language) -> list[Token]:
 
 
 def _expand(tokens: list[Token], language: Language) -> list[Token]:
+    """Contractions, and abbreviations that follow a number, in full."""
     expanded: list[Token] = []
-    for token in tokens:
-        text = token.text
-        if language == "en":
-            text = _EN_WHOLE.get(text, text)
+    minutes_missing = False
+    for position, token in enumerate(tokens):
+        text = _EN_WHOLE.get(token.text, token.text) if language == "en" else token.text
         previous = expanded[-1] if expanded else None
         if previous is not None and previous.value is not None:
             text = _AFTER_NUMBER[language].get(text, text)
-        if text == "c" and previous is not None and previous.text.startswith("degre"):
-            text = "celsius"
-        if text == "f" and previous is not None and previous.text.startswith("degre"):
-            text = "fahrenheit"
+        if previous is not None and previous.text.startswith("degre"):
+            text = {"c": "celsius", "f": "fahrenheit"}.get(text, text)
         expanded.extend(replace(token, text=word) for word in text.split())
+        if minutes_missing:
+            expanded.append(Token("minutes", token.end, token.end))
+        following = tokens[position + 1] if position + 1 < len(tokens) else None
+        glued = following is not None and following.value is not None and following.start == token.end
+        minutes_missing = language == "en" and token.text == "h" and glued
     return expanded
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from core.messages import Language
 from core.utils.errors import ConfigError
 from llm.skills.base import Intent, Parser, Skill, Slot
-from llm.skills.normalise import Utterance, fold_template, normalise
+from llm.skills.normalise import NUMBER_MARK, Utterance, fold_template, normalise
 from llm.skills.numbers import words_of
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class SkillRecogniser:
 
     def _load(self, language: Language) -> _Grammar:
         from hassil import Intents
-        from hassil.errors import HassilError
+        from hassil.parser import ParseError
 
         values = self._read(language)
         try:
@@ -146,7 +146,7 @@ class SkillRecogniser:
             for intent in matched.intents.values():
                 for data in intent.data:
                     _ = data.sentences
-        except (HassilError, KeyError, ValueError) as error:
+        except (ParseError, KeyError, ValueError) as error:
             raise ConfigError(f"sentences/{language}.yaml: a template cannot be read ({error}); correct it") from error
         starts, ends = (_phrases(matched, rule, language) for rule in POLITE_RULES)
         return _Grammar(matched, (starts, tuple(tuple(reversed(phrase)) for phrase in ends)))
@@ -233,9 +233,10 @@ def _to_intent(result: RecognizeResult, said: Utterance, language: Language) -> 
             slots[entity.name] = said.source(*span)
             open_slots.add(entity.name)
             continue
-        values = [token.value for token in said.between(*span) if token.value is not None] if span else []
         if isinstance(entity.value, int | float):
-            slots[entity.name] = values[0] if values else float(entity.value)
+            ranged = span is not None and entity.text.strip() == NUMBER_MARK
+            numbers = [token.value for token in said.between(*span)] if span and ranged else []
+            slots[entity.name] = numbers[0] if numbers and numbers[0] is not None else float(entity.value)
         else:
             slots[entity.name] = str(entity.value)
     metadata = result.intent_metadata or {}

@@ -17,9 +17,7 @@ _AND: dict[Language, re.Pattern[str]] = {
     "fr": re.compile(r"\s*,\s*(?:et\s+)?|\s+et\s+"),
 }
 _EN_ARTICLE = re.compile(r"^(?:a|an|some|the|any)\s+(?=\w)", re.IGNORECASE)
-_FR_ARTICLE = re.compile(
-    r"^(?:du\s+|de la\s+|des\s+|de\s+|le\s+|la\s+|les\s+|un\s+|une\s+|de l['’\s]\s*|[ld]['’]\s*)(?=\w)", re.IGNORECASE
-)
+_FR_ARTICLE = re.compile(r"^(?:de l['’\s]\s*|(?:du|de la|des|de|le|la|les|un|une)\s+|[ld]['’]\s*)(?=\w)", re.IGNORECASE)
 
 
 def add_item(intent: Intent, context: Context) -> Reply:

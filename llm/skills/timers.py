@@ -142,7 +142,7 @@ def named(items: Sequence[Item], name: str) -> list[Item]:
 def clean_name(name: str) -> str:
     """A name without the article and "timer" around it."""
     words = name.strip(" '\"«».,!?").split()
-    while words and fold(words[0]) in (
+    while words and words[0].casefold() in (
         "the",
         "my",
         "a",
@@ -158,7 +158,7 @@ def clean_name(name: str) -> str:
         "du",
     ):
         words = words[1:]
-    while words and fold(words[-1]) in ("timer", "minuteur", "one", "please"):
+    while words and words[-1].casefold() in ("timer", "minuteur", "one", "please"):
         words = words[:-1]
     return " ".join(words)
 

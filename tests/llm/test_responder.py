@@ -1,0 +1,168 @@
+"""The answering stage in and without a pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from skill_rig import ZoneClock, make_responder, make_skills, recogniser
+
+from core.messages import Heard, Language, Sentence, Transcript
+from core.utils.config import Config, SkillsConfig
+from core.utils.errors import ConfigError
+from llm.assistant import build_skills
+from llm.responder import Responder
+from llm.schedule import Item
+from llm.store import Store
+
+
+def transcript(text: str, **changes: Any) -> Transcript:
+    return replace(Transcript(4, 1, text, len(text), "en", True), **changes)
+
+
+def answer(responder: Responder, text: str, **changes: Any) -> list[Sentence]:
+    return list(responder.process(transcript(text, **changes)))
+
+
+def test_a_reply_carries_its_turn_and_ends_once() -> None:
+    sentences = answer(make_responder(), "what can you do")
+    assert len(sentences) > 1
+    assert {(s.turn, s.revision, s.language) for s in sentences} == {(4, 1, "en")}
+    assert [s.index for s in sentences] == list(range(len(sentences)))
+    assert [s.last for s in sentences] == [False] * (len(sentences) - 1) + [True]
+
+
+def test_silence_and_unfinished_words_get_no_answer() -> None:
+    responder = make_responder()
+    assert answer(responder, "what time is it", final=False) == []
+    assert answer(responder, "  ") == []
+
+
+def test_an_action_without_words_still_ends_the_turn() -> None:
+    assert answer(make_responder(), "stop") == [Sentence(4, 1, 0, "", True, "en")]
+
+
+def test_french_typed_into_an_english_session_is_answered_in_french_and_the_session_follows() -> None:
+    skills = make_skills()
+    responder = Responder(skills)
+    assert responder.reply("hello").language == "en"
+    assert responder.reply("quelle heure est-il ?").text == "Il est 14 h 30."
+    assert skills.context.session.language == "fr"
+    assert responder.reply("stop").language == "fr"
+    assert responder.reply("what time is it").text == "It's 2:30 PM."
+
+
+@pytest.mark.parametrize(("text", "language"), [("pourquoi le ciel est-il bleu", "fr"), ("why is the sky blue", "en")])
+@pytest.mark.parametrize("session", ["en", "fr"])
+def test_what_it_cannot_do_it_says_in_the_users_language(text: str, language: Language, session: Language) -> None:
+    reply = make_responder(language=session).reply(text)
+    assert reply.language == language
+    assert not reply.understood
+
+
+def test_a_full_disk_is_said_and_the_assistant_goes_on() -> None:
+    skills = make_skills()
+    responder = Responder(skills)
+    skills.context.store.query("PRAGMA query_only = ON")
+    (sentence, *_) = answer(responder, "take a note call Bob")
+    assert sentence.text.startswith("Sorry, I couldn't save that.")
+    assert answer(responder, "what time is it")[0].text == "It's 2:30 PM."
+    skills.context.store.query("PRAGMA query_only = OFF")
+    assert answer(responder, "take a note call Bob")[0].text == "Noted: call Bob."
+
+
+def test_any_word_dismisses_an_alarm_that_rings() -> None:
+    clock = ZoneClock()
+    skills = make_skills(clock)
+    schedule = skills.context.schedule
+    schedule.add(Item("alarm", "", "en", schedule.now))
+    schedule.rung(schedule.due())
+    assert schedule.items()
+    Responder(skills).reply("stop")
+    assert schedule.items() == []
+
+
+def test_snooze_after_an_alarm_rang() -> None:
+    clock = ZoneClock()
+    skills = make_skills(clock)
+    schedule = skills.context.schedule
+    schedule.add(Item("alarm", "", "en", schedule.now))
+    schedule.rung(schedule.due())
+    assert Responder(skills).reply("snooze for ten minutes").text == "Again in 10 minutes."
+    assert [item.due_at - schedule.now for item in schedule.items()] == [600]
+
+
+def test_never_mind_long_after_undoes_nothing() -> None:
+    clock = ZoneClock()
+    skills = make_skills(clock)
+    responder = Responder(skills)
+    responder.reply("take a note call Bob")
+    clock.advance(3600)
+    assert responder.reply("never mind").text == "OK."
+    assert len(skills.context.store.entries("notes")) == 1
+
+
+def test_never_mind_undoes_once() -> None:
+    skills = make_skills()
+    responder = Responder(skills)
+    responder.reply("add milk to the shopping list")
+    responder.reply("take a note call Bob")
+    assert responder.reply("never mind").text.startswith("I removed the note")
+    assert responder.reply("never mind").text == "OK."
+    assert [entry.text for entry in skills.context.store.entries("shopping")] == ["milk"]
+
+
+def test_what_was_heard_reaches_the_conversation() -> None:
+    skills = make_skills()
+    answer(Responder(skills), "what time is it")
+    skills.context.conversation.heard(Heard(4, 1, 0, 4))
+    assert skills.context.conversation.exchanges[-1].heard == "It's"
+
+
+@pytest.mark.parametrize(
+    ("text", "complete"),
+    [
+        ("what time is it", True),
+        ("set a timer for five minutes", True),
+        ("what is twelve times seven", True),
+        ("what is twelve times twenty", False),
+        ("stop", False),
+        ("set a timer for", False),
+        ("wake me at seven", False),
+        ("remind me to call john", False),
+        ("take a note buy milk", False),
+        ("add milk to the shopping list", False),
+        ("", False),
+        ("what", False),
+    ],
+)
+def test_only_a_whole_command_may_end_the_turn_early(text: str, complete: bool) -> None:
+    assert recogniser().is_complete(text, "en") is complete
+
+
+def test_skills_can_be_chosen_and_an_unknown_one_is_named() -> None:
+    clock = ZoneClock()
+    voice = make_skills().context.voice
+    skills = build_skills(Config(skills=SkillsConfig(enabled=("time",))), Store(None), clock, voice)
+    assert skills.recogniser.recognise("what time is it", "en") is not None
+    assert skills.recogniser.recognise("what can you do", "en") is None
+    with pytest.raises(ConfigError, match=r"skills\.enabled: no skill is called 'tim'; known: .*timers"):
+        build_skills(Config(skills=SkillsConfig(enabled=("tim",))), Store(None), clock, voice)
+
+
+def test_every_intent_has_a_template_in_both_languages_and_every_template_an_action() -> None:
+    import yaml
+
+    from llm.skills.recognise import SENTENCES_FOLDER
+
+    actions = set(make_skills().actions)
+    for language in ("en", "fr"):
+        values = yaml.safe_load((SENTENCES_FOLDER / f"{language}.yaml").read_text(encoding="utf-8"))
+        assert set(values["intents"]) == actions
+
+
+def test_the_templates_for_the_speech_grammar_keep_their_words() -> None:
+    intents = recogniser().intents("en")
+    assert {"polite_start", "polite_end"} <= set(intents.expansion_rules)
+    assert any("{minutes}" in str(rule.text) for rule in intents.expansion_rules.values())

@@ -1,0 +1,171 @@
+"""The data file: durable, private, and clear about what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from core.utils.errors import DataError
+from llm.store import SCHEMA_VERSION, Store
+
+ROOT = Path(__file__).resolve().parents[2]
+WRITER = """
+import sys
+from pathlib import Path
+from llm.store import Store
+store = Store(Path(sys.argv[1]))
+for number in range(1000000):
+    store.add_entry("notes", f"note {number}")
+    print(number, flush=True)
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "merline.db"
+
+
+def test_entries_are_kept_in_order_and_come_back_where_they_were(file: Path) -> None:
+    store = Store(file)
+    first, second = store.add_entry("notes", "one"), store.add_entry("notes", "two")
+    store.add_entry("shopping", "milk")
+    store.remove_entries([first])
+    store.close()
+    store = Store(file)
+    assert store.entries("notes") == [second]
+    store.put_entries("notes", [first])
+    assert [entry.text for entry in store.entries("notes")] == ["one", "two"]
+    store.close()
+
+
+def test_the_file_is_for_its_owner_alone(file: Path) -> None:
+    store = Store(file)
+    store.add_entry("notes", "secret")
+    for path in file.parent.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    store.close()
+
+
+def test_what_was_acknowledged_survives_a_kill(file: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(file)], stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
+    )
+    assert writer.stdout is not None
+    acknowledged = -1
+    for line in writer.stdout:
+        acknowledged = int(line)
+        if acknowledged >= 5:
+            break
+    os.kill(writer.pid, signal.SIGKILL)
+    later = writer.stdout.read().split()
+    acknowledged = max([acknowledged, *map(int, later)])
+    writer.stdout.close()
+    writer.wait()
+    store = Store(file)
+    kept = [entry.text for entry in store.entries("notes")]
+    store.close()
+    assert kept[: acknowledged + 1] == [f"note {number}" for number in range(acknowledged + 1)]
+
+
+def test_a_newer_file_is_named_and_left_alone(file: Path) -> None:
+    connection = sqlite3.connect(file)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.execute("CREATE TABLE future (x)")
+    connection.commit()
+    connection.close()
+    before = file.read_bytes()
+    with pytest.raises(DataError, match=r"merline\.db: was written by a newer Merline .* update Merline"):
+        Store(file)
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"this is a text, not a database" * 100, b"SQLite format 3\0" + b"\xff" * 4080])
+def test_a_damaged_file_is_named_and_left_alone(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=r"merline\.db: is damaged or not a Merline data file"):
+        Store(file)
+    assert file.read_bytes() == content
+
+
+def fill(store: Store) -> None:
+    for _ in range(100):
+        store.add_entry("notes", "x" * 4000)
+
+
+def test_a_full_disk_is_said_plainly_and_nothing_kept_is_lost(file: Path) -> None:
+    store = Store(file)
+    store.add_entry("notes", "kept")
+    pages = store.query("PRAGMA page_count")[0][0]
+    store.query(f"PRAGMA max_page_count = {pages + 1}")
+    with pytest.raises(DataError, match="disk is full; free some space"):
+        fill(store)
+    kept = store.entries("notes")
+    store.query("PRAGMA max_page_count = 100000")
+    store.add_entry("notes", "after")
+    assert [entry.text for entry in store.entries("notes")] == [*(entry.text for entry in kept), "after"]
+    assert kept[0].text == "kept"
+    store.close()
+
+
+def test_a_read_only_file_is_said_plainly(file: Path) -> None:
+    store = Store(file)
+    store.add_entry("notes", "kept")
+    store.query("PRAGMA query_only = ON")
+    with pytest.raises(DataError, match="is read-only; make it"):
+        store.add_entry("notes", "lost")
+    assert [entry.text for entry in store.entries("notes")] == ["kept"]
+    store.close()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write to any folder")
+def test_a_read_only_folder_is_said_plainly(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o500)
+    with pytest.raises(DataError, match="read-only"):
+        Store(folder / "merline.db")
+
+
+def test_a_folder_in_the_way_is_said_plainly(file: Path) -> None:
+    file.mkdir()
+    with pytest.raises(DataError, match="cannot be opened"):
+        Store(file)
+
+
+def test_export_holds_everything_and_erase_leaves_nothing_readable(file: Path) -> None:
+    store = Store(file)
+    store.add_entry("notes", "a-secret-word")
+    store.set_setting("language", "fr")
+    document = json.loads(json.dumps(store.export()))
+    assert document["entries"][0]["text"] == "a-secret-word"
+    assert document["settings"] == [{"name": "language", "value": "fr"}]
+    assert set(document) == {"entries", "schedule", "turns", "settings"}
+    store.erase()
+    assert not any(store.export().values())
+    store.close()
+    assert all(b"a-secret-word" not in path.read_bytes() for path in file.parent.iterdir())
+
+
+def test_many_threads_write_at_once(file: Path) -> None:
+    store = Store(file)
+
+    def write(name: int) -> None:
+        for number in range(20):
+            store.add_entry("notes", f"{name}-{number}")
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({entry.text for entry in store.entries("notes")}) == 80
+    store.close()
