@@ -57,13 +57,14 @@ def write_wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) 
 
 
 def write_waiting_sdist(folder: Path, signals: Path) -> None:
-    """A source package whose build says `started` in the folder `signals` and goes on when `go` appears there."""
+    """A source package whose build says `started-1` (then -2) in `signals` and waits for `go` or `go-1` there."""
     backend = f"""
 import pathlib, shutil, time
 signals = pathlib.Path({str(signals)!r})
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    (signals / "started").touch()
-    while not (signals / "go").exists():
+    number = len(list(signals.glob("started-*"))) + 1
+    (signals / f"started-{{number}}").touch()
+    while not (signals / "go").exists() and not (signals / f"go-{{number}}").exists():
         time.sleep(0.02)
     name = "slow_one-1.0-py3-none-any.whl"
     shutil.copy(signals / name, wheel_directory)

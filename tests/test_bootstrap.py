@@ -130,7 +130,7 @@ class TestInterrupted:
         self, waiting: Checkout, tmp_path: Path, number: signal.Signals
     ) -> None:
         process = waiting.begin("hello")
-        await_file(tmp_path / "started")
+        await_file(tmp_path / "started-1")
         os.killpg(process.pid, number)
         _, said = process.communicate(timeout=PATIENCE_S)
         if number is signal.SIGINT:
@@ -147,7 +147,7 @@ class TestInterrupted:
         self, waiting: Checkout, tmp_path: Path
     ) -> None:
         process = waiting.begin("hello")
-        await_file(tmp_path / "started")
+        await_file(tmp_path / "started-1")
         process.kill()
         process.communicate()
         following = waiting.begin("hello")
@@ -182,7 +182,7 @@ class TestInterrupted:
 
     def test_two_first_starts_at_once(self, waiting: Checkout, tmp_path: Path) -> None:
         first = waiting.begin("one")
-        await_file(tmp_path / "started")
+        await_file(tmp_path / "started-1")
         second = waiting.begin("two")
         assert second.stderr is not None
         assert "Another start is setting up" in second.stderr.readline()

@@ -15,11 +15,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from importlib.metadata import distributions
+from importlib import metadata
 from pathlib import Path
 
 from core.environment.own import OWN, OWN_PYTHON, PYPROJECT, ROOT, STAGED, STATE, Stamp, setup_lock, site_packages
-from core.environment.pip import InstallError, Package, Pip, SetupError, Step, install, normalise, persist, plan
+from core.environment.pip import (
+    BYTE_COUNTING_PIP,
+    InstallError,
+    Package,
+    Pip,
+    SetupError,
+    Step,
+    install,
+    normalise,
+    persist,
+    plan,
+)
 from core.environment.requirements import Declared, drop_damaged, read_declared
 from core.environment.torch_index import nvidia_present, torch_index_options
 
@@ -43,7 +54,8 @@ def run(report: Callable[[Step], None], tell: Tell) -> bool:
     if free_mb < needed_mb - staged_mb:
         raise SetupError(f"The full engines need about {needed_mb - staged_mb} MB on the disk, {free_mb} MB are free")
     WORK.mkdir(parents=True, exist_ok=True)
-    pip = Pip(OWN_PYTHON, WORK, options=torch_index_options())
+    counts = tuple(int(part) for part in metadata.version("pip").split(".")[:2]) >= BYTE_COUNTING_PIP
+    pip = Pip(OWN_PYTHON, WORK, options=torch_index_options(), counts_bytes=counts)
     packages = _planned(pip, declared, report)
     persist(lambda: _stage(pip, packages, report), tell)
     if not packages:
@@ -127,7 +139,7 @@ def _staged_packages() -> Path:
 
 
 def _installed(folder: Path, spelled_alike: bool = False) -> Iterator[tuple[str, str]]:
-    for distribution in distributions(path=[str(folder)]):
+    for distribution in metadata.distributions(path=[str(folder)]):
         name, version = distribution.metadata["Name"], distribution.metadata["Version"]
         if name and version:
             yield normalise(name) if spelled_alike else name, version
@@ -137,7 +149,7 @@ def _move_in(packages: Sequence[Package]) -> None:
     """Move the staged packages into .venv by renaming; metadata last, so that a package half moved is not believed."""
     source, target = _staged_packages(), site_packages()
     wanted = {normalise(package.name) for package in packages}
-    for distribution in list(distributions(path=[str(target)])):
+    for distribution in list(metadata.distributions(path=[str(target)])):
         if normalise(distribution.metadata["Name"] or "") in wanted:
             for file in distribution.files or ():
                 Path(str(file.locate())).unlink(missing_ok=True)

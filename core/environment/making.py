@@ -29,11 +29,19 @@ from core.environment.own import (
     setup_lock,
     site_packages,
 )
-from core.environment.pip import InstallError, Pip, SetupError, explain_failure, install, persist, plan, run_pip
+from core.environment.pip import (
+    BYTE_COUNTING_PIP,
+    InstallError,
+    Pip,
+    SetupError,
+    explain_failure,
+    install,
+    persist,
+    plan,
+    run_pip,
+)
 from core.environment.requirements import Declared, drop_damaged, read_declared, unmet
 from core.environment.view import SetupView
-
-BYTE_COUNTING_PIP = (24, 1)
 
 
 def make(extras: tuple[str, ...], offline: bool) -> None:

@@ -29,6 +29,7 @@ FailureKind = Literal["network", "disk", "conflict", "other"]
 
 PAUSES_S = (1.0, 4.0)  # between the attempts after a cut network; pip itself retries each file as well
 _TICK_S = 0.25
+BYTE_COUNTING_PIP = (24, 1)  # the first to know `--progress-bar raw`
 
 
 class SetupError(MerlineError):
