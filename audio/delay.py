@@ -13,7 +13,7 @@ WINDOW = 32_768
 """samples compared, about 2 s"""
 REACH = SAMPLE_RATE_HZ * 3 // 10
 """delays looked for: from minus to plus 0.3 s"""
-CONFIDENT = 8.0
+CONFIDENT = 5.5
 """height of the peak over the correlation's deviation that is believed"""
 AGREEMENT_S = 0.003
 

@@ -90,7 +90,8 @@ def run() -> list[Figure]:
         print(
             f"{scene}: ERLE {erle[-1]:.1f} dB, residual {left[-1]:.1f} dBFS, first {CONVERGED_S:.0f} s "
             f"{_db(alone.cleaned[:first]):.1f} dBFS, delay {alone.delay_ms} ms, "
-            f"Silero > 0.5: {heard[-1]:.3f} of the residual ({(_voiced(alone.cleaned, 0.8)).mean():.3f} > 0.8; off: {heard_off[-1]:.3f}), "
+            f"Silero > 0.5: {heard[-1]:.3f} of the residual "
+            f"({(_voiced(alone.cleaned, 0.8)).mean():.3f} > 0.8; off: {heard_off[-1]:.3f}), "
             f"user kept {kept[-1]:.2f} (> 0.8: {(_voiced(both, 0.8) & clean).sum() / clean.sum():.2f})",
             file=sys.stderr,
         )

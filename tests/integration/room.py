@@ -25,6 +25,7 @@ RATE_HZ = 48_000
 BLOCK = 480
 LEAD_BLOCKS = 4
 """blocks of silence written ahead, so that a late thread does not leave the microphone without sound"""
+QUIET = 5e-3
 FLOOR = 10 ** (-75 / 20)
 STREAM = (
     "--raw",
@@ -104,7 +105,8 @@ class Room(threading.Thread):
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         super().__init__(name="room", daemon=True)
-        self._environment = dict(environment)
+        # the variable would override what STREAM asks for
+        self._environment = {name: value for name, value in environment.items() if name != "PULSE_LATENCY_MSEC"}
         self._condition = threading.Condition()
         self._queued: deque[Samples] = deque()
         self._blocks: list[Samples] = []
@@ -147,6 +149,7 @@ class Room(threading.Thread):
         assert self._reader.stdout is not None
         assert self._writer.stdin is not None
         source, sink = self._reader.stdout.fileno(), self._writer.stdin.fileno()
+        prefer(threading.get_native_id(), self._reader.pid, self._writer.pid)
         _write_all(sink, np.zeros(BLOCK * LEAD_BLOCKS, np.float32).tobytes())
         last = float("inf")
         while not self._ending:
@@ -164,10 +167,11 @@ class Room(threading.Thread):
             with self._condition:
                 self._blocks.append(emitted)
                 self._offset = min(self._offset, now - len(self._blocks) * BLOCK / RATE_HZ)
-                if self._queued:
+                said = len(self._queued) > 0
+                if said:
                     heard = heard + self._queued.popleft()
                 self._condition.notify_all()
-            if self._owed and echo is None and not heard.any():
+            if self._owed and not said and np.abs(heard).max() < QUIET:
                 self._owed -= 1
                 continue
             if not self.muted:
@@ -234,6 +238,15 @@ class Room(threading.Thread):
                 if len(loud):
                     return (index * BLOCK + float(loud[-1])) / RATE_HZ
             return 0.0
+
+
+def prefer(*tasks: int) -> None:
+    """Let these processes or threads go before others, where that is allowed: a sound card is never late."""
+    for task in tasks:
+        try:
+            os.setpriority(os.PRIO_PROCESS, task, -15)
+        except PermissionError:
+            return
 
 
 def _response(settings: EchoSettings) -> Samples:

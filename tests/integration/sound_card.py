@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.integration.room import RATE_HZ, EchoPath, EchoSettings, Room, Said, Samples
+from tests.integration.room import RATE_HZ, EchoPath, EchoSettings, Room, Said, Samples, prefer
 from tests.integration.voices import spoken
 
 __all__ = ["EchoSettings", "Room", "Said", "SoundCard", "missing_parts", "session_card", "spoken"]
@@ -117,6 +117,7 @@ class SoundCard:
         self._daemon = subprocess.Popen(
             command, env=self.environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+        prefer(self._daemon.pid)
         deadline = time.monotonic() + START_S
         while self._pactl("info", check=False).returncode != 0:
             if self._daemon.poll() is not None or time.monotonic() > deadline:
@@ -255,8 +256,9 @@ def loop_latencies(card: SoundCard, clicks: int = 20) -> Samples:
         "--rate=48000",
         "--channels=1",
     ]
-    recorder = subprocess.Popen(listen, env=card.environment, stdout=subprocess.PIPE)
-    player = subprocess.Popen(play, env=card.environment, stdin=recorder.stdout)
+    environment = {name: value for name, value in card.environment.items() if name != "PULSE_LATENCY_MSEC"}
+    recorder = subprocess.Popen(listen, env=environment, stdout=subprocess.PIPE)
+    player = subprocess.Popen(play, env=environment, stdin=recorder.stdout)
     try:
         card.say(np.zeros(RATE_HZ, np.float32))
         click = np.zeros(480, np.float32)
