@@ -29,10 +29,14 @@ CLOSING_SILENCE_MS = 20
 
 
 class EspeakEngine:
-    """Implements `tts.engine.SpeechEngine`. Any number of them may be used, each from one thread."""
+    """Implements `tts.engine.SpeechEngine`. Any number of them may be used, each from one thread.
 
-    def __init__(self, config: TtsConfig) -> None:
+    They share the process's one library unless another is given.
+    """
+
+    def __init__(self, config: TtsConfig, library: EspeakLibrary | None = None) -> None:
         self._config = config
+        self._given = library
         self._library: EspeakLibrary | None = None
         self._voices: dict[Language, str] = {}
         self._closed = threading.Event()
@@ -50,7 +54,7 @@ class EspeakEngine:
 
         Raises MissingDependencyError, ModelLoadError, or ConfigError naming the voice that does not exist.
         """
-        library = shared_library()
+        library = self._given or shared_library()
         self._voices = {}
         for language in get_args(Language):
             setting = f"voice_{language}"
@@ -143,4 +147,4 @@ def _suggest(wanted: str, known: Sequence[str], example: str) -> str:
     close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
     if close:
         return "; did you mean " + " or ".join(repr(name) for name in close) + "?"
-    return f"; give it as a language such as 'en-gb', for example {example!r}"
+    return f"; write for example {example!r}"

@@ -109,6 +109,8 @@ def _written_marks(marks: tuple[Mark, ...], spoken: SpokenText, said: int) -> tu
     written = []
     for mark in marks:
         characters = spoken.written_length(mark.characters)
+        if characters < len(spoken.written):
+            characters = len(spoken.written[:characters].rstrip())
         if characters > said:
             written.append(Mark(mark.sample, characters))
             said = characters

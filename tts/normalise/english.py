@@ -218,8 +218,8 @@ ENGLISH = LanguageRules(
             _money_after,
         ),
         Rule(re.compile(VERSION), lambda match: " point ".join(integer(part) for part in match[0].split("."))),
-        Rule(re.compile(r"(?:(\d+) )?(\d+)/(\d+)(?![/\d])"), _fraction),
-        Rule(re.compile(r"(\d+)(?i:st|nd|rd|th)\b"), lambda match: ordinal(int(match[1][:15]))),
+        Rule(re.compile(r"(?:(\d{1,15}) )?(\d{1,15})/(\d{1,15})(?![/\d])"), _fraction),
+        Rule(re.compile(r"(\d{1,15})(?i:st|nd|rd|th)\b"), lambda match: ordinal(int(match[1]))),
         Rule(re.compile(r"([12]\d\d0|\d0)'?s\b"), _decade),
         Rule(
             re.compile(rf"({_QUANTITY}){SPACE}?({alternatives(words.UNITS)})(?![\w²³]|/\w)"),

@@ -45,7 +45,7 @@ def cardinal(number: int) -> str:
     if number < 0:
         return f"minus {cardinal(-number)}"
     if number >= 10**LONGEST:
-        return digits(_decimal(number))
+        return digits(str(number))
     groups = []
     for scale in SCALES:
         number, group = divmod(number, 1000)
@@ -106,12 +106,3 @@ def _below_hundred(number: int) -> str:
         return ONES[number]
     tens, one = divmod(number, 10)
     return TENS[tens - 2] + (f"-{ONES[one]}" if one else "")
-
-
-def _decimal(number: int) -> str:
-    # str() refuses integers of more than 4300 digits.
-    groups = []
-    while number:
-        number, group = divmod(number, 10**18)
-        groups.append(f"{group:018d}")
-    return "".join(reversed(groups)).lstrip("0")

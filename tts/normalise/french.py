@@ -158,7 +158,7 @@ def _fraction(match: re.Match[str]) -> str | None:
 
 
 def _ordinal(match: re.Match[str]) -> str | None:
-    number, ending = int(match[1][:15]), match[2]
+    number, ending = int(match[1]), match[2]
     if ending in ("er", "ers", "re", "ère", "ères"):
         if number != 1:
             return None
@@ -210,8 +210,8 @@ FRENCH = LanguageRules(
             _money_after,
         ),
         Rule(re.compile(VERSION), lambda match: " point ".join(integer(part) for part in match[0].split("."))),
-        Rule(re.compile(r"(?:(\d+) )?(\d+)/(\d+)(?![/\d])"), _fraction),
-        Rule(re.compile(r"(\d+)(ers|er|ères|ère|re|èmes|ème|es|e|nde|nd|de|d)\b"), _ordinal),
+        Rule(re.compile(r"(?:(\d{1,15}) )?(\d{1,15})/(\d{1,15})(?![/\d])"), _fraction),
+        Rule(re.compile(r"(\d{1,15})(ers|er|ères|ère|re|èmes|ème|es|e|nde|nd|de|d)\b"), _ordinal),
         Rule(re.compile(r"\b([IVXLC]{1,9})(?:er|ème|e)(?=\s+siècle)"), _century),
         Rule(
             re.compile(rf"({_QUANTITY}){SPACE}?({alternatives(words.UNITS)})(?![\w²³]|/\w)"),

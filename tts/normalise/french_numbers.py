@@ -37,7 +37,7 @@ def cardinal(number: int, feminine: bool = False) -> str:
     if number < 1_000_000:
         words = _below_million(number)
     elif number >= 10**LONGEST:
-        return digits(f"{number:d}")
+        return digits(str(number))
     else:
         words = _with_scales(number)
     if feminine and (words == "un" or words.endswith((" un", "-un"))):
