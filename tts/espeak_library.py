@@ -145,7 +145,7 @@ class EspeakLibrary:
         return tuple(sorted(file.name for file in self._variants_folder.iterdir()))
 
     def speak(self, text: str, voice: VoiceChoice, stopped: Callable[[], bool] = lambda: False) -> SpokenClip:
-        """Speak a short text, blocking (about 1/700 of the sound's duration on one core).
+        """Speak a short text, blocking until its sound is complete.
 
         `stopped` is asked every 60 ms of sound; once true the rest is left out. Raises InferenceError.
         """
