@@ -1,0 +1,171 @@
+"""The microphone as an inbox: rates, channels, bounds, times, silence, and a device that goes and comes."""
+
+import queue
+
+import numpy as np
+import pytest
+from fake_backend import HEADSET, MICROPHONE, SPEAKER, Events, FakeBackend, FakeClock
+
+from audio.microphone import Microphone
+from core.utils.config import AudioConfig
+from core.utils.errors import AudioDeviceError
+
+CONFIG = AudioConfig()
+
+
+class Desk:
+    """A microphone on a fake backend."""
+
+    def __init__(self, backend: FakeBackend | None = None) -> None:
+        self.backend = backend or FakeBackend()
+        self.clock = FakeClock()
+        self.events = Events()
+        self.microphone = Microphone(CONFIG, self.backend, self.clock, self.events.append)
+        self.microphone.open()
+
+    def give(self, level: float = 0.1, times: int = 1, ago_s: float | None = 0.03) -> None:
+        """The device gives blocks of 20 ms in real time."""
+        stream = self.backend.inputs[-1]
+        for _ in range(times):
+            self.clock.at += 0.02
+            samples = np.linspace(-level, level, stream.options.block, dtype=np.float32)
+            stream.capture(samples, ago_s)
+
+    def take_all(self) -> int:
+        count = 0
+        while True:
+            try:
+                self.microphone.get(block=False)
+            except queue.Empty:
+                return count
+            count += 1
+
+
+def test_sixteen_kilohertz_mono_is_asked_for_first() -> None:
+    desk = Desk()
+    desk.give()
+    frame = desk.microphone.get(block=False)
+    assert frame.sample_rate_hz == 16_000
+    assert frame.samples.shape == (320,)
+    assert frame.samples.dtype == np.float32
+    assert abs(frame.samples).max() == pytest.approx(0.1), "the device's buffer must be copied"
+
+
+def test_a_device_of_48_khz_stereo_alone_is_opened_as_it_is() -> None:
+    desk = Desk(FakeBackend(refused_rates=(16_000,), refused_channels=(1,)))
+    desk.give()
+    frame = desk.microphone.get(block=False)
+    assert frame.sample_rate_hz == 48_000
+    assert desk.backend.inputs[-1].options.channels == 2
+    assert frame.samples.shape == (960,)
+
+
+def test_a_refusal_of_everything_is_an_error() -> None:
+    with pytest.raises(AudioDeviceError):
+        Desk(FakeBackend(refused_rates=(16_000, 48_000)))
+
+
+def test_nothing_captured_is_an_empty_inbox() -> None:
+    with pytest.raises(queue.Empty):
+        Desk().microphone.get(block=False)
+
+
+def test_the_oldest_is_dropped_when_nobody_listens() -> None:
+    desk = Desk()
+    desk.give(times=130)
+    assert desk.microphone.dropped == 30
+    assert desk.take_all() == 100
+
+
+def test_overflows_are_counted() -> None:
+    desk = Desk()
+    desk.backend.inputs[-1].capture(np.zeros(320, np.float32), 0.03, overflow=True)
+    assert desk.microphone.overflows == 1
+
+
+def test_times_follow_the_samples_in_spite_of_jitter() -> None:
+    desk = Desk()
+    for late in (0.0, 0.013, 0.004, 0.02, 0.001):
+        desk.clock.at += late
+        desk.give()
+        desk.clock.at -= late
+    times = [desk.microphone.get(block=False).captured_at for _ in range(5)]
+    assert times[0] == pytest.approx(1000.02 - 0.03)
+    assert np.diff(times) == pytest.approx(0.02, abs=0.001)
+
+
+@pytest.mark.parametrize("nonsense", [None, 0.0, -3.0, 1e9])
+def test_nonsense_times_of_the_library_are_replaced_by_the_latency(nonsense: float | None) -> None:
+    desk = Desk()
+    desk.give(ago_s=nonsense)
+    assert desk.microphone.get(block=False).captured_at == pytest.approx(1000.02 - 0.03)
+
+
+def test_sound_lost_on_the_way_makes_the_time_jump() -> None:
+    desk = Desk()
+    desk.give(times=2)
+    desk.clock.at += 0.5
+    desk.give()
+    times = [desk.microphone.get(block=False).captured_at for _ in range(3)]
+    assert times[2] - times[1] == pytest.approx(0.52)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.25])
+def test_a_muted_microphone_is_reported_once(level: float) -> None:
+    desk = Desk()
+    for _ in range(300):
+        desk.clock.at += 0.02
+        desk.backend.inputs[-1].capture(np.full(320, level, np.float32), 0.03)
+        desk.take_all()
+    assert desk.events.states == [("input", "silent")]
+    assert "muted" in desk.events[0].text
+    desk.give()
+    desk.take_all()
+    assert len(desk.events) == 1
+
+
+def test_a_quiet_room_is_not_a_muted_microphone() -> None:
+    desk = Desk()
+    for _ in range(300):
+        desk.give(level=1e-4)
+        desk.take_all()
+    assert not desk.events
+
+
+def test_a_stalled_device_is_noticed_within_two_seconds_and_reopened() -> None:
+    desk = Desk()
+    desk.give(times=10)
+    desk.take_all()
+    desk.backend.present = [SPEAKER]
+    since = desk.clock.at
+    while not desk.events:
+        desk.clock.at += 0.05
+        desk.take_all()
+    assert desk.clock.at - since < 2.0
+    assert desk.events.states == [("input", "lost")]
+    assert desk.backend.inputs[-1].closed
+    for _ in range(100):
+        desk.clock.at += 0.05
+        desk.take_all()
+    desk.backend.present = [MICROPHONE, SPEAKER]
+    since = desk.clock.at
+    while len(desk.events) == 1:
+        desk.clock.at += 0.05
+        desk.take_all()
+    assert desk.clock.at - since < 2.0
+    assert desk.events.states[1] == ("input", "restored")
+    desk.give()
+    assert desk.take_all() == 1
+
+
+def test_a_stopped_stream_is_noticed_at_once_and_another_device_taken() -> None:
+    desk = Desk()
+    desk.backend.inputs[-1].active = False
+    desk.backend.present = [HEADSET]
+    for _ in range(60):
+        desk.clock.at += 0.05
+        desk.take_all()
+        if len(desk.events) > 1:
+            break
+    assert desk.events.states == [("input", "lost"), ("input", "restored")]
+    assert desk.events[1].device == "USB Headset"
