@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from core.messages import Language
 from llm.skills.base import Context, Intent, Reply, Skill, reply
@@ -47,6 +48,39 @@ _IMPERATIVES: dict[Language, dict[str, str]] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    """ "subtract ten from fifty": its first words, the one between the numbers, the operator, and their order."""
+
+    lead: str
+    middle: str
+    operator: str
+    swapped: bool = False
+
+
+_PHRASES: dict[Language, tuple[_Phrase, ...]] = {
+    "en": (
+        _Phrase("multiply", "by", "times"),
+        _Phrase("divide", "by", "divided by"),
+        _Phrase("subtract", "from", "minus", swapped=True),
+        _Phrase("take", "from", "minus", swapped=True),
+        _Phrase("add", "to", "plus"),
+        _Phrase("add", "and", "plus"),
+        _Phrase("the sum of", "and", "plus"),
+        _Phrase("the product of", "and", "times"),
+    ),
+    "fr": (
+        _Phrase("multiplie", "par", "fois"),
+        _Phrase("divise", "par", "divise par"),
+        _Phrase("soustrais", "de", "moins", swapped=True),
+        _Phrase("enleve", "a", "moins", swapped=True),
+        _Phrase("ajoute", "a", "plus"),
+        _Phrase("la somme de", "et de", "plus"),
+        _Phrase("la somme de", "et", "plus"),
+    ),
+}
+
+
 def calculate(intent: Intent, context: Context) -> Reply:
     tokens = expression_tokens(intent.said, intent.language)
     try:
@@ -89,6 +123,10 @@ def expression_tokens(said: Utterance, language: Language) -> list[Token]:
         if not first and not last:
             break
         tokens = tokens[first : len(tokens) - last]
+    for form in _PHRASES[language]:
+        rewritten = _rewritten(tokens, form)
+        if rewritten:
+            return rewritten
     words = [token.text for token in tokens]
     for phrase, operator in _IMPERATIVES[language].items():
         length = len(phrase.split())
@@ -96,6 +134,21 @@ def expression_tokens(said: Utterance, language: Language) -> list[Token]:
             head = [Token(word, tokens[0].start, tokens[0].end) for word in operator.split()]
             return head + tokens[length:]
     return tokens
+
+
+def _rewritten(tokens: list[Token], form: _Phrase) -> list[Token]:
+    """The tokens as "a operator b", or nothing when they are not of this form with a number on both sides."""
+    lead, middle = form.lead.split(), form.middle.split()
+    words = [token.text for token in tokens]
+    length = len(lead) + len(middle) + 2
+    between = len(lead) + 1
+    if len(words) != length or words[: len(lead)] != lead or words[between : between + len(middle)] != middle:
+        return []
+    first, second = tokens[len(lead)], tokens[-1]
+    if first.value is None or second.value is None:
+        return []
+    operator = [Token(word, first.end, first.end) for word in form.operator.split()]
+    return [second, *operator, first] if form.swapped else [first, *operator, second]
 
 
 def _phrase_at(tokens: list[Token], phrases: tuple[str, ...], at_end: bool = False) -> int:
