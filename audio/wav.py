@@ -73,7 +73,7 @@ def read_wav(path: Path, max_s: float = 600.0) -> Recording:
             minutes = layout.frames / layout.sample_rate_hz / 60
             raise AudioFileError(
                 f"{path}: lasts {minutes:.1f} minutes and at most {max_s / 60:.1f} can be used here; "
-                f"cut it, e.g. with: ffmpeg -i {path.name} -t {max_s:.0f} shorter.wav"
+                f"cut it, e.g. with: sox {path.name} shorter.wav trim 0 {max_s:.0f} (transcribe takes any length)"
             )
         return Recording(_mono(_read(file, layout, layout.frames), layout), layout.sample_rate_hz)
 

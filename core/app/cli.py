@@ -27,6 +27,7 @@ COMMANDS = {
     "bench": "measure this machine",
 }
 INTERRUPTED = 130
+LEVELS = ["debug", "info", "warning", "error"]
 
 CommandRun = Callable[[argparse.Namespace, Config], int]
 
@@ -51,14 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Parse the command line; no command means `talk`. Ends the program with code 2 on bad usage."""
-    parser = _parser()
-    options = {"--config", "--set", "--log-level"}
-    position = 0
-    while position < len(argv) and argv[position].startswith("-"):
-        position += 2 if argv[position] in options else 1
-    if position >= len(argv) and not {"-h", "--help", "--version"} & set(argv):
-        argv = [*argv, "talk"]
-    return parser.parse_args(argv)
+    everywhere, rest = _everywhere().parse_known_args(argv)
+    if not rest:
+        rest = ["talk"]
+    return _parser().parse_args(rest, everywhere)
 
 
 def _run(arguments: argparse.Namespace, config: Config) -> int:
@@ -70,31 +67,32 @@ def _run(arguments: argparse.Namespace, config: Config) -> int:
     return run(arguments, config)
 
 
-def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help="another configuration")
-    common.add_argument(
+def _everywhere(help_only: bool = False) -> argparse.ArgumentParser:
+    """The options every command takes, before or after its name. `help_only`: shown, but set nothing."""
+    defaults = {"argument_default": argparse.SUPPRESS} if help_only else {}
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, **defaults)  # type: ignore[arg-type]
+    unset = {"default": argparse.SUPPRESS} if help_only else {}
+    parser.add_argument("--config", type=Path, metavar="FILE", help="another configuration")
+    parser.add_argument(
         "--set",
         action="append",
         metavar="SECTION.KEY=VALUE",
-        default=argparse.SUPPRESS,
         help="change one setting; may be given again",
+        **({"default": []} | unset),  # type: ignore[arg-type]
     )
-    common.add_argument("--offline", action="store_true", default=argparse.SUPPRESS, help="never use the network")
-    common.add_argument(
-        "--log-level",
-        choices=["debug", "info", "warning", "error"],
-        default=argparse.SUPPRESS,
-        help="debug explains every decision",
-    )
+    parser.add_argument("--offline", action="store_true", help="never use the network", **unset)  # type: ignore[arg-type]
+    parser.add_argument("--log-level", choices=LEVELS, help="debug explains every decision")
+    return parser
+
+
+def _parser() -> argparse.ArgumentParser:
+    shown = _everywhere(help_only=True)
     parser = argparse.ArgumentParser(
-        prog="main.py", description="Merline, a voice assistant that lives on your own computer.", parents=[common]
+        prog="main.py", description="Merline, a voice assistant that lives on your own computer.", parents=[shown]
     )
-    parser.set_defaults(config=None, set=[], offline=False, log_level=None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     made = {
-        name: commands.add_parser(name, help=text, parents=[common], description=text)
-        for name, text in COMMANDS.items()
+        name: commands.add_parser(name, help=text, parents=[shown], description=text) for name, text in COMMANDS.items()
     }
     commands.add_parser("test", help="run the test-suite, passing pytest's arguments through")
     _add_arguments(made)

@@ -27,7 +27,8 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         found = [device for device in devices if device.channels(kind)]
         for device in found:
             mark = "*" if device.is_default(kind) else " "
-            print(f" {mark} {device.index:3}  {device.name}  ({device.channels(kind)} channels, {device.native_rate_hz} Hz)")
+            form = f"{device.channels(kind)} channels, {device.native_rate_hz} Hz"
+            print(f" {mark} {device.index:3}  {device.name}  ({form})")
         if not found:
             print("   none")
     print("* is the system's default; choose another with --set audio.input_device=NAME or NUMBER")

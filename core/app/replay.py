@@ -82,7 +82,9 @@ class Replay:
         self._clock = ReplayClock(brain.clock)
         self._speaker = FileSpeaker(self._clock)
         source = FileMicrophone(recording, TRAILING_SILENCE_S, config.audio.block_ms, self._clock.monotonic())
-        ends = SoundEnds(ReplayedMicrophone(source, self._clock), self._speaker, FrontEnd(config.echo, self._speaker.far_end))
+        ends = SoundEnds(
+            ReplayedMicrophone(source, self._clock), self._speaker, FrontEnd(config.echo, self._speaker.far_end)
+        )
         self._finished: list[TurnRecord] = []
         self._failed: list[TurnFailed] = []
         self._assistant = Assistant(config, self._clock, ends, brain, self._finished.append)

@@ -105,6 +105,7 @@ def _converse(arguments: argparse.Namespace, config: Config, pipeline: Pipeline,
     except KeyboardInterrupt:
         logger.info("ended by the user")
     finally:
+        gc.unfreeze()
         setup.stop()
         view.close()
 

@@ -178,13 +178,17 @@ class PlainView:
         for event in _waiting(self._events):
             for kind, text in self._scene.take(event):
                 self._print(kind, text)
-            if self._scene.state != self._state:
-                self._state = self._scene.state
-                self._print("state", self._scene.words[self._state])
+            self._print_state()
+        self._print_state()
 
     def close(self) -> None:
         self.refresh()
         self._print("note", self._scene.words["bye"])
+
+    def _print_state(self) -> None:
+        if self._scene.state != self._state:
+            self._state = self._scene.state
+            self._print("state", self._scene.words[self._state])
 
     def _print(self, kind: str, text: str) -> None:
         label = {"you": self._scene.words["you"], "merline": "merline", "timing": "   ", "state": "[", "note": "*"}[
