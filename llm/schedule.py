@@ -6,6 +6,8 @@ its local wall time, so an alarm at 07:30 stays there when daylight saving chang
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import time
@@ -57,6 +59,8 @@ class Schedule:
         self._store = store
         self.local = LocalTime(clock)
         self._last_rung: tuple[Item, ...] = ()
+        self._lock = threading.RLock()
+        self._dismissed_at = -math.inf
 
     @property
     def now(self) -> float:
@@ -92,43 +96,52 @@ class Schedule:
         rows = self._store.query("SELECT * FROM schedule WHERE due_at <= ? ORDER BY due_at, id", (self.now,))
         return [_item(row) for row in rows]
 
-    def rung(self, items: Sequence[Item]) -> None:
-        """These were heard: timers and reminders are done, alarms ring again until dismissed or rung three times."""
-        self._last_rung = tuple(items)
-        for item in items:
-            rings = item.rings + 1
-            missed = self.now - item.first_due_at > MISSED_S
-            if item.kind == "alarm" and rings < ALARM_RINGS and not missed:
-                self._move(replace(item, rings=rings, due_at=self.now + RING_AGAIN_S))
-            else:
-                self._finish(item)
+    def rung(self, items: Sequence[Item], announced_at: float | None = None) -> None:
+        """These were heard: timers and reminders are done, alarms ring again until dismissed or rung three times.
+
+        A dismissal since `announced_at` (UTC seconds) counts for them too.
+        """
+        with self._lock:
+            self._last_rung = tuple(items)
+            dismissed = announced_at is not None and self._dismissed_at >= announced_at
+            for item in items:
+                rings = item.rings + 1
+                missed = self.now - item.first_due_at > MISSED_S
+                if item.kind == "alarm" and rings < ALARM_RINGS and not (missed or dismissed):
+                    self._move(replace(item, rings=rings, due_at=self.now + RING_AGAIN_S))
+                else:
+                    self._finish(item)
 
     def dismiss(self) -> bool:
         """End alarms that are ringing; True when there was one."""
-        ringing = [item for item in self.items("alarm") if item.rings > 0]
-        for item in ringing:
-            self._finish(item)
-        return bool(ringing)
+        with self._lock:
+            self._dismissed_at = self.now
+            ringing = [item for item in self.items("alarm") if item.rings > 0]
+            for item in ringing:
+                self._finish(item)
+            return bool(ringing)
 
     def snooze(self, seconds: float) -> list[Item]:
         """What rang last rings again after `seconds`; returns what was snoozed."""
-        rung, self._last_rung = self._last_rung, ()
-        due_at = self.now + seconds
-        current = {item.id for item in self.items()}
-        for item in rung:
-            if item.recurs and item.id in current:
-                self._finish(item)
-            elif item.id in current:
-                self.remove([item])
-        once = [replace(item, due_at=due_at, first_due_at=due_at, rings=0, wall=None, weekdays=()) for item in rung]
-        return [self.add(item) for item in once]
+        with self._lock:
+            rung, self._last_rung = self._last_rung, ()
+            due_at = self.now + seconds
+            current = {item.id for item in self.items()}
+            for item in rung:
+                if item.recurs and item.id in current:
+                    self._finish(item)
+                elif item.id in current:
+                    self.remove([item])
+            once = [replace(item, due_at=due_at, first_due_at=due_at, rings=0, wall=None, weekdays=()) for item in rung]
+            return [self.add(item) for item in once]
 
     def extend(self, item: Item, seconds: float) -> Item:
         """Let an item ring that much later."""
-        due_at = item.due_at + seconds
-        later = replace(item, due_at=due_at, first_due_at=due_at, duration_s=item.duration_s + seconds)
-        self._move(later)
-        return later
+        with self._lock:
+            due_at = item.due_at + seconds
+            later = replace(item, due_at=due_at, first_due_at=due_at, duration_s=item.duration_s + seconds)
+            self._move(later)
+            return later
 
     def _finish(self, item: Item) -> None:
         if item.recurs and item.wall is not None:

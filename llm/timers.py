@@ -55,6 +55,7 @@ class TimersStage:
         self._rest_until = 0.0
         self._save_again_at = 0.0
         self._unsaved: dict[int, Item] = {}
+        self._announced_at = 0.0
 
     def load(self) -> None:
         """What became due before now was missed while the assistant was off."""
@@ -103,6 +104,7 @@ class TimersStage:
         language = due[-1].language
         text = announce(due, self._schedule, self._started_at, language)
         self._announced = _Announced(turn, tuple(due), at)
+        self._announced_at = self._schedule.now
         self._conversation.add(Exchange(turn, "", (text,), language))
         return Sentence(turn, 0, 0, text, True, language, chime=True)
 
@@ -117,7 +119,7 @@ class TimersStage:
         if not self._unsaved or at < self._save_again_at:
             return
         try:
-            self._schedule.rung(tuple(self._unsaved.values()))
+            self._schedule.rung(tuple(self._unsaved.values()), self._announced_at)
         except DataError as error:
             logger.error("what has rung cannot be kept: %s", error)
             self._save_again_at = at + SILENT_RETRY_S

@@ -46,6 +46,8 @@ _PREFIX: dict[Language, dict[str, str]] = {
 _FACTORS = {"half": 0.5, "quarter": 0.25, "third": 1 / 3, "twice": 2.0}
 _OF = {"en": ("of",), "fr": ("de", "du", "des")}
 _LARGEST_FACTORIAL = 170
+LONGEST = 100
+"""words and numbers; bounds how deep parentheses can nest"""
 
 
 class NotASum(ValueError):
@@ -65,6 +67,8 @@ def evaluate(tokens: Sequence[Token], language: Language, last: float | None = N
 
     Raises NotASum when the tokens are no expression, ZeroDivisionError and OverflowError as Python does.
     """
+    if len(tokens) > LONGEST:
+        raise NotASum(f"it has more than {LONGEST} words")
     reader = _Reader(tokens, language)
     continued = reader.begins_with_operator()
     if continued:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from skill_rig import ZoneClock, make_responder, make_skills, recogniser
 
 from core.messages import Heard, Language, Sentence, Transcript
@@ -14,6 +16,7 @@ from core.utils.errors import ConfigError
 from llm.assistant import build_skills
 from llm.responder import Responder
 from llm.schedule import Item
+from llm.skills.numbers import words_of
 from llm.store import Store
 
 
@@ -166,3 +169,38 @@ def test_the_templates_for_the_speech_grammar_keep_their_words() -> None:
     intents = recogniser().intents("en")
     assert {"polite_start", "polite_end"} <= set(intents.expansion_rules)
     assert any("{minutes}" in str(rule.text) for rule in intents.expansion_rules.values())
+
+
+@given(st.text(max_size=80), st.sampled_from(["en", "fr"]))
+def test_no_text_is_too_strange_to_answer(text: str, language: Language) -> None:
+    assert make_responder(language=language).reply(text).language in ("en", "fr")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 5000 + "1" + ")" * 5000,
+        "minus " * 3000 + "1",
+        "1+" * 3000 + "1",
+        "square root of " * 2000 + "4",
+        "5 " * 2000,
+    ],
+    ids=["parentheses", "minus", "sum", "roots", "digits"],
+)
+def test_a_monstrous_sum_is_declined(text: str) -> None:
+    assert make_responder().reply(text).text
+
+
+WORDS = st.sampled_from(
+    words_of(
+        "set timer for five minutes remind me to at six wake up add milk the list what is times plus seven note that "
+        "cancel all how much and a half in every monday 12.5 % ( ) convert km miles one hundred"
+    )
+)
+
+
+@given(st.lists(WORDS, max_size=12))
+def test_no_order_of_known_words_breaks_a_skill(words: list[str]) -> None:
+    responder = make_responder()
+    assert responder.reply(" ".join(words)).text is not None
+    assert responder.reply("never mind").text

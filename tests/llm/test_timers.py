@@ -8,12 +8,14 @@ from pathlib import Path
 from skill_rig import ZoneClock
 
 from core.messages import Heard, Sentence, Tick
+from core.pipeline import Part, Pipeline
 from core.stage import TurnClock
 from core.utils.config import MemoryConfig
 from llm.conversation import Conversation
 from llm.schedule import Item, Schedule
 from llm.store import Store
 from llm.timers import TimersStage
+from tests.fakes import FakeStage, ListInbox
 
 
 class Room:
@@ -174,3 +176,38 @@ def test_a_data_file_that_cannot_be_read_does_not_end_the_stage() -> None:
     room.store.execute("ALTER TABLE lost RENAME TO schedule")
     assert room.tick(5) == []
     assert len(room.tick(60)) == 1
+
+
+def test_in_a_pipeline_its_sentence_reaches_the_voice() -> None:
+    room = Room()
+    room.timer(1, "tea")
+    room.clock.advance(2)
+    voice = FakeStage(lambda message: iter(()))
+    ticks = ListInbox([Tick(room.clock.monotonic())])
+    pipeline = Pipeline([Part("timers", room.stage, ticks), Part("tts", voice)], room.turns)
+    pipeline.load()
+    pipeline.drain()
+    assert [sentence.text for sentence in voice.seen] == ["Your 'tea' timer is done."]
+    pipeline.close()
+
+
+def test_an_alarm_dismissed_while_it_speaks_does_not_ring_again() -> None:
+    room = Room()
+    room.schedule.add(Item("alarm", "", "en", room.schedule.now + 1))
+    (sentence,) = room.tick(1)
+    room.hear(sentence)
+    room.turns.open()
+    room.schedule.dismiss()
+    assert room.tick(1) == []
+    assert room.schedule.items() == []
+
+
+def test_an_alarm_not_dismissed_rings_again_in_turns_of_its_own() -> None:
+    room = Room()
+    room.schedule.add(Item("alarm", "", "en", room.schedule.now + 1))
+    turns = []
+    for _ in range(300):
+        for sentence in room.tick(1):
+            turns.append(sentence.turn)
+            room.hear(sentence)
+    assert turns == [1, 2, 3]
