@@ -154,7 +154,8 @@ def _end(process: subprocess.Popen[str]) -> None:
 _NETWORK = re.compile(
     r"NewConnectionError|ConnectTimeout|ReadTimeout|Connection(?:Reset|Refused|Aborted)?Error|Connection broken"
     r"|timed out|name resolution|Network is unreachable|IncompleteRead|incomplete-download"
-    r"|IncompleteDownload|ProxyError|SSLError|ProtocolError|Max retries exceeded|5\d\d Server Error",
+    r"|IncompleteDownload|ProxyError|SSLError|ProtocolError|Max retries exceeded|5\d\d Server Error"
+    r"|located at .+ is invalid|BadZipFile|DO NOT MATCH THE HASHES",  # a cut file, as older pips see it
     re.IGNORECASE,
 )
 _NOTHING = re.compile(r"satisfies the requirement (\S+).*\(from versions: none\)")

@@ -31,7 +31,7 @@ class SetupView:
     def tell(self, text: str) -> None:
         """A message of its own line."""
         self._wipe()
-        print(text, file=self._stream, flush=True)
+        self._write(text + "\n")
 
     def begin(self, packages: Sequence[Package]) -> None:
         """The list is known: say how many, and how large as far as that is known before fetching."""
@@ -54,7 +54,7 @@ class SetupView:
                 self.tell(_text(last, whole=True))
             self._rewrite(_text(step))
         elif (another and step.phase != "resolving") or (now_s - self._last_at_s >= _QUIET_S):
-            print(_text(step), file=self._stream, flush=True)
+            self._write(_text(step) + "\n")
             self._last_at_s = now_s
 
     def finish(self) -> None:
@@ -69,14 +69,17 @@ class SetupView:
 
     def _rewrite(self, text: str) -> None:
         width = shutil.get_terminal_size().columns - 1
-        self._stream.write("\r\x1b[K" + text[:width])
-        self._stream.flush()
+        self._write("\r\x1b[K" + text[:width])
         self._open_line = True
 
     def _wipe(self) -> None:
         if self._open_line:
-            self._stream.write("\r\x1b[K")
+            self._write("\r\x1b[K")
             self._open_line = False
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
 
 
 def _text(step: Step, whole: bool = False) -> str:
