@@ -123,6 +123,9 @@ class SoundCard:
             if self._daemon.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"PulseAudio did not start: {(self._folder / 'log').read_text()[-2000:]}")
             time.sleep(0.05)
+        # with defaults of its own, PulseAudio would move the room's streams to a device plugged in later
+        self._pactl("set-default-sink", "cone")
+        self._pactl("set-default-source", "cone.monitor")
         self.room = Room(self.environment)
         self.room.start()
 
