@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 
 MATCHED_SHARE = 0.75
-"""of the recognised words must occur, in order, in what was spoken"""
+"""of the recognised words must occur, in order and close together, in what was spoken"""
+_SLACK_WORDS = 2
+"""words the recogniser may have dropped from within the echo"""
 
 _WORD = re.compile(r"[a-z']+|\d+")
 
@@ -23,7 +25,9 @@ class EchoGuard:
         words, spoken = _words(text), _words(self._spoken())
         if not words or not spoken:
             return False
-        return longest_common(words, spoken) >= self._matched_share * len(words)
+        length = len(words) + _SLACK_WORDS
+        windows = (spoken[start : start + length] for start in range(max(1, len(spoken) - length + 1)))
+        return any(longest_common(words, window) >= self._matched_share * len(words) for window in windows)
 
 
 def longest_common(left: list[str], right: list[str]) -> int:

@@ -7,13 +7,14 @@ model supplies. What cannot be spoken or pronounced is left out, with a warning;
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import permutations, product
 from typing import TYPE_CHECKING
 
-from stt.automaton import NOTHING, OPEN, Automaton, Chain, Node, Token, build, choice, optional, phrase
+from stt.automaton import NOTHING, OPEN, Automaton, Chain, Choice, Node, Token, build, choice, optional, phrase
 from stt.numbers import CLASSES, DIGIT, number_phrases, number_words
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ _EDGE = re.compile(r"[\w']")
 _WORD = re.compile(r"[a-z][a-z']*|\d+|\S")
 _MAX_JOINED = 64
 """More spellings than this of one glued word, as in `timer[s]`, are taken for a mistake in the template."""
+_LEAST_CLOSED = 2
 _COURTESY = ("polite_start", "polite_end")
 """Expansion rules that, where the templates define them, may come before and after every sentence."""
 
@@ -45,7 +47,8 @@ class Grammar:
 def compile_grammar(intents: Intents, can_say: Callable[[str], bool]) -> Grammar:
     """Compile all sentences of `intents`; `can_say(word)` tells whether a pronunciation is known.
 
-    A sentence that begins with an open slot is left out: it would compete with every other.
+    A sentence that begins with an open slot, or has almost nothing beside one, is left out: it would fit any speech.
+    The n-gram model's words serve for it.
     """
     compiler = _Compiler(intents.expansion_rules, intents.slot_lists, can_say)
     sentences: list[Node] = []
@@ -55,8 +58,8 @@ def compile_grammar(intents: Intents, can_say: Callable[[str], bool]) -> Grammar
                 sentence = compiler.within(data).expression(template.expression)
                 if sentence is None:
                     logger.warning("%s: cannot be spoken, left out: %s", name, template.text)
-                elif may_begin_open(sentence):
-                    logger.debug("%s: begins with an open slot, left out: %s", name, template.text)
+                elif is_too_open(sentence):
+                    logger.debug("%s: open speech with too few fixed words, left out: %s", name, template.text)
                 else:
                     sentences.append(sentence)
     before, after = (compiler.courtesy(rule) for rule in _COURTESY)
@@ -177,15 +180,39 @@ class _Compiler:
         return self._nodes[key]
 
 
-def may_begin_open(node: Node) -> bool:
-    """Whether a phrase of `node` may begin with an open slot."""
-    return OPEN in _first_words(node)
+def is_too_open(node: Node) -> bool:
+    """Whether some phrase of `node` begins with an open slot or has fewer than `_LEAST_CLOSED` words beside one."""
+    return OPEN in _first_words(node) or _fewest_words(node).with_open < _LEAST_CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class _Fewest:
+    """The least number of words of a phrase; infinite if there is no such phrase."""
+
+    closed: float
+    """of phrases without an open slot"""
+    with_open: float
+    """of phrases with one, which itself does not count"""
+
+
+def _fewest_words(node: Node) -> _Fewest:
+    match node:
+        case Token(word):
+            return _Fewest(math.inf, 0) if word == OPEN else _Fewest(1, math.inf)
+        case Choice(options):
+            several = [_fewest_words(option) for option in options]
+            return _Fewest(min(one.closed for one in several), min(one.with_open for one in several))
+        case Chain(parts):
+            closed, with_open = 0.0, math.inf
+            for part in map(_fewest_words, parts):
+                with_open = min(with_open + min(part.closed, part.with_open), closed + part.with_open)
+                closed += part.closed
+            return _Fewest(closed, with_open)
+    raise ValueError(f"unknown node {node!r}")
 
 
 def _first_words(node: Node) -> frozenset[str]:
     """The words a phrase may begin with; the empty one if it may be empty."""
-    from stt.automaton import Choice
-
     match node:
         case Token(word):
             return frozenset({word})

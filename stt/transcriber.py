@@ -1,12 +1,13 @@
 """The recogniser stage of the embedded tier: English commands by a grammar, the rest by an n-gram model.
 
-Decodes while the user speaks. The grammar's normalised score decides whose words count; open slots take the n-gram
-model's. A final utterance that did not change since the provisional one is not decoded again.
+Decodes while the user speaks. The grammar's normalised score decides whose words count (see
+`command_margin`); open slots take the n-gram model's. A final utterance that did not change since the provisional one is not decoded again.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,14 @@ from core.utils.vad_compat import rms
 from stt.echo_guard import EchoGuard
 from stt.grammar import compile_grammar, template_words
 from stt.numbers import WORDS as NUMBER_WORDS
-from stt.pocketsphinx_engine import Hypothesis, SphinxDecoder, grammar_decoder, pronunciations, word_decoder
+from stt.pocketsphinx_engine import (
+    Hypothesis,
+    SphinxDecoder,
+    command_margin,
+    grammar_decoder,
+    pronunciations,
+    word_decoder,
+)
 
 if TYPE_CHECKING:
     from hassil import Intents
@@ -147,7 +155,7 @@ class Transcriber:
         assert self._grammar is not None
         heard.samples += len(samples)
         if heard.gain == 0.0:
-            level = rms(samples)
+            level = voiced_level(samples)
             heard.gain = float(np.clip(_LEVEL / level, *_GAIN_LIMITS)) if level > 0.0 else 1.0
         heard.pieces.append(samples * np.float32(heard.gain))
         if heard.grammar_ended:
@@ -194,7 +202,7 @@ class Transcriber:
         yield replace(answer, final=message.final, stable=len(answer.text))
 
     def _decide(self, heard: _Utterance, ended: bool) -> _Understood:
-        """Whose words count: the grammar's if its score reaches the threshold, else the n-gram model's."""
+        """Whose words count: the grammar's if its normalised score reaches the threshold, else the n-gram model's."""
         assert self._grammar is not None
         if ended and not heard.grammar_ended:
             heard.grammar_ended = True
@@ -202,20 +210,31 @@ class Transcriber:
         else:
             command = self._grammar.hypothesis()
         words = self._words.hypothesis() if self._words is not None and heard.words_fed else None
-        if command is not None and command.score >= self._config.command_score:
-            text = fill_open_slots(command, words)
-            source = "grammar"
-            score = command.score
+        margin = self._margin(command, words)
+        if command is not None and margin >= 0.0:
+            understood = _Understood(fill_open_slots(command, words), "grammar", _logistic(4.0 * margin))
+        elif words is not None and words.score >= self._config.words_score:
+            understood = _Understood(words.text, "words", math.exp(min(words.score, 0.0)))
         else:
-            text, source, score = (words.text, "words", words.score) if words else ("", "words", -10.0)
+            understood = _Understood("", "words", 0.0)
         if ended:
             logger.debug(
-                "grammar %s, words %s -> %s",
-                f"{command.text!r} {command.score:.2f}" if command else None,
-                f"{words.text!r} {words.score:.2f}" if words else None,
-                source,
+                "grammar %r, words %r (%.2f), margin over the threshold %.2f -> %s",
+                command.text if command else None,
+                words.text if words else None,
+                words.score if words else 0.0,
+                margin,
+                understood.source,
             )
-        return _Understood(text, source, float(np.exp(score)))
+        return understood
+
+    def _margin(self, command: Hypothesis | None, words: Hypothesis | None) -> float:
+        """By how many nats per frame the grammar's path passes its threshold."""
+        if command is None:
+            return -math.inf
+        if words is None:
+            return command.score - self._config.command_score
+        return command_margin(command, words) - self._config.command_margin
 
     def _transcript(self, turn: int, revision: int, understood: _Understood, final: bool) -> Transcript:
         text = understood.text
@@ -223,6 +242,17 @@ class Transcriber:
         return Transcript(
             turn, revision, text, 0, "en", final, min(understood.confidence, 1.0), complete, understood.source
         )
+
+
+def _logistic(value: float) -> float:
+    return 1.0 / (1.0 + math.exp(-value))
+
+
+def voiced_level(samples: Samples) -> float:
+    """Root mean square of those of [n] samples that are not pause: above a twentieth of the peak. 0 for silence."""
+    loudness = np.abs(samples)
+    peak = float(loudness.max(initial=0.0))
+    return rms(samples[loudness > 0.05 * peak]) if peak > 0.0 else 0.0
 
 
 def fill_open_slots(command: Hypothesis, words: Hypothesis | None) -> str:

@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hassil
+import numpy as np
+import pytest
+import yaml
+
+from core.messages import EchoDropped, Samples, SpeechChunk, SpeechStarted, Transcript, Utterance
+from core.utils.config import SttConfig
+from stt.echo_guard import EchoGuard
+from stt.pocketsphinx_engine import Hypothesis, Word
+from stt.transcriber import Transcriber, fill_open_slots, voiced_level
+
+needs_flite = pytest.mark.skipif(shutil.which("flite") is None, reason="flite, the test voice, is not installed")
+
+TEMPLATES = """
+language: en
+intents:
+  Time: {data: [{sentences: ["what time is it [now]", "(what is|what's) the time"]}]}
+  Timer: {data: [{sentences: ["(set|start) a timer for {minutes} minute[s]", "cancel the timer"]}]}
+  Sum: {data: [{sentences: ["what is {number} (plus|minus|times) {number}"]}]}
+  Note: {data: [{sentences: ["add to my notes {text}", "read my notes"]}]}
+  Item: {data: [{sentences: ["add {text} to my shopping list"]}]}
+lists:
+  minutes: {range: {from: 1, to: 180}}
+  number: {range: {from: 0, to: 1000}}
+  text: {wildcard: true}
+"""
+INTENTS = hassil.Intents.from_dict(yaml.safe_load(TEMPLATES))
+FIRST = 9000
+"""samples of the first chunk: pre-roll and the least speech, as the listener sends it"""
+SPOKEN = "it is twelve minutes past three"
+
+
+def is_complete(text: str) -> bool:
+    return hassil.recognize(text, INTENTS) is not None
+
+
+@pytest.fixture(scope="module")
+def transcriber() -> Iterator[Transcriber]:
+    stage = Transcriber(SttConfig(), INTENTS, is_complete, EchoGuard(lambda: SPOKEN))
+    stage.load()
+    yield stage
+    stage.close()
+
+
+Say = Callable[[str], Samples]
+
+
+@pytest.fixture(scope="module")
+def say(tmp_path_factory: pytest.TempPathFactory) -> Say:
+    folder = tmp_path_factory.mktemp("speech")
+
+    def speak(text: str, voice: str = "slt") -> Samples:
+        path = folder / f"{voice}-{text.replace(' ', '_')}.wav"
+        if not path.exists():
+            subprocess.run(["flite", "-voice", voice, "-t", text, "-o", str(path)], check=True, timeout=30)
+        return pad(read(path))
+
+    return speak
+
+
+def read(path: Path) -> Samples:
+    import soxr
+
+    data = path.read_bytes()
+    samples = np.frombuffer(data[44 : 44 + (len(data) - 44) // 2 * 2], "<i2").astype(np.float32) / 32768
+    rate = int.from_bytes(data[24:28], "little")
+    return np.asarray(soxr.resample(samples, rate, 16_000), np.float32)
+
+
+def pad(samples: Samples) -> Samples:
+    room = np.random.default_rng(3)
+    before, after = (room.normal(0, 3e-4, size).astype(np.float32) for size in (4000, 3200))
+    return np.concatenate((before, samples, after))
+
+
+turns = iter(range(1, 10_000))
+
+
+def hear(
+    stage: Transcriber, samples: Samples, *, final: bool = True, echo: bool = False, size: int = 512
+) -> list[Transcript | EchoDropped]:
+    """One whole turn: what was said of it, partial transcripts included."""
+    turn = next(turns)
+    sent = list(stage.process(SpeechStarted(turn, 0, 0.0)))
+    sent += stage.process(SpeechChunk(turn, 0, samples[:FIRST]))
+    for index in range(FIRST, len(samples), size):
+        sent += stage.process(SpeechChunk(turn, 0, samples[index : index + size]))
+    for last in (False, True) if final else (False,):
+        sent += stage.process(Utterance(turn, 0, samples, last, 0.0, echo))
+    return sent
+
+
+def last(messages: list[Transcript | EchoDropped]) -> Transcript:
+    assert isinstance(messages[-1], Transcript)
+    return messages[-1]
+
+
+@needs_flite
+@pytest.mark.parametrize("voice", ["slt", "rms", "kal16"])
+@pytest.mark.parametrize(
+    "text", ["what time is it", "set a timer for five minutes", "what is twelve plus thirty", "read my notes"]
+)
+def test_spoken_commands_are_understood_as_commands(transcriber: Transcriber, say: Say, text: str, voice: str) -> None:
+    answer = last(hear(transcriber, say(text, voice)))
+    assert (answer.text, answer.source, answer.complete, answer.final) == (text, "grammar", True, True)
+    assert 0.0 < answer.confidence <= 1.0
+
+
+@needs_flite
+def test_an_open_slot_takes_the_words_after_the_prefix(transcriber: Transcriber, say: Say) -> None:
+    answer = last(hear(transcriber, say("add to my notes call the dentist tomorrow", "rms")))
+    assert answer.source == "grammar"
+    assert answer.text.startswith("add to my notes ")
+    assert "dentist" in answer.text
+    assert answer.complete
+
+
+@needs_flite
+def test_an_open_slot_in_the_middle_keeps_the_words_around_it(transcriber: Transcriber, say: Say) -> None:
+    answer = last(hear(transcriber, say("add bread and butter to my shopping list", "slt")))
+    assert answer.text.startswith("add ")
+    assert answer.text.endswith(" to my shopping list")
+    assert "butter" in answer.text
+
+
+@needs_flite
+def test_other_speech_is_given_in_the_words_of_the_general_model(transcriber: Transcriber, say: Say) -> None:
+    answer = last(hear(transcriber, say("the children are playing in the garden", "rms")))
+    assert answer.source == "words"
+    assert "children" in answer.text
+    assert not answer.complete
+
+
+@needs_flite
+def test_partial_transcripts_grow_while_the_user_speaks(transcriber: Transcriber, say: Say) -> None:
+    samples = say("set a timer for five minutes")
+    sent = hear(transcriber, samples)
+    partial = [message for message in sent[:-2] if isinstance(message, Transcript)]
+    assert partial
+    assert not any(message.final for message in partial)
+    assert len(partial) <= len(samples) / 16_000 / 0.4 + 1
+
+
+@needs_flite
+def test_the_final_transcript_repeats_the_provisional_one(transcriber: Transcriber, say: Say) -> None:
+    *_, provisional, final = hear(transcriber, say("what time is it"))
+    assert isinstance(provisional, Transcript)
+    assert isinstance(final, Transcript)
+    assert (provisional.final, final.final) == (False, True)
+    assert (provisional.text, provisional.revision) == (final.text, final.revision)
+
+
+@needs_flite
+def test_speech_that_goes_on_after_a_pause_is_one_sentence(transcriber: Transcriber, say: Say) -> None:
+    samples = say("set a timer for five minutes", "rms")
+    cut = len(samples) * 6 // 10
+    turn = next(turns)
+    sent = list(transcriber.process(SpeechStarted(turn, 0, 0.0)))
+    sent += transcriber.process(SpeechChunk(turn, 0, samples[:cut]))
+    sent += transcriber.process(Utterance(turn, 0, samples[:cut], False, 0.0))
+    assert not last(sent).complete
+    sent += transcriber.process(SpeechStarted(turn, 1, 0.0))
+    sent += transcriber.process(SpeechChunk(turn, 1, samples[cut:]))
+    sent += transcriber.process(Utterance(turn, 1, samples, True, 0.0))
+    assert (last(sent).text, last(sent).revision) == ("set a timer for five minutes", 1)
+
+
+@needs_flite
+def test_lost_chunks_do_not_lose_words(transcriber: Transcriber, say: Say) -> None:
+    samples = say("what time is it")
+    turn = next(turns)
+    list(transcriber.process(SpeechStarted(turn, 0, 0.0)))
+    list(transcriber.process(SpeechChunk(turn, 0, samples[:FIRST])))
+    assert last(list(transcriber.process(Utterance(turn, 0, samples, True, 0.0)))).text == "what time is it"
+
+
+@needs_flite
+def test_a_turn_abandoned_anywhere_leaves_the_next_one_whole(transcriber: Transcriber, say: Say) -> None:
+    samples = say("what time is it")
+    for cut in (FIRST, 16_000, len(samples)):
+        turn = next(turns)
+        list(transcriber.process(SpeechStarted(turn, 0, 0.0)))
+        for message in (SpeechChunk(turn, 0, samples[:cut]), Utterance(turn, 0, samples[:cut], False, 0.0)):
+            work = transcriber.process(message)
+            next(work, None)
+            work.close()  # type: ignore[attr-defined]
+        assert last(hear(transcriber, samples)).text == "what time is it"
+
+
+@needs_flite
+@pytest.mark.parametrize("gain", [0.003, 0.03, 3.0])
+def test_quiet_and_loud_microphones_are_heard_alike(transcriber: Transcriber, say: Say, gain: float) -> None:
+    answer = last(hear(transcriber, np.clip(say("what time is it") * np.float32(gain), -1, 1)))
+    assert answer.text == "what time is it"
+
+
+@needs_flite
+@pytest.mark.parametrize(
+    ("echo", "expected"), [(True, [EchoDropped, EchoDropped]), (False, [])], ids=["far end heard", "far end silent"]
+)
+def test_its_own_words_are_dropped_only_when_it_was_audible(
+    transcriber: Transcriber, say: Say, echo: bool, expected: list[type]
+) -> None:
+    sent = hear(transcriber, say("twelve minutes past three", "rms"), echo=echo)
+    assert [type(message) for message in sent if isinstance(message, EchoDropped)] == expected
+    assert (last(sent).text == "") is echo
+    assert last(sent).final
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-4, 0.01, 0.1])
+def test_silence_and_noise_give_no_text(transcriber: Transcriber, level: float) -> None:
+    hiss = np.random.default_rng(5).normal(0, level, 24_000).astype(np.float32)
+    answer = last(hear(transcriber, hiss))
+    assert (answer.text, answer.complete, answer.final) == ("", False, True)
+
+
+def test_without_an_open_slot_the_command_is_its_words() -> None:
+    command = Hypothesis((Word("stop", 0.0, 0.4), Word("it", 0.4, 0.6)), -2.0)
+    assert fill_open_slots(command, None) == "stop it"
+
+
+def test_open_slots_take_the_words_whose_middle_lies_in_them() -> None:
+    command = Hypothesis(
+        (Word("add", 0.0, 0.4), Word("_M", 0.4, 0.6), Word("_K", 0.6, 0.9), Word("to", 0.9, 1.0), Word("it", 1.0, 1.3)),
+        -2.0,
+    )
+    heard = (Word("and", 0.0, 0.42), Word("milk", 0.42, 0.95), Word("two", 0.95, 1.3))
+    assert fill_open_slots(command, Hypothesis(heard, -3.0)) == "add milk to it"
+    assert fill_open_slots(command, None) == "add to it"
+
+
+def test_the_level_is_that_of_the_voice_not_of_the_pauses() -> None:
+    samples = np.concatenate((np.zeros(8000, np.float32), np.full(800, 0.1, np.float32)))
+    assert voiced_level(samples) == pytest.approx(0.1)
+    assert voiced_level(np.zeros(10, np.float32)) == 0.0
