@@ -81,6 +81,11 @@ class Hypothesis:
         """The words; what an open slot held is not among them."""
         return " ".join(word.text for word in self.words if not word.is_open)
 
+    @property
+    def mean_word_s(self) -> float:
+        """Seconds a word; noise gives few and long ones. 0 without words."""
+        return sum(word.end_s - word.start_s for word in self.words) / len(self.words) if self.words else 0.0
+
 
 def command_margin(command: Hypothesis, words: Hypothesis) -> float:
     """How much better, in nats per frame, the grammar's words fit the sound than unrestricted English does.

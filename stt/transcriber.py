@@ -213,7 +213,7 @@ class Transcriber:
         margin = self._margin(command, words)
         if command is not None and margin >= 0.0:
             understood = _Understood(fill_open_slots(command, words), "grammar", _logistic(4.0 * margin))
-        elif words is not None and words.score >= self._config.words_score:
+        elif words is not None and 0.0 < words.mean_word_s * 1000 <= self._config.word_max_ms:
             understood = _Understood(words.text, "words", math.exp(min(words.score, 0.0)))
         else:
             understood = _Understood("", "words", 0.0)

@@ -65,7 +65,7 @@ class SttConfig(Section):
     engine: Literal["auto", "pocketsphinx"] = "auto"
     command_margin: Annotated[float, Field(ge=-10.0, le=10.0)] = -0.9
     command_score: Annotated[float, Field(ge=-50.0, le=0.0)] = -4.0
-    words_score: Annotated[float, Field(ge=-50.0, le=0.0)] = -6.5
+    word_max_ms: Milliseconds = 600
     open_weight: Annotated[float, Field(gt=0.0, le=1.0)] = 0.01
 
 
