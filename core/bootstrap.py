@@ -25,7 +25,7 @@ from core.environment.own import (
 )
 from core.utils.errors import MerlineError
 
-HANDED_OVER = "MERLINE_HANDED_OVER"
+HANDED_OVER = "MERLINE_HANDED_OVER"  # set on the way into .venv: coming back out is an error, not a loop
 EXTRAS = "MERLINE_EXTRAS"  # more of pyproject.toml's extras to have, e.g. MERLINE_EXTRAS=pyaudio
 INTERRUPTED = 130
 
@@ -48,6 +48,7 @@ def enter(arguments: list[str]) -> int | None:
     if python == sys.executable:
         os.environ.pop(HANDED_OVER, None)
         return None
+    os.environ[HANDED_OVER] = "1"
     return _become(python, [str(ROOT / "main.py"), *arguments])
 
 
@@ -120,7 +121,6 @@ def _become(python: str, arguments: list[str]) -> int:
     """Replace this process by `python ARGUMENTS`; Windows cannot, so there run it and pass its exit code on."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.environ[HANDED_OVER] = "1"
     if os.name != "nt":
         os.execv(python, [python, *arguments])
     import subprocess

@@ -54,6 +54,7 @@ def run(report: Callable[[Step], None], tell: Tell) -> bool:
     if free_mb < needed_mb - staged_mb:
         raise SetupError(f"The full engines need about {needed_mb - staged_mb} MB on the disk, {free_mb} MB are free")
     WORK.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(WORK / "tmp", ignore_errors=True)  # what a killed pip left
     counts = tuple(int(part) for part in metadata.version("pip").split(".")[:2]) >= BYTE_COUNTING_PIP
     pip = Pip(OWN_PYTHON, WORK, options=torch_index_options(), counts_bytes=counts)
     packages = _planned(pip, declared, report)

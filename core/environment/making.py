@@ -41,6 +41,7 @@ from core.environment.pip import (
     run_pip,
 )
 from core.environment.requirements import Declared, drop_damaged, read_declared, unmet
+from core.environment.torch_index import torch_index_options
 from core.environment.view import SetupView
 
 
@@ -72,7 +73,11 @@ def make(extras: tuple[str, ...], offline: bool) -> None:
                 if "default" not in before.groups:
                     system_packages.provide_portaudio(view.tell)
                 drop_damaged(site_packages())
-                _install(view, _pip(lock, pip_version, view), wanted, groups)
+                shutil.rmtree(STATE / "tmp", ignore_errors=True)  # what a killed pip left
+                pip = _pip(lock, pip_version, view)
+                if "full" in groups:
+                    pip = replace(pip, options=torch_index_options())
+                _install(view, pip, wanted, groups)
             _sign(declared, groups)
     except OSError as error:
         raise SetupError(_explain(error)) from error

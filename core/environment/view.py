@@ -36,6 +36,7 @@ class SetupView:
     def begin(self, packages: Sequence[Package]) -> None:
         """The list is known: say how many, and how large as far as that is known before fetching."""
         self._count = len(packages)
+        self._sizes.clear()  # some indexes make pip fetch whole files to work out what is needed; they count once
         total_mb = sum(package.size_bytes for package in packages) / 1e6
         all_known = all(package.size_bytes for package in packages)  # a registry tells a size only as it sends the file
         self.tell(f"Installing {len(packages)} packages" + (f", {total_mb:.0f} MB:" if all_known else ":"))
