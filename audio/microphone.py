@@ -60,6 +60,7 @@ class Microphone:
         self._stream: Stream | None = None
         self._device: Device | None = None
         self._alive_at = 0.0
+        self._called = False
         self._still_since: float | None = None
         self._still_told = False
         self.sample_rate_hz = SAMPLE_RATE_HZ
@@ -94,6 +95,11 @@ class Microphone:
         """Close the device for good."""
         self.release()
 
+    @property
+    def delivering(self) -> bool:
+        """Whether the device has called back since it was opened."""
+        return self._called
+
     def stalled(self, now: float) -> bool:
         """Whether the device has given nothing for `audio.stall_s`, or has stopped."""
         return self._stream is not None and (now - self._alive_at > self._config.stall_s or not self._stream.active)
@@ -118,6 +124,7 @@ class Microphone:
         def captured(samples: NDArray[np.float32], ago_s: float | None, overflow: bool) -> None:
             now = self._clock.monotonic()
             self._alive_at = now
+            self._called = True
             self.overflows += overflow
             at = times.block(now - plausible(ago_s, latency_s), len(samples))
             if self._blocks.qsize() >= self._limit:
@@ -127,6 +134,7 @@ class Microphone:
         stream = self._backend.open_input(options, captured)
         latency_s = max(latency_s, stream.latency_s)
         self._alive_at = self._clock.monotonic()
+        self._called = False
         try:
             stream.start()
         except AudioDeviceError:

@@ -35,6 +35,11 @@ class End(Protocol):
     def kind(self) -> Kind: ...
     @property
     def device_name(self) -> str: ...
+    @property
+    def delivering(self) -> bool:
+        """Whether the device has called back since it was opened: some open and then give nothing."""
+        ...
+
     def stalled(self, now: float) -> bool: ...
     def open(self) -> None: ...
     def release(self) -> None: ...
@@ -49,6 +54,8 @@ class Recovery:
         self._events = events
         self._ends: list[End] = []
         self._lost: list[End] = []
+        self._reopened: list[End] = []
+        """those of the lost that are open again and have not given a sound yet"""
         self._looked = self._tried = self._refreshed = float("-inf")
         self._cards = _cards()
         self._lock = threading.Lock()
@@ -68,8 +75,10 @@ class Recovery:
             return
         try:
             self._looked = now
-            for end in self._ends:
-                if end not in self._lost and end.stalled(now):
+            for end in tuple(self._ends):
+                if end in self._lost:
+                    self._welcome(end, now)
+                elif end.stalled(now):
                     self._lose(end, now)
             if self._lost and now - self._tried >= RETRY_S:
                 self._tried = now
@@ -89,19 +98,31 @@ class Recovery:
         self._say(end, "lost", name, text)
 
     def _retry(self, now: float) -> None:
-        working = [end for end in self._ends if end not in self._lost]
+        working = [end for end in self._ends if end not in self._lost or end in self._reopened]
         if not working or now - self._refreshed >= REFRESH_S:
             self._refreshed = now
             self._refresh(working)
-        for end in list(self._lost):
+        for end in self._lost:
+            if end in self._reopened:
+                continue
             try:
                 end.open()
             except AudioDeviceError as error:
                 logger.debug("%s is still gone: %s", THINGS[end.kind], error)
                 continue
+            self._reopened.append(end)
+
+    def _welcome(self, end: End, now: float) -> None:
+        if end not in self._reopened:
+            return
+        if end.delivering:
+            self._reopened.remove(end)
             self._lost.remove(end)
             text = f"The {THINGS[end.kind]} is back ({end.device_name})."
             self._say(end, "restored", end.device_name, text)
+        elif end.stalled(now):
+            self._reopened.remove(end)
+            end.release()
 
     def _follow_cards(self, now: float) -> None:
         cards = _cards()
@@ -127,6 +148,9 @@ class Recovery:
                 end.open()
             except AudioDeviceError as error:
                 logger.warning("%s", error)
+                if end in self._reopened:
+                    self._reopened.remove(end)
+                    continue
                 self._lost.append(end)
                 self._say(end, "lost", end.device_name, f"The {THINGS[end.kind]} ({end.device_name}) is gone.")
 

@@ -48,6 +48,7 @@ class Speaker:
         self._stream: Stream | None = None
         self._device: Device | None = None
         self._alive_at = 0.0
+        self._called = False
         self.sample_rate_hz = STANDARD_RATE_HZ
         self._ring = np.zeros(0, np.float32)
         self._fade = np.zeros(0, np.float32)
@@ -94,6 +95,11 @@ class Speaker:
         """Close the device for good and drop what is queued."""
         self.stop()
         self.release()
+
+    @property
+    def delivering(self) -> bool:
+        """Whether the device has called back since it was opened."""
+        return self._called
 
     def stalled(self, now: float) -> bool:
         """Whether the device has asked for nothing for `audio.stall_s`, or has stopped."""
@@ -167,6 +173,7 @@ class Speaker:
         def wanted(buffer: NDArray[np.float32], ahead_s: float | None, underflow: bool) -> None:
             now = self._clock.monotonic()
             self._alive_at = now
+            self._called = True
             leaves_at = times.block(now + plausible(ahead_s, latency_s), len(buffer))
             block, silent = self._next(len(buffer), leaves_at, underflow)
             buffer[:] = block[:, None]
@@ -176,6 +183,7 @@ class Speaker:
         stream = self._backend.open_output(options, wanted)
         latency_s = max(latency_s, stream.latency_s)
         self._alive_at = self._clock.monotonic()
+        self._called = False
         with self._changed:
             if rate_hz != self.sample_rate_hz:
                 self._ring = np.zeros(0, np.float32)

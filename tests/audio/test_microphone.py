@@ -149,13 +149,27 @@ def test_a_stalled_device_is_noticed_within_two_seconds_and_reopened() -> None:
         desk.take_all()
     desk.backend.present = [MICROPHONE, SPEAKER]
     since = desk.clock.at
-    while len(desk.events) == 1:
+    while len(desk.backend.inputs) == 1:
         desk.clock.at += 0.05
+        desk.take_all()
+    assert len(desk.events) == 1, "it is back when it gives sound, not when it opens"
+    while len(desk.events) == 1:
+        desk.give()
         desk.take_all()
     assert desk.clock.at - since < 2.0
     assert desk.events.states[1] == ("input", "restored")
     desk.give()
     assert desk.take_all() == 1
+
+
+def test_a_device_that_opens_and_gives_nothing_is_not_announced_as_back() -> None:
+    desk = Desk()
+    for _ in range(400):
+        desk.clock.at += 0.05
+        desk.take_all()
+    assert desk.events.states == [("input", "lost")]
+    assert len(desk.backend.inputs) > 3, "it is tried again and again"
+    assert all(stream.closed for stream in desk.backend.inputs[:-1])
 
 
 def test_a_stopped_stream_is_noticed_at_once_and_another_device_taken() -> None:
@@ -164,6 +178,8 @@ def test_a_stopped_stream_is_noticed_at_once_and_another_device_taken() -> None:
     desk.backend.present = [HEADSET]
     for _ in range(60):
         desk.clock.at += 0.05
+        if not desk.backend.inputs[-1].closed and desk.backend.inputs[-1].active:
+            desk.give()
         desk.take_all()
         if len(desk.events) > 1:
             break

@@ -174,12 +174,23 @@ def test_a_device_unplugged_is_noticed_and_used_again(card: SoundCard, desk: Des
 
 
 def test_a_muted_microphone_is_reported(card: SoundCard) -> None:
-    card.room.muted = True
+    card.mute_microphone(True)
     try:
         with Desk(AudioConfig()) as desk:
             assert desk.wait(lambda: ("input", "silent") in desk.events.states, 8.0)
     finally:
-        card.room.muted = False
+        card.mute_microphone(False)
+
+
+def test_a_stalled_microphone_is_noticed(card: SoundCard) -> None:
+    with Desk(AudioConfig()) as desk:
+        assert desk.wait(lambda: len(desk.frames) > 10, 5.0)
+        card.freeze_microphone(True)
+        try:
+            assert desk.wait(lambda: ("input", "lost") in desk.events.states, 2.5)
+        finally:
+            card.freeze_microphone(False)
+        assert desk.wait(lambda: ("input", "restored") in desk.events.states, 10.0)
 
 
 @pytest.mark.parametrize("canceller", ["auto", "off"])

@@ -197,6 +197,14 @@ class SoundCard:
     def plug_microphone(self) -> None:
         self._pactl("load-module", *MICROPHONE.split())
 
+    def freeze_microphone(self, on: bool) -> None:
+        """The microphone stays where it is and gives nothing."""
+        self._pactl("suspend-source", "microphone", "1" if on else "0")
+
+    def mute_microphone(self, on: bool) -> None:
+        """The microphone gives digital zeros between words, as a muted one does."""
+        self.room.muted = on
+
     def unplug_speaker(self) -> None:
         """The speaker is gone; the room goes on listening to silence."""
         self._unplug("module-remap-sink", "sink", "speaker")
