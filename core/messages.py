@@ -198,8 +198,14 @@ class EchoDropped:
 
 @dataclass(frozen=True, slots=True)
 class TurnFailed:
-    """One turn was lost to an error; the assistant goes on."""
+    """One turn was lost to an error; the assistant says so if it still can, and goes on."""
 
     turn: int
+    revision: int
     stage: str
     error: str
+
+    @property
+    def silent(self) -> bool:
+        """It was lost on the way to the speaker, so that nothing can be said about it."""
+        return self.stage in ("tts", "play")

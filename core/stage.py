@@ -215,9 +215,10 @@ class StageThread:
             self._work = self._message = None
         except InferenceError as error:
             turn = getattr(self._message, "turn", self._clock.current)
+            revision = getattr(self._message, "revision", self._clock.revision)
             logger.error("turn %s lost in %s: %s", turn, self.name, error)
             self._work = self._message = None
-            self._pending.append(TurnFailed(turn, self.name, str(error)))
+            self._pending.append(TurnFailed(turn, revision, self.name, str(error)))
         else:
             self._pending.append(output)
 

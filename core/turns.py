@@ -127,7 +127,7 @@ class TurnRecorder:
                 state.sentences.append(text)
             case PlaybackStarted(at=at):
                 state.sounded = at
-            case Heard(finished=True) | TurnFailed():
+            case Heard(finished=True) | TurnFailed(silent=True):
                 return self._close(turn)
         return None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-from core.messages import Language, Sentence, Transcript
+from core.messages import Language, Sentence, Transcript, TurnFailed
 from core.utils.errors import DataError
 from llm.assistant import SkillSet
 from llm.conversation import Exchange
@@ -17,6 +17,9 @@ from llm.skills.base import Reply, Undoable, choose
 from llm.skills.languages import guess_language
 
 logger = logging.getLogger(__name__)
+
+APOLOGY = ("Sorry, that went wrong.", "Désolée, quelque chose s'est mal passé.")
+"""in English and in French"""
 
 
 class Responder:
@@ -30,8 +33,13 @@ class Responder:
         """Read the templates of both languages."""
         self._skills.recogniser.load()
 
-    def process(self, message: Transcript) -> Iterator[Sentence]:
-        """The reply to a final transcript; nothing for others and for silence."""
+    def process(self, message: Transcript | TurnFailed) -> Iterator[Sentence]:
+        """The reply to a final transcript, nothing for others and for silence; an apology for a lost turn."""
+        if isinstance(message, TurnFailed):
+            if not message.silent:
+                language = self._context.session.language
+                yield Sentence(message.turn, message.revision, 0, choose(language, *APOLOGY), True, language)
+            return
         if not message.final or not message.text.strip():
             return
         reply = self._answer(message.text, message.language)

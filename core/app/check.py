@@ -30,6 +30,8 @@ LEAST_DISK_MB = 20
 GOOD_DISK_MB = 500
 QUIET_DBFS = -75.0
 """a real microphone in a silent room is louder than this"""
+QUIET_ROOM = 3e-4
+"""root mean square of the noise behind the canned question: no microphone hears digital silence"""
 QUESTION = "what time is it"
 QUESTION_FR = "quelle heure est-il"
 PACKAGES = {
@@ -230,12 +232,13 @@ def _echo_canceller(config: Config) -> Finding:
     if config.echo.canceller == "off":
         return Finding("warn", "switched off", "set echo.canceller: auto unless you use headphones")
     from audio.echo import EchoCanceller
+    from audio.far_end import FarEnd
 
-    canceller = EchoCanceller(config.echo)
+    canceller = EchoCanceller(config.echo, FarEnd())
     canceller.load()
-    if canceller.name == "none":
+    if canceller.engine == "none":
         return Finding("warn", "none: it may hear itself", "install livekit: run `python3 main.py`")
-    return Finding("pass", canceller.name)
+    return Finding("pass", canceller.engine)
 
 
 def _skills(config: Config) -> Finding:
@@ -258,8 +261,9 @@ def _question(config: Config) -> Finding:
     synthesizer = Synthesizer(config.tts, VoiceSettings())
     synthesizer.load()
     spoken = [piece.samples for piece in synthesizer.process(Sentence(1, 0, 0, QUESTION, last=True))]
-    lead = np.zeros(synthesizer.sample_rate_hz // 2, np.float32)
-    recording = Recording(np.concatenate([lead, *spoken]), synthesizer.sample_rate_hz)
+    room = np.random.default_rng(0).normal(0, QUIET_ROOM, synthesizer.sample_rate_hz * 3 // 2 + sum(map(len, spoken)))
+    room[synthesizer.sample_rate_hz // 2 :][: sum(map(len, spoken))] += np.concatenate(spoken)
+    recording = Recording(room.astype(np.float32), synthesizer.sample_rate_hz)
     synthesizer.close()
     with Brain(config) as brain:
         answered = answer(config, recording, brain)

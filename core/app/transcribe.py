@@ -65,7 +65,7 @@ def _segments(arguments: argparse.Namespace, config: Config) -> Iterator[dict[st
     pipeline = Pipeline([Part("listen", listener, WavInbox(blocks)), Part("stt", transcriber)], turns)
     times: dict[int, tuple[float, float]] = {}
     found: list[Transcript] = []
-    pipeline.observe(SpeechStarted, lambda message: times.setdefault(message.turn, (message.at, message.at)))
+    pipeline.observe(SpeechStarted, lambda message: _began(times, message))
     pipeline.observe(Utterance, lambda message: _ended(times, message))
     pipeline.observe(Transcript, lambda message: found.append(message) if message.final and message.text else None)
     pipeline.load()
@@ -75,6 +75,10 @@ def _segments(arguments: argparse.Namespace, config: Config) -> Iterator[dict[st
                 yield _segment(found.pop(0), times)
     finally:
         pipeline.close()
+
+
+def _began(times: dict[int, tuple[float, float]], started: SpeechStarted) -> None:
+    times.setdefault(started.turn, (started.at, started.at))
 
 
 def _ended(times: dict[int, tuple[float, float]], utterance: Utterance) -> None:

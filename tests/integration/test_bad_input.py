@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import wave
@@ -30,14 +31,10 @@ def tone(folder: Path, seconds: float = 1.0, rate_hz: int = 16_000) -> np.ndarra
 
 def fill(file: Path) -> None:
     """Leave no byte free on the file's disk."""
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT)
-    try:
-        while os.write(handle, bytes(1024)):
-            continue
-    except OSError as error:
-        assert error.errno == errno.ENOSPC
-    finally:
-        os.close(handle)
+    with contextlib.suppress(OSError), open(file, "wb", buffering=0) as out:
+        while True:
+            out.write(bytes(1024))
+    assert shutil.disk_usage(file.parent).free == 0
 
 
 class TestRecordings:
@@ -102,7 +99,7 @@ class TestConfiguration:
         assert "Traceback" not in done.stderr
 
     def test_a_configuration_that_is_not_yaml(self, tmp_path: Path):
-        (tmp_path / "mine.yaml").write_text("vad: [unclosed")
+        (tmp_path / "mine.yaml").write_text("vad: [a: b: c]")
         fails(run(tmp_path, "--config", str(tmp_path / "mine.yaml"), "chat", text=""), 2, "not valid YAML at line 1")
 
 

@@ -1,0 +1,188 @@
+"""The real program on a real (virtual) sound card: spoken to, interrupted, unplugged, echoed at, and ended."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.integration.listening import decoded
+from tests.integration.program import Program, run
+from tests.integration.room import EchoSettings
+from tests.integration.sound_card import RATE_HZ, SoundCard, spoken
+
+pytestmark = [
+    pytest.mark.audio,
+    pytest.mark.skipif(shutil.which("flite") is None, reason="no test voice: flite is not installed"),
+]
+ASSETS = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[3] / "shared" / "assets"))
+START_S = 30.0
+REPLY_S = 15.0
+VOICE = "awb"
+"""a flite voice that no threshold was tuned on"""
+
+
+def question(text: str, voice: str = VOICE) -> np.ndarray:
+    return spoken(text, voice, "flite")
+
+
+@pytest.fixture
+def merline(tmp_path: Path, sound_card: SoundCard) -> Iterator[Program]:
+    """The program, listening."""
+    with start(tmp_path, sound_card) as program:
+        yield program
+
+
+def start(home: Path, card: SoundCard, *settings: str) -> Program:
+    options = [option for setting in settings for option in ("--set", setting)]
+    program = Program(home, ["talk", "--offline", *options], card.variables)
+    program.wait_for(r"^\[listening", START_S)
+    card.wait_for_silence(5.0, quiet_s=0.3)
+    return program
+
+
+def ask(program: Program, card: SoundCard, text: str, voice: str = VOICE) -> tuple[str, float]:
+    """Ask aloud; the reply's text and the card time at which its sound began."""
+    program.skip()
+    said = card.say(question(text, voice))
+    began = card.wait_for_sound(REPLY_S, since=said.ends)
+    reply = program.wait_for(r"^merline: (.*)", REPLY_S).group(1)
+    card.wait_for_silence(REPLY_S, quiet_s=0.5)
+    return reply, began
+
+
+def test_a_spoken_question_is_answered_aloud_with_the_right_content(merline: Program, sound_card: SoundCard):
+    reply, began = ask(merline, sound_card, "how much is eight plus nine")
+    assert "17" in reply
+    heard = sound_card.recorded(began - 0.1)
+    numbers = "seven | nine | sixteen | seventeen | eighteen | nineteen | seventy | seventy two"
+    assert decoded(heard, RATE_HZ, f"(that's | it's | that is) ({numbers})").endswith(" seventeen")
+
+
+def test_twenty_turns_in_a_row(merline: Program, sound_card: SoundCard):
+    turns = [
+        ("what time is it", r"\d{1,2}:\d\d"),
+        ("what is three times four", r"\b12\b"),
+        ("what day is it today", r"day"),
+        ("set a timer for twenty minutes", r"20 minutes"),
+        ("cancel the timer", r"timer"),
+    ]
+    wrong = []
+    for text, meant in turns * 4:
+        reply, _ = ask(merline, sound_card, text)
+        if not re.search(meant, reply):
+            wrong.append((text, reply))
+    assert wrong == []
+
+
+def test_speech_silences_the_reply_and_only_what_was_heard_counts(
+    merline: Program, sound_card: SoundCard, tmp_path: Path
+):
+    said = sound_card.say(question("what can you do"))
+    sound_card.wait_for_sound(REPLY_S, since=said.ends)
+    time.sleep(1.0)
+    cut = sound_card.say(question("stop"))
+    quiet = sound_card.wait_for_silence(REPLY_S, quiet_s=0.5)
+    print(f"silent {1000 * (quiet - cut.starts):.0f} ms after the voice began")
+    assert cut.starts - 1.0 < quiet < cut.starts + 0.6
+    merline.wait_for(r"^you: stop", REPLY_S)
+    assert merline.interrupt() == 0
+    exported = tmp_path / "mine.json"
+    run(tmp_path, "data", "export", str(exported))
+    assert "what can you do" in exported.read_text()
+
+
+def test_a_timer_rings_by_itself(merline: Program, sound_card: SoundCard):
+    reply, _ = ask(merline, sound_card, "set a timer for five seconds")
+    assert "5 seconds" in reply
+    rang = merline.wait_for(r"^merline: (.*done.*)", 20).group(1)
+    assert "5 seconds" in rang
+
+
+def test_a_timer_survives_kill_9_and_tells_that_it_is_overdue(tmp_path: Path, sound_card: SoundCard):
+    with start(tmp_path, sound_card) as program:
+        ask(program, sound_card, "set a timer for five seconds")
+        program.process.send_signal(signal.SIGKILL)
+        program.process.wait(5)
+    time.sleep(5)
+    with start(tmp_path, sound_card) as program:
+        assert "timer" in program.wait_for(r"^merline: (.*)", 20).group(1)
+
+
+def test_a_microphone_that_goes_is_said_and_used_again_when_it_is_back(merline: Program, sound_card: SoundCard):
+    ask(merline, sound_card, "what time is it")
+    sound_card.unplug_microphone()
+    try:
+        merline.wait_for(r"^\* .*microphone", 6.0)
+    finally:
+        sound_card.plug_microphone()
+    merline.wait_for(r"^\* .*microphone", 10.0)
+    reply, _ = ask(merline, sound_card, "what is three times four")
+    assert "12" in reply
+
+
+def test_ctrl_c_leaves_no_process_and_no_open_device(merline: Program, sound_card: SoundCard):
+    assert sound_card.open_streams() >= 2
+    children = psutil.Process(merline.process.pid).children(recursive=True)
+    began = time.monotonic()
+    assert merline.interrupt() == 0
+    print(f"ended after {time.monotonic() - began:.1f} s")
+    assert sound_card.open_streams() == 0
+    assert [child for child in children if child.is_running()] == []
+    assert "Goodbye" in merline.lines[-1]
+
+
+def test_a_second_one_is_refused_while_the_first_talks_on(merline: Program, sound_card: SoundCard, tmp_path: Path):
+    second = run(tmp_path, "talk", "--offline", **sound_card.variables)
+    assert second.returncode == 1
+    assert "already talking" in second.stderr
+    reply, _ = ask(merline, sound_card, "what is three times four")
+    assert "12" in reply
+
+
+def test_without_a_microphone_it_explains_and_offers_chat(tmp_path: Path, sound_card: SoundCard):
+    done = run(tmp_path, "talk", "--offline", **{**sound_card.variables, "PULSE_SERVER": "unix:/nowhere"})
+    assert done.returncode == 3
+    assert "chat" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not ASSETS.exists(), reason=f"no room responses: {ASSETS} is not there (set MERLINE_ASSETS)")
+class TestSelfEcho:
+    """The speaker's sound comes back into the microphone through a room at -10 dB, with noise and 100 ppm drift."""
+
+    ANSWERS = 10
+    ASKED = ("what can you do", "what time is it", "what is the date today", "how many miles is ten kilometers")
+
+    def converse(self, home: Path, card: SoundCard, *settings: str) -> tuple[int, list[str]]:
+        """Ask ten questions in the echoing room; how many turns there were, and what the program printed."""
+        room = EchoSettings(
+            response=ASSETS / "rir" / "rir1.wav", gain_db=-10.0, drift_ppm=100.0, noise=ASSETS / "noise" / "noise2.wav"
+        )
+        with start(home, card, *settings) as program, card.echo(room):
+            for number in range(self.ANSWERS):
+                card.say(question(self.ASKED[number % len(self.ASKED)]))
+                program.wait_for(r"^merline: ", 30)
+                card.wait_for_silence(30, quiet_s=1.5)
+            program.interrupt()
+            return sum(line.startswith("you: ") for line in program.lines), program.lines
+
+    def test_it_never_answers_or_interrupts_itself(self, tmp_path: Path, sound_card: SoundCard):
+        turns, lines = self.converse(tmp_path, sound_card)
+        dropped = [line for line in lines if "my own voice" in line]
+        print(f"turns that echo opened and the guard dropped: {len(dropped)}")
+        assert turns == self.ANSWERS, "\n".join(lines)
+        assert dropped == [], "\n".join(lines)
+
+    def test_the_room_is_hard_enough_without_the_canceller_it_does(self, tmp_path: Path, sound_card: SoundCard):
+        turns, lines = self.converse(tmp_path, sound_card, "echo.canceller=off", "echo.guard=false")
+        interrupted = sum(line == "[hearing you]" for line in lines)
+        assert turns > self.ANSWERS or interrupted > self.ANSWERS, "\n".join(lines)
