@@ -34,6 +34,7 @@ ALLOWED = {
     "core.turns": {"core.utils", "core.messages", "core.stage", "core.pipeline"},
     "core.selfcheck": {"core.utils"},
     "core.models": {"core.utils", "core.models"},
+    "core.environment": {"core.utils", "core.environment"},
     "core.optimization": {"core.utils", "core.models", "core.optimization"},
     **{
         stage: {stage, "core.utils", "core.messages", "core.stage", "core.models", "core.optimization"}

@@ -6,12 +6,16 @@ import argparse
 import logging
 import os
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.utils.config import Config, load_config
 from core.utils.errors import MerlineError
+
+if TYPE_CHECKING:
+    from core.utils.config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +33,15 @@ COMMANDS = {
 INTERRUPTED = 130
 LEVELS = ["debug", "info", "warning", "error"]
 
-CommandRun = Callable[[argparse.Namespace, Config], int]
+CommandRun = Callable[[argparse.Namespace, "Config"], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 fine, 1 failed, 2 bad usage or configuration, 3 audio device or GPU."""
     arguments = parse(list(sys.argv[1:] if argv is None else argv))
+    # pydantic is imported late, so that --help and a usage error need no environment
+    from core.utils.config import load_config
+
     try:
         config = load_config(arguments.config, arguments.set)
         return _run(arguments, config)
@@ -90,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="main.py", description="Merline, a voice assistant that lives on your own computer.", parents=[shown]
     )
+    parser.add_argument("--version", action="version", version=f"Merline {_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     made = {
         name: commands.add_parser(name, help=text, parents=[shown], description=text) for name, text in COMMANDS.items()
@@ -97,6 +105,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("test", help="run the test-suite, passing pytest's arguments through")
     _add_arguments(made)
     return parser
+
+
+def _version() -> str:
+    project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    return str(project["project"]["version"])
 
 
 def _add_arguments(commands: dict[str, argparse.ArgumentParser]) -> None:
