@@ -44,6 +44,8 @@ _CMN = "44.5,0,1.5,13,-8,-0.5,-1.5,-6.5,-0.5,-3,4,-1.5,0.3"
 test voices. Starting afresh beats carrying the mean over (25 to 22 of 40 commands) and noise cannot spoil it."""
 _SPEED = {"fwdflat": False, "bestpath": False, "cmn": "live", "loglevel": "FATAL"}
 _GRAMMAR_LIMITS = {"wip": 0.1}
+_LONGEST_WORD = 16
+"""bytes a word of the n-gram model takes on average, at most"""
 _WORD_LIMITS = {"maxhmmpf": 3000, "maxwpf": 10}
 
 
@@ -227,10 +229,39 @@ def _transitions(grammar: Grammar, open_weight: float) -> tuple[int, list[_Trans
 
 
 def word_decoder() -> SphinxDecoder:
-    """A decoder of general English with the package's n-gram model: about 0.4 s and 100 MB. Raises ModelLoadError."""
-    return SphinxDecoder(
-        _decoder(dict=_model_path("cmudict-en-us.dict"), lm=_model_path("en-us.lm.bin"), **_SPEED, **_WORD_LIMITS)
-    )
+    """A decoder of general English with the package's n-gram model: some 0.4 s and 80 MB. Raises ModelLoadError.
+
+    Its dictionary holds only the model's words: the rest could never be recognised and costs 15 MB.
+    """
+    model = _model_path("en-us.lm.bin")
+    known = model_words(Path(model))
+    if not known:
+        logger.info("the n-gram model's word list cannot be read: its decoder takes the whole dictionary")
+        return SphinxDecoder(_decoder(dict=_model_path("cmudict-en-us.dict"), lm=model, **_SPEED, **_WORD_LIMITS))
+    with tempfile.TemporaryDirectory(prefix="merline-") as folder:
+        dictionary = Path(folder) / "words.dict"
+        with open(_model_path("cmudict-en-us.dict"), encoding="utf-8") as lines, dictionary.open("w") as kept:
+            kept.writelines(line for line in lines if _VARIANT.sub("", line.split(" ", 1)[0]) in known)
+        return SphinxDecoder(_decoder(dict=str(dictionary), lm=model, **_SPEED, **_WORD_LIMITS))
+
+
+def model_words(model: Path) -> frozenset[str]:
+    """The words of a binary n-gram model of pocketsphinx; empty if its layout is another one.
+
+    Layout (ngram_model_trie.c): the signature, the order (1 byte), the count of each order (4 bytes each, little
+    endian), the trie, then the words, each ended by a zero byte.
+    """
+    signature = b"Trie Language Model"
+    with model.open("rb") as file:
+        head = file.read(len(signature) + 5)
+        if not head.startswith(signature):
+            return frozenset()
+        count = int.from_bytes(head[len(signature) + 1 :], "little")
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - count * _LONGEST_WORD))
+        words = file.read().split(b"\0")[:-1][-count:]
+    found = frozenset(word.decode("utf-8", "replace") for word in words)
+    return found if len(found) == count and {"the", "zoo"} <= found else frozenset()
 
 
 def _decoder(**options: Any) -> Any:

@@ -1,7 +1,7 @@
 """The recogniser stage of the embedded tier: English commands by a grammar, the rest by an n-gram model.
 
-Decodes while the user speaks. The grammar's normalised score decides whose words count (see
-`command_margin`); open slots take the n-gram model's. A final utterance that did not change since the provisional one is not decoded again.
+Decodes while the user speaks. The grammar's normalised score decides whose words count (see `command_margin`); open
+slots take the n-gram model's. A final utterance unchanged since the provisional one is not decoded again.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import numpy as np
 
 from core.messages import SAMPLE_RATE_HZ, Samples
 from core.utils.config import VadConfig
-from core.utils.vad_compat import VadEngine
+from core.utils.vad_compat import VadEngine, rms
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +72,11 @@ class Overlong:
 VadEvent = Onset | Rejected | Started | Continued | Overlong
 
 
+_FAINT = 0.025
+"""32 dB below the loudest chunk of the utterance: the detector's own decay after a word, not the word"""
+_BLOCK_SAMPLES = 160
+
+
 class _State(Enum):
     QUIET = "quiet"
     ONSET = "onset"
@@ -105,6 +110,7 @@ class VoiceActivityDetection:
         self._first_voiced = 0.0
         self._voiced_until = 0.0
         self._voiced_s = 0.0
+        self._loudest = 0.0
 
     @property
     def speaking(self) -> bool:
@@ -146,7 +152,7 @@ class VoiceActivityDetection:
             self._state = _State.ONSET
             self._onset_told = False
             self._first_voiced = chunk.start
-            self._voiced_s = 0.0
+            self._voiced_s = self._loudest = 0.0
         if self._state is _State.ONSET:
             yield from self._weigh(chunk, voiced)
         if self._state in (_State.QUIET, _State.EXHAUSTED):
@@ -164,7 +170,7 @@ class VoiceActivityDetection:
         config = self._config
         if voiced:
             self._voiced_s += self._chunk_s
-            self._voiced_until = chunk.end
+            self._voiced_until = self._last_voiced(chunk) or chunk.end
         if not self._onset_told and self._voiced_s * 1000 >= config.onset_ms:
             self._onset_told = True
             logger.debug("voice onset at %.3f", self._first_voiced)
@@ -179,6 +185,17 @@ class VoiceActivityDetection:
             if self._onset_told:
                 yield Rejected(chunk.end)
 
+    def _last_voiced(self, chunk: _Chunk) -> float | None:
+        """When the chunk's last 10 ms that are not faint against the utterance end; None if all of it is faint.
+
+        Engines go on rating high for some 0.1 s after a word; the endpoint pause counts from the word's own end.
+        """
+        self._loudest = max(self._loudest, rms(chunk.samples))
+        for end in range(len(chunk.samples), 0, -_BLOCK_SAMPLES):
+            if rms(chunk.samples[max(0, end - _BLOCK_SAMPLES) : end]) >= _FAINT * self._loudest:
+                return chunk.start + end / SAMPLE_RATE_HZ
+        return None
+
     def _start(self, chunk: _Chunk, far_end: bool) -> Started:
         self._state = _State.SPEECH
         samples = np.concatenate([kept.samples for kept in self._kept])
@@ -187,8 +204,10 @@ class VoiceActivityDetection:
         return Started(self._first_voiced, chunk.end, samples, self._voiced_until, far_end)
 
     def _continue(self, chunk: _Chunk, voiced: bool) -> Iterator[VadEvent]:
-        if voiced:
-            self._voiced_until = chunk.end
+        last_voiced = self._last_voiced(chunk) if voiced else None
+        voiced = last_voiced is not None
+        if last_voiced is not None:
+            self._voiced_until = last_voiced
             self._kept.clear()
         else:
             self._kept.append(chunk)

@@ -26,6 +26,13 @@ class ScriptedEngine:
         pass
 
 
+class CertainEngine(ScriptedEngine):
+    """Hears a voice in everything."""
+
+    def probability(self, samples: NDArray[np.float32]) -> float:
+        return 0.9
+
+
 def sound(ratings: Iterable[float]) -> NDArray[np.float32]:
     return np.repeat(np.array(list(ratings), np.float32), 512)
 
@@ -79,6 +86,16 @@ def test_hysteresis_a_rating_between_the_thresholds_keeps_speech_but_never_begin
     continued = [event for event in run([0.9] * 7 + [0.4] * 5 + [0.3] * 2) if isinstance(event, Continued)]
     assert [event.voiced for event in continued] == [True] * 6 + [False] * 2
     assert continued[-1].voiced_until == pytest.approx(10.0 + 12 * CHUNK_S)
+
+
+def test_the_end_of_speech_is_that_of_the_sound_not_of_the_engines_decay() -> None:
+    detection = VoiceActivityDetection(CONFIG, CertainEngine())
+    half = sound([0.5])
+    half[256:] = 0.005
+    samples = np.concatenate((sound([0.5] * 8), half, sound([0.005] * 3)))
+    events = [event for event in detection.process(samples, 10.0) if isinstance(event, Continued)]
+    assert [event.voiced for event in events][-4:] == [True, False, False, False]
+    assert events[-1].voiced_until == pytest.approx(10.0 + 8 * CHUNK_S + 0.016, abs=0.01)
 
 
 def test_a_short_gap_inside_the_first_syllables_does_not_reject() -> None:
