@@ -235,7 +235,10 @@ def others(heard: Iterable[Heard], at_most: int) -> list[Heard]:
 
 
 def error_rate(heard: Iterable[Heard], path: str) -> float:
-    """Word error rate of one decoder; what no hypothesis covers counts as deleted."""
+    """Word error rate of one decoder; without a hypothesis all words count as deleted.
+
+    Commands heard with an open slot are left out: its words are the n-gram model's.
+    """
     errors = total = 0
     for one in heard:
         hypothesis = one.command if path == "command" else one.words

@@ -170,7 +170,7 @@ class GatedVad:
         return self._gate.probability(samples) > 0.0 or rises
 
     def _wake(self) -> None:
-        self._engine.reset()
+        """The engine's state of the last silence is kept: afresh it rates soft onsets lower."""
         for earlier in self._context:
             self._engine.probability(earlier)
         self._context.clear()
