@@ -1,7 +1,8 @@
 """Embedded speech to text: what separates commands from other speech, word error rates, delay, cost of listening.
 
-Needs flite and espeak-ng (test voices) and the recordings under MERLINE_ASSETS (default ../shared/assets). The tuning
-half is what stt.command_margin was chosen on; voices and wordings of the held-out half were not looked at for it.
+Needs flite, espeak-ng, sox and the recordings under MERLINE_ASSETS (default ../shared/assets). stt.command_margin was
+chosen on the tuning voices, but the held-out half is not untouched: its human recordings and some of its wordings were
+in that choice, and slt and awb were among the voices the cepstral mean and word penalty were chosen on.
 """
 
 from __future__ import annotations
