@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from core.messages import Heard, Sentence
 from core.pipeline import Pipeline
@@ -13,14 +13,21 @@ REMEMBERED_S = 12.0
 """longer than an utterance that echo could open, with the room's tail"""
 
 
+@dataclass(slots=True)
+class _Said:
+    """A sentence, and when its latest word left the speaker."""
+
+    text: str
+    heard_at: float | None = None
+
+
 class SpokenText:
-    """Keeps the words that left the speaker in the last seconds."""
+    """Keeps the sentences of which something left the speaker in the last seconds."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._sentences: dict[tuple[int, int], str] = {}
-        self._said: deque[tuple[float, tuple[int, int], int]] = deque()
+        self._sentences: dict[tuple[int, int], _Said] = {}
 
     def watch(self, pipeline: Pipeline) -> None:
         """Observe what is said and how much of it was heard."""
@@ -28,26 +35,22 @@ class SpokenText:
         pipeline.observe(Heard, self._note_heard)
 
     def __call__(self) -> str:
-        """The text said within the last `REMEMBERED_S` seconds, the sentence under way as a whole."""
+        """The text said within the last `REMEMBERED_S` seconds, sentences under way as a whole."""
+        horizon = self._now() - REMEMBERED_S
         with self._lock:
-            self._forget()
-            keys = dict.fromkeys(key for _, key, characters in self._said if characters)
-            return " ".join(self._sentences[key] for key in keys if key in self._sentences)
+            said = [s.text for s in self._sentences.values() if s.heard_at is not None and s.heard_at >= horizon]
+        return " ".join(said)
 
     def _note_sentence(self, sentence: Sentence) -> None:
+        horizon = self._now() - REMEMBERED_S
         with self._lock:
-            self._sentences[sentence.turn, sentence.index] = sentence.text
+            for key, said in list(self._sentences.items()):
+                if key[0] < sentence.turn and (said.heard_at is None or said.heard_at < horizon):
+                    del self._sentences[key]
+            self._sentences[sentence.turn, sentence.index] = _Said(sentence.text)
 
     def _note_heard(self, heard: Heard) -> None:
         with self._lock:
-            self._said.append((self._now(), (heard.turn, heard.index), heard.characters))
-            self._forget()
-
-    def _forget(self) -> None:
-        horizon = self._now() - REMEMBERED_S
-        while self._said and self._said[0][0] < horizon:
-            self._said.popleft()
-        recent = {key[0] for _, key, _ in self._said}
-        newest = max((turn for turn, _ in self._sentences), default=0)
-        for key in [key for key in self._sentences if key[0] not in recent and key[0] < newest]:
-            del self._sentences[key]
+            said = self._sentences.get((heard.turn, heard.index))
+            if said is not None and heard.characters:
+                said.heard_at = self._now()

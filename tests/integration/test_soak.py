@@ -1,0 +1,215 @@
+"""Half an hour of dialogue on a virtual clock: nothing grows, nothing is lost, and it never talks to itself.
+
+The listener, voice activity, echo canceller, skills, timers, SQLite, player and pipeline are the real ones; only the
+devices, the recogniser and the synthesiser are fakes.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from audio.front_end import FrontEnd
+from audio.system import AudioSystem
+from core.app.assistant import Assistant, Engines, SoundEnds
+from core.app.brain import Brain
+from core.messages import Mark, Samples, Sentence, Speech, SpeechChunk, SpeechStarted, Transcript, Utterance
+from core.turns import TurnRecord
+from core.utils.config import Config
+from core.utils.vad_compat import load_vad
+from tests.audio.fake_backend import FakeBackend, FakeStream
+from tests.fakes import VirtualClock
+from tests.scheduler import Scheduler
+from tts.espeak import EspeakEngine
+
+MINUTES = 30
+RATE_HZ = 16_000
+BLOCK_S = 0.02
+TURN_S = 12.0
+ECHO_GAIN = 0.3
+ECHO_DELAY_S = 0.06
+LINES = (
+    ("what time is it", ":"),
+    ("what is twelve times seven", "84"),
+    ("add milk to my shopping list", "milk"),
+    ("what is on my shopping list", "milk"),
+    ("clear my shopping list", "list"),
+    ("what can you do", "timers"),
+    ("set a timer for one minute", "1 minute"),
+    ("how many miles is ten kilometers", "6.2"),
+    ("note call the dentist tomorrow", "dentist"),
+    ("who is the president", "can't"),
+)
+
+
+class ScriptedTranscriber:
+    """Understands the line that the script says is being spoken; everything else is no speech."""
+
+    engine_name = "scripted"
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def process(self, message: SpeechStarted | SpeechChunk | Utterance) -> Iterator[Transcript]:
+        if isinstance(message, Utterance):
+            text = self._script.said_at(message.speech_ended_at)
+            yield Transcript(message.turn, message.revision, text, len(text), "en", message.final, 1.0, bool(text))
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class PlainSynthesizer:
+    """Speaks with the engine itself, without normalisation: one chunk a sentence."""
+
+    engine_name = "plain"
+
+    def __init__(self) -> None:
+        self._engine = EspeakEngine(Config().tts)
+
+    def load(self) -> None:
+        self._engine.load()
+
+    def process(self, sentence: Sentence) -> Iterator[Speech]:
+        pieces = [piece.samples for piece in self._engine.synthesize(sentence.text or "done", "en", 1.0)]
+        half = Mark(sum(map(len, pieces)) // 2, len(sentence.text) // 2)
+        yield Speech(
+            sentence.turn,
+            sentence.revision,
+            sentence.index,
+            np.concatenate(pieces),
+            self._engine.sample_rate_hz,
+            (half,),
+            ends_sentence=True,
+            last=sentence.last,
+        )
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+class Script:
+    """The user's voice as sound and as words, a line every `TURN_S` seconds."""
+
+    def __init__(self, starts_at: float) -> None:
+        import soxr
+
+        engine = EspeakEngine(Config(tts={"voice_en": "en-gb+f3"}).tts)  # type: ignore[arg-type]
+        engine.load()
+        self._starts_at = starts_at
+        self._voices = []
+        for text, _ in LINES:
+            sound = np.concatenate([piece.samples for piece in engine.synthesize(text, "en", 1.0)])
+            self._voices.append(np.asarray(soxr.resample(sound, engine.sample_rate_hz, RATE_HZ), np.float32))
+        engine.close()
+
+    def sound(self, at: float, count: int) -> Samples:
+        """The user's voice from `at` on, [count] at 16 kHz."""
+        turn, offset_s = divmod(at - self._starts_at, TURN_S)
+        voice = self._voices[int(turn) % len(LINES)] if turn >= 0 else np.zeros(0, np.float32)
+        start = round((offset_s - 1.0) * RATE_HZ)
+        block = np.zeros(count, np.float32)
+        inside = voice[max(0, start) : max(0, start + count)]
+        if len(inside):
+            block[max(0, -start) :][: len(inside)] = inside
+        return block
+
+    def said_at(self, at: float) -> str:
+        """The line whose sound ended within 0.4 s of this time; empty when none did."""
+        turn, offset_s = divmod(at - self._starts_at, TURN_S)
+        number = int(turn) % len(LINES)
+        ended_s = 1.0 + len(self._voices[number]) / RATE_HZ
+        return LINES[number][0] if abs(offset_s - ended_s) < 0.4 else ""
+
+
+class Desk:
+    """Microphone and speaker on one desk: the speaker's sound comes back, later and quieter, over a faint noise."""
+
+    def __init__(self, backend: FakeBackend, clock: VirtualClock, script: Script) -> None:
+        self._backend = backend
+        self._clock = clock
+        self._script = script
+        self._noise = np.random.default_rng(7)
+        self._air = np.zeros(round(ECHO_DELAY_S * RATE_HZ), np.float32)
+
+    def tick(self) -> None:
+        """One block out of the speaker and one into the microphone."""
+        import soxr
+
+        microphone, speaker = self._stream(self._backend.inputs), self._stream(self._backend.outputs)
+        played = speaker.play(ahead_s=0.0)
+        played = np.asarray(soxr.resample(played, speaker.options.sample_rate_hz, RATE_HZ, quality="QQ"), np.float32)
+        count = round(BLOCK_S * RATE_HZ)
+        self._air = np.concatenate([self._air, np.resize(played, count)])
+        echo, self._air = np.split(self._air, [count])
+        begins = self._clock.monotonic() - BLOCK_S
+        room = self._noise.normal(0, 3e-4, count).astype(np.float32)
+        microphone.capture(self._script.sound(begins, count) + ECHO_GAIN * echo + room, ago_s=BLOCK_S)
+
+    def _stream(self, streams: list[FakeStream]) -> FakeStream:
+        return next(stream for stream in reversed(streams) if stream.active)
+
+
+class Vitals:
+    """What must not grow."""
+
+    def __init__(self) -> None:
+        gc.collect()
+        process = psutil.Process()
+        self.resident_mb = process.memory_info().rss / 1e6
+        self.threads = threading.active_count()
+        self.files = process.num_fds()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1])
+def test_half_an_hour_of_dialogue_leaves_nothing_behind(tmp_path: Path, seed: int):
+    clock, backend, records = VirtualClock(), FakeBackend(), list[TurnRecord]()
+    config = Config()
+    with Brain(config, clock, tmp_path) as brain:
+        sound = AudioSystem(config.audio, clock, lambda event: None, brain.voice, backend)
+        sound.speaker.wait = lambda timeout: None  # type: ignore[method-assign] # virtual time is moved by the scheduler
+        front_end = FrontEnd(config.echo, sound.speaker.far_end)
+        front_end.load()
+        ends = SoundEnds(sound.microphone, sound.speaker, front_end)
+        assistant = Assistant(config, clock, ends, brain, records.append)
+        script = Script(clock.monotonic())
+        pipeline = assistant.join(Engines(load_vad(), ScriptedTranscriber(script), PlainSynthesizer()))
+        pipeline.load()
+        sound.open()
+        scheduler = Scheduler(pipeline, clock, Desk(backend, clock, script).tick, seed)
+        scheduler.run(MINUTES * 60 / 3)
+        early = Vitals()
+        scheduler.run(MINUTES * 60 * 2 / 3)
+        late = Vitals()
+        sizes = pipeline.queue_sizes()
+        pipeline.close()
+        sound.close()
+    asked = [record for record in records if record.transcript]
+    rung = [record for record in records if not record.transcript]
+    wrong = [
+        (record.transcript, record.reply) for record in asked if dict(LINES)[record.transcript] not in record.reply
+    ]
+    expected = int(MINUTES * 60 / TURN_S)
+    print(f"{len(asked)} turns, {len(rung)} announcements, {early.resident_mb:.0f} -> {late.resident_mb:.0f} MB")
+    assert wrong == []
+    assert len(asked) >= expected - 1
+    set_early_enough = [
+        number
+        for number in range(expected)
+        if "timer for one minute" in LINES[number % len(LINES)][0] and (number + 1) * TURN_S + 65 < MINUTES * 60
+    ]
+    assert len(rung) == len(set_early_enough)
+    assert late.resident_mb - early.resident_mb < 12
+    assert late.threads == early.threads
+    assert late.files <= early.files
+    assert all(size <= 1 for size in sizes.values()), sizes
