@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from audio.delay import WINDOW, DelayTracker
+from audio.echo_path import EchoPath
 from audio.far_end import FarEnd, FarEndTimeline
 from core.messages import SAMPLE_RATE_HZ, Samples
 from core.utils.config import EchoConfig
@@ -82,6 +83,8 @@ class EchoCanceller:
         self._delayed: Samples = np.zeros(CANCELLER_DELAY, np.float32)
         self._offset = 0
         self._tracker = DelayTracker()
+        self.path = EchoPath()
+        self._bypassed = False
         self._near: Samples = np.zeros(0, np.float32)
         self._frames = 0
         self._next_capture = 0
@@ -115,8 +118,8 @@ class EchoCanceller:
                 logger.warning("no echo cancellation, so interrupting needs headphones: %s", error)
 
     def far_end_active(self, at: float) -> bool:
-        """Whether the assistant was audible at this time or up to `echo.tail_ms` before."""
-        return self._timeline.audible(at, self._config.tail_ms / 1000)
+        """Whether the assistant was audible here at this time or up to `echo.tail_ms` before; never with headphones."""
+        return not self.path.absent and self._timeline.audible(at, self._config.tail_ms / 1000)
 
     def take_far_end(self) -> None:
         """Take in what the speaker has played since the last call."""
@@ -127,6 +130,7 @@ class EchoCanceller:
         """One frame [160] at 16 kHz in, one out, `CANCELLER_DELAY` samples later."""
         passed, self._delayed = np.split(np.concatenate([self._delayed, near]), [FRAME])
         if self._failed or not self._needed(captured_at):
+            self.path.rest()
             if self._working:
                 self._working = False
                 return self._blend(self._cancel(near, captured_at), passed)
@@ -139,7 +143,14 @@ class EchoCanceller:
             self._working = True
             self._align(captured_at)
             return self._blend(passed, self._cancel(near, captured_at))
-        return self._cancel(near, captured_at)
+        return self._choose(passed, self._cancel(near, captured_at))
+
+    def _choose(self, passed: Samples, cancelled: Samples) -> Samples:
+        """The sound as it came while it cannot be echo, else what the canceller leaves of it."""
+        before, self._bypassed = self._bypassed, self.path.absent or self.path.user_speaks
+        if before == self._bypassed:
+            return passed if before else cancelled
+        return self._blend(cancelled, passed) if self._bypassed else self._blend(passed, cancelled)
 
     def _needed(self, captured_at: float) -> bool:
         if self._config.noise_suppression:
@@ -153,6 +164,7 @@ class EchoCanceller:
         far = self._timeline.read(self._next_capture + self._offset, FRAME)
         self._next_capture += FRAME
         self._track(near)
+        self.path.update(near, far)
         seen_s = (self._tracker.delay_s or 0.0) + self._offset / SAMPLE_RATE_HZ
         return self._canceller.process(near, far, round(1000 * min(max(seen_s, 0.0), 0.5)))
 

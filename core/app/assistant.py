@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from audio.front_end import FrontEnd
 from audio.player import Output, Player
 from core.app.brain import Brain
 from core.app.floor import Floor
@@ -19,7 +20,7 @@ from core.utils.clock import Clock
 from core.utils.config import Config
 from core.utils.vad_compat import VadEngine, load_vad
 from stt.endpointing import Endpointing
-from stt.listener import FrontEnd, Listener
+from stt.listener import Listener
 from stt.voice_activity_detection import VoiceActivityDetection
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class Assistant:
         self.turns = TurnClock()
         self.spoken = SpokenText(clock.monotonic)
         self.floor = Floor(self.turns, clock.monotonic)
-        self.echo_dropped = 0
+        self._echo_turns: set[int] = set()
         self._clock = clock
         self._ends = ends
         self._brain = brain
@@ -84,9 +85,15 @@ class Assistant:
         self.recorder = TurnRecorder(clock.monotonic, finished)
         self._config = config
 
+    @property
+    def echo_dropped(self) -> int:
+        """Turns that the assistant's own voice had opened and the guard dropped."""
+        return len(self._echo_turns)
+
     def join(self, engines: Engines) -> Pipeline:
         """Join the stages with these engines; returns the pipeline, not yet loaded."""
         config, brain = self._config, self._brain
+        self._transcriber = engines.transcriber
         detection = VoiceActivityDetection(config.vad, engines.vad)
         self.listener = Listener(detection, Endpointing(config.endpoint), self._ends.front_end, self.turns)
         self.timers = brain.timers(self.turns, self.floor.gap)
@@ -121,6 +128,13 @@ class Assistant:
         )
         return Engines(load_vad(self._config.vad.engine), transcriber, Synthesizer(self._config.tts, self._brain.voice))
 
+    def warm_up(self) -> None:
+        """Load what is not needed to begin listening: the echo canceller and the recogniser's larger model."""
+        load_words = getattr(self._transcriber, "load_words", None)
+        if load_words is not None:
+            load_words()
+        self._ends.front_end.load()
+
     def _connect(self) -> None:
         pipeline, output = self.pipeline, self._ends.output
         pipeline.observe(VoiceOnset, lambda message: output.duck(True))
@@ -140,7 +154,7 @@ class Assistant:
         self._ends.output.duck(False)
 
     def _count_echo(self, message: EchoDropped) -> None:
-        self.echo_dropped += 1
+        self._echo_turns.add(message.turn)
         logger.info("turn %d was the assistant's own voice, dropped: %r", message.turn, message.text)
 
 

@@ -30,6 +30,8 @@ COMMANDS = {
     "data": "export or erase everything Merline keeps about you",
     "bench": "measure this machine",
 }
+WITH_SOUND = {"talk", "say", "check", "devices"}
+"""commands that open sound devices, whose drivers write to the terminal unasked"""
 INTERRUPTED = 130
 LEVELS = ["debug", "info", "warning", "error"]
 
@@ -66,8 +68,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def _run(arguments: argparse.Namespace, config: Config) -> int:
-    from core.app.logs import set_up_logs
+    from core.app.logs import native_log, set_up_logs
 
+    if arguments.command in WITH_SOUND:
+        from audio.native_messages import divert_native_messages
+
+        divert_native_messages(native_log())
     set_up_logs(config.log, arguments.log_level, to_terminal=arguments.command != "talk" or not sys.stdout.isatty())
     module = import_module(f"core.app.{arguments.command}")
     run: CommandRun = module.run

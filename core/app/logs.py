@@ -6,10 +6,11 @@ import logging
 import os
 import sys
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
 from core.utils.config import LogConfig
 from core.utils.errors import DataError
-from core.utils.paths import make_data_folder
+from core.utils.paths import data_folder, make_data_folder
 
 FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 
@@ -48,6 +49,15 @@ def set_up_logs(config: LogConfig, level: str | None, to_terminal: bool) -> None
     root.addHandler(terminal)
     if config.file:
         _add_file(root, config)
+
+
+def native_log() -> Path:
+    """Where the sound drivers' own messages of this run go; nowhere when there is no data folder yet."""
+    file = data_folder() / "logs" / "drivers.log"
+    if not file.parent.is_dir():
+        return Path(os.devnull)
+    file.unlink(missing_ok=True)
+    return file
 
 
 def _add_file(root: logging.Logger, config: LogConfig) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from audio.front_end import FrontEnd
 from core.app import chat
 from core.app.assistant import Assistant, SoundEnds
 from core.app.brain import Brain
@@ -50,7 +51,6 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
-    from audio.front_end import FrontEnd
     from audio.system import AudioSystem
 
     views: list[View] = []
@@ -76,6 +76,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             view = open_view(config.view, brain.language, lambda: assistant.listener.level)
             views.append(view)
             watch(view, pipeline)
+            _start(assistant, view)
             _converse(arguments, config, pipeline, view, brain)
         finally:
             pipeline.close()
@@ -87,13 +88,18 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
     return 0
 
 
+def _start(assistant: Assistant, view: View) -> None:
+    assistant.pipeline.start()
+    view.refresh()
+    assistant.warm_up()
+    # what is loaded by now lives until the end: keep the garbage collector from walking it during a turn
+    gc.freeze()
+
+
 def _converse(arguments: argparse.Namespace, config: Config, pipeline: Pipeline, view: View, brain: Brain) -> None:
     setup = FullSetup(config, offline=arguments.offline)
     try:
         with _interruptible():
-            pipeline.start()
-            # what is loaded by now lives until the end: keep the garbage collector from walking it during a turn
-            gc.freeze()
             if HEARS_ENGLISH[brain.language]:
                 view.show(Note(HEARS_ENGLISH[brain.language]))
             setup.start()

@@ -69,6 +69,9 @@ def _segments(arguments: argparse.Namespace, config: Config) -> Iterator[dict[st
     pipeline.observe(Utterance, lambda message: _ended(times, message))
     pipeline.observe(Transcript, lambda message: found.append(message) if message.final and message.text else None)
     pipeline.load()
+    load_words = getattr(transcriber, "load_words", None)
+    if load_words is not None:
+        load_words()
     try:
         while pipeline.step():
             while found:

@@ -1,0 +1,97 @@
+"""How loud the speaker comes back into the microphone, and so whether what is heard can be echo at all.
+
+With headphones nothing comes back, and a canceller that has not yet learnt so would take the user's voice out with the
+echo it expects. Guarantees nothing while the level is not yet known: then the canceller decides.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from core.messages import SAMPLE_RATE_HZ, Samples
+
+FRAME_S = 0.01
+REACH = 60
+"""frames of far end that may still sound in the room, 0.6 s: the reverberation and an unknown delay"""
+LOUD = 5e-3
+"""a far end (root mean square) that tells something about the room"""
+SHORT = 5
+"""frames over which the microphone's level is taken, 50 ms"""
+EVERY = 10
+"""a ratio is noted every 100 ms"""
+KEPT = 40
+ENOUGH = 4
+"""ratios after which the level counts as known: 0.4 s of speech on top of `REACH`"""
+MARGIN = 4.0
+"""12 dB above the usual ratio, no echo is that loud: it varies by some dB with the words"""
+FAINT = 0.1
+"""an echo louder than 20 dB below the speaker is left to the canceller, which has learnt it by then"""
+HOLD = 40
+"""frames for which a voice is taken to go on, 0.4 s"""
+ABSENT = 0.01
+"""an echo 40 dB below the speaker needs no canceller and opens no turn"""
+
+
+class EchoPath:
+    """Call `update` with each 10 ms frame of both ends while the assistant is audible."""
+
+    def __init__(self) -> None:
+        self._far: deque[float] = deque(maxlen=REACH)
+        self._near: deque[float] = deque(maxlen=SHORT)
+        self._ratios: deque[float] = deque(maxlen=KEPT)
+        self._frames = 0
+        self._held = 0
+        self._gain: float | None = None
+
+    @property
+    def gain(self) -> float | None:
+        """Usual level of the microphone relative to the speaker; an upper bound of the echo's. None: not known yet."""
+        return self._gain
+
+    @property
+    def absent(self) -> bool:
+        """No echo that matters comes back: headphones, or a quiet speaker far away."""
+        return self._gain is not None and self._gain < ABSENT
+
+    @property
+    def user_speaks(self) -> bool:
+        """The microphone is far louder than the echo could be, or was a moment ago."""
+        return self._held > 0
+
+    def rest(self) -> None:
+        """The assistant is silent; what is known of the room stays."""
+        self._far.clear()
+        self._near.clear()
+        self._held = 0
+
+    def update(self, near: Samples, far: Samples) -> None:
+        """Take in a frame [160] of each end at 16 kHz."""
+        assert len(near) == len(far) == round(FRAME_S * SAMPLE_RATE_HZ)
+        self._far.append(float(np.mean(np.square(far))))
+        self._near.append(float(np.mean(np.square(near))))
+        self._frames += 1
+        self._held = max(0, self._held - 1)
+        if self._frames % SHORT:
+            return
+        level = float(np.sqrt(np.mean(self._near)))
+        reach = float(np.sqrt(_loudest(self._far)))
+        if self._gain is not None and self._gain < FAINT and level > MARGIN * self._gain * max(reach, LOUD):
+            self._held = HOLD
+        if self._frames % EVERY == 0 and len(self._far) == REACH and _steady(self._far):
+            self._ratios.append(level / reach)
+            if len(self._ratios) >= ENOUGH:
+                self._gain = float(np.median(self._ratios))
+
+
+def _loudest(energies: deque[float]) -> float:
+    """Mean energy of the loudest 50 ms."""
+    values = np.fromiter(energies, float)
+    return float(max(np.mean(values[start : start + SHORT]) for start in range(0, len(values), SHORT)))
+
+
+def _steady(energies: deque[float]) -> bool:
+    """Whether the far end was loud all along `REACH`, in each 0.2 s of it: only then has its echo arrived."""
+    values = np.fromiter(energies, float)
+    return all(np.sqrt(np.mean(part)) > LOUD for part in np.split(values, 3))
