@@ -3,41 +3,75 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Protocol
 
-from core.background import BackgroundInstall, Progress, start_full_install
+from core.background import Progress, start_full_install
 from core.utils.config import Config
 
-TELL_EVERY_S = 15.0
-"""a package that takes longer than this is mentioned again, with how far it is"""
+OFTEN_S = 15.0
+"""between two lines in the first minute: someone who has just begun wants to see that something moves"""
+SELDOM_S = 60.0
+"""and after it: someone is talking"""
+FIRST_S = 60.0
+
+DOING = {
+    "resolving": "working out what is needed",
+    "downloading": "fetching",
+    "building": "building",
+    "installing": "unpacking",
+}
+
+
+class Installation(Protocol):
+    """What is asked of core.background.BackgroundInstall."""
+
+    def progress(self) -> Progress: ...
+
+    def close(self) -> None: ...
 
 
 class FullSetup:
     """Starts the background installation, if there is one to do, and turns its progress into a few lines."""
 
-    def __init__(self, config: Config, offline: bool) -> None:
+    def __init__(
+        self,
+        config: Config,
+        offline: bool,
+        begin: Callable[[bool, bool], Installation | None] = start_full_install,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._wanted = config.setup.full_packages
         self._offline = offline
-        self._install: BackgroundInstall | None = None
-        self._told = ""
-        self._told_at = 0.0
+        self._now_s = now_s
+        self._begin = begin
+        self._install: Installation | None = None
+        self._began_s = 0.0
+        self._told_s: float | None = None
 
     def start(self) -> None:
         """Begin, or do nothing when all is there, not wanted, or offline."""
-        self._install = start_full_install(self._wanted, self._offline)
+        self._install = self._begin(self._wanted, self._offline)
+        self._began_s = self._now_s()
 
     def news(self) -> list[str]:
         """What has not been told yet; usually nothing."""
         if self._install is None:
             return []
+        now_s = self._now_s()
+        pause_s = OFTEN_S if now_s - self._began_s < FIRST_S else SELDOM_S
         progress = self._install.progress()
-        now = time.monotonic()
-        step = f"{progress.state} {progress.package}"
-        if step == self._told and now - self._told_at < TELL_EVERY_S:
-            return []
-        self._told, self._told_at = step, now
         if progress.finished:
             self.stop()
-        return [describe(progress)]
+            return [describe(progress)]
+        if self._told_s is not None and now_s - self._told_s < pause_s:
+            return []
+        first, self._told_s = self._told_s is None, now_s
+        return (
+            ["installing the larger engines' packages in the background; talk meanwhile."]
+            if first
+            else [describe(progress)]
+        )
 
     def stop(self) -> None:
         """End the child; the next start goes on from there."""
@@ -57,6 +91,10 @@ def describe(progress: Progress) -> str:
             return "the larger engines' packages are installed."
         case "next-start":
             return "the larger engines' packages are installed; they are used from the next start."
-    count = f" {progress.done + 1} of {progress.total}" if progress.total else ""
+        case "waiting":
+            return "the larger engines' packages: waiting for another start that installs them"
+    package = f" {progress.package}" if progress.package else ""
+    count = f", package {progress.done} of {progress.total}" if progress.total else ""
     size = f", {progress.bytes_done / 1e6:.0f} of {progress.bytes_total / 1e6:.0f} MB" if progress.bytes_total else ""
-    return f"installing the larger engines in the background: {progress.state} {progress.package}{count}{size}"
+    trouble = f" ({progress.message})" if progress.message else ""
+    return f"the larger engines' packages: {DOING[progress.state]}{package}{count}{size}{trouble}"

@@ -76,8 +76,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             view = open_view(config.view, brain.language, lambda: assistant.listener.level)
             views.append(view)
             watch(view, pipeline)
-            _start(assistant, view)
-            _converse(arguments, config, pipeline, view, brain)
+            _converse(arguments, config, assistant, view, brain)
         finally:
             pipeline.close()
             if assistant.echo_dropped:
@@ -96,16 +95,17 @@ def _start(assistant: Assistant, view: View) -> None:
     gc.freeze()
 
 
-def _converse(arguments: argparse.Namespace, config: Config, pipeline: Pipeline, view: View, brain: Brain) -> None:
+def _converse(arguments: argparse.Namespace, config: Config, assistant: Assistant, view: View, brain: Brain) -> None:
     setup = FullSetup(config, offline=arguments.offline)
     try:
         with _interruptible():
+            _start(assistant, view)
             if HEARS_ENGLISH[brain.language]:
                 view.show(Note(HEARS_ENGLISH[brain.language]))
             setup.start()
             while True:
                 view.refresh()
-                pipeline.wait(DRAW_S)
+                assistant.pipeline.wait(DRAW_S)
                 for text in setup.news():
                     view.show(Note(text))
     except KeyboardInterrupt:
