@@ -30,7 +30,7 @@ _WRITE_EVERY_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where it stands: package `done` of `total` (0: not known), bytes of the file in hand, why it failed."""
+    """Where it stands: package `done` of `total` (0: not known), bytes of the file in hand, what is wrong if it is."""
 
     state: State = "waiting"
     package: str = ""
@@ -141,8 +141,9 @@ def _replace(path: Path, text: str) -> None:
 def _child(parent: int) -> int:
     """The child process: run the installation, at low priority, and keep the progress file current."""
     from core.environment import full
+    from core.environment.failures import SetupError
     from core.environment.own import try_lock
-    from core.environment.pip import SetupError, Step
+    from core.environment.pip import Step
 
     if hasattr(os, "nice"):
         os.nice(15)
@@ -156,12 +157,8 @@ def _child(parent: int) -> int:
         now_s = time.monotonic()
         if now_s - written_s[0] >= _WRITE_EVERY_S:
             written_s[0] = now_s
-            _replace(
-                PROGRESS,
-                json.dumps(
-                    asdict(Progress(step.phase, step.package, step.done, step.total, step.bytes_done, step.bytes_total))
-                ),
-            )
+            count = (step.done, step.total, step.bytes_done, step.bytes_total)
+            _replace(PROGRESS, json.dumps(asdict(Progress(step.phase, step.package, *count, message=step.trouble))))
 
     try:
         at_once = full.run(report, print)

@@ -59,7 +59,7 @@ def prepare(extras: tuple[str, ...] = (), offline: bool = False) -> str:
     """
     inside = inside_own()
     if not inside and os.environ.pop(HANDED_OVER, ""):
-        from core.environment.pip import SetupError
+        from core.environment.failures import SetupError
 
         raise SetupError(f"{OWN_PYTHON} does not start inside {OWN}; delete that folder and start again")
     if not inside and active_environment() and active_satisfies(extras):

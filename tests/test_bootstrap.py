@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import main as entry
-from core.environment import pip, requirements, system_packages, torch_index
+from core.environment import failures, pip, requirements, system_packages, torch_index
 from tests.checkouts import (  # noqa: F401
     BASE_PYTHON,
     PATIENCE_S,
@@ -44,7 +44,8 @@ class TestFirstStart:
         assert first.returncode == 0, first.stderr
         assert first.stdout == f"reached {checkout.venv} 1.0 hello\n"
         assert "[1/1] tiny-one 1.0" in first.stderr
-        assert "Installing 1 packages" in first.stderr
+        assert "First start" in first.stderr
+        assert "Installing 1 package" in first.stderr
 
     def test_exit_code_and_arguments_pass_through(self, ready: Checkout) -> None:
         assert ready.start("seven").returncode == 7
@@ -309,6 +310,28 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
+# What pip 26 said on a fresh Debian 12 behind a proxy whose certificate that machine did not know.
+REFUSED = """
+WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after connection broken by \
+'SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed \
+certificate in certificate chain (_ssl.c:992)'))': /simple/numpy/
+ERROR: Could not find a version that satisfies the requirement numpy>=2.3 (from versions: none)
+ERROR: No matching distribution found for numpy>=2.3
+""".replace("\\\n", "")
+
+
+def test_a_certificate_that_is_not_accepted_is_told_while_it_lasts_and_named_with_its_cure(tmp_path: Path) -> None:
+    (tmp_path / "said").write_text(REFUSED, encoding="utf-8")
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\ncat {tmp_path}/said\nexit 1\n", encoding="utf-8")
+    python.chmod(0o755)
+    steps: list[pip.Step] = []
+    with pytest.raises(failures.InstallError, match="PIP_CERT=") as caught:
+        pip.plan(pip.Pip(python, tmp_path / "work"), ["numpy>=2.3"], steps.append)
+    assert caught.value.kind == "certificate"
+    assert "certificate is not accepted" in steps[-1].trouble
+
+
 class TestActiveEnvironment:
     @pytest.fixture
     def active(self, tmp_path: Path, wheels: Path) -> Path:
@@ -391,12 +414,17 @@ class TestPythonVersion:
         assert "Merline needs Python 3.11, 3.12 or 3.13; this one is 3.8" in result.stderr
 
 
+FETCH = """echo "0 upgraded, 2 newly installed, 0 to remove and 5 not upgraded."
+echo "Get:1 http://deb.debian.org/debian bookworm/main amd64 libportaudio2 amd64 19.6.0-1.2 [65.0 kB]"
+"""
+
+
 class TestSystemPackages:
     @pytest.mark.parametrize(
         ("release", "command"),
         [
-            ("ID=debian\n", "sudo apt-get install -y libportaudio2"),
-            ('ID=linuxmint\nID_LIKE="ubuntu debian"\n', "sudo apt-get install -y libportaudio2"),
+            ("ID=debian\n", "sudo apt-get update && sudo apt-get install -y libportaudio2"),
+            ('ID=linuxmint\nID_LIKE="ubuntu debian"\n', "sudo apt-get update && sudo apt-get install -y libportaudio2"),
             ("ID=fedora\n", "sudo dnf install -y portaudio"),
             ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', "sudo dnf install -y portaudio"),
             ("ID=manjaro\nID_LIKE=arch\n", "sudo pacman -S --noconfirm portaudio"),
@@ -406,14 +434,22 @@ class TestSystemPackages:
         ],
     )
     def test_the_command_for_each_distribution(self, release: str, command: str) -> None:
-        assert system_packages.install_command(system_packages.PORTAUDIO, release).startswith(command)
+        assert system_packages.install_command(system_packages.PORTAUDIO, release=release).startswith(command)
+
+    def test_one_command_for_all_that_is_missing(self) -> None:
+        command = system_packages.install_command(
+            system_packages.VENV, system_packages.PORTAUDIO, release="ID=ubuntu\n"
+        )
+        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        assert command == f"sudo apt-get update && sudo apt-get install -y python{version}-venv libportaudio2"
 
     @pytest.fixture
     def fake_apt(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """A PATH with an apt-get that knows no package before its first `update`, and a sudo that asks nothing."""
         log = tmp_path / "apt.log"
         scripts = {
-            "apt-get": f'echo "$@" >> {log}\ncase "$*" in *update*) exit 0;; esac\ngrep -q update {log}\n',
+            "apt-get": f'echo "$@" >> {log}\ncase "$*" in *update*) exit 0;; esac\n'
+            f'grep -q update {log} || {{ echo "E: Unable to locate package"; exit 100; }}\n{FETCH}',
             "sudo": 'shift\nexec "$@"\n',
         }
         for name, body in scripts.items():
@@ -435,6 +471,14 @@ class TestSystemPackages:
             (False, True),
         ]
         assert "libportaudio2" in said[0]
+        assert "  [1/2] libportaudio2  65.0 kB" in said
+
+    def test_says_why_apt_could_not(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake_apt: Path) -> None:
+        script = tmp_path / "apt-get"
+        script.write_text("#!/bin/sh\necho 'E: Could not get lock'\nexit 100\n", encoding="utf-8")
+        said: list[str] = []
+        assert not system_packages.provide(system_packages.PORTAUDIO, said.append)
+        assert said[-1].endswith("apt-get could not: Could not get lock")
 
     def test_does_nothing_without_apt(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
@@ -449,7 +493,8 @@ class TestSystemPackages:
             [BASE_PYTHON, "-c", driver], cwd=checkout.folder, env=checkout.environ(), capture_output=True, text=True
         )
         assert result.returncode == 1
-        assert "venv module is missing" in result.stderr
+        assert "venv module" in result.stderr
+        assert f"python{sys.version_info[0]}.{sys.version_info[1]}-venv" in result.stderr
         assert not checkout.venv.exists()
 
 

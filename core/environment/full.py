@@ -14,17 +14,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 
+from core.environment.failures import InstallError, SetupError
 from core.environment.own import OWN, OWN_PYTHON, PYPROJECT, ROOT, STAGED, STATE, Stamp, setup_lock, site_packages
 from core.environment.pip import (
     BYTE_COUNTING_PIP,
-    InstallError,
     Package,
     Pip,
-    SetupError,
     Step,
     install,
     normalise,
@@ -129,7 +128,7 @@ def _stage(pip: Pip, packages: Sequence[Package], report: Callable[[Step], None]
         before = len(packages) - len(missing) + first
 
         def shift(step: Step, before: int = before) -> None:
-            report(Step(step.phase, step.package, before + step.done, len(packages), step.bytes_done, step.bytes_total))
+            report(replace(step, done=before + step.done, total=len(packages)))
 
         install(pip, missing[first : first + BATCH], shift, _staged_packages(), options)
 

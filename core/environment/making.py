@@ -14,6 +14,7 @@ import sys
 from dataclasses import replace
 
 from core.environment import system_packages
+from core.environment.failures import InstallError, SetupError, explain_failure
 from core.environment.own import (
     OWN,
     OWN_PYTHON,
@@ -31,10 +32,7 @@ from core.environment.own import (
 )
 from core.environment.pip import (
     BYTE_COUNTING_PIP,
-    InstallError,
     Pip,
-    SetupError,
-    explain_failure,
     install,
     persist,
     plan,
@@ -61,6 +59,8 @@ def make(extras: tuple[str, ...], offline: bool) -> None:
             if offline and not complete:
                 raise SetupError(f"{OWN} is not complete, and --offline forbids fetching; start once without it")
             _check_room(declared, [group for group in groups if group not in before.groups])
+            if not before.groups:
+                _announce(view, declared)
             pip_version = _ensure_venv(view, offline)
             if STAGED.exists():
                 from core.environment.full import apply_staged
@@ -83,6 +83,11 @@ def make(extras: tuple[str, ...], offline: bool) -> None:
         raise SetupError(_explain(error)) from error
     finally:
         view.close()
+
+
+def _announce(view: SetupView, declared: Declared) -> None:
+    size = f", about {declared.fetch_mb['default']} MB" if "default" in declared.fetch_mb else ""
+    view.tell(f"First start: installing what Merline needs into {OWN}{size}. Later starts skip this.")
 
 
 def _check_room(declared: Declared, groups: list[str]) -> None:
@@ -150,9 +155,12 @@ def _require_ensurepip(view: SetupView, offline: bool) -> None:
         importlib.invalidate_caches()
         if importlib.util.find_spec("ensurepip"):
             return
+    needs = [system_packages.VENV]
+    if system_packages.portaudio_missing():
+        needs.append(system_packages.PORTAUDIO)  # asked for now, so that whoever may install is asked once
+    missing, verb = " and ".join(need.what for need in needs), "are" if len(needs) > 1 else "is"
     raise SetupError(
-        f"{system_packages.VENV.what} is missing. Run this, then start again: "
-        f"{system_packages.install_command(system_packages.VENV)}"
+        f"{missing} {verb} missing. Run this, then start again:\n  {system_packages.install_command(*needs)}"
     )
 
 

@@ -9,9 +9,7 @@ import json
 import os
 import queue
 import re
-import shutil
 import subprocess
-import sys
 import threading
 import time
 import urllib.parse
@@ -22,26 +20,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from core.utils.errors import MerlineError
+from core.environment.failures import InstallError, certificate_refused, explain_failure
 
 Phase = Literal["resolving", "downloading", "building", "installing"]
-FailureKind = Literal["network", "disk", "conflict", "other"]
 
 PAUSES_S = (1.0, 4.0)  # between the attempts after a cut network; pip itself retries each file as well
 _TICK_S = 0.25
 BYTE_COUNTING_PIP = (24, 1)  # the first to know `--progress-bar raw`
-
-
-class SetupError(MerlineError):
-    """The environment could not be made; the text says what, why, and the cure."""
-
-
-class InstallError(SetupError):
-    """pip failed; `kind` says whether trying again can help."""
-
-    def __init__(self, text: str, kind: FailureKind) -> None:
-        super().__init__(text)
-        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +40,10 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where an installation stands: package `done` of `total` (0: not known yet), bytes of the file in hand."""
+    """Where an installation stands: package `done` of `total` (0: not known yet), bytes of the file in hand.
+
+    `trouble` says why it does not get on, while it does not.
+    """
 
     phase: Phase
     package: str
@@ -63,6 +51,7 @@ class Step:
     total: int
     bytes_done: int = 0
     bytes_total: int = 0
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,47 +140,6 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-_NETWORK = re.compile(
-    r"NewConnectionError|ConnectTimeout|ReadTimeout|Connection(?:Reset|Refused|Aborted)?Error|Connection broken"
-    r"|timed out|name resolution|Network is unreachable|IncompleteRead|incomplete-download"
-    r"|IncompleteDownload|ProxyError|SSLError|ProtocolError|Max retries exceeded|5\d\d Server Error"
-    r"|located at .+ is invalid|BadZipFile|DO NOT MATCH THE HASHES",  # a cut file, as older pips see it
-    re.IGNORECASE,
-)
-_NOTHING = re.compile(r"satisfies the requirement (\S+).*\(from versions: none\)")
-_CONFLICT = re.compile(r"ResolutionImpossible|conflicting dependencies|No matching distribution found", re.IGNORECASE)
-
-
-def explain_failure(output: str, environment: Path, work: Path) -> InstallError:
-    """Plain English for what pip said: the disk, the network, a conflict, else pip's own words."""
-    log = work / "pip.log"
-    errors = [line.strip() for line in output.splitlines() if line.startswith("ERROR:") or "error:" in line[:12]]
-    said = " ".join(errors[-2:]) or (output.strip().splitlines() or ["pip gave no reason"])[-1]
-    if "Errno 28" in output or "No space left on device" in output:
-        free_mb = shutil.disk_usage(environment if environment.exists() else work.parent).free // 10**6
-        text = (
-            f"The disk is full: {free_mb} MB are free where {environment.parent} is. "
-            "Make room and start again; what is installed already is kept."
-        )
-        return InstallError(text, "disk")
-    if _NETWORK.search(output):
-        text = (
-            "The packages could not be fetched: the package index cannot be reached, or the connection was cut. "
-            "Check the network (and the proxy, if there is one) and start again; it goes on where it stopped. "
-            f"Details: {log}"
-        )
-        return InstallError(text, "network")
-    if unknown := _NOTHING.search(output):
-        text = (
-            f"The package index has nothing for {unknown[1]}: it cannot be reached, or has no build for Python "
-            f"{sys.version_info[0]}.{sys.version_info[1]} on this machine. Check the network. Details: {log}"
-        )
-        return InstallError(text, "conflict")
-    if _CONFLICT.search(output):
-        return InstallError(f"No set of packages fits together here: {said} Details: {log}", "conflict")
-    return InstallError(f"pip failed: {said} Details: {log}", "other")
-
-
 def persist(attempt: Callable[[], None], tell: Callable[[str], None]) -> None:
     """Run `attempt`, and again after a pause when the network was what failed. Raises the last InstallError."""
     for pause_s in PAUSES_S:
@@ -246,6 +194,7 @@ _COLLECTING = re.compile(r"^\s*Collecting ([A-Za-z0-9._-]+)")
 _ARCHIVE = re.compile(r"^\s*(?:Downloading|Using cached|Processing) (\S+)(?: \(([\d.]+) ?([kMG]?B)\))?")
 _PROGRESS = re.compile(r"^Progress (\d+) of (\d+)")
 _BUILDING = re.compile(r"^\s*Building wheel for (\S+)")
+_RETRYING = re.compile(r"^\s*WARNING: Retrying ")
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
@@ -262,6 +211,9 @@ class _OutputReader:
     def line(self, text: str) -> None:
         if found := _PROGRESS.match(text):
             self._tell(bytes_done=int(found[1]), bytes_total=int(found[2]))
+        elif _RETRYING.match(text):
+            cut = "the index's certificate is not accepted" if certificate_refused(text) else "the connection was cut"
+            self._tell(trouble=f"{cut}; trying again")
         elif found := _BUILDING.match(text):
             self._tell(phase="building", package=self._label(found[1]))
         elif text.startswith("Installing collected packages"):
@@ -291,5 +243,5 @@ class _OutputReader:
         return f"{package.name} {package.version}" if package else name
 
     def _tell(self, **changes: object) -> None:
-        self._step = replace(self._step, **changes)  # type: ignore[arg-type]
+        self._step = replace(self._step, **({"trouble": ""} | changes))  # type: ignore[arg-type]
         self._report(self._step)

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 
-from core.environment.pip import SetupError, normalise
+from core.environment.failures import SetupError
+from core.environment.pip import normalise
 
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;)]*)\)?\s*(?:;.*)?$")
 _CLAUSE = re.compile(r"^\s*(===|==|>=|<=|~=|!=|<|>)\s*([^\s,]+)\s*$")
@@ -27,11 +28,12 @@ _VERSION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """pyproject.toml's requirements: the default list, the extras, and the disk room each asks for in megabytes."""
+    """pyproject.toml's requirements: the default list and the extras, with the megabytes to fetch and on the disk."""
 
     default: tuple[str, ...]
     extras: dict[str, tuple[str, ...]]
     disk_mb: dict[str, int]
+    fetch_mb: dict[str, int]
 
     def requirements(self, group: str) -> tuple[str, ...]:
         """The list of `group`: "default" or an extra's name. Raises SetupError for another."""
@@ -54,10 +56,12 @@ def read_declared(pyproject: Path) -> Declared:
         with pyproject.open("rb") as file:
             content = tomllib.load(file)
         project = content["project"]
+        sizes = content.get("tool", {}).get("merline", {})
         return Declared(
             tuple(project["dependencies"]),
             {name: tuple(names) for name, names in project.get("optional-dependencies", {}).items()},
-            dict(content.get("tool", {}).get("merline", {}).get("disk-mb", {})),
+            dict(sizes.get("disk-mb", {})),
+            dict(sizes.get("fetch-mb", {})),
         )
     except FileNotFoundError:
         raise SetupError(

@@ -1,13 +1,14 @@
 """What Merline needs from the system's own package manager: PortAudio's library, and Python's venv on Debian.
 
-Standard library only. Installs with apt-get where it may without asking (root, or sudo without a password); elsewhere
-it says the exact command. A missing PortAudio never stops a start.
+Standard library only. Installs with apt-get where it may without asking (root, or sudo without a password), saying what
+and how much; elsewhere it says the exact command. A missing PortAudio never stops a start.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Tell = Callable[[str], None]
+_LOCK_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ VENV = Need(
 )
 
 _COMMANDS = {
-    "apt": "apt-get install -y {}",
+    # a fresh machine has no package lists, and old lists name files that are gone
+    "apt": "apt-get update && sudo apt-get install -y {}",
     "dnf": "dnf install -y {}",
     "pacman": "pacman -S --noconfirm {}",
     "zypper": "zypper install -y {}",
@@ -70,13 +73,14 @@ def package_manager(release: str) -> str | None:
     return next((_FAMILIES[name] for name in names if name in _FAMILIES), None)
 
 
-def install_command(need: Need, release: str | None = None) -> str:
-    """The exact command that brings `need` on this system (or on the one whose /etc/os-release is given)."""
+def install_command(*needs: Need, release: str | None = None) -> str:
+    """The exact command that brings all of `needs` on this system (or on the one whose /etc/os-release is given)."""
     manager = package_manager(_release() if release is None else release)
     if manager is None:
-        return f"install {need.what} ({need.apt} on Debian) with this system's package manager"
-    package: str = getattr(need, manager)
-    return "sudo " + _COMMANDS[manager].format(package)
+        named = " and ".join(f"{need.what} ({need.apt} on Debian)" for need in needs)
+        return f"install {named} with this system's package manager"
+    packages: list[str] = [getattr(need, manager) for need in needs]
+    return "sudo " + _COMMANDS[manager].format(" ".join(packages))
 
 
 def portaudio_missing() -> bool:
@@ -95,16 +99,49 @@ def provide(need: Need, tell: Tell) -> bool:
     prefix = _privilege()
     if prefix is None:
         return False
-    install = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=60"]
-    install += ["install", "-y", "-q", "--no-install-recommends", need.apt]
+    apt = [*prefix, "env", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]
+    apt += ["-o", f"DPkg::Lock::Timeout={_LOCK_TIMEOUT_S}"]
+    install = [*apt, "install", "-y", "--no-install-recommends", need.apt]
     tell(f"Installing {need.what} ({need.apt}) with apt-get ...")
-    refresh = [*prefix, "apt-get", "-q", "update"]
-    for commands in ([install], [refresh, install]):  # a fresh image has no package lists yet
-        results = [subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True) for command in commands]
-        if results[-1].returncode == 0:
-            tell(f"  {need.apt} is in.")
-            return True
-    return False
+    if _run_apt(install, tell):
+        tell("  the package lists are missing or old; refreshing them ...")  # a fresh image has none yet
+        _run_apt([*apt, "update"], lambda text: None)
+        if reason := _run_apt(install, tell):
+            tell(f"  apt-get could not: {reason}")
+            return False
+    tell(f"  {need.apt} is in.")
+    return True
+
+
+_COUNTS = re.compile(r"^(\d+) upgraded, (\d+) newly installed")
+_FETCHING = re.compile(r"^Get:(\d+) \S+ \S+ \S+ (\S+) .*\[([^\]]+)\]$")
+_LOCKED = re.compile(r"^Waiting for cache lock")
+
+
+def _run_apt(command: list[str], tell: Tell) -> str:
+    """Run apt-get, telling what it fetches; "" when it succeeds, else its own reason."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    total, waiting, reason = 0, False, "it gave no reason"
+    with process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if found := _COUNTS.match(line):
+                total = int(found[1]) + int(found[2])
+            elif found := _FETCHING.match(line):
+                tell(f"  [{int(found[1]):{len(str(total))}}/{total}] {found[2]}  {found[3]}")
+            elif _LOCKED.match(line) and not waiting:
+                waiting = True
+                tell(f"  another program is installing packages; waiting for it, {_LOCK_TIMEOUT_S} s at most ...")
+            elif line.startswith("E: "):
+                reason = line[3:].strip()
+    return reason if process.returncode else ""
 
 
 def provide_portaudio(tell: Tell) -> None:

@@ -37,9 +37,10 @@ class SetupView:
         """The list is known: say how many, and how large as far as that is known before fetching."""
         self._count = len(packages)
         self._sizes.clear()  # some indexes make pip fetch whole files to work out what is needed; they count once
-        total_mb = sum(package.size_bytes for package in packages) / 1e6
+        total = sum(package.size_bytes for package in packages)
         all_known = all(package.size_bytes for package in packages)  # a registry tells a size only as it sends the file
-        self.tell(f"Installing {len(packages)} packages" + (f", {total_mb:.0f} MB:" if all_known else ":"))
+        count = f"{len(packages)} package{'s' * (len(packages) != 1)}"
+        self.tell(f"Installing {count}" + (f", {readable(total)}:" if all_known else ":"))
 
     def step(self, step: Step) -> None:
         """Show where the installation stands."""
@@ -61,8 +62,8 @@ class SetupView:
     def finish(self) -> None:
         """All is in: one line with the number, the size fetched and the time."""
         if self._count:
-            total_mb = sum(self._sizes.values()) / 1e6
-            self.tell(f"{self._count} packages, {total_mb:.0f} MB, in {time.monotonic() - self._begun_s:.0f} s.")
+            took_s = time.monotonic() - self._begun_s
+            self.tell(f"Installed, {readable(sum(self._sizes.values()))} fetched. All of it took {took_s:.0f} s.")
 
     def close(self) -> None:
         """Leave the terminal's line clean."""
@@ -85,16 +86,25 @@ class SetupView:
 
 def _text(step: Step, whole: bool = False) -> str:
     """`whole`: the file is here, so its size alone is worth showing."""
+    trouble = f"  ({step.trouble})" if step.trouble else ""
     if step.phase == "resolving":
         size = f", {_size(step)}" if step.bytes_total else ""
-        return f"  working out what is needed: {step.package} ({step.done} looked at{size})"
+        where = f": {step.package} ({step.done} looked at{size})" if step.package else " ..."
+        return f"  working out what is needed{where}{trouble}"
     if step.phase == "installing":
         return f"  unpacking: {step.done} of {step.total} packages"
-    size = f"  {step.bytes_total / 1e6:.1f} MB" if whole or not step.bytes_done else f"  {_size(step)}"
+    size = f"  {readable(step.bytes_total)}" if whole or not step.bytes_done else f"  {_size(step)}"
     verb = "building " if step.phase == "building" else ""
     width = len(str(step.total))
-    return f"  [{step.done:{width}}/{step.total}] {verb}{step.package}" + (size if step.bytes_total else "")
+    return f"  [{step.done:{width}}/{step.total}] {verb}{step.package}" + (size if step.bytes_total else "") + trouble
 
 
 def _size(step: Step) -> str:
     return f"{step.bytes_done / 1e6:.1f} of {step.bytes_total / 1e6:.1f} MB"
+
+
+def readable(size_bytes: int) -> str:
+    """A size for people: "33 kB", "5.0 MB", "183 MB"."""
+    if size_bytes < 100_000:
+        return f"{size_bytes / 1e3:.0f} kB"
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes < 100_000_000 else f"{size_bytes / 1e6:.0f} MB"
