@@ -100,8 +100,9 @@ def run_pip(pip: Pip, arguments: Sequence[str], on_line: Callable[[str], None], 
 
     def read() -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            lines.put(line.rstrip("\n"))
+        with process.stdout as said:
+            for line in said:
+                lines.put(line.rstrip("\n"))
         lines.put(None)
 
     threading.Thread(target=read, name="pip output", daemon=True).start()
