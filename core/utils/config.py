@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from core.utils.errors import ConfigError
 
@@ -59,6 +59,12 @@ class EchoConfig(Section):
     guard: bool = True
     tail_ms: Milliseconds = 400
     noise_suppression: bool = False
+
+    @field_validator("canceller", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        """YAML reads a bare `off` as false."""
+        return "off" if value is False else value
 
 
 class SttConfig(Section):

@@ -87,6 +87,10 @@ def test_settings_from_the_command_line_win(tmp_path: Path):
     assert (config.vad.threshold, config.audio.input_device, config.language) == (0.7, 2, "fr")
 
 
+def test_a_bare_off_means_off():
+    assert load_config(None, ["echo.canceller=off"]).echo.canceller == "off"
+
+
 @pytest.mark.parametrize("setting", ["vad.threshold", "=3", "language.x=1"])
 def test_a_setting_of_the_wrong_form_is_named(setting: str):
     with pytest.raises(ConfigError, match="--set"):
