@@ -14,6 +14,7 @@ OFTEN_S = 15.0
 SELDOM_S = 60.0
 """and after it: someone is talking"""
 FIRST_S = 60.0
+WORTH_A_NUMBER_BYTES = 1_000_000
 
 DOING = {
     "resolving": "working out what is needed",
@@ -93,8 +94,14 @@ def describe(progress: Progress) -> str:
             return "the larger engines' packages are installed; they are used from the next start."
         case "waiting":
             return "the larger engines' packages: waiting for another start that installs them"
+    if progress.state == "resolving":
+        return f"the larger engines' packages: {DOING[progress.state]}{_trouble(progress)}"
     package = f" {progress.package}" if progress.package else ""
     count = f", package {progress.done} of {progress.total}" if progress.total else ""
-    size = f", {progress.bytes_done / 1e6:.0f} of {progress.bytes_total / 1e6:.0f} MB" if progress.bytes_total else ""
-    trouble = f" ({progress.message})" if progress.message else ""
-    return f"the larger engines' packages: {DOING[progress.state]}{package}{count}{size}{trouble}"
+    megabytes = f", {progress.bytes_done / 1e6:.0f} of {progress.bytes_total / 1e6:.0f} MB"
+    size = megabytes if progress.bytes_total >= WORTH_A_NUMBER_BYTES else ""
+    return f"the larger engines' packages: {DOING[progress.state]}{package}{count}{size}{_trouble(progress)}"
+
+
+def _trouble(progress: Progress) -> str:
+    return f" ({progress.message})" if progress.message else ""
