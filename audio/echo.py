@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from typing import Any, Protocol
 
 import numpy as np
 
 from audio.delay import WINDOW, DelayTracker
 from audio.echo_path import EchoPath
-from audio.far_end import FarEnd, FarEndTimeline
+from audio.far_end import FarEnd, FarEndTimeline, Played
 from core.messages import SAMPLE_RATE_HZ, Samples
 from core.utils.config import EchoConfig
 from core.utils.errors import MissingDependencyError
@@ -30,6 +31,11 @@ LEAD_S = 0.04
 WANTED_S = (0.005, 0.2)
 """range of the delay that AEC3 is to see; outside it, the reference is moved"""
 AIM_S = 0.04
+SPARE_S = 0.01
+SLACK_BLOCKS = 50
+FEWEST_BLOCKS = 5
+LATE_SHARE = 0.2
+"""of the blocks may come too late: a hiccup must not move the reference, a rule must"""
 REST_S = 2.0
 """how long after the last audible sound the canceller works on"""
 MEASURE_FRAMES = 100
@@ -81,7 +87,9 @@ class EchoCanceller:
         self._failed = config.canceller == "off"
         self._working = False
         self._delayed: Samples = np.zeros(CANCELLER_DELAY, np.float32)
-        self._offset = 0
+        self._offset = round(LEAD_S * SAMPLE_RATE_HZ)
+        self._slack: deque[int] = deque(maxlen=SLACK_BLOCKS)
+        """samples by which the last blocks came before the capture reached them"""
         self._tracker = DelayTracker()
         self.path = EchoPath()
         self._bypassed = False
@@ -125,6 +133,8 @@ class EchoCanceller:
         """Take in what the speaker has played since the last call."""
         while (played := self._far_end.take()) is not None:
             self._timeline.add(played)
+            if self._working:
+                self._note_slack(played)
 
     def process(self, near: Samples, captured_at: float) -> Samples:
         """One frame [160] at 16 kHz in, one out, `CANCELLER_DELAY` samples later."""
@@ -169,15 +179,44 @@ class EchoCanceller:
         return self._canceller.process(near, far, round(1000 * min(max(seen_s, 0.0), 0.5)))
 
     def _align(self, captured_at: float) -> None:
-        """Choose which far-end sample goes with the capture now: the reference has to precede its echo."""
+        """Choose which far-end sample goes with the capture now."""
         self._next_capture = round(captured_at * SAMPLE_RATE_HZ)
         self._near = np.zeros(0, np.float32)
+        self._set_offset()
+
+    def _set_offset(self) -> None:
+        """The reference has to precede its echo, and to have been handed over by the time it is read."""
         delay_s = self._tracker.delay_s
+        offset = self._offset
         if delay_s is None:
-            self._offset = round(LEAD_S * SAMPLE_RATE_HZ)
-        elif not WANTED_S[0] <= delay_s + self._offset / SAMPLE_RATE_HZ <= WANTED_S[1]:
-            self._offset = round((AIM_S - delay_s) * SAMPLE_RATE_HZ)
-            logger.debug("echo reference moved to %.0f ms ahead of the capture", 1000 * self._offset / SAMPLE_RATE_HZ)
+            offset = round(LEAD_S * SAMPLE_RATE_HZ)
+        elif not WANTED_S[0] <= delay_s + offset / SAMPLE_RATE_HZ <= WANTED_S[1]:
+            offset = round((AIM_S - delay_s) * SAMPLE_RATE_HZ)
+        slack = self._usual_slack()
+        if slack is not None:
+            offset = min(offset, slack - round(SPARE_S * SAMPLE_RATE_HZ))
+        if delay_s is not None:
+            offset = max(offset, round((WANTED_S[0] - delay_s) * SAMPLE_RATE_HZ))
+        if offset != self._offset:
+            logger.debug("echo reference moved to %.0f ms ahead of the capture", 1000 * offset / SAMPLE_RATE_HZ)
+            self._offset = offset
+
+    def _note_slack(self, played: Played) -> None:
+        """How far ahead of the capture a block was handed over; when most come too late, the reference is moved.
+
+        Where the stated times are right, an echo is captured only after its block was handed over, so that waiting
+        for the block does not let the echo precede it.
+        """
+        self._slack.append(round(played.leaves_at * SAMPLE_RATE_HZ) - self._next_capture)
+        slack = self._usual_slack()
+        if slack is not None and slack < self._offset:
+            self._set_offset()
+
+    def _usual_slack(self) -> int | None:
+        """The slack that all but a few blocks have; None before enough have come."""
+        if len(self._slack) < FEWEST_BLOCKS:
+            return None
+        return sorted(self._slack)[int(LATE_SHARE * len(self._slack))]
 
     def _track(self, near: Samples) -> None:
         """Measure the delay once a second while the assistant speaks."""

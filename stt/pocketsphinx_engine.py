@@ -33,6 +33,9 @@ PHONES = (
 # fmt: on
 OPEN_PREFIX = "_"
 """Begins the words of an open slot: `_AH` is the phone AH heard there."""
+PIECE_BYTES = 640
+"""20 ms of 16-bit sound at 16 kHz: pocketsphinx holds the interpreter's lock while it decodes, and the sound devices'
+callbacks must not wait for it longer than a few milliseconds"""
 FRAME_S = 0.01
 """pocketsphinx's feature frame"""
 _SCORE_SCALE = 1024.0
@@ -128,7 +131,8 @@ class SphinxDecoder:
             return
         pcm = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
         try:
-            self._decoder.process_raw(pcm, False, False)
+            for start in range(0, len(pcm), PIECE_BYTES):
+                self._decoder.process_raw(pcm[start : start + PIECE_BYTES], False, False)
         except RuntimeError as error:
             raise InferenceError(f"pocketsphinx failed on {len(samples)} samples: {error}") from error
 
