@@ -1,0 +1,97 @@
+"""How long until it listens, how much memory that takes, and what listening to silence costs.
+
+Needs PulseAudio and PortAudio. PortAudio itself polls ALSA's pulse plugin: the cost of a bare input stream with an
+empty callback is measured beside it in the same run, and only what is above it is Merline's.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from benchmarks.figures import Figure
+from core.utils.errors import AudioDeviceError
+from tests.integration.program import Program
+from tests.integration.sound_card import SoundCard, missing_parts
+
+STARTS = 5
+IDLE_S = 20.0
+BARE = """
+import time, sounddevice
+block = dict(channels=1, blocksize=320, latency=0.02, dtype="float32")
+out = dict(channels=1, blocksize=882, latency=0.06, dtype="float32")
+with sounddevice.InputStream(samplerate=16000, callback=lambda *a: None, **block), \\
+        sounddevice.OutputStream(samplerate=44100, callback=lambda o, *a: o.fill(0), **out):
+    print("ready", flush=True)
+    time.sleep(1000)
+"""
+
+
+def run() -> list[Figure]:
+    """Start-up time and memory (median of five starts), and CPU while nobody speaks."""
+    missing = missing_parts()
+    if missing:
+        raise AudioDeviceError(f"bench start needs a virtual sound card; missing: {', '.join(missing)}")
+    card = SoundCard()
+    card.start()
+    try:
+        starts = sorted(_start(card) for _ in range(STARTS))
+        resident, idle = _idle(card)
+        bare = _bare(card)
+    finally:
+        card.stop()
+    return [
+        Figure("from main.py to listening, median of 5", starts[STARTS // 2], "s", "lower", target=2.0),
+        Figure("resident once all is loaded", resident, "MB", "lower", target=250.0),
+        Figure("CPU while nobody speaks, all of it", 100 * idle, "% core", "lower", baseline=round(100 * bare, 2)),
+        Figure("CPU while nobody speaks, above a bare stream", 100 * (idle - bare), "% core", "lower", target=4.0),
+    ]
+
+
+def _start(card: SoundCard) -> float:
+    with tempfile.TemporaryDirectory() as home:
+        began = time.monotonic()
+        with Program(Path(home), ["talk", "--offline"], card.variables) as program:
+            program.wait_for(r"^\[listening", 60)
+            took = time.monotonic() - began
+            program.interrupt(30)
+    return took
+
+
+def _idle(card: SoundCard) -> tuple[float, float]:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        Program(Path(home), ["talk", "--offline"], card.variables) as program,
+    ):
+        program.wait_for(r"^\[listening", 60)
+        time.sleep(5.0)
+        process = psutil.Process(program.process.pid)
+        resident = process.memory_info().rss / 1e6
+        share = _cpu(process)
+        program.interrupt()
+    return resident, share
+
+
+def _bare(card: SoundCard) -> float:
+    bare = subprocess.Popen([sys.executable, "-c", BARE], env=card.environment, stdout=subprocess.PIPE)
+    try:
+        assert bare.stdout is not None
+        bare.stdout.readline()
+        time.sleep(2.0)
+        return _cpu(psutil.Process(bare.pid))
+    finally:
+        bare.kill()
+        bare.communicate()
+
+
+def _cpu(process: psutil.Process) -> float:
+    """Share of one core over `IDLE_S`."""
+    before = process.cpu_times()
+    time.sleep(IDLE_S)
+    after = process.cpu_times()
+    return (after.user + after.system - before.user - before.system) / IDLE_S

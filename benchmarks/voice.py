@@ -1,0 +1,72 @@
+"""How long a person waits for an answer: the real program on the virtual sound card, asked twenty questions aloud.
+
+From the last voiced sample of the question to the first voiced sample of the answer, both on the card's clock. Needs
+PulseAudio, PortAudio and flite; the voice and the wordings are none that a threshold was tuned on.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.figures import Figure
+from core.utils.errors import AudioDeviceError
+from tests.integration.program import Program
+from tests.integration.sound_card import SoundCard, missing_parts, spoken
+
+QUESTIONS = (
+    "what time is it",
+    "what is three times four",
+    "what day is it today",
+    "set a timer for twenty minutes",
+    "cancel the timer",
+)
+TURNS = 20
+VOICE = "awb"
+VOICED = 1e-2
+STAGES = ("endpoint", "stt", "first_token", "first_audio")
+
+
+def run() -> list[Figure]:
+    """Median and 95th percentile of the wait, and the share of each stage."""
+    missing = missing_parts()
+    if missing:
+        raise AudioDeviceError(f"bench voice needs a virtual sound card; missing: {', '.join(missing)}")
+    card = SoundCard()
+    card.start()
+    try:
+        waits, stages = _converse(card)
+        late = card.room.late_blocks
+    finally:
+        card.stop()
+    if late:
+        print(f"the virtual sound card was late by {late} blocks of 10 ms: the machine is busy", file=sys.stderr)
+    total = sum(stages.values())
+    return [
+        Figure("voice to voice, median of 20 turns", statistics.median(waits), "s", "lower", target=0.6),
+        Figure("voice to voice, 95th percentile", sorted(waits)[round(0.95 * (len(waits) - 1))], "s", "lower"),
+        *(
+            Figure(f"share of {name} in what the program measures", stages[name] / total, "", "lower")
+            for name in STAGES
+        ),
+    ]
+
+
+def _converse(card: SoundCard) -> tuple[list[float], dict[str, float]]:
+    waits: list[float] = []
+    stages = dict.fromkeys(STAGES, 0.0)
+    with tempfile.TemporaryDirectory() as home, Program(Path(home), ["talk", "--offline"], card.variables) as program:
+        program.wait_for(r"^\[listening", 60)
+        for turn in range(TURNS):
+            card.wait_for_silence(10, quiet_s=0.7)
+            said = card.say(spoken(QUESTIONS[turn % len(QUESTIONS)], VOICE, "flite"))
+            waits.append(card.wait_for_sound(15, since=said.ends, level=VOICED) - said.ends)
+            line = program.wait_for(r"turn \d+: (.*) ms$", 30).group(1)
+            for name, value in re.findall(r"(\w+) (\d+)", line):
+                if name in stages:
+                    stages[name] += float(value)
+        program.interrupt()
+    return waits, stages
