@@ -73,7 +73,12 @@ class _Utterance:
 
 
 class Transcriber:
-    """SpeechStarted, SpeechChunk, Utterance in; Transcript out. Loads the n-gram model on a short-lived thread."""
+    """SpeechStarted, SpeechChunk, Utterance in; Transcript out.
+
+    Only commands are understood until `load_words` has been called and its short-lived thread is done.
+    """
+
+    engine_name = "pocketsphinx"
 
     def __init__(
         self,
@@ -88,25 +93,30 @@ class Transcriber:
         self._guard = guard
         self._grammar: SphinxDecoder | None = None
         self._words: SphinxDecoder | None = None
-        self._words_error: ModelLoadError | None = None
-        self._words_ready = threading.Event()
+        self._loading: threading.Thread | None = None
         self._heard: _Utterance | None = None
 
-    @property
-    def words_ready(self) -> bool:
-        """Whether the n-gram model is loaded."""
-        return self._words_ready.is_set()
-
     def load(self) -> None:
-        """Compile the grammar and begin to load the n-gram model. Raises ModelError."""
+        """Compile the grammar. Raises ModelLoadError."""
         lexicon = pronunciations(template_words(self._intents) | NUMBER_WORDS)
         grammar = compile_grammar(self._intents, lexicon.__contains__)
         self._grammar = grammar_decoder(grammar, lexicon, self._config.open_weight)
-        threading.Thread(target=self._load_words, name="merline-words", daemon=True).start()
+
+    def load_words(self) -> None:
+        """Begin to load the n-gram model, on a thread of its own; an utterance that ends meanwhile waits for it."""
+        if self._loading is None:
+            self._loading = threading.Thread(target=self._load_words, name="merline-words", daemon=True)
+            self._loading.start()
+
+    def wait_for_words(self, timeout_s: float = WORDS_WAIT_S) -> bool:
+        """Whether the n-gram model is loaded, after waiting for it at most so long if that has begun."""
+        if self._loading is not None:
+            self._loading.join(timeout_s)
+        return self._words is not None
 
     def close(self) -> None:
         """Give the decoders back."""
-        self._words_ready.wait(WORDS_WAIT_S)
+        self.wait_for_words()
         self._grammar = self._words = self._heard = None
 
     def process(self, message: SpeechStarted | SpeechChunk | Utterance) -> Iterator[TranscriberMessage]:
@@ -123,9 +133,7 @@ class Transcriber:
         try:
             self._words = word_decoder()
         except ModelLoadError as error:
-            self._words_error = error
             logger.error("only commands will be understood: %s", error)
-        self._words_ready.set()
 
     def _begin(self, turn: int, revision: int) -> None:
         if self._heard is not None and self._heard.turn == turn and revision > 0:
@@ -134,7 +142,7 @@ class Transcriber:
         assert self._grammar is not None, "load() comes first"
         self._heard = _Utterance(turn)
         self._grammar.start()
-        if self._words_ready.is_set() and self._words is not None:
+        if self._words is not None:
             self._words.start()
 
     def _listen(self, message: SpeechChunk) -> Iterator[TranscriberMessage]:
@@ -169,7 +177,7 @@ class Transcriber:
 
     def _feed_words(self, heard: _Utterance) -> None:
         """Give the n-gram decoder what it has not had, if it is loaded."""
-        if not self._words_ready.is_set() or self._words is None:
+        if self._words is None:
             return
         if heard.words_fed == 0:
             self._words.start()
@@ -187,7 +195,7 @@ class Transcriber:
             self._feed(heard, message.samples)
         answer = heard.answer
         if answer is None or answer.revision != message.revision:
-            self._words_ready.wait(WORDS_WAIT_S)
+            self.wait_for_words()
             self._feed_words(heard)
             understood = self._decide(heard, ended=True)
             answer = heard.answer = self._transcript(message.turn, message.revision, understood, final=False)
@@ -196,8 +204,9 @@ class Transcriber:
             if self._words is not None:
                 self._words.abandon()
         if answer.text and message.echo_suspected and self._guard is not None and self._guard.is_echo(answer.text):
-            logger.info("turn %d dropped: the assistant heard itself say %r", message.turn, answer.text)
-            yield EchoDropped(message.turn, answer.text)
+            if message.final:
+                logger.info("turn %d dropped: the assistant heard itself say %r", message.turn, answer.text)
+                yield EchoDropped(message.turn, answer.text)
             answer = replace(answer, text="", stable=0, complete=False)
         yield replace(answer, final=message.final, stable=len(answer.text))
 
