@@ -129,7 +129,7 @@ class Scene:
                 self.state = "listening"
                 return [("note", f"{self.words['lost']}: {error}")]
             case TurnRecord():
-                return [("timing", event.line())]
+                return [*self._flush(), ("timing", event.line())]
             case _:
                 return self._follow(event)
 

@@ -1,0 +1,71 @@
+"""The record of a turn adds up, whatever order its messages end in."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.messages import Heard, PlaybackStarted, Sentence, SpeechStarted, Transcript, TurnFailed, Utterance
+from core.turns import TurnRecord, TurnRecorder
+from tests.fakes import VirtualClock
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def records() -> list[TurnRecord]:
+    return []
+
+
+@pytest.fixture
+def recorder(clock: VirtualClock, records: list[TurnRecord]) -> TurnRecorder:
+    return TurnRecorder(clock.monotonic, records.append)
+
+
+def speak(recorder: TurnRecorder, clock: VirtualClock, turn: int, text: str = "hello") -> None:
+    recorder.note(SpeechStarted(turn, 0, clock.monotonic()))
+    clock.advance(1.0)
+    ended = clock.monotonic()
+    clock.advance(0.35)
+    recorder.note(Utterance(turn, 0, None, True, ended))  # type: ignore[arg-type]
+    clock.advance(0.01)
+    recorder.note(Transcript(turn, 0, text, len(text), "en", final=True))
+
+
+def test_the_stages_add_up_to_the_total(recorder: TurnRecorder, clock: VirtualClock, records: list[TurnRecord]):
+    speak(recorder, clock, 1)
+    clock.advance(0.002)
+    recorder.note(Sentence(1, 0, 0, "Hi.", True))
+    recorder.note(PlaybackStarted(1, 0, clock.monotonic() + 0.08))
+    recorder.note(Heard(1, 0, 0, 3))
+    assert records == []
+    recorder.note(Heard(1, 0, 0, 3, finished=True))
+    timings = records[0].timings_ms
+    assert (timings.speech, timings.endpoint, timings.stt) == pytest.approx((1000, 350, 10))
+    assert timings.total == pytest.approx(442)
+    parts = (timings.endpoint, timings.stt, timings.first_token, timings.first_audio)
+    assert sum(part or 0.0 for part in parts) == pytest.approx(timings.total)
+
+
+def test_an_interrupted_turn_is_kept_when_the_next_one_begins(recorder: TurnRecorder, clock: VirtualClock):
+    speak(recorder, clock, 1)
+    recorder.note(Sentence(1, 0, 0, "A long story.", True))
+    recorder.note(SpeechStarted(2, 0, clock.monotonic()))
+    assert [(record.turn, record.reply) for record in recorder.records] == [(1, "A long story.")]
+
+
+def test_speech_that_was_none_leaves_no_record(recorder: TurnRecorder, clock: VirtualClock):
+    recorder.note(SpeechStarted(1, 0, clock.monotonic()))
+    recorder.note(SpeechStarted(2, 0, clock.monotonic()))
+    assert not recorder.records
+
+
+def test_a_turn_lost_before_the_speaker_is_recorded(
+    recorder: TurnRecorder, clock: VirtualClock, records: list[TurnRecord]
+):
+    speak(recorder, clock, 1)
+    recorder.note(TurnFailed(1, 0, "tts", "no voice"))
+    assert records[0].timings_ms.total is None
+    assert "endpoint 350" in records[0].line()

@@ -1,0 +1,105 @@
+"""What people see, from the events alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.app.view import WORDS, Note, PlainView, Scene, level_bar
+from core.messages import (
+    DeviceEvent,
+    EchoDropped,
+    Heard,
+    PlaybackStarted,
+    Sentence,
+    SpeechStarted,
+    Transcript,
+    TurnFailed,
+    Utterance,
+)
+from core.turns import Timings, TurnRecord
+
+SILENCE = Utterance(1, 0, None, True, 0.0)  # type: ignore[arg-type]
+
+
+def record(turn: int = 1) -> TurnRecord:
+    return TurnRecord(turn, "hello", "en", "grammar", 1.0, "Hi there.", Timings(endpoint=350.0, stt=5.0, total=480.0))
+
+
+TURN = (
+    SpeechStarted(1, 0, 0.0),
+    Transcript(1, 0, "hel", 0, "en", final=False),
+    SILENCE,
+    Transcript(1, 0, "hello", 5, "en", final=True),
+    Sentence(1, 0, 0, "Hi there.", True),
+    PlaybackStarted(1, 0, 0.0),
+    record(),
+    Heard(1, 0, 0, 9, finished=True),
+)
+
+
+def test_a_turn_goes_through_all_states_and_leaves_three_lines():
+    scene, states, lines = Scene("en"), [], []
+    for event in TURN:
+        lines += scene.take(event)
+        if not states or states[-1] != scene.state:
+            states.append(scene.state)
+    assert states == ["hearing", "thinking", "speaking", "listening"]
+    assert [kind for kind, _ in lines] == ["you", "merline", "timing"]
+    assert lines[1] == ("merline", "Hi there.")
+    assert "endpoint 350, stt 5, total 480 ms" in lines[2][1]
+
+
+def test_words_show_as_they_come():
+    scene = Scene("en")
+    for event in TURN[:2]:
+        scene.take(event)
+    assert scene.partial == "hel"
+
+
+def test_a_reply_cut_off_is_shown_once_and_the_next_turn_begins():
+    scene = Scene("en")
+    lines = [line for event in TURN[:6] for line in scene.take(event)]
+    lines += scene.take(SpeechStarted(2, 0, 0.0))
+    assert lines == [("you", "hello"), ("merline", "Hi there.")]
+    assert scene.state == "hearing"
+
+
+@pytest.mark.parametrize(
+    ("event", "shown"),
+    [
+        (DeviceEvent("input", "lost", "mic", "The microphone is gone."), "The microphone is gone."),
+        (EchoDropped(1, "it is noon"), "my own voice, ignored: it is noon"),
+        (TurnFailed(1, 0, "stt", "the recogniser choked"), "that turn was lost: the recogniser choked"),
+        (Note("installing"), "installing"),
+    ],
+)
+def test_what_happens_besides_is_a_note(event: object, shown: str):
+    assert Scene("en").take(event) == [("note", shown)]
+
+
+def test_plain_lines_for_a_pipe(capsys: pytest.CaptureFixture[str]):
+    view = PlainView("en")
+    view.refresh()
+    for event in TURN:
+        view.show(event)
+    view.close()
+    assert capsys.readouterr().out.splitlines() == [
+        "[listening]",
+        "[hearing you]",
+        "[thinking]",
+        "you: hello",
+        "[speaking]",
+        "merline: Hi there.",
+        "    turn 1: endpoint 350, stt 5, total 480 ms",
+        "[listening]",
+        "* Goodbye.",
+    ]
+
+
+def test_both_languages_have_the_same_words():
+    assert WORDS["en"].keys() == WORDS["fr"].keys()
+
+
+@pytest.mark.parametrize(("level", "filled"), [(-100.0, 0), (-60.0, 0), (-30.0, 6), (0.0, 12), (float("-inf"), 0)])
+def test_the_level_bar(level: float, filled: int):
+    assert level_bar(level).count("█") == filled
