@@ -9,10 +9,11 @@ from typing import Protocol
 
 from audio.front_end import FrontEnd
 from audio.player import Output, Player
+from core.app.announcer import Announcer
 from core.app.brain import Brain
 from core.app.floor import Floor
 from core.app.spoken import SpokenText
-from core.messages import EchoDropped, Heard, SpeechStarted, Transcript, VoiceOnset, VoiceRejected
+from core.messages import DeviceEvent, EchoDropped, Heard, SpeechStarted, Transcript, VoiceOnset, VoiceRejected
 from core.pipeline import Part, Pipeline
 from core.stage import Inbox, Stage, Ticker, TurnClock
 from core.turns import TurnRecord, TurnRecorder
@@ -97,12 +98,13 @@ class Assistant:
         detection = VoiceActivityDetection(config.vad, engines.vad)
         self.listener = Listener(detection, Endpointing(config.endpoint), self._ends.front_end, self.turns)
         self.timers = brain.timers(self.turns, self.floor.gap)
+        self.announcer = Announcer(self.timers, self.turns, self.floor.gap)
         self.pipeline = Pipeline(
             [
                 Part("listen", self.listener, self._ends.source),
                 Part("stt", engines.transcriber),
                 Part("llm", brain.responder),
-                Part("timers", self.timers, Ticker(self._clock, TICK_S)),
+                Part("announce", self.announcer, Ticker(self._clock, TICK_S)),
                 Part("tts", engines.synthesizer),
                 Part("play", self.player),
             ],
@@ -144,6 +146,7 @@ class Assistant:
         pipeline.observe(Heard, self._brain.conversation.heard)
         pipeline.observe(Heard, self.timers.heard)
         pipeline.observe(EchoDropped, self._count_echo)
+        pipeline.observe(DeviceEvent, self.announcer.device_changed)
         self.spoken.watch(pipeline)
         self.floor.watch(pipeline)
         self.recorder.watch(pipeline)

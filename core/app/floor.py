@@ -5,7 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from core.messages import EchoDropped, Heard, SpeechStarted, Transcript, TurnFailed, VoiceOnset, VoiceRejected
+from core.messages import (
+    DeviceEvent,
+    EchoDropped,
+    Heard,
+    SpeechStarted,
+    Transcript,
+    TurnFailed,
+    VoiceOnset,
+    VoiceRejected,
+)
 from core.pipeline import Pipeline
 from core.stage import TurnClock
 
@@ -29,6 +38,7 @@ class Floor:
         pipeline.observe(VoiceRejected, self._give)
         pipeline.observe(EchoDropped, self._give)
         pipeline.observe(TurnFailed, self._give)
+        pipeline.observe(DeviceEvent, self._give)
         pipeline.observe(
             Transcript, lambda message: self._give(message) if message.final and not message.text else None
         )

@@ -125,6 +125,8 @@ def test_a_microphone_that_goes_is_said_and_used_again_when_it_is_back(merline: 
     finally:
         sound_card.plug_microphone()
     merline.wait_for(r"^\* .*microphone", 10.0)
+    merline.wait_for(r"^merline: .*microphone.* back", 15.0)
+    sound_card.wait_for_silence(REPLY_S, quiet_s=0.5)
     reply, _ = ask(merline, sound_card, "what is three times four")
     assert "12" in reply
 

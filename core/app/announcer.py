@@ -1,0 +1,51 @@
+"""Speaks up unasked: what other parts announce, and what the timers have due, each in a gap and a turn of its own."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from core.messages import Announcement, DeviceEvent, Sentence, Tick
+from core.stage import TurnClock
+from llm.timers import TimersStage
+
+MOST_WAITING = 8
+"""older announcements than these are dropped: nobody wants to hear an hour of them after a long absence"""
+
+
+class Announcer:
+    """A stage that takes Ticks. `announce` may be called from any thread; `gap()` is the Floor's."""
+
+    def __init__(self, timers: TimersStage, turns: TurnClock, gap: Callable[[], int | None]) -> None:
+        self._timers = timers
+        self._turns = turns
+        self._gap = gap
+        self._waiting: deque[Announcement] = deque(maxlen=MOST_WAITING)
+
+    def announce(self, announcement: Announcement) -> None:
+        """Say this in the next gap."""
+        self._waiting.append(announcement)
+
+    def device_changed(self, event: DeviceEvent) -> None:
+        """A lost or silent microphone is said aloud, for whoever does not look at the screen."""
+        if event.kind == "input":
+            self.announce(Announcement(event.text, "en", chime=False))
+
+    def load(self) -> None:
+        """Get the timers ready."""
+        self._timers.load()
+
+    def process(self, message: Tick) -> Iterator[Sentence]:
+        """At most one sentence."""
+        if not self._waiting:
+            yield from self._timers.process(message)
+            return
+        before = self._gap()
+        turn = self._turns.open_after(before) if before is not None else None
+        if turn is not None:
+            announcement = self._waiting.popleft()
+            yield Sentence(turn, 0, 0, announcement.text, True, announcement.language, announcement.chime)
+
+    def close(self) -> None:
+        """Keep what the timers know."""
+        self._timers.close()

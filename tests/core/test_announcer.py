@@ -1,0 +1,55 @@
+"""Announcements wait for a gap, come one at a time, and let the timers speak too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.app.announcer import MOST_WAITING, Announcer
+from core.messages import Announcement, DeviceEvent, Sentence, Tick
+from core.stage import TurnClock
+
+
+class FakeTimers:
+    """Has one thing due at every tick."""
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def process(self, message: Tick) -> Iterator[Sentence]:
+        yield Sentence(99, 0, 0, "ding", True)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class TestAnnouncer:
+    def setup_method(self) -> None:
+        self.turns = TurnClock()
+        self.free = True
+        self.announcer = Announcer(FakeTimers(), self.turns, lambda: self.turns.current if self.free else None)
+
+    def said(self) -> list[str]:
+        return [sentence.text for sentence in self.announcer.process(Tick(0.0))]
+
+    def test_the_timers_speak_when_nothing_waits(self):
+        assert self.said() == ["ding"]
+
+    def test_an_announcement_waits_for_the_gap_and_opens_a_turn(self):
+        self.announcer.announce(Announcement("hello", "en"))
+        self.free = False
+        assert self.said() == []
+        self.free = True
+        turn = self.turns.current
+        assert self.said() == ["hello"]
+        assert self.turns.current == turn + 1
+        assert self.said() == ["ding"]
+
+    def test_a_lost_microphone_is_said_and_a_lost_speaker_cannot_be(self):
+        self.announcer.device_changed(DeviceEvent("output", "lost", "x", "The speaker is gone."))
+        self.announcer.device_changed(DeviceEvent("input", "lost", "x", "The microphone is gone."))
+        assert self.said() == ["The microphone is gone."]
+
+    def test_only_the_latest_are_kept(self):
+        for number in range(MOST_WAITING + 5):
+            self.announcer.announce(Announcement(str(number), "en"))
+        assert self.said() == ["5"]
