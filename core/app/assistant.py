@@ -91,25 +91,26 @@ class Assistant:
         """Turns that the assistant's own voice had opened and the guard dropped."""
         return len(self._echo_turns)
 
-    def join(self, engines: Engines) -> Pipeline:
-        """Join the stages with these engines; returns the pipeline, not yet loaded."""
+    def join(self, engines: Engines, announcing: bool = True) -> Pipeline:
+        """Join the stages with these engines; returns the pipeline, not yet loaded.
+
+        Without `announcing` only the user's turns are answered, and what is due waits for the next conversation.
+        """
         config, brain = self._config, self._brain
         self._transcriber = engines.transcriber
         detection = VoiceActivityDetection(config.vad, engines.vad)
         self.listener = Listener(detection, Endpointing(config.endpoint), self._ends.front_end, self.turns)
         self.timers = brain.timers(self.turns, self.floor.gap)
         self.announcer = Announcer(self.timers, self.turns, self.floor.gap)
-        self.pipeline = Pipeline(
-            [
-                Part("listen", self.listener, self._ends.source),
-                Part("stt", engines.transcriber),
-                Part("llm", brain.responder),
-                Part("announce", self.announcer, Ticker(self._clock, TICK_S)),
-                Part("tts", engines.synthesizer),
-                Part("play", self.player),
-            ],
-            self.turns,
-        )
+        parts = [
+            Part("listen", self.listener, self._ends.source),
+            Part("stt", engines.transcriber),
+            Part("llm", brain.responder),
+            Part("announce", self.announcer, Ticker(self._clock, TICK_S)),
+            Part("tts", engines.synthesizer),
+            Part("play", self.player),
+        ]
+        self.pipeline = Pipeline([part for part in parts if announcing or part.name != "announce"], self.turns)
         self._connect()
         self.engine_names = EngineNames(
             vad=engines.vad.name, stt=_name(engines.transcriber), llm="skills", tts=_name(engines.synthesizer)

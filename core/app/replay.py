@@ -88,7 +88,7 @@ class Replay:
         self._finished: list[TurnRecord] = []
         self._failed: list[TurnFailed] = []
         self._assistant = Assistant(config, self._clock, ends, brain, self._finished.append)
-        self._pipeline = self._assistant.join(self._assistant.engines())
+        self._pipeline = self._assistant.join(self._assistant.engines(), announcing=False)
 
     def run(self) -> Answer | None:
         """Play the recording until its first turn is answered."""

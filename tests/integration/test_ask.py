@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,12 @@ def test_a_timer_set_by_voice_is_there_for_the_next_start(tmp_path: Path):
     ask(tmp_path, question(tmp_path, "set a timer for ten minutes"))
     listed = run(tmp_path, "chat", text="how much time is left\n").stdout
     assert re.search(r"9 minutes|10 minutes", listed)
+
+
+def test_what_is_overdue_does_not_take_the_place_of_the_answer(tmp_path: Path):
+    run(tmp_path, "chat", text="set a timer for one second\n")
+    time.sleep(1.2)
+    assert "84" in ask(tmp_path, question(tmp_path, "what is twelve times seven"))["reply"]
 
 
 @pytest.mark.skipif(not ASSETS.exists(), reason=f"no recordings: {ASSETS} is not there (set MERLINE_ASSETS)")
