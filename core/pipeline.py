@@ -6,6 +6,7 @@ downstream-first order, so that whole dialogues are deterministic.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import random
@@ -76,13 +77,12 @@ class Pipeline:
 
     def load(self) -> None:
         """Load every stage; those already loaded are closed again if one fails."""
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
             for thread in self.threads:
                 thread.stage.load()
                 self._loaded.append(thread.stage)
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
 
     def start(self) -> None:
         """Give each stage its thread, the last of the flow first."""

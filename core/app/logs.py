@@ -15,7 +15,7 @@ from core.utils.paths import data_folder, make_data_folder
 FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 
 
-class PrivateFileHandler(RotatingFileHandler):
+class PrivateLogFile(RotatingFileHandler):
     """A rotating log file that only its owner can read; a full disk costs log lines, never the program."""
 
     def _open(self):  # type: ignore[no-untyped-def]
@@ -64,7 +64,7 @@ def _add_file(root: logging.Logger, config: LogConfig) -> None:
     try:
         folder = make_data_folder() / "logs"
         folder.mkdir(mode=0o700, exist_ok=True)
-        file = PrivateFileHandler(
+        file = PrivateLogFile(
             folder / "merline.log",
             maxBytes=int(config.max_mb * 1_000_000),
             backupCount=config.files,

@@ -17,7 +17,7 @@ from audio.wav import write_wav
 from tests.integration.program import run
 
 
-def fails(done: subprocess.CompletedProcess[str], code: int, said: str) -> None:
+def assert_fails(done: subprocess.CompletedProcess[str], code: int, said: str) -> None:
     """One plain line on stderr, no traceback, nothing on stdout."""
     assert done.returncode == code, done.stderr + done.stdout
     assert "Traceback" not in done.stderr
@@ -39,45 +39,45 @@ def fill(file: Path) -> None:
 
 class TestRecordings:
     def test_missing(self, tmp_path: Path):
-        fails(run(tmp_path, "ask", str(tmp_path / "none.wav")), 1, "none.wav")
+        assert_fails(run(tmp_path, "ask", str(tmp_path / "none.wav")), 1, "none.wav")
 
     def test_a_folder(self, tmp_path: Path):
-        fails(run(tmp_path, "ask", str(tmp_path)), 1, str(tmp_path))
+        assert_fails(run(tmp_path, "ask", str(tmp_path)), 1, str(tmp_path))
 
     def test_empty(self, tmp_path: Path):
         (tmp_path / "empty.wav").touch()
-        fails(run(tmp_path, "ask", str(tmp_path / "empty.wav")), 1, "empty")
+        assert_fails(run(tmp_path, "ask", str(tmp_path / "empty.wav")), 1, "empty")
 
     def test_text(self, tmp_path: Path):
         (tmp_path / "text.wav").write_text("this is no sound at all, only words" * 20)
-        fails(run(tmp_path, "ask", str(tmp_path / "text.wav")), 1, "not a WAV")
+        assert_fails(run(tmp_path, "ask", str(tmp_path / "text.wav")), 1, "not a WAV")
 
     def test_a_truncated_header(self, tmp_path: Path):
         write_wav(tmp_path / "whole.wav", tone(tmp_path), 16_000)
         (tmp_path / "cut.wav").write_bytes((tmp_path / "whole.wav").read_bytes()[:30])
-        fails(run(tmp_path, "ask", str(tmp_path / "cut.wav")), 1, "cut.wav")
+        assert_fails(run(tmp_path, "ask", str(tmp_path / "cut.wav")), 1, "cut.wav")
 
     def test_truncated_sound_is_used_as_far_as_it_goes(self, tmp_path: Path):
         write_wav(tmp_path / "whole.wav", tone(tmp_path), 16_000)
         (tmp_path / "cut.wav").write_bytes((tmp_path / "whole.wav").read_bytes()[:9000])
-        fails(run(tmp_path, "ask", str(tmp_path / "cut.wav")), 1, "nothing was understood")
+        assert_fails(run(tmp_path, "ask", str(tmp_path / "cut.wav")), 1, "nothing was understood")
 
     @pytest.mark.parametrize(("width", "rate_hz", "channels"), [(1, 8_000, 1), (3, 44_100, 1), (2, 96_000, 2)])
     def test_odd_formats_are_read(self, tmp_path: Path, width: int, rate_hz: int, channels: int):
         with wave.open(str(tmp_path / "odd.wav"), "wb") as file:
             file.setparams((channels, width, rate_hz, 0, "NONE", ""))
             file.writeframes(bytes(width * channels * rate_hz))
-        fails(run(tmp_path, "ask", str(tmp_path / "odd.wav")), 1, "nothing was understood")
+        assert_fails(run(tmp_path, "ask", str(tmp_path / "odd.wav")), 1, "nothing was understood")
 
     def test_two_hours_are_refused_by_ask_before_they_are_read(self, tmp_path: Path):
         with wave.open(str(tmp_path / "long.wav"), "wb") as file:
             file.setparams((1, 2, 8_000, 0, "NONE", ""))
             for _ in range(120):
                 file.writeframes(bytes(2 * 8_000 * 60))
-        fails(run(tmp_path, "ask", str(tmp_path / "long.wav")), 1, "transcribe")
+        assert_fails(run(tmp_path, "ask", str(tmp_path / "long.wav")), 1, "transcribe")
 
     def test_an_output_that_cannot_be_written(self, tmp_path: Path):
-        fails(run(tmp_path, "say", "hello", "--out", str(tmp_path / "no" / "folder.wav")), 1, "folder.wav")
+        assert_fails(run(tmp_path, "say", "hello", "--out", str(tmp_path / "no" / "folder.wav")), 1, "folder.wav")
 
 
 class TestConfiguration:
@@ -100,18 +100,20 @@ class TestConfiguration:
 
     def test_a_configuration_that_is_not_yaml(self, tmp_path: Path):
         (tmp_path / "mine.yaml").write_text("vad: [a: b: c]")
-        fails(run(tmp_path, "--config", str(tmp_path / "mine.yaml"), "chat", text=""), 2, "not valid YAML at line 1")
+        assert_fails(
+            run(tmp_path, "--config", str(tmp_path / "mine.yaml"), "chat", text=""), 2, "not valid YAML at line 1"
+        )
 
 
 class TestData:
     def test_a_folder_that_cannot_be_made(self, tmp_path: Path):
         (tmp_path / "file").touch()
-        fails(run(tmp_path / "file" / "home", "chat", text="hello\n"), 1, "MERLINE_HOME")
+        assert_fails(run(tmp_path / "file" / "home", "chat", text="hello\n"), 1, "MERLINE_HOME")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
     def test_a_read_only_folder(self, tmp_path: Path):
         tmp_path.chmod(0o500)
-        fails(run(tmp_path, "chat", text="hello\n"), 1, "read-only")
+        assert_fails(run(tmp_path, "chat", text="hello\n"), 1, "read-only")
 
     def test_a_file_from_a_newer_version_is_left_as_it_is(self, tmp_path: Path):
         run(tmp_path, "chat", text="note: keep me\n")
@@ -120,12 +122,12 @@ class TestData:
             connection.execute("PRAGMA user_version = 999")
         connection.close()
         before = file.read_bytes()
-        fails(run(tmp_path, "chat", text="read my notes\n"), 1, "newer")
+        assert_fails(run(tmp_path, "chat", text="read my notes\n"), 1, "newer")
         assert file.read_bytes() == before
 
     def test_a_damaged_file_is_named_and_kept(self, tmp_path: Path):
         (tmp_path / "merline.db").write_bytes(b"this is not a database" * 1000)
-        fails(run(tmp_path, "chat", text="hello\n"), 1, "merline.db")
+        assert_fails(run(tmp_path, "chat", text="hello\n"), 1, "merline.db")
         assert (tmp_path / "merline.db").read_bytes().startswith(b"this is not")
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="a full disk is made with mount, which needs root")
@@ -138,7 +140,7 @@ class TestData:
         try:
             run(disk, "chat", "--set", "log.file=false", text="note: kept\n")
             fill(disk / "filler")
-            fails(run(disk, "chat", "--set", "log.file=false", text="note: lost\n"), 1, "merline.db")
+            assert_fails(run(disk, "chat", "--set", "log.file=false", text="note: lost\n"), 1, "merline.db")
             os.truncate(disk / "filler", (disk / "filler").stat().st_size - 80_000)
             lines = "".join(f"note: number {number} {'x' * 200}\n" for number in range(30))
             done = run(disk, "chat", "--set", "log.file=false", text=lines + "what is 2 plus 2\n")
