@@ -87,7 +87,8 @@ def make(extras: tuple[str, ...], offline: bool) -> None:
 
 def _announce(view: SetupView, declared: Declared) -> None:
     size = f", about {declared.fetch_mb['default']} MB" if "default" in declared.fetch_mb else ""
-    view.tell(f"First start: installing what Merline needs into {OWN}{size}. Later starts skip this.")
+    what = "Going on with the first start" if OWN.exists() else "First start"
+    view.tell(f"{what}: installing what Merline needs into {OWN}{size}. Later starts skip this.")
 
 
 def _check_room(declared: Declared, groups: list[str]) -> None:
