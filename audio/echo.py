@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from audio.delay import WINDOW, DelayTracker
-from audio.echo_path import EchoPath
-from audio.far_end import FarEnd, FarEndTimeline, Played
+from audio.echo_path import LOUD, EchoPath
+from audio.far_end import JOIN_S, FarEnd, FarEndTimeline, Played
 from core.messages import SAMPLE_RATE_HZ, Samples
 from core.utils.config import EchoConfig
 from core.utils.errors import MissingDependencyError
@@ -39,6 +39,11 @@ LATE_SHARE = 0.2
 REST_S = 2.0
 """how long after the last audible sound the canceller works on"""
 MEASURE_FRAMES = 100
+BREAK_S = 0.5
+"""a shorter silence between two blocks is a stutter of the device, a longer one the end of a reply"""
+UNSETTLED_FRAMES = 170
+"""1.7 s of speech: what AEC3 took to find an echo whose delay had jumped (`python3 main.py bench echo`)"""
+UNSETTLED_GAIN = 0.01
 
 
 class Canceller(Protocol):
@@ -93,6 +98,8 @@ class EchoCanceller:
         self._tracker = DelayTracker()
         self.path = EchoPath()
         self._bypassed = False
+        self._unsettled = 0
+        """loud far-end frames that the canceller still needs to find the echo again"""
         self._near: Samples = np.zeros(0, np.float32)
         self._frames = 0
         self._next_capture = 0
@@ -132,7 +139,10 @@ class EchoCanceller:
     def take_far_end(self) -> None:
         """Take in what the speaker has played since the last call."""
         while (played := self._far_end.take()) is not None:
+            broken = played.leaves_at - BREAK_S < self._timeline.audible_until < played.leaves_at - JOIN_S
             self._timeline.add(played)
+            if broken:
+                self._unsettle("playback was interrupted")
             if self._working:
                 self._note_slack(played)
 
@@ -156,11 +166,18 @@ class EchoCanceller:
         return self._choose(passed, self._cancel(near, captured_at))
 
     def _choose(self, passed: Samples, cancelled: Samples) -> Samples:
-        """The sound as it came while it cannot be echo, else what the canceller leaves of it."""
+        """The sound as it came while it cannot be echo, else what the canceller leaves; unsettled, next to nothing."""
+        if self._unsettled > 0:
+            cancelled = cancelled * UNSETTLED_GAIN
         before, self._bypassed = self._bypassed, self.path.absent or self.path.user_speaks
         if before == self._bypassed:
             return passed if before else cancelled
         return self._blend(cancelled, passed) if self._bypassed else self._blend(passed, cancelled)
+
+    def _unsettle(self, why: str) -> None:
+        """The delay may have changed, so the canceller has to find the echo again: half duplex until it has."""
+        logger.debug("echo canceller unsettled: %s", why)
+        self._unsettled = UNSETTLED_FRAMES
 
     def _needed(self, captured_at: float) -> bool:
         if self._config.noise_suppression:
@@ -171,7 +188,10 @@ class EchoCanceller:
         assert self._canceller is not None
         if abs(round(captured_at * SAMPLE_RATE_HZ) - self._next_capture) > SAMPLE_RATE_HZ // 20:
             self._align(captured_at)
+            self._unsettle("capture was interrupted")
         far = self._timeline.read(self._next_capture + self._offset, FRAME)
+        if self._unsettled > 0 and np.sqrt(np.mean(far**2)) > LOUD:
+            self._unsettled -= 1
         self._next_capture += FRAME
         self._track(near)
         self.path.update(near, far)

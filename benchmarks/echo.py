@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,8 @@ BLOCK = 320
 SPOKEN_LEVEL_DB = -20.0
 USER_LEVEL_DB = -26.0
 USER_AT_S = 9.0
+STUTTER_S = 0.15
+"""a gap in the playback, after which the echo comes later by as much"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ def run() -> list[Figure]:
             f"user kept {kept[-1]:.2f} (> 0.8: {(_voiced(both, 0.8) & clean).sum() / clean.sum():.2f})",
             file=sys.stderr,
         )
+    stuttered = [_after_stutter(assets, scene, far) for scene in SCENES]
     headphones = [_over_headphones(assets, far, user, at_s) for at_s in (2.0, 4.0, USER_AT_S)]
     return [
         Figure(
@@ -109,9 +112,20 @@ def run() -> list[Figure]:
         Figure(
             "echo taken for a voice, worst room", max(heard), "share", "lower", target=0.02, baseline=max(heard_off)
         ),
+        Figure("taken for a voice in 2 s after a stutter, worst room", max(stuttered), "share", "lower", target=0.05),
         Figure("user's voice recognised as such over the echo, mean", float(np.mean(kept)), "share", "higher"),
         Figure("echo canceller at work", 100 * float(np.mean(busy)), "% core", "lower"),
     ]
+
+
+def _after_stutter(assets: Path, scene: Scene, far: Samples) -> float:
+    """Share of the 2 s after a gap of 150 ms in the playback that is taken for a voice."""
+    at, gap = round(USER_AT_S * SAMPLE_RATE_HZ), round(STUTTER_S * SAMPLE_RATE_HZ)
+    stuttering = np.concatenate([far[:at], np.zeros(gap, np.float32), far[at:-gap]])
+    late = replace(scene, delay_ms=scene.delay_ms + 1000 * STUTTER_S)
+    near = np.concatenate([_echo(assets, scene, stuttering)[:at], _echo(assets, late, stuttering)[at:]])
+    cleaned = _process(near, stuttering, "aec3", scene.ahead_ms).cleaned
+    return float(_voiced(cleaned[at : at + 2 * SAMPLE_RATE_HZ], 0.5).mean())
 
 
 def _over_headphones(assets: Path, far: Samples, user: Samples, at_s: float) -> float:
@@ -146,7 +160,9 @@ def _process(near: Samples, far: Samples, canceller: str, ahead_ms: float) -> Ou
     for start in range(0, len(near) - BLOCK + 1, BLOCK):
         at = STARTS_AT + start / SAMPLE_RATE_HZ
         while played < len(device) and STARTS_AT + played / 48_000 <= at + 2 * BLOCK / SAMPLE_RATE_HZ + ahead_ms / 1000:
-            tap.put(Played(device[played : played + 960], 48_000, STARTS_AT + played / 48_000))
+            block = device[played : played + 960]
+            if block.any():  # as the speaker's tap: silence is not handed over
+                tap.put(Played(block, 48_000, STARTS_AT + played / 48_000))
             played += 960
         pieces.append(front_end.process(AudioFrame(near[start : start + BLOCK], SAMPLE_RATE_HZ, at)).samples)
     busy = (time.perf_counter() - began) / (len(near) / SAMPLE_RATE_HZ)
