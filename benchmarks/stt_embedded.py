@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.corpora.speech import ASSETS, Spoken, recordings, said
 from benchmarks.figures import Figure
-from benchmarks.speech import ASSETS, Spoken, recordings, said
 from core.messages import AudioFrame, Samples
 from core.stage import TurnClock
 from core.utils.config import EndpointConfig, SttConfig, VadConfig

@@ -30,6 +30,38 @@ _WORD = re.compile(r"[a-z][a-z']*|\d+|\S")
 _MAX_JOINED = 64
 """More spellings than this of one glued word, as in `timer[s]`, are taken for a mistake in the template."""
 _LEAST_CLOSED = 2
+_WRITTEN_ONLY = frozenset(
+    [
+        "km",
+        "kms",
+        "m",
+        "cm",
+        "mm",
+        "mi",
+        "yd",
+        "ft",
+        "kg",
+        "g",
+        "mg",
+        "t",
+        "lb",
+        "lbs",
+        "oz",
+        "l",
+        "ml",
+        "cl",
+        "tbsp",
+        "tsp",
+        "kph",
+        "kmh",
+        "mph",
+        "kb",
+        "mb",
+        "gb",
+        "tb",
+    ]
+)
+"""Abbreviations that people type but say in full; as sounds they are easily heard in anything."""
 _COURTESY = ("polite_start", "polite_end")
 """Expansion rules that, where the templates define them, may come before and after every sentence."""
 
@@ -137,7 +169,7 @@ class _Compiler:
         return Chain(said) if len(said) == len(parts) else None
 
     def _alternative(self, items: Iterable[Expression]) -> Node | None:
-        return _options(self.expression(item) for item in items)
+        return _options(self.expression(item) for item in items if not _is_written_only(item))
 
     def _text(self, text: str) -> Node | None:
         words: list[str] = []
@@ -226,6 +258,11 @@ def _first_words(node: Node) -> frozenset[str]:
                 first = (first - {""}) | _first_words(part)
             return first
     raise ValueError(f"unknown node {node!r}")
+
+
+def _is_written_only(expression: Expression) -> bool:
+    texts = _spellings(expression)
+    return texts is not None and bool(texts) and {text.strip().lower() for text in texts} <= _WRITTEN_ONLY
 
 
 def _options(options: Iterable[Node | None]) -> Node | None:

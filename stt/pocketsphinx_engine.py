@@ -42,11 +42,19 @@ _SCORE_SCALE = 1024.0
 """pocketsphinx keeps path scores divided by 2**10 (SENSCR_SHIFT) and reports exp() of that"""
 _FILLER = re.compile(r"^(<.*>|\[.*\]|\+\+.*\+\+|\(NULL\))$")
 _VARIANT = re.compile(r"\(\d+\)$")
-_CMN = "44.5,0,1.5,13,-8,-0.5,-1.5,-6.5,-0.5,-3,4,-1.5,0.3"
-"""Cepstral mean every utterance starts with: that of speech brought to the transcriber's level, measured over seven
-test voices. Starting afresh beats carrying the mean over (25 to 22 of 40 commands) and noise cannot spoil it."""
+TYPICAL_MEAN: Samples = np.array([44.5, 0, 1.5, 13, -8, -0.5, -1.5, -6.5, -0.5, -3, 4, -1.5, 0.3], np.float32)
+"""Cepstral mean an utterance starts with: that of speech brought to the transcriber's level, measured over seven test
+voices. pocketsphinx itself follows an utterance too slowly to matter; see `SphinxDecoder.mean`."""
+_MEAN_WINDOW = 500
+"""frames that pocketsphinx counts a mean it is given for (CMN_WIN)"""
+_TRUST_FRAMES = 30
+"""frames that `TYPICAL_MEAN` counts for against an utterance's own"""
+_SHIFT, _WINDOW = 160, 410
+"""samples from frame to frame, and of one frame"""
 _SPEED = {"fwdflat": False, "bestpath": False, "cmn": "live", "loglevel": "FATAL"}
-_GRAMMAR_LIMITS = {"wip": 0.1}
+_GRAMMAR_LIMITS = {"wip": 0.1, "beam": 1e-56, "pbeam": 1e-56, "wbeam": 1e-34, "fsgusealtpron": False}
+"""Narrower beams (pocketsphinx: 1e-48, 7e-29) lose the right path in noise before its end is heard. Second
+pronunciations cost 17 MB and half of the loading time, and brought no command more."""
 _LONGEST_WORD = 16
 """bytes a word of the n-gram model takes on average, at most"""
 _WORD_LIMITS = {"maxhmmpf": 3000, "maxwpf": 10}
@@ -114,12 +122,15 @@ class SphinxDecoder:
     def __init__(self, decoder: Any) -> None:
         self._decoder = decoder
         self._open = False
+        self._mean = TYPICAL_MEAN
+        self._samples = 0
 
-    def start(self) -> None:
-        """Begin an utterance; one still open is given up."""
+    def start(self, mean: Samples = TYPICAL_MEAN) -> None:
+        """Begin an utterance with this cepstral mean ([13]); one still open is given up."""
         self.abandon()
+        self._mean, self._samples = mean, 0
         try:
-            self._decoder.set_cmn(_CMN)
+            self._decoder.set_cmn(",".join(f"{value:.3f}" for value in mean))
             self._decoder.start_utt()
         except RuntimeError as error:
             raise InferenceError(f"pocketsphinx cannot begin an utterance: {error}") from error
@@ -129,12 +140,31 @@ class SphinxDecoder:
         """The next [n] samples at 16 kHz of the open utterance."""
         if len(samples) == 0:
             return
+        self._samples += len(samples)
         pcm = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
         try:
             for start in range(0, len(pcm), PIECE_BYTES):
                 self._decoder.process_raw(pcm[start : start + PIECE_BYTES], False, False)
         except RuntimeError as error:
             raise InferenceError(f"pocketsphinx failed on {len(samples)} samples: {error}") from error
+
+    def mean(self) -> Samples:
+        """[13] the cepstral mean of the open utterance so far, drawn a little to `TYPICAL_MEAN`. Start again with it.
+
+        pocketsphinx gives the mean it began with, weighted `_MEAN_WINDOW`, and the utterance's as one: the latter is
+        what remains.
+        """
+        frames = self.frames(self._samples)
+        if frames <= 0:
+            return TYPICAL_MEAN
+        given = np.array([float(value) for value in self._decoder.get_cmn(True).split(",")], np.float32)
+        total = given * (_MEAN_WINDOW + frames) - self._mean * _MEAN_WINDOW
+        return np.asarray((total + _TRUST_FRAMES * TYPICAL_MEAN) / (frames + _TRUST_FRAMES), np.float32)
+
+    @staticmethod
+    def frames(samples: int) -> int:
+        """The frames that so many samples make."""
+        return (samples - _WINDOW) // _SHIFT + 1
 
     def finish(self) -> Hypothesis | None:
         """End the utterance; None when no path fits."""

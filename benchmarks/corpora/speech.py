@@ -14,7 +14,7 @@ import numpy as np
 
 from core.messages import Samples
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ASSETS = Path(os.environ.get("MERLINE_ASSETS", ROOT.parent / "shared" / "assets"))
 LONGEST_S = 4.0
 
@@ -38,10 +38,13 @@ def said(own: Iterable[str], other: Iterable[str], voices: Iterable[str]) -> Ite
 
 
 def synthesise(voice: str, text: str, path: Path) -> Samples:
-    """Speech at 16 kHz from "flite:NAME" or "espeak-ng:NAME"."""
+    """Speech at 16 kHz from "flite:NAME", "espeak-ng:NAME" or "espeak-ng:NAME@WORDS_PER_MINUTE"."""
     program, _, name = voice.partition(":")
+    name, _, rate = name.partition("@")
     arguments = (
-        ["-voice", name, "-t", text, "-o", str(path)] if program == "flite" else ["-v", name, "-w", str(path), text]
+        ["-voice", name, "-t", text, "-o", str(path)]
+        if program == "flite"
+        else ["-v", name, *(["-s", rate] if rate else []), "-w", str(path), text]
     )
     subprocess.run([program, *arguments], check=True, timeout=30)
     return read(path)

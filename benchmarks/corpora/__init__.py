@@ -1,0 +1,1 @@
+"""Material that benchmarks listen to. No module here is a benchmark."""
