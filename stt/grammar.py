@@ -30,37 +30,7 @@ _WORD = re.compile(r"[a-z][a-z']*|\d+|\S")
 _MAX_JOINED = 64
 """More spellings than this of one glued word, as in `timer[s]`, are taken for a mistake in the template."""
 _LEAST_CLOSED = 2
-_WRITTEN_ONLY = frozenset(
-    [
-        "km",
-        "kms",
-        "m",
-        "cm",
-        "mm",
-        "mi",
-        "yd",
-        "ft",
-        "kg",
-        "g",
-        "mg",
-        "t",
-        "lb",
-        "lbs",
-        "oz",
-        "l",
-        "ml",
-        "cl",
-        "tbsp",
-        "tsp",
-        "kph",
-        "kmh",
-        "mph",
-        "kb",
-        "mb",
-        "gb",
-        "tb",
-    ]
-)
+_WRITTEN_ONLY = re.compile("[ckm]?m|kms|mi|yd|ft|m?g|kg|t|lbs?|oz|[cm]?l|tbsp|tsp|kph|kmh|mph|[kmgt]b")
 """Abbreviations that people type but say in full; as sounds they are easily heard in anything."""
 _COURTESY = ("polite_start", "polite_end")
 """Expansion rules that, where the templates define them, may come before and after every sentence."""
@@ -262,7 +232,7 @@ def _first_words(node: Node) -> frozenset[str]:
 
 def _is_written_only(expression: Expression) -> bool:
     texts = _spellings(expression)
-    return texts is not None and bool(texts) and {text.strip().lower() for text in texts} <= _WRITTEN_ONLY
+    return bool(texts) and all(_WRITTEN_ONLY.fullmatch(text.strip().lower()) for text in texts or ())
 
 
 def _options(options: Iterable[Node | None]) -> Node | None:
