@@ -69,9 +69,9 @@ class EchoConfig(Section):
 
 class SttConfig(Section):
     engine: Literal["auto", "pocketsphinx"] = "auto"
-    command_margin: Annotated[float, Field(ge=-10.0, le=10.0)] = -0.9
+    command_margin: Annotated[float, Field(ge=-10.0, le=10.0)] = -1.1
     command_score: Annotated[float, Field(ge=-50.0, le=0.0)] = -4.0
-    word_max_ms: Milliseconds = 600
+    word_max_ms: Milliseconds = 550
     open_weight: Annotated[float, Field(gt=0.0, le=1.0)] = 0.01
 
 
