@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 _EDGE = re.compile(r"[\w']")
 _WORD = re.compile(r"[a-z][a-z']*|\d+|\S")
 _MAX_JOINED = 64
-"""More spellings than this of one glued word, as in `timer[s]`, are taken for a mistake in the template."""
+"""More spellings than this of one glued word, as in `timer[s]`, are a mistake in the template."""
 _LEAST_CLOSED = 2
 _WRITTEN_ONLY = re.compile("[ckm]?m|kms|mi|yd|ft|m?g|kg|t|lbs?|oz|[cm]?l|tbsp|tsp|kph|kmh|mph|[kmgt]b")
 """Abbreviations that people type but say in full; as sounds they are easily heard in anything."""

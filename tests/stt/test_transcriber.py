@@ -54,7 +54,7 @@ def transcriber() -> Iterator[Transcriber]:
     stage.close()
 
 
-Say = Callable[[str], Samples]
+Say = Callable[..., Samples]
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +195,14 @@ def test_a_turn_abandoned_anywhere_leaves_the_next_one_whole(transcriber: Transc
             next(work, None)
             work.close()  # type: ignore[attr-defined]
         assert last(hear(transcriber, samples)).text == "what time is it"
+
+
+@needs_flite
+@pytest.mark.parametrize("text", ["what time is it", "set a timer for five minutes"])
+def test_a_noise_gate_that_gives_digital_silence_costs_nothing(transcriber: Transcriber, say: Say, text: str) -> None:
+    speech = say(text)[4000:-3200]
+    silent = np.concatenate((np.zeros(5000, np.float32), speech, np.zeros(3200, np.float32)))
+    assert last(hear(transcriber, silent)).text == text
 
 
 @needs_flite
