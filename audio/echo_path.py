@@ -24,8 +24,8 @@ EVERY = 10
 KEPT = 40
 ENOUGH = 4
 """ratios after which the level counts as known: 0.4 s of speech on top of `REACH`"""
-MARGIN = 4.0
-"""12 dB above the usual ratio, no echo is that loud: it varies by some dB with the words"""
+MARGIN = 3.0
+"""10 dB above the usual ratio, no echo is that loud: it varies by some dB with the words"""
 FAINT = 0.1
 """an echo louder than 20 dB below the speaker is left to the canceller, which has learnt it by then"""
 HOLD = 40
@@ -39,7 +39,7 @@ class EchoPath:
 
     def __init__(self) -> None:
         self._far: deque[float] = deque(maxlen=REACH)
-        self._near: deque[float] = deque(maxlen=SHORT)
+        self._near: deque[float] = deque(maxlen=REACH)
         self._ratios: deque[float] = deque(maxlen=KEPT)
         self._frames = 0
         self._held = 0
@@ -75,12 +75,12 @@ class EchoPath:
         self._held = max(0, self._held - 1)
         if self._frames % SHORT:
             return
-        level = float(np.sqrt(np.mean(self._near)))
+        level = float(np.sqrt(np.mean(list(self._near)[-SHORT:])))
         reach = float(np.sqrt(_loudest(self._far)))
         if self._gain is not None and self._gain < FAINT and level > MARGIN * self._gain * max(reach, LOUD):
             self._held = HOLD
         if self._frames % EVERY == 0 and len(self._far) == REACH and _steady(self._far):
-            self._ratios.append(level / reach)
+            self._ratios.append(float(np.sqrt(_loudest(self._near))) / reach)
             if len(self._ratios) >= ENOUGH:
                 self._gain = float(np.median(self._ratios))
 
