@@ -53,8 +53,9 @@ _SHIFT, _WINDOW = 160, 410
 """samples from frame to frame, and of one frame"""
 _SPEED = {"fwdflat": False, "bestpath": False, "cmn": "live", "loglevel": "FATAL"}
 _GRAMMAR_LIMITS = {"wip": 0.1, "beam": 1e-56, "pbeam": 1e-56, "wbeam": 1e-34, "fsgusealtpron": False}
-"""Narrower beams (pocketsphinx: 1e-48, 7e-29) lose the right path in noise before its end is heard. Second
-pronunciations cost 17 MB and half of the loading time, and brought no command more."""
+"""Wider beams than pocketsphinx's (1e-48, 7e-29) find the right path a little more often (93 instead of 91 of 110), but
+the margin then takes two right commands fewer. Without second pronunciations 17 MB and half of the loading time are
+saved, and the path is right in 90 instead of 93."""
 _LONGEST_WORD = 16
 """bytes a word of the n-gram model takes on average, at most"""
 _WORD_LIMITS = {"maxhmmpf": 3000, "maxwpf": 10}

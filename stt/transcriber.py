@@ -46,7 +46,7 @@ utterance meets the cepstral mean the decoder starts with"""
 _GAIN_LIMITS = (0.1, 100.0)
 _MEANS_AT_FRAMES = (60, 130, 280)
 """After so many 10 ms frames an utterance is decoded anew, from its start, with the cepstral mean it has shown so far:
-commands right on the tuning half rose from 66 to 81 of 100, as many as with the mean of the whole utterance."""
+on every second utterance of bench stt_commands' tuning half 85 of 110 commands were right instead of 73."""
 
 TranscriberMessage = Transcript | EchoDropped
 
