@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PARTIAL_EVERY_S = 0.4
+FILLED_PAUSES = frozenset("a ah aha eh er ha hm hmm huh i'm mm oh ooh the uh uhm um whoa wow ya".split())
+"""what noises and breaths are heard as, and what asks for nothing when nothing else is said"""
 WORDS_WAIT_S = 15.0
 """how long an utterance waits for the n-gram model to be loaded, which happens only in the first seconds"""
 _LEVEL = 0.1
@@ -237,7 +239,7 @@ class Transcriber:
         margin = self._margin(command, words)
         if command is not None and margin >= 0.0:
             understood = _Understood(fill_open_slots(command, words), "grammar", _logistic(4.0 * margin))
-        elif words is not None and 0.0 < words.mean_word_s * 1000 <= self._config.word_max_ms:
+        elif words is not None and self._is_speech(words):
             understood = _Understood(words.text, "words", math.exp(min(words.score, 0.0)))
         else:
             understood = _Understood("", "words", 0.0)
@@ -251,6 +253,11 @@ class Transcriber:
                 understood.source,
             )
         return understood
+
+    def _is_speech(self, words: Hypothesis) -> bool:
+        """Whether the n-gram's words are more than the shape it gives to a noise, a cough or a breath."""
+        short_enough = 0.0 < words.mean_word_s * 1000 <= self._config.word_max_ms
+        return short_enough and not FILLED_PAUSES.issuperset(words.text.split())
 
     def _margin(self, command: Hypothesis | None, words: Hypothesis | None) -> float:
         """By how many nats per frame the grammar's path passes its threshold."""

@@ -5,17 +5,14 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 from audio.front_end import FrontEnd
 from core.app import chat
 from core.app.assistant import Assistant, SoundEnds
 from core.app.brain import Brain
 from core.app.check import failed, quick_checks
+from core.app.ending import EndingWish
 from core.app.lock import InstanceLock
 from core.app.setup import FullSetup
 from core.app.view import Note, View, open_view, watch
@@ -98,38 +95,21 @@ def _start(assistant: Assistant, view: View) -> None:
 def _converse(arguments: argparse.Namespace, config: Config, assistant: Assistant, view: View, brain: Brain) -> None:
     setup = FullSetup(config, offline=arguments.offline)
     try:
-        with _interruptible():
+        with EndingWish() as ending:
             _start(assistant, view)
             if HEARS_ENGLISH[brain.language]:
                 view.show(Note(HEARS_ENGLISH[brain.language]))
             setup.start()
-            while True:
+            while not ending.asked:
                 view.refresh()
                 assistant.pipeline.wait(DRAW_S)
                 for text in setup.news():
                     view.show(Note(text))
-    except KeyboardInterrupt:
-        logger.info("ended by the user")
+            logger.info("ended by the user")
     finally:
         gc.unfreeze()
         setup.stop()
         view.close()
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the program as Ctrl-C does: in order."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, end) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 def _without_sound(arguments: argparse.Namespace, config: Config, error: MerlineError) -> int:
