@@ -38,7 +38,30 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PARTIAL_EVERY_S = 0.4
-FILLED_PAUSES = frozenset("a ah aha eh er ha hm hmm huh i'm mm oh ooh the uh uhm um whoa wow ya".split())
+FILLED_PAUSES = frozenset(
+    [
+        "a",
+        "ah",
+        "aha",
+        "eh",
+        "er",
+        "ha",
+        "hm",
+        "hmm",
+        "huh",
+        "i'm",
+        "mm",
+        "oh",
+        "ooh",
+        "the",
+        "uh",
+        "uhm",
+        "um",
+        "whoa",
+        "wow",
+        "ya",
+    ]
+)
 """what noises and breaths are heard as, and what asks for nothing when nothing else is said"""
 WORDS_WAIT_S = 15.0
 """how long an utterance waits for the n-gram model to be loaded, which happens only in the first seconds"""
