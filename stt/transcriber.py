@@ -39,28 +39,8 @@ logger = logging.getLogger(__name__)
 
 PARTIAL_EVERY_S = 0.4
 FILLED_PAUSES = frozenset(
-    [
-        "a",
-        "ah",
-        "aha",
-        "eh",
-        "er",
-        "ha",
-        "hm",
-        "hmm",
-        "huh",
-        "i'm",
-        "mm",
-        "oh",
-        "ooh",
-        "the",
-        "uh",
-        "uhm",
-        "um",
-        "whoa",
-        "wow",
-        "ya",
-    ]
+    {"a", "ah", "aha", "eh", "er", "ha", "hm", "hmm", "huh", "i'm", "mm", "oh", "ooh", "the"}
+    | {"uh", "uhm", "um", "whoa", "wow", "ya"}
 )
 """what noises and breaths are heard as, and what asks for nothing when nothing else is said"""
 WORDS_WAIT_S = 15.0
@@ -202,7 +182,10 @@ class Transcriber:
             self._grammar.feed(heard.pieces[-1])
         due = sum(self._grammar.frames(heard.samples) >= frames for frames in _MEANS_AT_FRAMES)
         if due > heard.means:
-            heard.means, heard.mean, heard.words_fed = due, self._grammar.mean(), 0
+            heard.mean = self._grammar.mean()
+            if heard.means == 0:
+                heard.words_fed = 0
+            heard.means = due
             self._decode_anew(heard)
         if heard.means:
             self._feed_words(heard)

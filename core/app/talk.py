@@ -88,6 +88,7 @@ def _start(assistant: Assistant, view: View) -> None:
     assistant.pipeline.start()
     view.refresh()
     assistant.warm_up()
+    gc.collect()
     # what is loaded by now lives until the end: keep the garbage collector from walking it during a turn
     gc.freeze()
 

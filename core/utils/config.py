@@ -50,7 +50,7 @@ class VadConfig(Section):
 
 class EndpointConfig(Section):
     provisional_ms: Milliseconds = 200
-    complete_ms: Milliseconds = 350
+    complete_ms: Milliseconds = 330
     incomplete_ms: Milliseconds = 800
 
 
