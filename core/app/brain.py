@@ -27,6 +27,8 @@ LANGUAGE_SETTING = "language"
 class Brain:
     """The answering side of the assistant. Use it as a context manager: leaving it closes the data file.
 
+    The language of the first run, the system's, stays the one it begins in.
+
     Raises DataError when the data folder or its file cannot be used.
     """
 
@@ -38,6 +40,8 @@ class Brain:
         self.store = Store(make_data_folder(folder) / DATABASE)
         remembered = self.store.setting(LANGUAGE_SETTING)
         self.language: Language = language or first_language(config, remembered)
+        if remembered is None and language is None and config.language == "auto":
+            self.store.set_setting(LANGUAGE_SETTING, self.language)
         self._skills = build_skills(config, self.store, self.clock, self.voice, self.language)
         self.responder = Responder(self._skills)
 
@@ -54,12 +58,6 @@ class Brain:
     def timers(self, turns: TurnClock, gap: Callable[[], int | None]) -> TimersStage:
         """The stage that speaks up when something is due."""
         return TimersStage(self._skills.context.schedule, turns, gap, self.conversation)
-
-    def remember_language(self) -> None:
-        """Begin in this language next time."""
-        language = self._skills.context.session.language
-        if self.store.setting(LANGUAGE_SETTING) != language:
-            self.store.set_setting(LANGUAGE_SETTING, language)
 
     def __enter__(self) -> Brain:
         return self

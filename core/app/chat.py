@@ -38,8 +38,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
                     reply = brain.responder.reply(line, turn=number)
                     print(" ".join(reply.text.split()) or DONE[reply.language], flush=True)
         brain.responder.close()
-        brain.remember_language()
-    return 0
+        return 0
 
 
 class Reminders:

@@ -10,7 +10,7 @@ from core.utils.config import Config
 
 
 def first_language(config: Config, remembered: str | None = None) -> Language:
-    """The configured language, else the one last used, else the system's locale, else English."""
+    """The configured language, else that of the first run, else the system's locale, else English."""
     for candidate in (config.language, remembered, *_system_languages()):
         if candidate in ("en", "fr"):
             return "fr" if candidate == "fr" else "en"

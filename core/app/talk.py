@@ -80,7 +80,6 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
                 print(f"turns opened by my own echo and dropped: {assistant.echo_dropped}", flush=True)
     finally:
         sound.close()
-    brain.remember_language()
     return 0
 
 
