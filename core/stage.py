@@ -18,7 +18,7 @@ from core.utils.errors import InferenceError
 
 logger = logging.getLogger(__name__)
 
-WAIT_S = 0.05
+WAIT_S = 0.1
 """the longest a stage thread waits before it looks whether it should stop"""
 
 
