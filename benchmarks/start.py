@@ -41,12 +41,13 @@ def run() -> list[Figure]:
     card.start()
     try:
         starts = sorted(_start(card) for _ in range(STARTS))
-        resident, idle = _idle(card)
+        listening, resident, idle = _idle(card)
         bare = _bare(card)
     finally:
         card.stop()
     return [
         Figure("from main.py to listening, median of 5", starts[STARTS // 2], "s", "lower", target=2.0),
+        Figure("resident when it begins to listen", listening, "MB", "lower", target=250.0),
         Figure("resident once all is loaded", resident, "MB", "lower", target=250.0),
         Figure("CPU while nobody speaks, all of it", 100 * idle, "% core", "lower", baseline=round(100 * bare, 2)),
         Figure("CPU while nobody speaks, above a bare stream", 100 * (idle - bare), "% core", "lower", target=4.0),
@@ -63,18 +64,19 @@ def _start(card: SoundCard) -> float:
     return took
 
 
-def _idle(card: SoundCard) -> tuple[float, float]:
+def _idle(card: SoundCard) -> tuple[float, float, float]:
     with (
         tempfile.TemporaryDirectory() as home,
         Program(Path(home), ["talk", "--offline"], card.variables) as program,
     ):
         program.wait_for(r"^\[listening", 60)
-        time.sleep(5.0)
         process = psutil.Process(program.process.pid)
+        listening = process.memory_info().rss / 1e6
+        time.sleep(5.0)
         resident = process.memory_info().rss / 1e6
         share = _cpu(process)
         program.interrupt()
-    return resident, share
+    return listening, resident, share
 
 
 def _bare(card: SoundCard) -> float:

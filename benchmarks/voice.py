@@ -10,12 +10,14 @@ import re
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from benchmarks.figures import Figure
+from core.utils.config import AudioConfig
 from core.utils.errors import AudioDeviceError
 from tests.integration.program import Program
-from tests.integration.sound_card import SoundCard, missing_parts, spoken
+from tests.integration.sound_card import SoundCard, loop_latencies, missing_parts, spoken
 
 QUESTIONS = (
     "what time is it",
@@ -27,6 +29,10 @@ QUESTIONS = (
 TURNS = 20
 VOICE = "awb"
 VOICED = 1e-2
+BARGE_INS = 5
+BARGE_IN_S = 0.15
+"""what a barge-in may take beyond the device's buffer and the card's own loop"""
+OUTPUT_LATENCY_S = AudioConfig().output_latency_ms / 1000
 STAGES = ("endpoint", "stt", "first_token", "first_audio")
 
 
@@ -38,7 +44,8 @@ def run() -> list[Figure]:
     card = SoundCard()
     card.start()
     try:
-        waits, stages = _converse(card)
+        loop_s = float(statistics.median(loop_latencies(card, 10)))
+        waits, stages, silences = _converse(card)
         late = card.room.late_blocks
     finally:
         card.stop()
@@ -48,6 +55,13 @@ def run() -> list[Figure]:
     return [
         Figure("voice to voice, median of 20 turns", statistics.median(waits), "s", "lower", target=0.6),
         Figure("voice to voice, 95th percentile", sorted(waits)[round(0.95 * (len(waits) - 1))], "s", "lower"),
+        Figure(
+            "barge-in, first sound of the voice to silence, median of 5",
+            statistics.median(silences),
+            "s",
+            "lower",
+            target=round(BARGE_IN_S + OUTPUT_LATENCY_S + loop_s, 3),
+        ),
         *(
             Figure(f"share of {name} in what the program measures", stages[name] / total, "", "lower")
             for name in STAGES
@@ -55,8 +69,9 @@ def run() -> list[Figure]:
     ]
 
 
-def _converse(card: SoundCard) -> tuple[list[float], dict[str, float]]:
+def _converse(card: SoundCard) -> tuple[list[float], dict[str, float], list[float]]:
     waits: list[float] = []
+    silences: list[float] = []
     stages = dict.fromkeys(STAGES, 0.0)
     with tempfile.TemporaryDirectory() as home, Program(Path(home), ["talk", "--offline"], card.variables) as program:
         program.wait_for(r"^\[listening", 60)
@@ -68,5 +83,17 @@ def _converse(card: SoundCard) -> tuple[list[float], dict[str, float]]:
             for name, value in re.findall(r"(\w+) (\d+)", line):
                 if name in stages:
                     stages[name] += float(value)
+        for _ in range(BARGE_INS):
+            silences.append(_barge_in(card))
         program.interrupt()
-    return waits, stages
+    return waits, stages, silences
+
+
+def _barge_in(card: SoundCard) -> float:
+    """Seconds from the first sample of the user's voice to the last audible one of a long reply."""
+    card.wait_for_silence(15, quiet_s=1.0)
+    said = card.say(spoken("what can you do", VOICE, "flite"))
+    card.wait_for_sound(15, since=said.ends, level=VOICED)
+    time.sleep(1.5)
+    cut = card.say(spoken("stop", VOICE, "flite"))
+    return card.wait_for_silence(15, quiet_s=0.5, level=VOICED) - cut.starts
