@@ -415,7 +415,7 @@ class TestPythonVersion:
 
 
 FETCH = """echo "0 upgraded, 2 newly installed, 0 to remove and 5 not upgraded."
-echo "Get:1 http://deb.debian.org/debian bookworm/main amd64 libportaudio2 amd64 19.6.0-1.2 [65.0 kB]"
+echo "Get:1 http://mirror.invalid/debian bookworm/main amd64 libportaudio2 amd64 19.6.0-1.2 [65.0 kB]"
 """
 
 
