@@ -1,7 +1,8 @@
 """How long a person waits for an answer: the real program on the virtual sound card, asked twenty questions aloud.
 
 From the last voiced sample of the question to the first voiced sample of the answer, both on the card's clock. Needs
-PulseAudio, PortAudio and flite; the voice and the wordings are none that a threshold was tuned on.
+PulseAudio, PortAudio and flite. The wordings are ones the recogniser understands in this voice, which was among those
+its decoding was tuned with: the figure is about waiting, not about accuracy.
 """
 
 from __future__ import annotations
