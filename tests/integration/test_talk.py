@@ -27,8 +27,8 @@ ASSETS = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[
 START_S = 30.0
 REPLY_S = 15.0
 VOICE = "awb"
-"""a flite voice; the recogniser's starting mean and decoding schedule were chosen with it among others, so this is not a
-measure of accuracy on unknown voices (`bench stt_commands` comes closer)"""
+"""a flite voice; the recogniser's starting mean and decoding schedule were chosen with it among others, so this is
+not a measure of accuracy on unknown voices (`bench stt_commands` comes closer)"""
 
 
 def question(text: str, voice: str = VOICE) -> np.ndarray:
