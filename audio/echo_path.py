@@ -13,17 +13,17 @@ import numpy as np
 from core.messages import SAMPLE_RATE_HZ, Samples
 
 FRAME_S = 0.01
-REACH = 60
-"""frames of far end that may still sound in the room, 0.6 s: the reverberation and an unknown delay"""
+REACH = 48
+"""frames of far end that may still sound in the room, 0.48 s: the reverberation and an unknown delay"""
 LOUD = 5e-3
 """a far end (root mean square) that tells something about the room"""
 SHORT = 5
 """frames over which the microphone's level is taken, 50 ms"""
-EVERY = 10
-"""a ratio is noted every 100 ms"""
-KEPT = 40
-ENOUGH = 4
-"""ratios after which the level counts as known: 0.4 s of speech on top of `REACH`"""
+EVERY = 5
+"""a ratio is noted every 50 ms"""
+KEPT = 80
+ENOUGH = 3
+"""ratios after which the level counts as known: 0.1 s of speech on top of `REACH`"""
 MARGIN = 3.0
 """10 dB above the usual ratio, no echo is that loud: it varies by some dB with the words"""
 FAINT = 0.1
@@ -92,6 +92,6 @@ def _loudest(energies: deque[float]) -> float:
 
 
 def _steady(energies: deque[float]) -> bool:
-    """Whether the far end was loud all along `REACH`, in each 0.2 s of it: only then has its echo arrived."""
+    """Whether the far end was loud all along `REACH`, in each third of it: only then has its echo arrived."""
     values = np.fromiter(energies, float)
     return all(np.sqrt(np.mean(part)) > LOUD for part in np.split(values, 3))

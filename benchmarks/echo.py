@@ -97,10 +97,10 @@ def run() -> list[Figure]:
             file=sys.stderr,
         )
     stuttered = [_after_stutter(assets, scene, far) for scene in SCENES]
-    headphones = [_over_headphones(assets, far, user, at_s) for at_s in (2.0, 4.0, USER_AT_S)]
+    headphones = [_over_headphones(assets, far, user, at_s) for at_s in (1.0, 4.0, USER_AT_S)]
     return [
         Figure(
-            "user's voice recognised, headphones, 2 s into the first reply",
+            "user's voice recognised, headphones, 1 s into the first reply",
             headphones[0],
             "share",
             "higher",
