@@ -1,6 +1,7 @@
 """What the whole suite shares: the closing account of what ran and what did not, and why.
 
-With MERLINE_REQUIRE_AUDIO=1, as .ci/run sets it, a test marked `audio` that skips counts as failed.
+With MERLINE_REQUIRE_AUDIO=1, as .ci/run sets it, a test marked `audio` that skips counts as failed. One that
+fails is run once more, for real time is not to be had on a busy machine, and the account names it and what went wrong.
 """
 
 from __future__ import annotations
@@ -56,6 +57,12 @@ def pytest_make_collect_report(
     return report
 
 
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("audio"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
     _left_out.update(_kind(item) for item in items)
 
@@ -66,5 +73,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"ran: {count} {kind}")
     for (kind, reason), count in sorted(_skipped.items()):
         terminalreporter.write_line(f"skipped: {count} {kind}: {reason}")
+    for report in terminalreporter.stats.get("rerun", ()):
+        message = getattr(getattr(report.longrepr, "reprcrash", None), "message", str(report.longrepr))
+        terminalreporter.write_line(f"run once more: {report.nodeid}: {message[:1000]}")
     for kind, count in sorted(_left_out.items()):
         terminalreporter.write_line(f"left out: {count} {kind}, by -m or -k")

@@ -7,13 +7,14 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
+from benchmarks import corpora
 from tests.integration.listening import decoded
 from tests.integration.program import Program, run
 from tests.integration.room import EchoSettings
@@ -68,6 +69,28 @@ def test_a_spoken_question_is_answered_aloud_with_the_right_content(merline: Pro
     assert decoded(heard, RATE_HZ, f"(that's | it's | that is) ({numbers})").endswith(" seventeen")
 
 
+STRANGERS = "ked_diphone"
+"""a festival voice that no benchmark and no other test uses, so that nothing can have been tuned on it"""
+
+
+@pytest.mark.skipif(shutil.which("text2wave") is None, reason="no stranger's voice: festival is not installed")
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("could you tell me what day it is", lambda: rf"{time.strftime('%A')}"),
+        ("how many minutes are there in two hours", lambda: r"\b120\b"),
+        ("what is six times seven", lambda: r"\b42\b"),
+    ],
+)
+def test_a_stranger_with_words_of_their_own_is_understood(
+    merline: Program, sound_card: SoundCard, text: str, meant: Callable[[], str]
+):
+    assert text not in Path(corpora.__file__).with_name("commands.py").read_text(), "the wording was tuned on"
+    said = sound_card.say(spoken(text, STRANGERS, "festival"))
+    sound_card.wait_for_sound(REPLY_S, since=said.ends)
+    assert re.search(meant(), merline.wait_for(r"^merline: (.*)", REPLY_S).group(1))
+
+
 def test_twenty_turns_in_a_row(merline: Program, sound_card: SoundCard):
     turns = [
         ("what time is it", r"\d{1,2}:\d\d"),
@@ -87,10 +110,11 @@ def test_twenty_turns_in_a_row(merline: Program, sound_card: SoundCard):
 def test_speech_silences_the_reply_and_only_what_was_heard_counts(
     merline: Program, sound_card: SoundCard, tmp_path: Path
 ):
+    interruption = question("stop")
     said = sound_card.say(question("what can you do"))
     sound_card.wait_for_sound(REPLY_S, since=said.ends)
     time.sleep(1.0)
-    cut = sound_card.say(question("stop"))
+    cut = sound_card.say(interruption)
     quiet = sound_card.wait_for_silence(REPLY_S, quiet_s=0.5)
     print(f"silent {1000 * (quiet - cut.starts):.0f} ms after the voice began")
     assert cut.starts - 1.0 < quiet < cut.starts + 0.6

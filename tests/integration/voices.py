@@ -1,4 +1,4 @@
-"""Test voices that nobody recorded: espeak-ng and flite, as the programs of the system."""
+"""Test voices that nobody recorded: espeak-ng and flite, as the programs of the system: espeak-ng, flite, festival."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from audio.wav import read_wav
 from core.messages import Samples
 
 RATE_HZ = 48_000
-Engine = Literal["espeak-ng", "flite"]
+Engine = Literal["espeak-ng", "flite", "festival"]
 
 
 @functools.cache
@@ -25,9 +25,11 @@ def spoken(text: str, voice: str = "", engine: Engine = "espeak-ng", level_dbfs:
         file = Path(folder) / "speech.wav"
         if engine == "espeak-ng":
             command = ["espeak-ng", "-v", voice or "en-gb", "-w", str(file), text]
-        else:
+        elif engine == "flite":
             command = ["flite", "-voice", voice or "slt", "-t", text, "-o", str(file)]
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
+        else:
+            command = ["text2wave", "-o", str(file), "-eval", f"(voice_{voice or 'ked_diphone'})"]
+        subprocess.run(command, input=text.encode(), check=True, capture_output=True, timeout=30)
         recording = read_wav(file, max_s=120)
     sound = np.asarray(soxr.resample(recording.samples, recording.sample_rate_hz, RATE_HZ), np.float32)
     voiced = np.flatnonzero(np.abs(sound) > 0.01 * np.abs(sound).max())
