@@ -67,11 +67,14 @@ class WebRtcCanceller:
             ) from error
         self._frame: Any = Frame
         self._module = AudioProcessingModule(echo_cancellation=True, noise_suppression=noise_suppression)
+        self._delay_ms: int | None = None
 
     def process(self, near: Samples, far: Samples, delay_ms: int) -> Samples:
         """`near` [160] without the echo of `far` [160], which is played `delay_ms` before it is heard."""
         self._module.process_reverse_stream(self._wrap(far))
-        self._module.set_stream_delay_ms(delay_ms)
+        if delay_ms != self._delay_ms:
+            self._module.set_stream_delay_ms(delay_ms)
+            self._delay_ms = delay_ms
         frame = self._wrap(near)
         self._module.process_stream(frame)
         return np.frombuffer(frame.data, np.int16).astype(np.float32) / 32768.0

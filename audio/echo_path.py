@@ -6,6 +6,7 @@ echo it expects. Guarantees nothing while the level is not yet known: then the c
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -69,29 +70,30 @@ class EchoPath:
     def update(self, near: Samples, far: Samples) -> None:
         """Take in a frame [160] of each end at 16 kHz."""
         assert len(near) == len(far) == round(FRAME_S * SAMPLE_RATE_HZ)
-        self._far.append(float(np.mean(np.square(far))))
-        self._near.append(float(np.mean(np.square(near))))
+        self._far.append(float(np.dot(far, far)) / len(far))
+        self._near.append(float(np.dot(near, near)) / len(near))
         self._frames += 1
         self._held = max(0, self._held - 1)
         if self._frames % SHORT:
             return
-        level = float(np.sqrt(np.mean(list(self._near)[-SHORT:])))
-        reach = float(np.sqrt(_loudest(self._far)))
+        level = math.sqrt(sum(self._near[-index] for index in range(1, 1 + min(SHORT, len(self._near)))) / SHORT)
+        reach = math.sqrt(_loudest(self._far))
         if self._gain is not None and self._gain < FAINT and level > MARGIN * self._gain * max(reach, LOUD):
             self._held = HOLD
         if self._frames % EVERY == 0 and len(self._far) == REACH and _steady(self._far):
-            self._ratios.append(float(np.sqrt(_loudest(self._near))) / reach)
+            self._ratios.append(math.sqrt(_loudest(self._near)) / reach)
             if len(self._ratios) >= ENOUGH:
                 self._gain = float(np.median(self._ratios))
 
 
 def _loudest(energies: deque[float]) -> float:
     """Mean energy of the loudest 50 ms."""
-    values = np.fromiter(energies, float)
-    return float(max(np.mean(values[start : start + SHORT]) for start in range(0, len(values), SHORT)))
+    values = tuple(energies)
+    parts = (values[start : start + SHORT] for start in range(0, len(values), SHORT))
+    return max(sum(part) / len(part) for part in parts)
 
 
 def _steady(energies: deque[float]) -> bool:
     """Whether the far end was loud all along `REACH`, in each third of it: only then has its echo arrived."""
-    values = np.fromiter(energies, float)
-    return all(np.sqrt(np.mean(part)) > LOUD for part in np.split(values, 3))
+    values, third = tuple(energies), REACH // 3
+    return all(sum(values[start : start + third]) > LOUD**2 * third for start in range(0, REACH, third))

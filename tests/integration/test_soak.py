@@ -143,13 +143,10 @@ class Desk:
 
     def tick(self) -> None:
         """One block out of the speaker and one into the microphone."""
-        import soxr
-
         microphone, speaker = self._stream(self._backend.inputs), self._stream(self._backend.outputs)
         played = speaker.play(ahead_s=0.0)
-        played = np.asarray(soxr.resample(played, speaker.options.sample_rate_hz, RATE_HZ, quality="QQ"), np.float32)
         count = round(BLOCK_S * RATE_HZ)
-        self._air = np.concatenate([self._air, np.resize(played, count)])
+        self._air = np.concatenate([self._air, played.reshape(count, -1).mean(axis=1, dtype=np.float32)])
         echo, self._air = np.split(self._air, [count])
         begins = self._clock.monotonic() - BLOCK_S
         room = self._noise.normal(0, 3e-4, count).astype(np.float32)
