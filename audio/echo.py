@@ -104,7 +104,8 @@ class EchoCanceller:
         self._bypassed = False
         self._unsettled = 0
         """loud far-end frames that the canceller still needs to find the echo again"""
-        self._near: Samples = np.zeros(0, np.float32)
+        self._near: deque[Samples] = deque(maxlen=-(-WINDOW // FRAME))
+        """the last frames of the capture since the reference was moved"""
         self._frames = 0
         self._next_capture = 0
 
@@ -203,7 +204,7 @@ class EchoCanceller:
     def _align(self, captured_at: float) -> None:
         """Choose which far-end sample goes with the capture now."""
         self._next_capture = round(captured_at * SAMPLE_RATE_HZ)
-        self._near = np.zeros(0, np.float32)
+        self._near.clear()
         self._set_offset()
 
     def _set_offset(self) -> None:
@@ -242,17 +243,15 @@ class EchoCanceller:
 
     def _track(self, near: Samples) -> None:
         """Measure the delay once a second while the assistant speaks."""
-        self._near = np.concatenate([self._near, near])[-WINDOW:]
+        self._near.append(near)
         self._frames += 1
-        if self._frames < MEASURE_FRAMES or len(self._near) < WINDOW:
+        if self._frames < MEASURE_FRAMES or len(self._near) * FRAME < WINDOW:
             return
         self._frames = 0
         far = self._timeline.read(self._next_capture - WINDOW, WINDOW)
-        if np.sqrt(np.mean(far**2)) > 1e-3 and self._tracker.update(far, self._near):
+        if np.sqrt(np.mean(far**2)) > 1e-3 and self._tracker.update(far, np.concatenate(self._near)[-WINDOW:]):
             logger.debug("echo delay %.1f ms", self.delay_ms)
-            near_kept = self._near
-            self._align(self._next_capture / SAMPLE_RATE_HZ)
-            self._near = near_kept
+            self._set_offset()
 
     def _blend(self, before: Samples, after: Samples) -> Samples:
         rising = np.linspace(0.0, 1.0, FRAME, dtype=np.float32)

