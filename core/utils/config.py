@@ -108,6 +108,23 @@ class LogConfig(Section):
     files: Annotated[int, Field(ge=1, le=100)] = 3
 
 
+class GpuConfig(Section):
+    use: str | None = None
+    forbid: tuple[str, ...] = ()
+    min_memory_gb: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.0
+    max_split_size_mb: Annotated[int, Field(ge=0, le=65_536)] = 0
+
+
+class OptimizationConfig(Section):
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    compute_type: Literal["auto", "float32", "float16", "bfloat16", "int8"] = "auto"
+    threads: Annotated[int, Field(ge=0, le=1024)] = 0
+    batch_size: Annotated[int, Field(ge=0, le=1024)] = 0
+    memory_limit_mb: Annotated[int, Field(ge=0)] = 0
+    compile: bool = True
+    mps_watermark: Annotated[float, Field(ge=0.0, le=2.0)] = 0.8
+
+
 class SetupConfig(Section):
     full_packages: bool = True
 
@@ -127,6 +144,8 @@ class Config(Section):
     memory: MemoryConfig = MemoryConfig()
     view: ViewConfig = ViewConfig()
     log: LogConfig = LogConfig()
+    gpu: GpuConfig = GpuConfig()
+    optimization: OptimizationConfig = OptimizationConfig()
     setup: SetupConfig = SetupConfig()
 
 

@@ -1,0 +1,30 @@
+"""Analyse, plan, apply, bound, measure: what every stage's speed and memory come from. Names resolve on use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "BatchProcessor": "batching",
+    "InferenceCache": "cache",
+    "InferenceProfiler": "profiler",
+    "MachineProfile": "profile",
+    "MemoryOptimizer": "memory",
+    "OptimizedModelWrapper": "compiled_model",
+    "PerformanceTuner": "tuner",
+    "Plan": "plan",
+    "StagePlan": "plan",
+    "SystemAnalyzer": "analyzer",
+    "TorchOptimizer": "torch_optimizer",
+    "get_performance_optimizer": "torch_optimizer",
+    "leak_guard": "memory",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,99 @@
+"""What a machine is, frozen: read by SystemAnalyzer, decided upon by PerformanceTuner, kept and given as JSON.
+
+Nothing here looks at the machine it runs on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from core.utils.gpu import Gpu, GpuProcess
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """The processor, and how much of it this process may use."""
+
+    model: str
+    architecture: str
+    """as platform.machine() says it: x86_64, AMD64, arm64, aarch64"""
+    physical_cores: int
+    logical_cores: int
+    usable_cores: float
+    """physical cores within the affinity mask and the container's quota; may be 0.5"""
+    instruction_sets: frozenset[str] = frozenset()
+    """of avx2, avx512, vnni, amx, neon"""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Main memory, in bytes. A container's limit counts as the machine's."""
+
+    total_bytes: int
+    available_bytes: int
+    limit_bytes: int | None = None
+    """of the container or the process; None without one"""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What this machine was measured to do, all usable cores together."""
+
+    bandwidth_gb_s: float
+    """reading main memory, 10^9 bytes a second"""
+    gemm_fp32_gflops: float
+    gemm_int8_gops: float | None = None
+    """None where no int8 kernel is installed"""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """Where the models lie, in bytes."""
+
+    path: str
+    total_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MachineProfile:
+    """A whole machine."""
+
+    system: str
+    """Linux, Darwin or Windows"""
+    cpu: Cpu
+    memory: Memory
+    disk: Disk
+    gpus: tuple[Gpu, ...] = ()
+    mps: bool = False
+    """Apple's GPU can be used"""
+    speed: Speed | None = None
+    """None until measured"""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values that `from_json` takes."""
+        plain = asdict(self)
+        plain["cpu"]["instruction_sets"] = sorted(self.cpu.instruction_sets)
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> MachineProfile:
+        """Raises KeyError or TypeError where a part is missing or unknown."""
+        cpu = {**plain["cpu"], "instruction_sets": frozenset(plain["cpu"].get("instruction_sets", ()))}
+        return cls(
+            plain["system"],
+            Cpu(**cpu),
+            Memory(**plain["memory"]),
+            Disk(**plain["disk"]),
+            tuple(_gpu(gpu) for gpu in plain.get("gpus", ())),
+            bool(plain.get("mps", False)),
+            Speed(**plain["speed"]) if plain.get("speed") else None,
+        )
+
+
+def _gpu(plain: Mapping[str, Any]) -> Gpu:
+    capability = plain.get("capability")
+    processes = tuple(GpuProcess(**process) for process in plain.get("processes", ()))
+    return Gpu(**{**plain, "capability": tuple(capability) if capability else None, "processes": processes})
