@@ -27,16 +27,10 @@ from core.utils.config import EndpointConfig, SttConfig, VadConfig
 from core.utils.vad_compat import load_vad
 from stt.endpointing import Endpointing
 from stt.grammar import compile_grammar, template_words
+from stt.hypothesis import Hypothesis, command_margin
 from stt.listener import Listener
 from stt.numbers import WORDS
-from stt.pocketsphinx_engine import (
-    Hypothesis,
-    SphinxDecoder,
-    command_margin,
-    grammar_decoder,
-    pronunciations,
-    word_decoder,
-)
+from stt.pocketsphinx_engine import SphinxDecoder, grammar_decoder, pronunciations, word_decoder
 from stt.transcriber import voiced_level
 from stt.voice_activity_detection import VoiceActivityDetection
 

@@ -1,6 +1,6 @@
 """Two pocketsphinx decoders: one over a command grammar, one over the general n-gram model shipped in the package.
 
-Both take sound chunk by chunk. Scores are normalised so that they compare across lengths; see `Hypothesis.score`.
+Both take sound chunk by chunk. Scores are normalised so that they compare across lengths; see `stt.hypothesis`.
 Neither is safe to use from two threads at once.
 """
 
@@ -11,7 +11,6 @@ import math
 import re
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from core.messages import Samples
 from core.utils.errors import InferenceError, MissingDependencyError, ModelLoadError
 from stt.automaton import OPEN
 from stt.grammar import Grammar
+from stt.hypothesis import FRAME_S, OPEN_PREFIX, Hypothesis, Word
 from stt.numbers import CLASSES
 
 logger = logging.getLogger(__name__)
@@ -31,13 +31,9 @@ PHONES = (
     "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
 )
 # fmt: on
-OPEN_PREFIX = "_"
-"""Begins the words of an open slot: `_AH` is the phone AH heard there."""
 PIECE_BYTES = 640
 """20 ms of 16-bit sound at 16 kHz: pocketsphinx holds the interpreter's lock while it decodes, and the sound devices'
 callbacks must not wait for it longer than a few milliseconds"""
-FRAME_S = 0.01
-"""pocketsphinx's feature frame"""
 _SCORE_SCALE = 1024.0
 """pocketsphinx keeps path scores divided by 2**10 (SENSCR_SHIFT) and reports exp() of that"""
 _FILLER = re.compile(r"^(<.*>|\[.*\]|\+\+.*\+\+|\(NULL\))$")
@@ -59,62 +55,6 @@ saved, and the path is right in 90 instead of 93."""
 _LONGEST_WORD = 16
 """bytes a word of the n-gram model takes on average, at most"""
 _WORD_LIMITS = {"maxhmmpf": 3000, "maxwpf": 10}
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A recognised word, or a phone of an open slot, and when it was spoken."""
-
-    text: str
-    start_s: float
-    """from the start of the utterance"""
-    end_s: float
-
-    @property
-    def is_open(self) -> bool:
-        """A phone of an open slot."""
-        return self.text.startswith(OPEN_PREFIX)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Hypothesis:
-    """What a decoder made of an utterance."""
-
-    words: tuple[Word, ...]
-    """without silences and noises"""
-    score: float
-    """`hyp.score`, the path's likelihood relative to the best sound model of each frame, as ln(score) * 1024 / frames:
-    nats per 10 ms frame, at most 0"""
-
-    acoustic: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
-    """[frames] of the whole path, silences included: each segment's ln(`seg.ascore`) * 1024 / its frames, which is the
-    sound's likelihood alone, without language model and penalties"""
-
-    @property
-    def text(self) -> str:
-        """The words; what an open slot held is not among them."""
-        return " ".join(word.text for word in self.words if not word.is_open)
-
-    @property
-    def mean_word_s(self) -> float:
-        """Seconds a word; noise gives few and long ones. 0 without words."""
-        return sum(word.end_s - word.start_s for word in self.words) / len(self.words) if self.words else 0.0
-
-
-def command_margin(command: Hypothesis, words: Hypothesis) -> float:
-    """How much better, in nats per frame, the grammar's words fit the sound than unrestricted English does.
-
-    The mean of the difference of the two paths' acoustic scores over the frames of the grammar's words: a likelihood
-    ratio. Open slots and silence do not count. Near 0 for commands, clearly negative for other speech.
-    """
-    length = min(len(command.acoustic), len(words.acoustic))
-    fixed = np.zeros(length, bool)
-    for word in command.words:
-        if not word.is_open:
-            fixed[round(word.start_s / FRAME_S) : round(word.end_s / FRAME_S)] = True
-    if not fixed.any():
-        return -math.inf
-    return float((command.acoustic[:length] - words.acoustic[:length])[fixed].mean())
 
 
 class SphinxDecoder:

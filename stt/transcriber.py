@@ -21,12 +21,11 @@ from core.utils.errors import ModelLoadError
 from core.utils.vad_compat import rms
 from stt.echo_guard import EchoGuard
 from stt.grammar import compile_grammar, template_words
+from stt.hypothesis import Hypothesis, command_margin, fill_open_slots
 from stt.numbers import WORDS as NUMBER_WORDS
 from stt.pocketsphinx_engine import (
     TYPICAL_MEAN,
-    Hypothesis,
     SphinxDecoder,
-    command_margin,
     grammar_decoder,
     pronunciations,
     word_decoder,
@@ -292,19 +291,3 @@ def voiced_level(samples: Samples) -> float:
     loudness = np.abs(samples)
     peak = float(loudness.max(initial=0.0))
     return rms(samples[loudness > 0.05 * peak]) if peak > 0.0 else 0.0
-
-
-def fill_open_slots(command: Hypothesis, words: Hypothesis | None) -> str:
-    """The command's text, each open slot replaced by the n-gram words whose middle lies in it."""
-    parts: list[str] = []
-    slot: list[float] = []
-    for word in (*command.words, None):
-        if word is not None and word.is_open:
-            slot = [slot[0] if slot else word.start_s, word.end_s]
-            continue
-        if slot and words is not None:
-            parts += [w.text for w in words.words if slot[0] <= (w.start_s + w.end_s) / 2 < slot[1]]
-        slot = []
-        if word is not None:
-            parts.append(word.text)
-    return " ".join(parts)

@@ -14,8 +14,8 @@ import yaml
 from core.messages import EchoDropped, Samples, SpeechChunk, SpeechStarted, Transcript, Utterance
 from core.utils.config import SttConfig
 from stt.echo_guard import EchoGuard
-from stt.pocketsphinx_engine import Hypothesis, Word
-from stt.transcriber import Transcriber, fill_open_slots, voiced_level
+from stt.hypothesis import Hypothesis, Word, fill_open_slots
+from stt.transcriber import Transcriber, voiced_level
 
 ASSETS = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[3] / "shared" / "assets"))
 NOISE = sorted((ASSETS / "noise").glob("*.wav"))
