@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -157,3 +157,23 @@ def choose_device(devices: Sequence[Device], wanted: int | str | None, kind: Kin
     listing = "\n".join(f"  {device.index}: {device.name} ({device.host_api})" for device in fits or usable)
     problem = "several devices fit" if fits else "there is no such device"
     raise AudioDeviceError(f"audio.{kind}_device: {wanted!r}: {problem}; name one of these by its number:\n{listing}")
+
+
+def start_in_first(
+    device: Device, formats: Iterable[tuple[int, int]], start: Callable[[Device, int, int], None]
+) -> tuple[int, int]:
+    """Call `start(device, rate_hz, channels)` with one format after the other until one is taken; returns it.
+
+    Raises the AudioDeviceError of the last refusal.
+    """
+    refusal: AudioDeviceError | None = None
+    for rate_hz, channels in formats:
+        try:
+            start(device, rate_hz, channels)
+        except AudioDeviceError as error:
+            refusal = error
+            logger.debug("%s", error)
+            continue
+        return rate_hz, channels
+    assert refusal is not None
+    raise refusal

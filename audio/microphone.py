@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.devices import AudioBackend, Device, Kind, Stream, StreamOptions, choose_device
+from audio.devices import AudioBackend, Device, Kind, Stream, StreamOptions, choose_device, start_in_first
 from audio.recovery import Recovery
 from audio.stream_time import StreamTime, plausible
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, DeviceEvent, Samples
@@ -72,18 +72,8 @@ class Microphone:
     def open(self) -> None:
         """Open the device at 16 kHz, or at its native rate if it refuses. Raises AudioDeviceError."""
         device = choose_device(self._backend.devices(), self._config.input_device, "input")
-        refusal: AudioDeviceError | None = None
-        for rate_hz, channels in _attempts(device):
-            try:
-                self._start(device, rate_hz, channels)
-            except AudioDeviceError as error:
-                refusal = error
-                logger.debug("%s", error)
-                continue
-            logger.info("microphone: %s at %d Hz, %d channel(s)", device.name, rate_hz, channels)
-            return
-        assert refusal is not None
-        raise refusal
+        rate_hz, channels = start_in_first(device, _attempts(device), self._start)
+        logger.info("microphone: %s at %d Hz, %d channel(s)", device.name, rate_hz, channels)
 
     def release(self) -> None:
         """Close the device; what it gave stays in the queue."""

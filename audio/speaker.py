@@ -5,6 +5,7 @@ The stream stays open all the time. `stop` drops what is queued; volume and duck
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.devices import AudioBackend, Device, Kind, Stream, StreamOptions, choose_device
+from audio.devices import AudioBackend, Device, Kind, Stream, StreamOptions, choose_device, start_in_first
 from audio.far_end import FarEnd, Played
 from audio.stream_time import StreamTime, plausible
 from core.messages import Samples
@@ -71,19 +72,10 @@ class Speaker:
     def open(self) -> None:
         """Open the device at its native rate. Raises AudioDeviceError."""
         device = choose_device(self._backend.devices(), self._config.output_device, "output")
-        refusal: AudioDeviceError | None = None
-        for rate_hz in dict.fromkeys((device.native_rate_hz, STANDARD_RATE_HZ)):
-            for channels in sorted({1, min(2, device.output_channels), device.output_channels}):
-                try:
-                    self._start(device, rate_hz, channels)
-                except AudioDeviceError as error:
-                    refusal = error
-                    logger.debug("%s", error)
-                    continue
-                logger.info("speaker: %s at %d Hz, %d channel(s)", device.name, rate_hz, channels)
-                return
-        assert refusal is not None
-        raise refusal
+        counts = sorted({1, min(2, device.output_channels), device.output_channels})
+        rates = dict.fromkeys((device.native_rate_hz, STANDARD_RATE_HZ))
+        rate_hz, channels = start_in_first(device, itertools.product(rates, counts), self._start)
+        logger.info("speaker: %s at %d Hz, %d channel(s)", device.name, rate_hz, channels)
 
     def release(self) -> None:
         """Close the device; what is queued waits for it to be opened again."""

@@ -217,5 +217,5 @@ class TestSelfEcho:
             sound_card.say(question("what can you do"))
             program.wait_for(r"^\[speaking", 30)
             program.skip()
-            program.wait_for(r"^\[hearing you", 20)
+            assert program.wait_for(r"^\[hearing you", 20)
             program.interrupt()
