@@ -32,6 +32,8 @@ COMMANDS = {
 }
 WITH_SOUND = {"talk", "say", "check", "devices"}
 """commands that open sound devices, whose drivers write to the terminal unasked"""
+WITH_MODELS = {"talk", "chat", "ask", "say", "transcribe", "check", "bench"}
+"""commands that may run a model on a graphics card"""
 INTERRUPTED = 130
 LEVELS = ["debug", "info", "warning", "error"]
 
@@ -75,6 +77,10 @@ def _run(arguments: argparse.Namespace, config: Config) -> int:
 
         divert_native_messages(native_log())
     set_up_logs(config.log, arguments.log_level, to_terminal=arguments.command != "talk" or not sys.stdout.isatty())
+    if arguments.command in WITH_MODELS:
+        from core.utils.gpu import fence_configured
+
+        fence_configured(config.gpu, config.optimization.device)  # before anything imports torch
     module = import_module(f"core.app.{arguments.command}")
     run: CommandRun = module.run
     return run(arguments, config)

@@ -114,6 +114,29 @@ class GpuConfig(Section):
     min_memory_gb: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.0
     max_split_size_mb: Annotated[int, Field(ge=0, le=65_536)] = 0
 
+    @field_validator("use", "forbid", mode="before")
+    @classmethod
+    def _bus_is_a_word(cls, value: object) -> object:
+        """YAML reads a PCI bus 1 as a number, 01:00.0 as a number to base 60; one forbidden card needs no list."""
+        if isinstance(value, list | tuple):
+            return tuple(cls._bus_is_a_word(item) for item in value)
+        if isinstance(value, float):
+            raise ValueError("YAML took the PCI bus for a number: write the bus alone (1), or all of it in quotes")
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("forbid", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str | int) else value
+
+    @field_validator("max_split_size_mb")
+    @classmethod
+    def _more_than_a_large_buffer(cls, value: int) -> int:
+        """torch ends the program with an error on a split size of 20 MB or less."""
+        if 0 < value <= 20:
+            raise ValueError("torch takes 21 or more; 0 leaves it to torch")
+        return value
+
 
 class OptimizationConfig(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

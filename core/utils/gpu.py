@@ -1,35 +1,28 @@
 """The graphics card to use and no other: read through nvidia-smi, chosen by rules, fenced off before torch is imported.
 
-Never imports torch by itself.
+Never imports torch by itself. This is the one address of all that: the parts are modules of their own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from core.utils.gpu_card import Gpu, GpuProcess
+from core.utils.gpu_choice import choose_gpu, names_card
+from core.utils.gpu_fence import ExclusiveGpu, device_number, fence, fence_configured, validate_exclusive_gpu
+from core.utils.gpu_reading import SmiAnswer, SmiRun, find_nvidia_smi, read_gpus, run_nvidia_smi
 
-
-@dataclass(frozen=True, slots=True)
-class GpuProcess:
-    """A program that uses a card."""
-
-    pid: int
-    name: str
-    used_bytes: int | None
-    """None where the driver does not tell"""
-
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """An NVIDIA card as nvidia-smi describes it."""
-
-    index: int
-    """in PCI bus order"""
-    name: str
-    uuid: str
-    pci_bus: str
-    """domain:bus:device.function, e.g. 00000000:01:00.0"""
-    total_bytes: int
-    free_bytes: int
-    capability: tuple[int, int] | None = None
-    """compute capability, e.g. (8, 6); None where the driver does not tell"""
-    processes: tuple[GpuProcess, ...] = ()
+__all__ = [
+    "ExclusiveGpu",
+    "Gpu",
+    "GpuProcess",
+    "SmiAnswer",
+    "SmiRun",
+    "choose_gpu",
+    "device_number",
+    "fence",
+    "fence_configured",
+    "find_nvidia_smi",
+    "names_card",
+    "read_gpus",
+    "run_nvidia_smi",
+    "validate_exclusive_gpu",
+]
