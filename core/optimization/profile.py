@@ -25,6 +25,8 @@ class Cpu:
     """physical cores within the affinity mask and the container's quota; may be 0.5"""
     instruction_sets: frozenset[str] = frozenset()
     """of avx2, avx512, vnni, amx, neon"""
+    performance_cores: int | None = None
+    """how many of the physical cores within the affinity mask are the fast ones; None where all are alike"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,147 @@
+"""What a machine can do, measured within about two seconds: main memory's bandwidth and matrix products a second.
+
+Each figure is the best of several runs of a tenth of a second or more, so that a container's quota, which is dealt
+out by the tenth of a second, is in it. torch is never imported here: the int8 figure comes from a process of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.optimization.host import Host
+from core.optimization.profile import MachineProfile, Speed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+MIB = 1 << 20
+GEMM_SIDE = 1024
+RUN_S = 0.1
+RUNS = 4
+FILL_S = 0.5
+"""filling fresh memory may cost more than reading it does: what is not filled by then is not read"""
+SMALLEST_BYTES = 64 * MIB
+LARGEST_BYTES = 1024 * MIB
+ASSUMED_CACHE_BYTES = 32 * MIB
+INT8_TIMEOUT_S = 30.0
+PROJECT_FOLDER = Path(__file__).resolve().parents[2]
+
+
+def measure_speed(profile: MachineProfile, host: Host) -> Speed:
+    """Measure this machine. Takes at most an eighth of the available memory, and one thread a usable core."""
+    threads = max(1, math.floor(profile.cpu.usable_cores))
+    return Speed(
+        bandwidth_gb_s=measure_bandwidth(_array_bytes(host, profile.memory.available_bytes), threads) / 1e9,
+        gemm_fp32_gflops=measure_fp32() / 1e9,
+        gemm_int8_gops=_measure_int8(),
+    )
+
+
+def best_rate(work: Callable[[], object], amount: float) -> float:
+    """`amount` of the unit of work a second, in the best of RUNS runs of at least RUN_S each."""
+    work()
+    best = 0.0
+    for _ in range(RUNS):
+        times, started = 0, time.perf_counter()
+        while (elapsed := time.perf_counter() - started) < RUN_S:
+            work()
+            times += 1
+        best = max(best, times * amount / elapsed)
+    return best
+
+
+def measure_bandwidth(size: int, threads: int) -> float:
+    """Bytes a second that `threads` threads read together from an array of `size` bytes or what of it could be filled.
+
+    The maximum, not the sum: summing floats keeps the adder busier than the memory.
+    """
+    import numpy as np
+
+    parts = np.array_split(np.empty(max(size // 4, threads), np.float32), threads)
+    deadline = time.perf_counter() + FILL_S
+    with ThreadPoolExecutor(threads) as pool:
+        filled = list(pool.map(lambda part: _fill(part, deadline), parts))
+        return best_rate(lambda: list(pool.map(np.max, filled)), float(sum(part.nbytes for part in filled)))
+
+
+def _fill(part: NDArray[np.float32], deadline: float) -> NDArray[np.float32]:
+    step = 4 * MIB
+    for start in range(0, part.size, step):
+        if start and time.perf_counter() > deadline:
+            return part[:start]
+        part[start : start + step] = 1.0
+    return part
+
+
+def _array_bytes(host: Host, available: int) -> int:
+    """Three times the last cache, where memory allows it."""
+    wanted = max(SMALLEST_BYTES, min(LARGEST_BYTES, 3 * _last_cache_bytes(host)))
+    return min(wanted, max(4 * MIB, available // 8))
+
+
+def _last_cache_bytes(host: Host) -> int:
+    sizes = (host.word(f"/sys/devices/system/cpu/cpu0/cache/index{level}/size") or "" for level in range(5))
+    known = [int(size[:-1]) * 1024 for size in sizes if size.endswith("K") and size[:-1].isdigit()]
+    return max(known, default=ASSUMED_CACHE_BYTES)
+
+
+def measure_fp32() -> float:
+    """Floating-point operations a second of a square product: torch's if it is loaded already, else numpy's."""
+    operations = 2.0 * GEMM_SIDE**3
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        square = torch.ones(GEMM_SIDE, GEMM_SIDE)
+        return best_rate(lambda: torch.mm(square, square), operations)
+    import numpy as np
+
+    matrix = np.ones((GEMM_SIDE, GEMM_SIDE), np.float32)
+    return best_rate(lambda: np.matmul(matrix, matrix), operations)
+
+
+def int8_rate(torch: Any) -> float:
+    """Operations a second of torch's int8 product, int32 accumulators."""
+    square = torch.ones(GEMM_SIDE, GEMM_SIDE, dtype=torch.int8)
+    return best_rate(lambda: torch._int_mm(square, square), 2.0 * GEMM_SIDE**3)
+
+
+def _measure_int8() -> float | None:
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        try:
+            return int8_rate(torch) / 1e9
+        except (RuntimeError, AttributeError, NotImplementedError) as error:
+            logger.info("no int8 rate: torch has no such kernel here (%s)", error)
+            return None
+    if importlib.util.find_spec("torch") is None:
+        return None
+    return _measure_int8_apart()
+
+
+def _measure_int8_apart() -> float | None:
+    """In a process of its own, so that torch's 200 MB are not kept here and its threads can still be set."""
+    code = "import torch; from core.optimization.machine_speed import int8_rate; print(int8_rate(torch))"
+    try:
+        done = subprocess.run(
+            (sys.executable, "-c", code),
+            cwd=PROJECT_FOLDER,
+            capture_output=True,
+            text=True,
+            timeout=INT8_TIMEOUT_S,
+            check=True,
+        )
+        return float(done.stdout) / 1e9
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        logger.info("no int8 rate: the measurement apart failed (%s)", error)
+        return None
