@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.messages import Sentence, Speech, SpeechChunk, SpeechStarted, Transcript, TurnFailed, Utterance
-from core.stage import Inbox, Stage, StageThread, TurnClock
+from core.stage import Inbox, Span, Stage, StageThread, TurnClock, no_span
 from core.utils.errors import StageCrashedError
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Part:
 class Pipeline:
     """The assistant's stages, in the order of the data's flow."""
 
-    def __init__(self, parts: Sequence[Part], clock: TurnClock) -> None:
+    def __init__(self, parts: Sequence[Part], clock: TurnClock, span: Span = no_span) -> None:
         self.clock = clock
         self._queues: dict[str, queue.Queue[Any]] = {}
         self._observers: dict[type, list[Callable[[Any], None]]] = {}
@@ -64,6 +64,7 @@ class Pipeline:
                 inbox = self._queues[part.name] = queue.Queue(QUEUE_SIZES[part.name])
             thread = StageThread(part.name, part.stage, inbox, clock, self._deliver)
             thread.crashed = self._stage_crashed
+            thread.span = span
             self.threads.append(thread)
 
     def observe(self, message_type: type, callback: Callable[[Any], None]) -> None:

@@ -10,6 +10,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from core.messages import Tick, TurnFailed
@@ -111,6 +112,19 @@ class Inbox(Protocol):
         ...
 
 
+Span = Callable[[str, int | None], AbstractContextManager[object]]
+"""Times what is done within it, by a stage's name, for a turn or None"""
+
+
+def no_span(name: str, turn: int | None) -> AbstractContextManager[object]:
+    """Times nothing."""
+    return _NOTHING
+
+
+_NOTHING = nullcontext()
+_DONE = object()
+
+
 class Ticker:
     """An inbox that gives a Tick every `period_s` seconds of the clock's time, never two for one delay."""
 
@@ -152,6 +166,7 @@ class StageThread:
         self.inbox = inbox
         self.dropped_stale = 0
         self.crashed: Callable[[str, BaseException], None] = lambda name, error: None
+        self.span: Span = no_span
         self._clock = clock
         self._deliver = deliver
         self._work: Iterator[Any] | None = None
@@ -210,15 +225,17 @@ class StageThread:
     def _advance(self) -> None:
         assert self._work is not None
         try:
-            output = next(self._work)
-        except StopIteration:
-            self._work = self._message = None
+            with self.span(self.name, getattr(self._message, "turn", None)):
+                output = next(self._work, _DONE)
         except InferenceError as error:
             turn = getattr(self._message, "turn", self._clock.current)
             revision = getattr(self._message, "revision", self._clock.revision)
             logger.error("turn %s lost in %s: %s", turn, self.name, error)
             self._work = self._message = None
             self._pending.append(TurnFailed(turn, revision, self.name, str(error)))
+            return
+        if output is _DONE:
+            self._work = self._message = None
         else:
             self._pending.append(output)
 

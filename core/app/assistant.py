@@ -14,6 +14,7 @@ from core.app.brain import Brain
 from core.app.floor import Floor
 from core.app.spoken import SpokenText
 from core.messages import DeviceEvent, EchoDropped, Heard, SpeechStarted, Transcript, VoiceOnset, VoiceRejected
+from core.optimization.profiler import InferenceProfiler
 from core.pipeline import Part, Pipeline
 from core.stage import Inbox, Stage, Ticker, TurnClock
 from core.turns import TurnRecord, TurnRecorder
@@ -83,6 +84,7 @@ class Assistant:
         self._ends = ends
         self._brain = brain
         self.player = Player(ends.output, clock)
+        self.profiler = InferenceProfiler(enabled=config.log.trace)
         self.recorder = TurnRecorder(clock.monotonic, finished)
         self._config = config
 
@@ -110,7 +112,8 @@ class Assistant:
             Part("tts", engines.synthesizer),
             Part("play", self.player),
         ]
-        self.pipeline = Pipeline([part for part in parts if announcing or part.name != "announce"], self.turns)
+        wanted = [part for part in parts if announcing or part.name != "announce"]
+        self.pipeline = Pipeline(wanted, self.turns, self.profiler.span)
         self._connect()
         self.engine_names = EngineNames(
             vad=engines.vad.name, stt=_name(engines.transcriber), llm="skills", tts=_name(engines.synthesizer)

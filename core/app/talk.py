@@ -22,11 +22,12 @@ from core.turns import TurnRecord
 from core.utils.clock import SystemClock
 from core.utils.config import Config
 from core.utils.errors import AudioDeviceError, MerlineError
-from core.utils.paths import make_data_folder
+from core.utils.paths import data_folder, make_data_folder
 
 logger = logging.getLogger(__name__)
 
 DRAW_S = 0.1
+TRACE = "trace.json"
 
 HEARS_ENGLISH: dict[Language, str] = {
     "en": "",
@@ -76,6 +77,8 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             _converse(arguments, config, assistant, view, brain)
         finally:
             pipeline.close()
+            if config.log.trace:
+                assistant.profiler.export_chrome_trace(data_folder() / TRACE)
             if assistant.echo_dropped:
                 print(f"turns opened by my own echo and dropped: {assistant.echo_dropped}", flush=True)
     finally:

@@ -106,6 +106,7 @@ class LogConfig(Section):
     file: bool = True
     max_mb: Annotated[float, Field(gt=0, le=1000)] = 5.0
     files: Annotated[int, Field(ge=1, le=100)] = 3
+    trace: bool = False
 
 
 class GpuConfig(Section):

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.messages import Sentence, Speech, SpeechStarted, Transcript, TurnFailed
+from core.optimization import InferenceProfiler
 from core.pipeline import Part, Pipeline
-from core.stage import StageThread, TurnClock
+from core.stage import Span, StageThread, TurnClock, no_span
 from core.utils.errors import InferenceError, ModelLoadError, StageCrashedError
 from tests.fakes import FakeStage, ListInbox
 
@@ -158,7 +159,9 @@ class TestStageThread:
         assert stage.ended_early == 1
 
 
-def make_pipeline(source: ListInbox, played: list, clock: TurnClock) -> tuple[Pipeline, dict[str, FakeStage]]:
+def make_pipeline(
+    source: ListInbox, played: list, clock: TurnClock, span: Span = no_span
+) -> tuple[Pipeline, dict[str, FakeStage]]:
     stages = {
         "listen": FakeStage(lambda message: iter([message])),
         "stt": FakeStage(lambda message: iter([transcript(message.turn, message.revision)])),
@@ -172,7 +175,7 @@ def make_pipeline(source: ListInbox, played: list, clock: TurnClock) -> tuple[Pi
         Part("listen", stages["listen"], source),
         *(Part(name, stages[name]) for name in ("stt", "llm", "tts", "play")),
     ]
-    return Pipeline(parts, clock), stages
+    return Pipeline(parts, clock, span), stages
 
 
 class TestPipeline:
@@ -204,6 +207,18 @@ class TestPipeline:
             continue
         after = played[heard_before:]
         assert [(message.turn, message.index) for message in after] == [(second, 0), (second, 1)]
+
+    def test_each_piece_of_a_stage_s_work_is_a_span_of_its_turn(self):
+        clock, profiler = TurnClock(), InferenceProfiler()
+        turn = clock.open()
+        pipeline, _ = make_pipeline(ListInbox([SpeechStarted(turn, 0, 0.0)]), [], clock, profiler.span)
+        pipeline.load()
+        pipeline.drain()
+        pipeline.close()
+        times = profiler.turn_record(turn)
+        assert times is not None
+        assert {span.name for span in times.spans} == {"listen", "stt", "llm", "tts", "play"}
+        assert not any(span.failed for span in times.spans)
 
     def test_threads_do_the_same_and_all_end(self):
         clock, played = TurnClock(), []
