@@ -14,6 +14,7 @@ MerlineError
         QuantizationError
         ExportError
         TensorRTUnavailableError
+        MemoryLeakError         what leak_guard found
     StageCrashedError
     AudioFileError              a recording that cannot be used
     DataError                   the data folder or a file in it cannot be used
@@ -83,6 +84,10 @@ class ExportError(OptimizationError):
 
 class TensorRTUnavailableError(OptimizationError):
     """TensorRT is not installed."""
+
+
+class MemoryLeakError(OptimizationError):
+    """Memory kept growing while the same work was repeated."""
 
 
 class StageCrashedError(MerlineError):

@@ -1,0 +1,173 @@
+"""What loaded models may take, by stage; who has to go when memory is short; the peak that a piece of work reached.
+
+A model in use is never unloaded. Loading is not done here: whoever loads registers, and loads again when `use` says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from core.optimization.leaks import LeakGuard, leak_guard
+from core.optimization.peak import Peak, track_peak
+from core.optimization.plan import Plan
+from core.utils.errors import OptimizationError
+
+__all__ = ["LeakGuard", "MemoryBudgets", "MemoryOptimizer", "Peak", "StageUse", "leak_guard"]
+
+logger = logging.getLogger(__name__)
+
+Stage = Literal["stt", "llm", "tts"]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBudgets:
+    """Bytes that the models of each stage may take together; None is without bound."""
+
+    stt: int | None = None
+    llm: int | None = None
+    tts: int | None = None
+    reserve: int = 256 * 1024 * 1024
+    """what must stay free on the machine: below it idle models go"""
+
+    @classmethod
+    def of(cls, plan: Plan) -> MemoryBudgets:
+        """What the plan reckons each stage to take."""
+        return cls(plan.stt.memory_bytes, plan.llm.memory_bytes, plan.tts.memory_bytes)
+
+    def for_stage(self, stage: Stage) -> int | None:
+        """Bytes, None without bound."""
+        return {"stt": self.stt, "llm": self.llm, "tts": self.tts}[stage]
+
+
+@dataclass(frozen=True, slots=True)
+class StageUse:
+    """What one stage holds now."""
+
+    stage: Stage
+    held_bytes: int
+    budget_bytes: int | None
+    models: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Model:
+    name: str
+    stage: Stage
+    size_bytes: int
+    unload: Callable[[], object]
+    idle_since_s: float
+    users: int = 0
+
+
+class MemoryOptimizer:
+    """Keeps the models that are loaded and unloads the one idle longest first. Callable from any thread."""
+
+    def __init__(self, budgets: MemoryBudgets | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.budgets = budgets or MemoryBudgets()
+        self._clock = clock
+        self._models: dict[str, _Model] = {}
+        self._lock = threading.Lock()
+
+    def register(self, name: str, stage: Stage, size_bytes: int, unload: Callable[[], object]) -> bool:
+        """A model has been loaded; idle models of its stage go if the budget asks for it. True if it holds then.
+
+        `unload` is called at most once, from any thread, never while the model is in use. Raises ValueError for a name
+        that is registered already.
+        """
+        model = _Model(name, stage, size_bytes, unload, self._clock())
+        with self._lock:
+            if name in self._models:
+                raise ValueError(f"the model '{name}' is registered already; forget it first, or give another name")
+            self._models[name] = model
+            model.users = 1  # the newcomer is not what has to go
+        try:
+            return self.make_room(stage, 0)
+        finally:
+            with self._lock:
+                model.users -= 1
+
+    def forget(self, name: str) -> None:
+        """The model was unloaded by its owner. An unknown name is fine: it may just have been unloaded from here."""
+        with self._lock:
+            self._models.pop(name, None)
+
+    @contextlib.contextmanager
+    def use(self, name: str) -> Iterator[None]:
+        """Within it the model stays. Raises OptimizationError when it is not loaded, or no longer."""
+        with self._lock:
+            model = self._models.get(name)
+            if model is None:
+                raise OptimizationError(f"the model '{name}' is not loaded (any more); load and register it again")
+            model.users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                model.users -= 1
+                model.idle_since_s = self._clock()
+
+    def make_room(self, stage: Stage, size_bytes: int) -> bool:
+        """Unload idle models of `stage` until `size_bytes` more are within its budget; False if they cannot be."""
+        budget = self.budgets.for_stage(stage)
+        if budget is None:
+            return True
+        while (over := self._held(stage) + size_bytes - budget) > 0:
+            if not self._unload_one(stage):
+                logger.info("%s is %d MB over its budget: its other models are in use", stage, over // 1_000_000)
+                return False
+        return True
+
+    def pressure(self, available_bytes: int) -> tuple[str, ...]:
+        """The machine has so much left: unload idle models, of any stage, until the reserve is reckoned to be free.
+
+        Returns the names of those unloaded, the one idle longest first.
+        """
+        gone: list[str] = []
+        while available_bytes < self.budgets.reserve:
+            model = self._unload_one(None)
+            if model is None:
+                break
+            gone.append(model.name)
+            available_bytes += model.size_bytes
+        return tuple(gone)
+
+    def usage(self) -> tuple[StageUse, ...]:
+        """Of every stage, in the order of a turn."""
+        with self._lock:
+            models = tuple(self._models.values())
+        stages: tuple[Stage, ...] = ("stt", "llm", "tts")
+        return tuple(
+            StageUse(
+                stage,
+                sum(model.size_bytes for model in models if model.stage == stage),
+                self.budgets.for_stage(stage),
+                tuple(model.name for model in models if model.stage == stage),
+            )
+            for stage in stages
+        )
+
+    def track_peak(self) -> contextlib.AbstractContextManager[Peak]:
+        """`with memory.track_peak() as peak:`; afterwards `peak.host_bytes` and `peak.gpu_bytes`."""
+        return track_peak()
+
+    def _held(self, stage: Stage) -> int:
+        with self._lock:
+            return sum(model.size_bytes for model in self._models.values() if model.stage == stage)
+
+    def _unload_one(self, stage: Stage | None) -> _Model | None:
+        """The model idle longest, of `stage` or any. Its owner's `unload` runs outside the lock: it may call back."""
+        with self._lock:
+            idle = [m for m in self._models.values() if m.users == 0 and stage in (None, m.stage)]
+            if not idle:
+                return None
+            model = min(idle, key=lambda one: one.idle_since_s)
+            del self._models[model.name]
+        logger.info("unloading %s, idle for %.0f s", model.name, self._clock() - model.idle_since_s)
+        model.unload()
+        return model

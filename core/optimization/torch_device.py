@@ -1,0 +1,53 @@
+"""Which device torch computes on, what memory is free there, and giving back what torch keeps of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.optimization.decisions import Decisions
+from core.optimization.host import this_host
+from core.optimization.host_memory import read_memory
+from core.optimization.plan import Device, Plan
+from core.utils.config import OptimizationConfig
+from core.utils.errors import GpuUnavailableError
+
+
+def choose_device(torch: Any, settings: OptimizationConfig, plan: Plan | None, decisions: Decisions) -> Device:
+    """optimization.device, else the plan's, else the best that torch sees; the plan's only where torch sees it too.
+
+    Raises GpuUnavailableError where torch does not see the device that the configuration names.
+    """
+    seen = {"cpu": True, "cuda": bool(torch.cuda.is_available()), "mps": bool(torch.backends.mps.is_available())}
+    best: Device = "cuda" if seen["cuda"] else "mps" if seen["mps"] else "cpu"
+    asked = settings.device
+    if asked != "auto":
+        if not seen[asked]:
+            raise GpuUnavailableError(
+                f"optimization.device: torch {torch.__version__} sees no {asked} device; "
+                "install a torch built for it, or set optimization.device: auto"
+            )
+        decisions.note("device", True, f"{asked}, asked for by optimization.device")
+        return asked
+    if plan is None:
+        decisions.note("device", True, f"{best}, the best that torch sees")
+        return best
+    if seen[plan.device]:
+        decisions.note("device", True, f"{plan.device}, as planned")
+        return plan.device
+    decisions.note("device", False, f"{plan.device} was planned and torch does not see it: {best}")
+    return best
+
+
+def free_bytes(torch: Any, device: Device) -> int:
+    """Memory of the GPU, or of the machine, that is free now."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    if device == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    return read_memory(this_host()).available_bytes
+
+
+def release_cached(torch: Any, device: Device) -> None:
+    """Let torch give the GPU the memory back that it keeps for later; nothing on a CPU."""
+    if device != "cpu":
+        getattr(torch, device).empty_cache()
