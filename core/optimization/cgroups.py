@@ -39,7 +39,9 @@ class _Group:
 
 def cpu_quota(host: Host) -> float | None:
     """The least share of processor time at any level, in processors; None without a quota."""
-    quotas = [quota for group in _groups(host, "cpu") for level in group.levels if (quota := _quota(host, group, level))]
+    quotas = [
+        quota for group in _groups(host, "cpu") for level in group.levels if (quota := _quota(host, group, level))
+    ]
     return min(quotas, default=None)
 
 

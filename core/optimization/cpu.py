@@ -111,7 +111,9 @@ def _linux_cores(host: Host, processors: list[dict[str, str]]) -> _Cores:
         int(number) for processor in processors if (number := processor.get("processor", "")).isdigit()
     )
     online = online or frozenset(range(host.logical_cores))
-    core_of = _core_by_topology(host, online) or _core_by_cpuinfo(processors) or {number: str(number) for number in online}
+    core_of = (
+        _core_by_topology(host, online) or _core_by_cpuinfo(processors) or {number: str(number) for number in online}
+    )
     allowed = online & host.affinity if host.affinity else online
     usable = {core_of[number] for number in allowed if number in core_of}
     fast = _fast_processors(host, online)

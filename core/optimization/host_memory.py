@@ -35,9 +35,7 @@ def read_memory(host: Host) -> Memory:
 def _linux(host: Host) -> RawMemory:
     fields = {
         name: int(value.split()[0]) * KIB
-        for name, colon, value in (
-            line.partition(":") for line in (host.text("/proc/meminfo") or "").splitlines()
-        )
+        for name, colon, value in (line.partition(":") for line in (host.text("/proc/meminfo") or "").splitlines())
         if colon and value.split() and value.split()[0].isdigit()
     }
     # Before Linux 3.14 there is no MemAvailable: free memory and the file cache come nearest.

@@ -9,6 +9,7 @@ from core.utils.gpu import Gpu
 
 Device = Literal["cpu", "cuda", "mps"]
 ComputeType = Literal["float32", "float16", "bfloat16", "int8"]
+WeightType = Literal["float32", "float16", "bfloat16", "int8", "int4"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,11 @@ class StagePlan:
     model: str | None
     """the size of the model, e.g. base; None where the engine has only one"""
     device: Device
-    compute_type: ComputeType
+    compute_type: WeightType
+    """what its weights are kept in"""
     threads: int
     memory_bytes: int
-    """what the engine is reckoned to take while it works"""
+    """what the engine is reckoned to take while it works, without libraries that it shares with others"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Plan:
     left_out: tuple[LeftOut, ...] = ()
     reasons: tuple[str, ...] = ()
     """why, in plain sentences, in the order of the decisions"""
+    capture_threads: int = 1
+    """kept for microphone, echo canceller and voice activity"""
 
     def explain(self) -> str:
         """What was decided and why, a sentence a line."""

@@ -1,0 +1,225 @@
+"""The engines a stage may use, the sizes of their models, and what each takes: memory by derivation, work by counting.
+
+Nothing here is downloaded or loaded. Weights are parameters times bytes; what a model needs while it works follows
+from its layers, by the formulas below. What the embedded engines take was measured on the assistant itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from core.optimization.plan import Device, WeightType
+
+Stage = Literal["stt", "llm", "tts"]
+STAGES: tuple[Stage, ...] = ("stt", "llm", "tts")
+
+MB = 10**6
+GB = 10**9
+MILLION = 10**6
+
+WEIGHT_BYTES: dict[WeightType, float] = {
+    "float32": 4,
+    "float16": 2,
+    "bfloat16": 2,
+    "int8": 1 + 2 / 64,
+    "int4": 0.5 + 4 / 64,
+}
+"""a weight; int8 has a 16-bit scale for each 64 weights, int4 a scale and an offset"""
+
+SHELL_BYTES = 60 * MB
+"""numpy, microphone, echo canceller and voice activity: maximum resident size of importing and making them, 86 MB,
+less the 31 MB that a process has which has read its configuration (resource.getrusage, Linux x86_64)"""
+TORCH_BYTES = 250 * MB
+"""`import torch` and one product of matrices: 247 MB resident (torch 2.13.0 for CPUs, Linux x86_64)"""
+WHISPER_LIBRARY_BYTES = 40 * MB
+"""`import faster_whisper`: 38 MB resident above numpy (1.2 with CTranslate2 4.8, Linux x86_64)"""
+CUDA_BYTES = 500 * MB
+"""a CUDA context with its libraries' kernels, on the card, before any model"""
+
+WHISPER_FRAMES = 1500
+"""of the encoder, for its window of 30 s"""
+HEARD_S = 5.0
+"""a long command; the encoder sees these seconds alone"""
+HEARD_TOKENS = 20
+CONTEXT_TOKENS = 4096
+PREFILL_TOKENS = 512
+"""of a prompt, at once"""
+SPOKEN_WINDOW_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to fill a stage."""
+
+    stage: Stage
+    engine: str
+    model: str | None
+    label: str
+    """in plain words"""
+    device: Device
+    weights: WeightType
+    memory_bytes: int
+    """weights and what it needs while it works, without libraries shared with other engines"""
+    torch: bool = False
+    """needs torch's libraries in main memory"""
+    scales: bool = False
+    """can use more than one thread"""
+    operations: float = 0.0
+    """multiplications and additions for the stage's unit of work: an utterance, a token, a second of speech"""
+    traffic_bytes: float = 0.0
+    """read from main memory for that unit"""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine of a stage."""
+
+    name: str
+    stage: Stage
+    label: str
+    embedded: bool = False
+    devices: tuple[Device, ...] = ("cpu",)
+
+
+ENGINES = (
+    Engine("pocketsphinx", "stt", "PocketSphinx", embedded=True),
+    Engine("skills", "llm", "The skills", embedded=True),
+    Engine("espeak", "tts", "eSpeak NG", embedded=True),
+    Engine("whisper", "stt", "Whisper", devices=("cpu", "cuda")),
+    Engine("mlx", "llm", "Qwen2.5", devices=("cpu", "cuda", "mps")),
+    Engine("melo", "tts", "MeloTTS", devices=("cpu", "cuda", "mps")),
+)
+ALL_ENGINES = frozenset(engine.name for engine in ENGINES)
+EMBEDDED_ENGINES = frozenset(engine.name for engine in ENGINES if engine.embedded)
+
+EMBEDDED = {
+    # Its model for any sentence and the one of the command grammar: 82 and 92 MB.
+    "pocketsphinx": Candidate("stt", "pocketsphinx", None, "PocketSphinx", "cpu", "float32", 174 * MB),
+    # `chat` takes 55 MB where a process that has read its configuration takes 31.
+    "skills": Candidate("llm", "skills", None, "The skills", "cpu", "float32", 24 * MB),
+    # `say` takes 50 MB where numpy and the configuration take 43; doubled for long sentences.
+    "espeak": Candidate("tts", "espeak", None, "eSpeak NG", "cpu", "float32", 14 * MB),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WhisperSize:
+    """The dimensions published with openai/whisper."""
+
+    name: str
+    parameters: int
+    width: int
+    encoder_layers: int
+    decoder_layers: int
+    heads: int
+
+
+WHISPER = (
+    WhisperSize("tiny", 39 * MILLION, 384, 4, 4, 6),
+    WhisperSize("base", 74 * MILLION, 512, 6, 6, 8),
+    WhisperSize("small", 244 * MILLION, 768, 12, 12, 12),
+    WhisperSize("medium", 769 * MILLION, 1024, 24, 24, 16),
+    WhisperSize("large-v3-turbo", 809 * MILLION, 1280, 32, 4, 20),
+    WhisperSize("large-v3", 1550 * MILLION, 1280, 32, 32, 20),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CausalSize:
+    """The dimensions published with Qwen/Qwen2.5."""
+
+    name: str
+    parameters: int
+    layers: int
+    width: int
+    key_value_width: int
+    """key-value heads times the width of a head"""
+
+
+QWEN = (
+    CausalSize("0.5B", 494 * MILLION, 24, 896, 128),
+    CausalSize("1.5B", 1544 * MILLION, 28, 1536, 256),
+    CausalSize("3B", 3086 * MILLION, 36, 2048, 256),
+    CausalSize("7B", 7616 * MILLION, 28, 3584, 512),
+)
+
+MELO_PARAMETERS = 52 * MILLION
+BERT_PARAMETERS = 110 * MILLION
+MELO_RATE_HZ = 44_100
+MELO_CHANNELS = (256, 128, 64, 32, 16)
+"""of its generator's five stages, which raise the rate by 8, 8, 2, 2 and 2 to MELO_RATE_HZ"""
+MELO_STAGE_RATIOS = (64, 8, 4, 2, 1)
+"""MELO_RATE_HZ over the stage's rate"""
+MELO_TAPS = (3 + 7 + 11) * 6
+"""of the convolutions in a stage: three kernels, three dilations, two each"""
+
+
+def _number_bytes(device: Device, weights: WeightType) -> int:
+    """Of what is computed with: a CPU computes in float32, whatever the weights are kept in."""
+    return 4 if device == "cpu" or weights == "float32" else 2
+
+
+def whisper(size: WhisperSize, device: Device, weights: WeightType) -> Candidate:
+    """Weights; keys and values of cross-attention; one layer's attention scores and activations in the encoder."""
+    number = _number_bytes(device, weights)
+    cross = 2 * size.decoder_layers * WHISPER_FRAMES * size.width * number
+    scores = size.heads * WHISPER_FRAMES**2 * number
+    activations = 8 * WHISPER_FRAMES * size.width * number
+    encoder = 12 * size.width**2 * size.encoder_layers
+    decoder = size.parameters - encoder
+    frames = WHISPER_FRAMES * HEARD_S / 30
+    return Candidate(
+        "stt",
+        "whisper",
+        size.name,
+        f"Whisper {size.name} in {weights}",
+        device,
+        weights,
+        round(size.parameters * WEIGHT_BYTES[weights]) + cross + scores + activations + WHISPER_LIBRARY_BYTES,
+        scales=device == "cpu",
+        operations=2 * encoder * frames + 2 * decoder * HEARD_TOKENS,
+        traffic_bytes=decoder * WEIGHT_BYTES[weights] * HEARD_TOKENS,
+    )
+
+
+def qwen(size: CausalSize, device: Device, weights: WeightType) -> Candidate:
+    """Weights; keys and values of CONTEXT_TOKENS; one layer's activations of PREFILL_TOKENS."""
+    number = _number_bytes(device, weights)
+    cache = 2 * size.layers * size.key_value_width * CONTEXT_TOKENS * number
+    activations = 16 * PREFILL_TOKENS * size.width * number
+    stored = size.parameters * WEIGHT_BYTES[weights]
+    return Candidate(
+        "llm",
+        "mlx",
+        size.name,
+        f"Qwen2.5 {size.name} in {weights}",
+        device,
+        weights,
+        round(stored) + cache + activations,
+        torch=True,
+        scales=device == "cpu",
+        operations=2 * size.parameters,
+        traffic_bytes=stored,
+    )
+
+
+def melo(device: Device, weights: WeightType) -> Candidate:
+    """Weights with BERT's; two layers of the generator's last stage over SPOKEN_WINDOW_S."""
+    stored = (MELO_PARAMETERS + BERT_PARAMETERS) * WEIGHT_BYTES[weights]
+    window = 2 * MELO_RATE_HZ * SPOKEN_WINDOW_S * 2 * MELO_CHANNELS[-1] * WEIGHT_BYTES[weights]
+    products = sum(
+        channels**2 * MELO_RATE_HZ / ratio for channels, ratio in zip(MELO_CHANNELS, MELO_STAGE_RATIOS, strict=True)
+    )
+    return Candidate(
+        "tts",
+        "melo",
+        None,
+        f"MeloTTS in {weights}",
+        device,
+        weights,
+        round(stored + window),
+        torch=True,
+        scales=device == "cpu",
+        operations=2 * MELO_TAPS * products,
+    )

@@ -1,0 +1,99 @@
+"""For each stage the engines and sizes it could use, from the least to the best, on one device. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.optimization.catalogue import (
+    EMBEDDED,
+    ENGINES,
+    QWEN,
+    WHISPER,
+    Candidate,
+    CausalSize,
+    Engine,
+    Stage,
+    melo,
+    qwen,
+    whisper,
+)
+from core.optimization.devices import DeviceChoice
+from core.optimization.plan import Device, WeightType
+from core.optimization.profile import MachineProfile
+from core.utils.config import Config
+from core.utils.errors import ConfigError
+
+INT8_INSTRUCTIONS = frozenset({"avx2", "avx512", "vnni", "amx", "neon"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """One stage's candidates."""
+
+    stage: Stage
+    steps: tuple[Candidate, ...]
+    """those to choose from, the least first; never empty"""
+    absent: tuple[Candidate, ...]
+    """the least of each better engine that is not installed"""
+
+
+def int8_pays(profile: MachineProfile) -> bool:
+    """By measurement; without one, wherever the processor has instructions that a kernel is written for."""
+    speed = profile.speed
+    if speed is not None and speed.gemm_int8_gops is not None:
+        return speed.gemm_int8_gops > speed.gemm_fp32_gflops
+    return bool(INT8_INSTRUCTIONS & profile.cpu.instruction_sets)
+
+
+def ladder(stage: Stage, engines: frozenset[str], choice: DeviceChoice, config: Config, pays: bool) -> Ladder:
+    """Raises ConfigError where the configuration names an engine that is not among `engines`."""
+    of_stage = [engine for engine in ENGINES if engine.stage == stage]
+    wish: str = getattr(config, stage).engine
+    if wish != "auto":
+        if wish not in engines:
+            have = ", ".join(engine.name for engine in of_stage if engine.name in engines)
+            raise ConfigError(f"{stage}.engine: {wish!r} is not installed here; set auto, or one of: {have}")
+        wanted = next(engine for engine in of_stage if engine.name == wish)
+        return Ladder(stage, _candidates(wanted, choice, config, pays), ())
+    steps = [
+        step for engine in of_stage if engine.name in engines for step in _candidates(engine, choice, config, pays)
+    ]
+    absent = [_candidates(engine, choice, config, pays)[0] for engine in of_stage if engine.name not in engines]
+    return Ladder(stage, tuple(steps), tuple(absent))
+
+
+def _candidates(engine: Engine, choice: DeviceChoice, config: Config, pays: bool) -> tuple[Candidate, ...]:
+    if engine.embedded:
+        return (EMBEDDED[engine.name],)
+    device = choice.device if choice.device in engine.devices else "cpu"
+    wish = config.optimization.compute_type
+    forced: WeightType | None = None if wish == "auto" else wish
+    if engine.name == "whisper":
+        weights: WeightType = forced or _whisper_weights(device, choice, pays)
+        return tuple(whisper(size, device, weights) for size in WHISPER)
+    if engine.name == "mlx":
+        return tuple(qwen(size, device, kind) for size, kind in _qwen_steps(device, choice, forced, pays))
+    # MeloTTS is convolutions: int8 helps matrix products alone, so it keeps the type it computes in.
+    return (melo(device, choice.compute_type if choice.compute_type != "int8" else "float32"),)
+
+
+def _whisper_weights(device: Device, choice: DeviceChoice, pays: bool) -> WeightType:
+    if device == "cpu":
+        return "int8" if pays else "float32"
+    return choice.compute_type
+
+
+def _qwen_steps(
+    device: Device, choice: DeviceChoice, forced: WeightType | None, pays: bool
+) -> list[tuple[CausalSize, WeightType]]:
+    """A larger model in 4 bits before a smaller one in 8, except that the smallest loses too much by it."""
+    if forced is not None:
+        return [(size, forced) for size in QWEN]
+    if device == "cpu" and not pays:
+        return [(size, "float32") for size in QWEN]
+    smallest, *larger = QWEN
+    if device == "cpu":
+        kinds: tuple[WeightType, ...] = ("int4", "int8")
+        return [(smallest, "int8"), *((size, kind) for size in larger for kind in kinds)]
+    half = choice.compute_type
+    return [*((size, half) for size in QWEN[:-1]), (QWEN[-1], "int8"), (QWEN[-1], half)]

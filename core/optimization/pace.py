@@ -1,0 +1,70 @@
+"""How fast an engine would be on a processor, reckoned from its counted work and the machine's speed. Pure.
+
+Says which engines would keep someone waiting; a measured speed makes it an estimate, without one it is a guess.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from core.optimization.catalogue import GB, Candidate
+from core.optimization.profile import MachineProfile
+
+HEAR_WITHIN_S = 0.5
+"""an utterance: of the 1.1 s that the whole answer may take to begin"""
+TOKENS_PER_S = 10.0
+"""three times as fast as speech, so that the voice never waits for the next words"""
+SPEAK_WITHIN = 0.8
+"""seconds of work for a second of speech"""
+
+GFLOPS_A_CORE = {"avx512": 48.0, "avx2": 38.0, "neon": 24.0}
+"""float32 products until they are measured: numpy's OpenBLAS on two cores of a 2.1 GHz Xeon, the kernels chosen by
+OPENBLAS_CORETYPE, halved; NEON's registers are as wide as SSE's and get its figure"""
+GFLOPS_PLAIN = 24.0
+ASSUMED_GB_S = 10.0
+"""main memory until it is measured: a low guess for anything with two channels"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What the processor does."""
+
+    gflops: float
+    gb_s: float
+    measured: bool
+
+    def seconds(self, candidate: Candidate) -> float:
+        """For the stage's unit of work: products, then memory traffic, as if they never overlapped."""
+        return candidate.operations / (self.gflops * GB) + candidate.traffic_bytes / (self.gb_s * GB)
+
+    def objection(self, candidate: Candidate) -> str | None:
+        """Why it would be too slow, as the end of a sentence; None where it would not, and on a graphics card."""
+        if candidate.device != "cpu" or not candidate.operations:
+            return None
+        seconds = self.seconds(candidate)
+        if candidate.stage == "stt" and seconds > HEAR_WITHIN_S:
+            return f"it would take {_up(seconds)} s to understand a sentence on this processor, above {HEAR_WITHIN_S} s"
+        if candidate.stage == "llm" and seconds * TOKENS_PER_S > 1:
+            return f"it would write {_down(1 / seconds)} tokens a second on this processor, below {TOKENS_PER_S:g}"
+        if candidate.stage == "tts" and seconds > SPEAK_WITHIN:
+            return f"it would need {_up(seconds)} s for a second of speech on this processor, above {SPEAK_WITHIN} s"
+        return None
+
+
+def _up(value: float) -> str:
+    """Rounded so that what is above a bound also reads so."""
+    return f"{math.ceil(value * 100) / 100:g}"
+
+
+def _down(value: float) -> str:
+    return f"{math.floor(value * 10) / 10:g}"
+
+
+def pace_of(profile: MachineProfile, threads: int) -> Pace:
+    """Measured where it was; else by cores and instruction sets."""
+    if profile.speed is not None:
+        return Pace(profile.speed.gemm_fp32_gflops, profile.speed.bandwidth_gb_s, measured=True)
+    per_core = max((GFLOPS_A_CORE.get(name, 0.0) for name in profile.cpu.instruction_sets), default=0.0)
+    share = min(threads, profile.cpu.usable_cores)
+    return Pace(max(per_core, GFLOPS_PLAIN) * share, ASSUMED_GB_S * min(1.0, share), measured=False)
