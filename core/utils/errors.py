@@ -10,6 +10,7 @@ MerlineError
         MissingDependencyError  names the pip extra
         ModelLoadError
         InferenceError          loses one turn, never the program
+            OverloadedError     more work waits for an engine than may
     OptimizationError
         QuantizationError
         ExportError
@@ -68,6 +69,10 @@ class ModelLoadError(ModelError):
 
 class InferenceError(ModelError):
     """An engine failed on one input: that turn is lost, the assistant goes on."""
+
+
+class OverloadedError(InferenceError):
+    """As much work waits for an engine as may: this piece is lost, a later one may be taken."""
 
 
 class OptimizationError(MerlineError):
