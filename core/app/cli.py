@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.app.optimize import add_arguments as add_optimize_arguments
 from core.utils.errors import MerlineError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ COMMANDS = {
     "devices": "list microphones and speakers",
     "data": "export or erase everything Merline keeps about you",
     "bench": "measure this machine",
+    "optimize": "look at this machine and at code for it: gpu-audit",
 }
 WITH_SOUND = {"talk", "say", "check", "devices"}
 """commands that open sound devices, whose drivers write to the terminal unasked"""
@@ -138,6 +140,7 @@ def _add_arguments(commands: dict[str, argparse.ArgumentParser]) -> None:
     commands["data"].add_argument("action", choices=["export", "erase"], help="what to do with your data")
     commands["data"].add_argument("file", nargs="?", type=Path, metavar="FILE", help="export: where to write it")
     commands["data"].add_argument("--yes", action="store_true", help="erase: do not ask")
+    add_optimize_arguments(commands["optimize"])
     commands["bench"].add_argument(
         "what", nargs="?", default="all", metavar="WHAT", help="what to measure; default: all"
     )

@@ -1,0 +1,120 @@
+"""`optimize`: what this machine can do and what was decided for it, and the audit of code for a wrong graphics card.
+
+Each subcommand is one row of SUBCOMMANDS: what it does, its arguments, and the function that runs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.utils.errors import ConfigError
+
+if TYPE_CHECKING:
+    from core.optimization.gpu_audit.audit import Place
+    from core.optimization.gpu_audit.faults import Audit
+    from core.optimization.gpu_audit.fix import Fix
+    from core.utils.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Subcommand:
+    """One thing that `optimize` does."""
+
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Config], int]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The subcommands, each with its own arguments."""
+    subcommands = parser.add_subparsers(dest="subcommand", metavar="WHAT", required=True)
+    for name, subcommand in SUBCOMMANDS.items():
+        made = subcommands.add_parser(name, help=subcommand.help, description=subcommand.help, allow_abbrev=False)
+        subcommand.add_arguments(made)
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Run the subcommand; its exit code."""
+    return SUBCOMMANDS[arguments.subcommand].run(arguments, config)
+
+
+def _add_gpu_audit(parser: argparse.ArgumentParser) -> None:
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("path", nargs="?", type=Path, metavar="PATH", help="a folder of Python code, or one file")
+    where.add_argument("--files", type=Path, metavar="LIST", help="a text file of paths, one a line, # for comments")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--fix", action="store_true", help="back up, correct what is safe to correct, print the diff")
+    what.add_argument("--rollback", action="store_true", help="put back the newest backup that --fix made")
+    parser.add_argument("--visible", default="1", metavar="CARD", help="what CUDA_VISIBLE_DEVICES must be; default: 1")
+
+
+def _gpu_audit(arguments: argparse.Namespace, config: Config) -> int:
+    """0: clean, or rolled back; 1: faults, or files that could not be looked at; 2: bad usage."""
+    from core.optimization.gpu_audit.audit import audit, files_in, tree_at
+    from core.optimization.gpu_audit.faults import Expectation
+    from core.optimization.gpu_audit.fix import fix
+
+    if not re.fullmatch(r"[\w:,./-]+", arguments.visible, re.ASCII):
+        raise ConfigError(f"--visible {arguments.visible}: give card numbers or UUIDs, e.g. 1 or GPU-8f1c3f0e")
+    place = files_in(arguments.files) if arguments.files else tree_at(arguments.path)
+    if arguments.rollback:
+        return _roll_back(place, arguments.json)
+    found = audit(place, Expectation(arguments.visible))
+    if not arguments.fix:
+        print(json.dumps(found.as_json(), indent=2) if arguments.json else _audit_text(found))
+        return 0 if found.clean else 1
+    done = fix(place, found)
+    print(json.dumps(done.as_json(), indent=2) if arguments.json else _fix_text(done))
+    return 0 if done.audit.clean and not done.failed else 1
+
+
+def _roll_back(place: Place, as_json: bool) -> int:
+    from core.optimization.gpu_audit.backup import roll_back
+
+    restored = roll_back(place.backups)
+    if as_json:
+        files, changed = [str(path) for path in restored.files], [str(path) for path in restored.changed_since]
+        print(json.dumps({"restored": files, "backup": str(restored.backup), "changed_since": changed}, indent=2))
+        return 0
+    print(f"put back as they were, from {restored.backup}:")
+    print("\n".join(f"  {path}" for path in restored.files))
+    for copy in restored.changed_since:
+        print(f"changed after the fix, and kept as {copy}")
+    return 0
+
+
+def _audit_text(found: Audit) -> str:
+    lines: list[str] = []
+    for file in found.files:
+        if file.faults:
+            lines.append(file.path)
+            lines += [
+                f"  {fault.line}:{fault.column}  {fault.kind.value}  {' '.join(fault.found.split())}"
+                f"{': ' if fault.found else ''}{fault.message}{'' if fault.fixable else ' [not fixed by --fix]'}"
+                for fault in file.faults
+            ]
+    lines += [f"missing: {name}" for name in found.missing]
+    lines += [f"left out: {unread.path}: {unread.why}" for unread in found.unreadable]
+    return "\n".join([*lines, found.summary()])
+
+
+def _fix_text(done: Fix) -> str:
+    lines = [file.diff for file in done.changed]
+    lines += [f"not changed: {unread.path}: {unread.why}" for unread in done.failed]
+    if done.backup is None:
+        lines.append("nothing was changed")
+    else:
+        lines.append(f"{len(done.changed)} files changed; --rollback puts them back from {done.backup}")
+    return "\n".join([*lines, "what is left:", _audit_text(done.audit)])
+
+
+SUBCOMMANDS = {
+    "gpu-audit": Subcommand("find code that would use a wrong graphics card", _add_gpu_audit, _gpu_audit),
+}
