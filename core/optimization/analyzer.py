@@ -5,6 +5,7 @@ Reading takes milliseconds and writes nothing; measuring speed takes seconds, on
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -121,8 +122,10 @@ def _load_speed(path: Path, key: dict[str, Any]) -> Speed | None:
 
 
 def _is_sane(speed: Speed) -> bool:
-    figures = (speed.bandwidth_gb_s, speed.gemm_fp32_gflops, speed.gemm_int8_gops)
-    return all(figure is None or (math.isfinite(figure) and figure > 0) for figure in figures)
+    figures = [speed.bandwidth_gb_s, speed.gemm_fp32_gflops]
+    if speed.gemm_int8_gops is not None:
+        figures.append(speed.gemm_int8_gops)
+    return all(math.isfinite(figure) and figure > 0 for figure in figures)
 
 
 def _keep_speed(path: Path, key: dict[str, Any], speed: Speed) -> None:
@@ -134,4 +137,5 @@ def _keep_speed(path: Path, key: dict[str, Any], speed: Speed) -> None:
         draft.replace(path)
     except OSError as error:
         logger.warning("%s: the measured speed cannot be kept (%s); it will be measured again", path, error.strerror)
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)

@@ -33,6 +33,8 @@ class Pace:
     gflops: float
     gb_s: float
     measured: bool
+    cores: float
+    """those that this process may use"""
 
     def seconds(self, candidate: Candidate) -> float:
         """For the stage's unit of work: products, then memory traffic, as if they never overlapped."""
@@ -42,6 +44,8 @@ class Pace:
         """Why it would be too slow, as the end of a sentence; None where it would not, and on a graphics card."""
         if candidate.device != "cpu" or not candidate.operations:
             return None
+        if self.cores < 1:
+            return f"it needs a whole core beside listening, and this process may use {self.cores:g} of one"
         seconds = self.seconds(candidate)
         if candidate.stage == "stt" and seconds > HEAR_WITHIN_S:
             return f"it would take {_up(seconds)} s to understand a sentence on this processor, above {HEAR_WITHIN_S} s"
@@ -64,7 +68,7 @@ def _down(value: float) -> str:
 def pace_of(profile: MachineProfile, threads: int) -> Pace:
     """Measured where it was; else by cores and instruction sets."""
     if profile.speed is not None:
-        return Pace(profile.speed.gemm_fp32_gflops, profile.speed.bandwidth_gb_s, measured=True)
+        return Pace(profile.speed.gemm_fp32_gflops, profile.speed.bandwidth_gb_s, True, profile.cpu.usable_cores)
     per_core = max((GFLOPS_A_CORE.get(name, 0.0) for name in profile.cpu.instruction_sets), default=0.0)
     share = min(threads, profile.cpu.usable_cores)
-    return Pace(max(per_core, GFLOPS_PLAIN) * share, ASSUMED_GB_S * min(1.0, share), measured=False)
+    return Pace(max(per_core, GFLOPS_PLAIN) * share, ASSUMED_GB_S, False, profile.cpu.usable_cores)

@@ -1,0 +1,185 @@
+"""The whole profile: read quickly, measured once, kept by machine."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from core.optimization.analyzer import SPEED_FILE, AnalyzerSources, SystemAnalyzer
+from core.optimization.host import Host
+from core.optimization.machine_speed import measure_bandwidth, measure_fp32, measure_speed
+from core.optimization.profile import MachineProfile, Speed
+from core.utils.gpu import Gpu
+
+from recorded_hosts import M1_SYSCTL, M1_VM_STAT, RASPBERRY_PI_5, linux, mac, meminfo, topology, x86_cpuinfo
+
+SPEED = Speed(bandwidth_gb_s=20.5, gemm_fp32_gflops=90.0, gemm_int8_gops=None)
+CARD = Gpu(0, "NVIDIA GeForce RTX 3090", "GPU-1", "00000000:01:00.0", 24 << 30, 23 << 30, (8, 6))
+
+
+@dataclass
+class CountedMeasurement:
+    """Gives one speed and counts how often it was asked."""
+
+    speed: Speed = SPEED
+    asked: list[MachineProfile] = field(default_factory=list)
+
+    def __call__(self, profile: MachineProfile, host: Host) -> Speed:
+        self.asked.append(profile)
+        return self.speed
+
+
+def desktop(root: Path, cores: int = 6) -> Host:
+    files = {"/proc/cpuinfo": x86_cpuinfo("Some CPU", cores, 2), "/proc/meminfo": meminfo(7_519_531, 1_171_875)}
+    return linux(root, {**files, **topology(cores, 2)}, 2 * cores)
+
+
+def analyzer(host: Host, folder: Path, measure: CountedMeasurement, *gpus: Gpu) -> SystemAnalyzer:
+    return SystemAnalyzer(AnalyzerSources(host, lambda: gpus, measure, folder))
+
+
+def test_the_parts_come_together(tmp_path: Path):
+    measure = CountedMeasurement()
+    profile = analyzer(desktop(tmp_path / "root"), tmp_path / "data", measure, CARD).analyze()
+    assert (profile.system, profile.cpu.physical_cores, profile.gpus, profile.mps) == ("Linux", 6, (CARD,), False)
+    assert profile.memory.total_bytes == 7_519_531 * 1024
+    assert (profile.speed, measure.asked) == (None, [])
+
+
+def test_reading_writes_nothing_and_the_disk_is_told_before_the_folder_exists(tmp_path: Path):
+    folder = tmp_path / "not" / "yet"
+    disk = analyzer(desktop(tmp_path / "root"), folder, CountedMeasurement()).analyze().disk
+    assert disk.path == str(folder)
+    assert 0 < disk.free_bytes <= disk.total_bytes
+    assert not (tmp_path / "not").exists()
+
+
+@pytest.mark.parametrize(("architecture", "mps"), [("arm64", True), ("x86_64", False)])
+def test_apples_gpu_comes_with_apples_chip(tmp_path: Path, architecture: str, mps: bool):
+    host = mac(M1_SYSCTL, M1_VM_STAT, architecture)
+    assert analyzer(host, tmp_path, CountedMeasurement()).analyze().mps is mps
+
+
+def test_a_raspberry_pi_has_no_apple_gpu(tmp_path: Path):
+    host = linux(tmp_path / "root", RASPBERRY_PI_5, 4)
+    assert analyzer(host, tmp_path, CountedMeasurement()).analyze().mps is False
+
+
+def test_a_speed_is_measured_once_and_then_always_known(tmp_path: Path):
+    measure = CountedMeasurement()
+    host = desktop(tmp_path / "root")
+    assert analyzer(host, tmp_path, measure).analyze(measure=True).speed == SPEED
+    assert analyzer(host, tmp_path, measure).analyze(measure=True).speed == SPEED
+    assert analyzer(host, tmp_path, measure).analyze().speed == SPEED
+    assert len(measure.asked) == 1
+    assert [path.name for path in tmp_path.glob("*.tmp")] == []
+
+
+def test_another_machine_on_the_same_folder_is_measured_anew(tmp_path: Path):
+    measure = CountedMeasurement()
+    analyzer(desktop(tmp_path / "six"), tmp_path, measure).analyze(measure=True)
+    other = analyzer(desktop(tmp_path / "eight", cores=8), tmp_path, measure)
+    assert other.analyze().speed is None
+    assert other.analyze(measure=True).speed == SPEED
+    assert len(measure.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"\xff\xfe\0",
+        b"[]",
+        b"{}",
+        b'{"key": 1',
+        b'{"speed": {"bandwidth_gb_s": 1}}',
+        b"null",
+    ],
+)
+def test_a_damaged_file_is_measured_anew(tmp_path: Path, damage: bytes):
+    measure = CountedMeasurement()
+    (tmp_path / SPEED_FILE).write_bytes(damage)
+    assert analyzer(desktop(tmp_path / "root"), tmp_path, measure).analyze(measure=True).speed == SPEED
+    assert len(measure.asked) == 1
+    json.loads((tmp_path / SPEED_FILE).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("figure", [0, -3.0, math.nan, math.inf, "fast", None])
+def test_a_kept_speed_that_cannot_be_is_measured_anew(tmp_path: Path, figure: object):
+    measure = CountedMeasurement()
+    host = desktop(tmp_path / "root")
+    analyzer(host, tmp_path, measure).analyze(measure=True)
+    kept = json.loads((tmp_path / SPEED_FILE).read_text(encoding="utf-8"))
+    kept["speed"]["gemm_fp32_gflops"] = figure
+    (tmp_path / SPEED_FILE).write_text(json.dumps(kept), encoding="utf-8")
+    assert analyzer(host, tmp_path, measure).analyze().speed is None
+
+
+def test_a_folder_that_cannot_be_written_to_costs_only_the_keeping(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder", encoding="utf-8")
+    measure = CountedMeasurement()
+    assert analyzer(desktop(tmp_path / "root"), blocked, measure).analyze(measure=True).speed == SPEED
+    assert "cannot be kept" in caplog.text
+
+
+def test_this_machine_is_read_without_torch_and_numpy(tmp_path: Path):
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from core.optimization.analyzer import AnalyzerSources, SystemAnalyzer\n"
+        f"sources = AnalyzerSources(read_gpus=lambda: (), folder=Path({str(tmp_path)!r}))\n"
+        "profile = SystemAnalyzer(sources).analyze()\n"
+        "assert profile.cpu.usable_cores > 0 and profile.memory.available_bytes > 0, profile\n"
+        "print(sorted({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_profile_survives_json(tmp_path: Path):
+    profile = analyzer(desktop(tmp_path / "root"), tmp_path, CountedMeasurement(), CARD).analyze(measure=True)
+    assert MachineProfile.from_json(json.loads(json.dumps(profile.as_json()))) == profile
+
+
+def plain_reference() -> tuple[float, float]:
+    """Bytes read and operations done a second by numpy in the plainest way, in one thread and a small product."""
+    import time
+
+    import numpy as np
+
+    array, square = np.ones(8 << 20, np.float32), np.ones((512, 512), np.float32)
+    read, product = math.inf, math.inf
+    for _ in range(3):
+        started = time.perf_counter()
+        array.max()
+        read = min(read, time.perf_counter() - started)
+        started = time.perf_counter()
+        square @ square
+        product = min(product, time.perf_counter() - started)
+    return array.nbytes / read, 2 * 512**3 / product
+
+
+def test_the_measured_speed_is_of_the_machines_order():
+    bandwidth, products = plain_reference()
+    assert 0.01 < measure_bandwidth(64 << 20, 2) / bandwidth < 100
+    assert 0.01 < measure_fp32() / products < 100
+
+
+def test_a_small_memory_is_measured_in_a_small_array(tmp_path: Path):
+    """And torch's int8 product, apart, where torch is installed."""
+    host = desktop(tmp_path)
+    profile = analyzer(host, tmp_path, CountedMeasurement()).analyze()
+    small = replace(profile, memory=replace(profile.memory, available_bytes=40 << 20))
+    loaded = "torch" in sys.modules
+    speed = measure_speed(small, host)
+    assert ("torch" in sys.modules) is loaded
+    for figure in (speed.bandwidth_gb_s, speed.gemm_fp32_gflops, speed.gemm_int8_gops or 1.0):
+        assert math.isfinite(figure)
+        assert figure > 0
