@@ -58,12 +58,8 @@ def _forward(
 
 
 def _outermost_blocks(torch: Any, module: Any) -> Iterator[Any]:
-    containers = (torch.nn.ModuleList, torch.nn.Sequential)
-    for child in module if isinstance(module, containers) else module.children():
-        if isinstance(child, containers):
-            yield from (block for block in child if any(True for _ in block.parameters()))
-        elif isinstance(module, containers):
-            if any(True for _ in child.parameters()):
-                yield child
-        else:
+    if isinstance(module, torch.nn.ModuleList | torch.nn.Sequential):
+        yield from (block for block in module if next(block.parameters(), None) is not None)
+    else:
+        for child in module.children():
             yield from _outermost_blocks(torch, child)

@@ -114,8 +114,12 @@ class TorchOptimizer:
 
         With `warmup_input` (as warmup_model takes it) it is compiled now, so a compiler that fails is found out now.
         """
-        obstacle = self.compile_obstacle()
-        compiled = None if obstacle else self._torch.compile(model)
+        obstacle, compiled = self.compile_obstacle(), None
+        if not obstacle:
+            try:
+                compiled = self._torch.compile(model)
+            except (RuntimeError, ImportError) as error:
+                obstacle = f"torch.compile refused ({str(error).partition(chr(10))[0]})"
         wrapper = OptimizedModelWrapper(model, model_name, compiled, obstacle)
         if warmup_input is not None and compiled is not None:
             self._call(wrapper, warmup_input)

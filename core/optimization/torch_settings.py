@@ -82,15 +82,13 @@ def set_threads(torch: Any, threads: int) -> str:
 
 
 def allow_tf32(torch: Any) -> None:
-    """Matrix products and convolutions of float32 on NVIDIA cards from Ampere on may round to TF32 (10 bits)."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    if hasattr(matmul, "fp32_precision"):
-        matmul.fp32_precision = "tf32"
-        cudnn.conv.fp32_precision = "tf32"
-        cudnn.rnn.fp32_precision = "tf32"
-    else:
-        matmul.allow_tf32 = True
-        cudnn.allow_tf32 = True
+    """Matrix products and convolutions of float32 on NVIDIA cards from Ampere on may round to TF32 (10 bits).
+
+    Not through the newer `fp32_precision` of each backend: torch 2.13 then raises RuntimeError at whoever reads the
+    older switches, its own compiler among them. This call sets both alike.
+    """
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
 
 
 def autocast_obstacle(torch: Any, device: Device, compute_type: str) -> str:

@@ -69,7 +69,7 @@ class NotApplicableError(MerlineError):
 
 
 def run_validation(optimizer: TorchOptimizer, profiler: InferenceProfiler | None = None) -> Validation:
-    """Run the eight checks on `optimizer`, one after the other; none stops another. A first compilation takes seconds."""
+    """Run the eight checks on `optimizer`, one after the other; none stops another. Compiling takes seconds."""
     return Validation(tuple(_run_all(optimizer, (profiler or InferenceProfiler()).clock)))
 
 

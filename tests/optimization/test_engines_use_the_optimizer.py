@@ -1,0 +1,160 @@
+"""Every engine with a torch model takes its device, compiles, warms up and infers through TorchOptimizer.
+
+Read from the syntax trees, so an engine is held to it whether or not its packages are installed.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ENGINES = ("stt", "llm", "tts", "core/models")
+STEPS = ("initialize", "compile_model", "warmup_model")
+CONTEXT = "get_inference_context"
+
+
+def imports_torch(tree: ast.Module) -> bool:
+    """At its top or within a function; a block for type checkers does not count."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            node.body = []
+    names = [
+        name
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    ]
+    return any(name.split(".")[0] in ("torch", "transformers") for name in names)
+
+
+def called(node: ast.AST) -> set[str]:
+    """Names of the methods called within: `optimizer.initialize()` gives initialize."""
+    return {
+        part.func.attr for part in ast.walk(node) if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute)
+    }
+
+
+def reached(load: ast.FunctionDef, methods: dict[str, ast.FunctionDef]) -> set[str]:
+    """What load() calls, directly or through other methods of its class."""
+    found: set[str] = set()
+    ahead = {load.name}
+    while ahead:
+        name = ahead.pop()
+        new = called(methods[name]) - found
+        found |= new
+        ahead |= new & methods.keys()
+    return found
+
+
+def with_contexts(methods: dict[str, ast.FunctionDef]) -> set[str]:
+    return {
+        name
+        for method in methods.values()
+        for node in ast.walk(method)
+        if isinstance(node, ast.With)
+        for item in node.items
+        for name in called(item.context_expr)
+    }
+
+
+def faults(source: str, where: str = "sample") -> Iterator[str]:
+    """What the classes of a module that load torch models leave out."""
+    tree = ast.parse(source)
+    if not imports_torch(tree):
+        return
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        methods = {part.name: part for part in node.body if isinstance(part, ast.FunctionDef)}
+        if "load" not in methods:
+            continue
+        steps = reached(methods["load"], methods)
+        yield from (f"{where}: {node.name}.load() never calls {step}" for step in STEPS if step not in steps)
+        if CONTEXT not in with_contexts(methods):
+            yield f"{where}: {node.name} never infers inside `with optimizer.{CONTEXT}()`"
+
+
+def engine_files() -> list[Path]:
+    return sorted(path for folder in ENGINES for path in (ROOT / folder).rglob("*.py"))
+
+
+def test_every_engine_takes_the_three_steps():
+    found = [
+        fault
+        for path in engine_files()
+        for fault in faults(path.read_text(encoding="utf-8"), str(path.relative_to(ROOT)))
+    ]
+    assert found == []
+
+
+def test_the_walk_reaches_the_stages():
+    assert {path.relative_to(ROOT).parts[0] for path in engine_files()} >= {"stt", "llm", "tts"}
+
+
+GOOD = """
+class Whisper:
+    def load(self, optimizer):
+        import torch
+        self._optimizer = optimizer
+        self._device = optimizer.initialize()
+        self._prepare(torch.nn.Linear(2, 2))
+
+    def _prepare(self, model):
+        self._model = self._optimizer.compile_model(model, "encoder", self._example())
+        self._optimizer.warmup_model(self._model, self._example())
+
+    def process(self, utterance):
+        with self._optimizer.get_inference_context():
+            return self._model(utterance)
+"""
+
+
+def test_an_engine_that_takes_the_steps_passes_also_through_its_own_methods():
+    assert list(faults(GOOD)) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("self._device = optimizer.initialize()", "never calls initialize"),
+        ('self._model = self._optimizer.compile_model(model, "encoder", self._example())', "never calls compile_model"),
+        ("self._optimizer.warmup_model(self._model, self._example())", "never calls warmup_model"),
+        ("self._prepare(torch.nn.Linear(2, 2))", "never calls compile_model"),
+        ("with self._optimizer.get_inference_context():", "never infers inside"),
+    ],
+)
+def test_leaving_a_step_out_is_found(line: str, fault: str):
+    assert line in GOOD
+    changed = GOOD.replace(line, "if True:" if line.startswith("with") else "pass")
+    assert any(fault in found for found in faults(changed))
+
+
+def test_opening_the_context_without_a_with_does_not_count():
+    changed = GOOD.replace(
+        "with self._optimizer.get_inference_context():", "if self._optimizer.get_inference_context():"
+    )
+    assert [found for found in faults(changed) if "never infers" in found]
+
+
+def test_a_torch_imported_at_the_top_counts_too():
+    source = "import torch\nclass Melo:\n    def load(self):\n        self._model = torch.nn.Linear(2, 2)\n"
+    assert len(list(faults(source))) == 4
+    assert list(faults(source.replace("import torch\n", "from torch import nn\n"))) != []
+
+
+def test_what_has_no_torch_or_no_load_is_left_alone():
+    assert list(faults("class Pocketsphinx:\n    def load(self):\n        import pocketsphinx\n")) == []
+    assert list(faults("import torch\nclass Attention(torch.nn.Module):\n    def forward(self): ...\n")) == []
+    guarded = (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch\nclass A:\n    def load(self): ...\n"
+    )
+    assert list(faults(guarded)) == []

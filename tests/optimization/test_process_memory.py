@@ -1,0 +1,95 @@
+"""What this process holds, against psutil, and peaks."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import psutil
+import pytest
+
+from core.optimization import peak, process_memory
+from core.optimization.memory import MemoryOptimizer
+from core.optimization.process_memory import allocated_bytes, peak_resident_bytes, reset_peak, resident_bytes
+from core.utils.errors import InferenceError
+
+MB = 1_000_000
+
+
+def filled(megabytes: int) -> np.ndarray:
+    return np.ones(megabytes * MB, dtype=np.uint8)
+
+
+def test_resident_memory_is_what_psutil_says():
+    ours, theirs = resident_bytes(), psutil.Process().memory_info().rss
+    assert ours == pytest.approx(theirs, rel=0.05)
+
+
+def test_malloc_sees_an_array_come_and_go():
+    before = allocated_bytes()
+    if before is None:
+        pytest.skip("the C library is not glibc 2.33 or newer")
+    array = filled(50)
+    with_it = allocated_bytes()
+    del array
+    after = allocated_bytes()
+    assert with_it is not None
+    assert after is not None
+    assert with_it - before > 49 * MB
+    assert with_it - after > 49 * MB
+
+
+def test_a_peak_begins_anew_where_the_system_can():
+    filled(80)
+    if not reset_peak():
+        pytest.skip("this system keeps one peak for the life of a process")
+    assert peak_resident_bytes() - resident_bytes() < 20 * MB
+
+
+def test_the_peak_of_a_piece_of_work_and_not_of_what_came_before():
+    filled(150)
+    with MemoryOptimizer().track_peak() as tracked:
+        filled(60)
+    assert 55 * MB < tracked.grown_bytes < 100 * MB
+
+
+def test_peaks_nest():
+    with peak.track_peak() as outer:
+        filled(100)
+        with peak.track_peak() as inner:
+            filled(40)
+    assert outer.grown_bytes > 95 * MB
+    assert 35 * MB < inner.grown_bytes < 80 * MB
+
+
+def test_a_system_that_keeps_one_peak_is_sampled(monkeypatch: pytest.MonkeyPatch):
+    looked, enough = [0], threading.Event()
+
+    def resident() -> int:
+        looked[0] += 1
+        if looked[0] > 3:
+            enough.set()
+        return 500 if looked[0] == 3 else 100
+
+    monkeypatch.setattr(peak, "reset_peak", lambda: False)
+    monkeypatch.setattr(peak, "resident_bytes", resident)
+    with peak.track_peak() as tracked:
+        assert enough.wait(20)
+    assert tracked.host_bytes == 500
+    assert tracked.grown_bytes == 400
+
+
+def test_an_error_in_the_work_still_ends_the_peak():
+    def fail() -> None:
+        filled(60)
+        raise InferenceError("wrong shape")
+
+    with pytest.raises(InferenceError), peak.track_peak() as tracked:
+        fail()
+    assert tracked.grown_bytes > 55 * MB
+    assert peak._open == []
+
+
+def test_a_container_that_forbids_it_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path):
+    monkeypatch.setattr(process_memory, "_CLEAR_REFS", tmp_path / "absent" / "clear_refs")
+    assert reset_peak() is False
