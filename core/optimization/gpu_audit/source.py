@@ -74,7 +74,7 @@ class Source:
 def read_source(data: bytes) -> Source:
     """Raises SourceError where the bytes are no Python source, or would not be the same after decoding and encoding."""
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data.replace(b"\r", b"\n")).readline)
         text = data.decode(encoding)
     except (SyntaxError, UnicodeDecodeError, LookupError) as error:
         raise SourceError(f"its encoding cannot be told: {error}") from None
