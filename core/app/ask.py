@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from typing import Any
 
 from core.app.brain import Brain
+from core.app.planning import apply_plan, make_plan
 from core.app.replay import Answer, answer
 from core.utils.config import Config
 from core.utils.errors import AudioFileError
@@ -20,6 +22,8 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     from audio.wav import read_wav, write_wav
 
     recording = read_wav(arguments.input, max_s=LONGEST_S)
+    plan = make_plan(config)
+    apply_plan(config, plan)
     with Brain(config) as brain:
         answered = answer(config, recording, brain)
     if answered is None:
@@ -29,6 +33,8 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     if arguments.json:
         print(json.dumps(_as_json(answered, str(arguments.out) if arguments.out else None), ensure_ascii=False))
     else:
+        for left in plan.left_out:
+            print(f"left out: {left.what}: {left.why}", file=sys.stderr)
         print(f"you: {answered.record.transcript}\nmerline: {answered.record.reply}\n    {answered.record.line()}")
     return 0
 

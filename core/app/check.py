@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from core.app.brain import Brain
+from core.app.check_optimization import optimization_checks
 from core.messages import DeviceEvent, Samples
 from core.selfcheck import Check, CheckResult, Finding, Verdict, run_checks
 from core.utils.clock import SystemClock
@@ -86,6 +87,7 @@ def all_checks(config: Config) -> list[Check]:
         Check("speaker", lambda: _speaker(config), limit_s=3.0),
         Check("echo canceller", lambda: _echo_canceller(config), limit_s=4.0),
         Check("skills", lambda: _skills(config)),
+        *optimization_checks(config),
         Check("question", lambda: _question(config), limit_s=8.0),
     ]
 
@@ -98,7 +100,7 @@ def failed(checks: list[Check]) -> Iterator[CheckResult]:
 def _line(result: CheckResult) -> str:
     mark = {"pass": "pass", "warn": "WARN", "fail": "FAIL"}[result.outcome]
     cure = f"\n      cure: {result.cure}" if result.cure else ""
-    return f"{mark}  {result.name:15} {result.text}  ({result.seconds:.2f} s){cure}"
+    return f"{mark}  {result.name:16} {result.text}  ({result.seconds:.2f} s){cure}"
 
 
 def _python() -> Finding:

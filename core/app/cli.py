@@ -30,7 +30,7 @@ COMMANDS = {
     "devices": "list microphones and speakers",
     "data": "export or erase everything Merline keeps about you",
     "bench": "measure this machine",
-    "optimize": "look at this machine and at code for it: gpu-audit",
+    "optimize": "what this machine can do and what was decided for it: analyze, plan, validate, gpu-audit",
 }
 WITH_SOUND = {"talk", "say", "check", "devices"}
 """commands that open sound devices, whose drivers write to the terminal unasked"""

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Run the subcommand; its exit code."""
     return SUBCOMMANDS[arguments.subcommand].run(arguments, config)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="another machine, as `analyze --json` wrote it")
+    parser.add_argument(
+        "--all-engines", action="store_true", help="as if every engine were built and its models on the disk"
+    )
+    _add_json(parser)
+
+
+def _of_machine(name: str) -> Callable[[argparse.Namespace, Config], int]:
+    """The function of core.app.optimize_machine, imported when it is run: the command line must parse fast."""
+
+    def run_it(arguments: argparse.Namespace, config: Config) -> int:
+        run: Callable[[argparse.Namespace, Config], int] = getattr(import_module("core.app.optimize_machine"), name)
+        return run(arguments, config)
+
+    return run_it
 
 
 def _add_gpu_audit(parser: argparse.ArgumentParser) -> None:
@@ -116,5 +139,8 @@ def _fix_text(done: Fix) -> str:
 
 
 SUBCOMMANDS = {
+    "analyze": Subcommand("what this machine is and can do", _add_json, _of_machine("analyze")),
+    "plan": Subcommand("what is decided for a machine, and why", _add_plan, _of_machine("plan")),
+    "validate": Subcommand("whether torch does on this machine what was decided", _add_json, _of_machine("validate")),
     "gpu-audit": Subcommand("find code that would use a wrong graphics card", _add_gpu_audit, _gpu_audit),
 }

@@ -14,6 +14,7 @@ from core.app.brain import Brain
 from core.app.check import failed, quick_checks
 from core.app.ending import EndingWish
 from core.app.lock import InstanceLock
+from core.app.planning import apply_plan, make_plan
 from core.app.setup import FullSetup
 from core.app.view import Note, View, open_view, watch
 from core.messages import DeviceEvent, Language
@@ -65,6 +66,8 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
     sound = AudioSystem(config.audio, SystemClock(), device_changed, brain.voice)
     try:
         ends = SoundEnds(sound.microphone, sound.speaker, FrontEnd(config.echo, sound.speaker.far_end))
+        plan = make_plan(config)
+        apply_plan(config, plan)
         assistant = Assistant(config, brain.clock, ends, brain, turn_finished)
         pipeline = assistant.join(assistant.engines())
         pipelines.append(pipeline)
@@ -74,6 +77,9 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             view = open_view(config.view, brain.language, lambda: assistant.listener.level)
             views.append(view)
             watch(view, pipeline)
+            for left in plan.left_out:
+                logger.info("left out: %s: %s", left.what, left.why)
+                view.show(Note(f"left out: {left.what}, because {left.why}"))
             _converse(arguments, config, assistant, view, brain)
         finally:
             pipeline.close()

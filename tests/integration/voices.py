@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -16,6 +17,11 @@ from core.messages import Samples
 
 RATE_HZ = 48_000
 Engine = Literal["espeak-ng", "flite", "festival"]
+
+
+def missing_voice(engine: Engine) -> bool:
+    """Whether the engine's program is not on this machine."""
+    return shutil.which("text2wave" if engine == "festival" else engine) is None
 
 
 @functools.cache

@@ -1,0 +1,31 @@
+"""What this machine is and what was decided for it: once for the process, before anything imports torch."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from core.optimization.analyzer import SystemAnalyzer
+from core.optimization.plan import Plan
+from core.optimization.torch_optimizer import get_performance_optimizer
+from core.optimization.torch_settings import prepare_environment
+from core.optimization.tuner import PerformanceTuner
+from core.utils.config import Config
+
+logger = logging.getLogger(__name__)
+
+
+def make_plan(config: Config) -> Plan:
+    """The plan for this machine and configuration.
+
+    Raises ConfigError, GpuUnavailableError or GpuBusyError where a setting asks for what the machine has not.
+    """
+    plan = PerformanceTuner(config).plan(SystemAnalyzer().analyze())
+    logger.debug("the plan:\n%s", plan.explain())
+    return plan
+
+
+def apply_plan(config: Config, plan: Plan) -> None:
+    """Make it the process's: what torch reads when it is imported, and the one optimizer that engines ask."""
+    prepare_environment(plan, os.environ, config.optimization)
+    get_performance_optimizer(config.optimization, plan)
