@@ -35,7 +35,7 @@ TORCH_BYTES = 250 * MB
 WHISPER_LIBRARY_BYTES = 40 * MB
 """`import faster_whisper`: 38 MB resident above numpy (1.2 with CTranslate2 4.8, Linux x86_64)"""
 CUDA_BYTES = 500 * MB
-"""a CUDA context with its libraries' kernels, on the card before any model: assumed, for want of a card to measure on"""
+"""a CUDA context with its libraries' kernels, before any model: assumed, for want of a card to measure it on"""
 
 WHISPER_FRAMES = 1500
 """of the encoder, for its window of 30 s"""

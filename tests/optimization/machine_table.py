@@ -1,4 +1,4 @@
-"""Machines as people have them, each with the plan it must get: with the embedded engines alone, and with all engines."""
+"""Machines as people have them, each with the plan that it must get where all engines are installed."""
 
 from __future__ import annotations
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from recorded_hosts import M1_SYSCTL, M1_VM_STAT, RASPBERRY_PI_5, linux, mac, meminfo, topology, x86_cpuinfo
 
 from core.optimization.analyzer import SPEED_FILE, AnalyzerSources, SystemAnalyzer
 from core.optimization.host import Host
 from core.optimization.machine_speed import measure_bandwidth, measure_fp32, measure_speed
 from core.optimization.profile import MachineProfile, Speed
 from core.utils.gpu import Gpu
-
-from recorded_hosts import M1_SYSCTL, M1_VM_STAT, RASPBERRY_PI_5, linux, mac, meminfo, topology, x86_cpuinfo
 
 SPEED = Speed(bandwidth_gb_s=20.5, gemm_fp32_gflops=90.0, gemm_int8_gops=None)
 CARD = Gpu(0, "NVIDIA GeForce RTX 3090", "GPU-1", "00000000:01:00.0", 24 << 30, 23 << 30, (8, 6))

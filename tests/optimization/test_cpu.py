@@ -5,10 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from core.optimization.cpu import read_cpu
-from core.optimization.host import Host, RawMemory, parse_cpu_list, this_host
-
 from recorded_hosts import (
     INTEL_MAC_SYSCTL,
     M1_SYSCTL,
@@ -24,6 +20,9 @@ from recorded_hosts import (
     v1_mounts,
     x86_cpuinfo,
 )
+
+from core.optimization.cpu import read_cpu
+from core.optimization.host import Host, RawMemory, parse_cpu_list, this_host
 
 FOUNDING = "Intel(R) Core(TM) i7-8750H CPU @ 2.20GHz"
 

@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from recorded_hosts import M1_SYSCTL, M1_VM_STAT, ROOT_MOUNT, V2_MOUNT, RecordedWindows, linux, mac, meminfo, v1_mounts
 
 from core.optimization.host import Host, RawMemory, this_host
 from core.optimization.host_memory import read_memory
 from core.optimization.profile import Memory
-
-from recorded_hosts import M1_SYSCTL, M1_VM_STAT, ROOT_MOUNT, V2_MOUNT, RecordedWindows, linux, mac, meminfo, v1_mounts
 
 MIB = 1 << 20
 KIB = 1024

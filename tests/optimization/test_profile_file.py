@@ -80,7 +80,7 @@ def test_the_wrong_key_is_named_with_the_cure(tmp_path: Path, change: Callable[[
 def test_a_file_that_is_no_profile(tmp_path: Path, content: bytes, said: str):
     path = tmp_path / "machine.json"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match="machine.json") as caught:
+    with pytest.raises(ConfigError, match=r"machine\.json") as caught:
         load_profile(path)
     assert said in str(caught.value)
 

@@ -1,0 +1,52 @@
+"""The derived needs of the models agree with what is published of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.optimization.catalogue import EMBEDDED, ENGINES, GB, MB, QWEN, STAGES, WHISPER, melo, qwen, whisper
+
+
+@pytest.mark.parametrize("size", WHISPER, ids=lambda size: size.name)
+def test_whispers_dimensions_give_its_parameters(size):
+    """Encoder 12 width^2 a layer, decoder 16, its 51,865 words and 1,500 + 448 positions: within a tenth."""
+    layers = 12 * size.encoder_layers + 16 * size.decoder_layers
+    counted = layers * size.width**2 + (51_865 + 1948) * size.width
+    assert counted == pytest.approx(size.parameters, rel=0.1)
+
+
+@pytest.mark.parametrize("size", QWEN, ids=lambda size: size.name)
+def test_half_precision_is_two_bytes_a_parameter_and_a_cache(size):
+    made = qwen(size, "cuda", "float16")
+    assert 2 * size.parameters < made.memory_bytes < 2.2 * size.parameters
+
+
+def test_smaller_numbers_take_less():
+    kinds = ("int4", "int8", "float16", "float32")
+    needs = [qwen(QWEN[1], "cuda", kind).memory_bytes for kind in kinds]
+    assert needs == sorted(needs)
+    assert qwen(QWEN[0], "cpu", "int8").memory_bytes > qwen(QWEN[0], "cuda", "int8").memory_bytes
+
+
+def test_larger_whispers_hear_with_more_work():
+    work = [whisper(size, "cpu", "int8").operations for size in WHISPER if size.name != "large-v3-turbo"]
+    assert work == sorted(work)
+
+
+def test_the_turbo_model_decodes_with_less_than_the_large_one():
+    turbo, large = (whisper(size, "cpu", "int8") for size in WHISPER[-2:])
+    assert turbo.traffic_bytes < large.traffic_bytes / 3
+    assert turbo.memory_bytes < large.memory_bytes
+
+
+def test_melo_is_its_weights_and_a_window_of_sound():
+    assert 162 * 4 * MB < melo("cpu", "float32").memory_bytes < 0.8 * GB
+    # 27.0 thousand million multiplications a second: counted by hand from channels 256..16 and kernels 3, 7 and 11.
+    assert melo("cpu", "float32").operations == pytest.approx(2 * 27.0e9, rel=0.01)
+
+
+def test_each_stage_has_an_embedded_engine_and_one_better():
+    for stage in STAGES:
+        of_stage = [engine.embedded for engine in ENGINES if engine.stage == stage]
+        assert of_stage == [True, False]
+    assert all(candidate.memory_bytes < 0.2 * GB for candidate in EMBEDDED.values())
