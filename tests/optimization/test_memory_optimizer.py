@@ -154,4 +154,4 @@ def test_many_threads_never_see_a_model_unloaded_in_their_hands():
         thread.join(30)
     assert not any(thread.is_alive() for thread in threads)
     assert wrong == []
-    assert uses[0] + misses[0] > 0
+    assert uses[0] > 0

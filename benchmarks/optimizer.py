@@ -1,0 +1,122 @@
+"""What each switch of TorchOptimizer is worth on this machine, alone: 100 calls with it and 100 without, in turn.
+
+Three networks of true shapes with random weights (benchmarks/shapes.py). A ratio above 1 is faster. "off by" is the
+distance of the outputs from float32's, relative to their size: what rounding costs, not what quality it costs.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from benchmarks.figures import Figure
+from benchmarks.shapes import SHAPES, Shape
+from core.optimization.torch_optimizer import TorchOptimizer
+from core.utils.config import OptimizationConfig
+
+ITERATIONS = 100
+WARM_UPS = 3
+SEED = 20
+
+
+@dataclass(slots=True)
+class Way:
+    """One way to call the network, and the seconds its calls took."""
+
+    switch: str
+    call: Callable[[], Any]
+    threads: int
+    against: str
+    """the way that differs from this one by the switch alone"""
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def median_s(self) -> float:
+        return statistics.median(self.seconds)
+
+
+def run() -> list[Figure]:
+    """Ratios for each network and switch; a switch that cannot be used here is named on the error stream."""
+    threads = torch.get_num_threads()
+    try:
+        return [figure for shape in SHAPES for figure in _measure(shape, threads)]
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _measure(shape: Shape, threads: int) -> list[Figure]:
+    torch.manual_seed(SEED)
+    model, inputs = shape.make().eval(), shape.make_input()
+    ways = {way.switch: way for way in _ways(shape, model, inputs, threads)}
+    outputs = {}
+    for name, way in ways.items():
+        torch.set_num_threads(way.threads)
+        outputs[name] = [way.call() for _ in range(WARM_UPS)][-1].detach().float()
+    order = list(ways.values())
+    for turn in range(ITERATIONS):
+        for way in order[turn % len(order) :] + order[: turn % len(order)]:
+            torch.set_num_threads(way.threads)
+            began_s = time.perf_counter()
+            way.call()
+            way.seconds.append(time.perf_counter() - began_s)
+    print(f"{shape.name}: random weights cannot show {shape.hides}", file=sys.stderr)
+    exact = outputs["plain"]
+    figures = []
+    for name, way in ways.items():
+        if way.against:
+            before = ways[way.against]
+            ratio = before.median_s / way.median_s
+            figures.append(Figure(f"{shape.name}: {name}", ratio, "x", "higher", baseline=_ms(before)))
+            off = float((outputs[name] - exact).norm() / exact.norm())
+            if off > 1e-4:
+                figures.append(Figure(f"{shape.name}: {name}, off by", 100 * off, "%", "lower"))
+    return figures
+
+
+def _ways(shape: Shape, model: Any, inputs: tuple[Any, ...], threads: int) -> list[Way]:
+    optimizer = TorchOptimizer(OptimizationConfig(device="cpu"))
+    mixed = TorchOptimizer(OptimizationConfig(device="cpu", compute_type="bfloat16"))
+    context, autocast = optimizer.get_inference_context(), mixed.get_inference_context()
+
+    def inside(network: Any, within: Any = context, given: tuple[Any, ...] = inputs) -> Callable[[], Any]:
+        def call() -> Any:
+            with within:
+                return network(*given)
+
+        return call
+
+    one, alone = "1 thread", "inference context"
+    ways = [
+        Way("plain", lambda: model(*inputs), threads, ""),
+        Way(alone, inside(model), threads, "plain"),
+        Way(one, inside(model), 1, ""),
+        Way(f"{threads} threads instead of 1", inside(model), threads, one),
+    ]
+    compiled = optimizer.compile_model(model, shape.name, inputs)
+    if compiled.compiled:
+        ways.append(Way("compile", inside(compiled), threads, alone))
+    quantized = optimizer.quantize_dynamic(model)
+    if quantized is not model:
+        ways.append(Way("int8", inside(quantized), threads, alone))
+    with mixed.autocast():
+        usable = next(decision.applied for decision in mixed.decisions if decision.what == "autocast on cpu")
+    if usable:
+        half = shape.make().eval()
+        half.load_state_dict(model.state_dict())
+        halved = tuple(x.bfloat16() if x.is_floating_point() else x for x in inputs)
+        ways.append(Way("autocast bf16", inside(model, autocast), threads, alone))
+        ways.append(Way("weights in bf16", inside(half.bfloat16(), context, halved), threads, alone))
+    for decision in (*optimizer.decisions, *mixed.decisions):
+        if not decision.applied and "needs no autocast" not in decision.why:
+            print(f"{shape.name}: {decision.what} left out: {decision.why}", file=sys.stderr)
+    return ways
+
+
+def _ms(way: Way) -> float:
+    return round(1000 * way.median_s, 2)
