@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.optimization.gpu_audit.devices import DeviceFaults
-from core.optimization.gpu_audit.faults import Audit, Expectation, FileAudit, Unread
+from core.optimization.gpu_audit.faults import VISIBLE_DEVICES, Audit, Expectation, FileAudit, Unread
 from core.optimization.gpu_audit.names import Names
 from core.optimization.gpu_audit.source import Source, SourceError, read_source
 from core.optimization.gpu_audit.variables import VariableFaults
@@ -91,7 +91,7 @@ def audit_source(
 
     Where the variables cannot be put right, no device number is: cuda:0 would then be another card.
     """
-    names = Names(source.tree)
+    names = Names(source)
     devices = DeviceFaults(source, names)
     numbers = devices.find()
     variables = VariableFaults(source, names, expectation, setters).find(devices.first_touch)
@@ -105,7 +105,9 @@ def setters_among(sources: dict[str, Source], expectation: Expectation) -> froze
     """Every dotted name under which a module that sets both variables could be imported."""
     found: set[str] = set()
     for name, source in sources.items():
-        variables = VariableFaults(source, Names(source.tree), expectation)
+        if VISIBLE_DEVICES not in source.text:
+            continue
+        variables = VariableFaults(source, Names(source), expectation)
         variables.find(None)
         if variables.sets_both:
             parts = Path(name).with_suffix("").parts

@@ -39,7 +39,7 @@ class DeviceFaults:
     def __init__(self, source: Source, names: Names) -> None:
         self._source = source
         self._names = names
-        self._parents = {child: parent for parent in ast.walk(source.tree) for child in ast.iter_child_nodes(parent)}
+        self._parents = {child: parent for parent in source.nodes for child in ast.iter_child_nodes(parent)}
         self._torch = names.imports("torch")
         self._claimed: set[ast.AST] = set()
         self.first_touch: int | None = None
@@ -47,8 +47,8 @@ class DeviceFaults:
 
     def find(self) -> list[Fault]:
         """All of them, and `first_touch` after it."""
-        faults = [fault for node in ast.walk(self._source.tree) for fault in self._in_node(node)]
-        for node in ast.walk(self._source.tree):
+        faults = [fault for node in self._source.nodes for fault in self._in_node(node)]
+        for node in self._source.nodes:
             if isinstance(node, ast.Constant | ast.JoinedStr) and node not in self._claimed and self._is_value(node):
                 number = _device_number(node)
                 if number is not None:
@@ -90,7 +90,8 @@ class DeviceFaults:
         elif function in SELECTORS:
             yield from self._selected(FaultKind.SET_DEVICE, first or keywords.get("device"))
         elif function in QUERIES or (self._torch and isinstance(call.func, ast.Attribute) and call.func.attr == "cuda"):
-            self._touch(call)
+            if self._torch:
+                self._touch(call)
             yield from self._selected(FaultKind.DEVICE_INDEX, first or keywords.get("device"))
         if "microphone" not in function.lower():  # a sound device has an index too
             for name, value in keywords.items():
@@ -115,7 +116,7 @@ class DeviceFaults:
             return
         items = value.elts if isinstance(value, ast.List | ast.Tuple) else [value]
         wrong = [item for item in items if _is_index(self._names.value(item))]
-        if kind is FaultKind.GPU_DEVICE_INDEX or wrong:
+        if wrong or (kind is FaultKind.GPU_DEVICE_INDEX and isinstance(self._names.value(value), int)):
             self._touch(value)
         for item in wrong:
             yield self._fault(kind, value, item if len(items) == 1 else None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections import Counter
 
+from core.optimization.gpu_audit.source import Source
+
 UNKNOWN = object()
 """the value of an expression that only running it would tell"""
 
@@ -12,10 +14,10 @@ UNKNOWN = object()
 class Names:
     """The imports and constants of one module, of all its scopes together."""
 
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, source: Source) -> None:
         self._meanings: dict[str, str] = {}
         stores: Counter[str] = Counter()
-        for node in ast.walk(tree):
+        for node in source.nodes:
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     name = alias.asname or alias.name.split(".")[0]
@@ -28,7 +30,7 @@ class Names:
             elif isinstance(node, ast.arg):
                 stores[node.arg] += 1
         self._constants: dict[str, object] = {}
-        for statement in tree.body:
+        for statement in source.tree.body:
             if isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(statement.value, ast.Constant):
                 target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
                 if isinstance(target, ast.Name) and stores[target.id] == 1:

@@ -29,6 +29,8 @@ class Source:
     text: str
     encoding: str
     tree: ast.Module
+    nodes: tuple[ast.AST, ...]
+    """of the whole tree: several look at all of them, and walking costs more than looking"""
     lines: tuple[str, ...]
     """with their ends"""
     starts: tuple[int, ...]
@@ -99,4 +101,4 @@ def parse(text: str, encoding: str) -> Source:
     for line in lines:
         starts.append(position)
         position += len(line)
-    return Source(text, encoding, tree, lines, tuple(starts))
+    return Source(text, encoding, tree, tuple(ast.walk(tree)), lines, tuple(starts))

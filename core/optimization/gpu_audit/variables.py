@@ -85,7 +85,7 @@ class VariableFaults:
         """All of them. `first_touch` is the first line that touches CUDA; None: the variables need not be set."""
         module = Progress()
         self._follow(self._events(self._source.tree.body), module, ())
-        for node in ast.walk(self._source.tree):
+        for node in self._source.nodes:
             if isinstance(node, Function) and node.name not in self._inlined:
                 self._follow(self._events(node.body), Progress(module.torch_line, set(module.early)), None)
         self.sets_both = module.early >= set(VARIABLES) and not self._wrong
