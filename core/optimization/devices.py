@@ -67,9 +67,14 @@ def _roomy(gpu: Gpu) -> Gpu:
     if gpu.free_bytes < CARD_LEAST_BYTES:
         raise GpuBusyError(
             f"{gpu.name}: {gpu.free_bytes / GB:.1f} GB of {gpu.total_bytes / GB:.1f} GB is free and "
-            f"{CARD_LEAST_BYTES / GB:.1f} GB is needed; close the programs that use it, or set optimization.device: cpu"
+            f"{CARD_LEAST_BYTES / GB:.1f} GB is needed; close {_users(gpu)}, or set optimization.device: cpu"
         )
     return gpu
+
+
+def _users(gpu: Gpu) -> str:
+    named = ", ".join(f"{process.name} (pid {process.pid})" for process in gpu.processes)
+    return named or "the programs that use it"
 
 
 def _praise(gpu: Gpu) -> str:

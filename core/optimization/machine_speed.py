@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.optimization.catalogue import TORCH_BYTES
 from core.optimization.host import Host
 from core.optimization.profile import MachineProfile, Speed
 
@@ -36,6 +37,8 @@ SMALLEST_BYTES = 64 * MIB
 LARGEST_BYTES = 1024 * MIB
 ASSUMED_CACHE_BYTES = 32 * MIB
 INT8_TIMEOUT_S = 30.0
+INT8_LEAST_BYTES = 2 * TORCH_BYTES
+"""loading torch into less might have the system end a program, and not that one"""
 PROJECT_FOLDER = Path(__file__).resolve().parents[2]
 
 
@@ -45,7 +48,7 @@ def measure_speed(profile: MachineProfile, host: Host) -> Speed:
     return Speed(
         bandwidth_gb_s=measure_bandwidth(_array_bytes(host, profile.memory.available_bytes), threads) / 1e9,
         gemm_fp32_gflops=measure_fp32() / 1e9,
-        gemm_int8_gops=_measure_int8(),
+        gemm_int8_gops=_measure_int8(profile.memory.available_bytes),
     )
 
 
@@ -116,7 +119,7 @@ def int8_rate(torch: Any) -> float:
     return best_rate(lambda: torch._int_mm(square, square), 2.0 * GEMM_SIDE**3)
 
 
-def _measure_int8() -> float | None:
+def _measure_int8(available: int) -> float | None:
     torch = sys.modules.get("torch")
     if torch is not None:
         try:
@@ -124,13 +127,13 @@ def _measure_int8() -> float | None:
         except (RuntimeError, AttributeError, NotImplementedError) as error:
             logger.info("no int8 rate: torch has no such kernel here (%s)", error)
             return None
-    if importlib.util.find_spec("torch") is None:
+    if importlib.util.find_spec("torch") is None or available < INT8_LEAST_BYTES:
         return None
     return _measure_int8_apart()
 
 
 def _measure_int8_apart() -> float | None:
-    """In a process of its own, so that torch's 200 MB are not kept here and its threads can still be set."""
+    """In a process of its own, so that torch's memory is not kept here and its threads can still be set."""
     code = "import torch; from core.optimization.machine_speed import int8_rate; print(int8_rate(torch))"
     try:
         done = subprocess.run(

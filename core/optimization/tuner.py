@@ -68,7 +68,8 @@ class PerformanceTuner:
                 _share_reason(shares, threads),
                 batch_reason,
                 _memory_reason(profile, config, available, room),
-                *_engine_reasons(selection, room, config, pace),
+                *_engine_reasons(selection, config, pace),
+                *_shortage(profile, selection, room),
                 *_idle_device(choice, selection),
             ),
             capture_threads=shares.capture,
@@ -136,6 +137,8 @@ def _check_limit(config: Config, selection: Selection) -> None:
 
 
 def _memory_reason(profile: MachineProfile, config: Config, available: int, room: Room) -> str:
+    if not profile.memory.total_bytes:
+        return "How much memory there is cannot be read on this system, so the smallest engines are taken."
     of = f"{profile.memory.total_bytes / GB:.1f} GB"
     kept = f"{(available - room.memory_bytes) / GB:.2f} GB of that stays free for the rest of the system"
     if available < profile.memory.available_bytes:
@@ -145,7 +148,7 @@ def _memory_reason(profile: MachineProfile, config: Config, available: int, room
     return f"{available / GB:.2f} GB of memory is free of {of}; {kept}."
 
 
-def _engine_reasons(selection: Selection, room: Room, config: Config, pace: Pace) -> list[str]:
+def _engine_reasons(selection: Selection, config: Config, pace: Pace) -> list[str]:
     roles: Mapping[Stage, str] = {"stt": "understands speech", "llm": "answers", "tts": "speaks"}
     reasons = []
     for stage in STAGES:
@@ -154,16 +157,24 @@ def _engine_reasons(selection: Selection, room: Room, config: Config, pace: Pace
         asked = f", as {stage}.engine asks" if getattr(config, stage).engine != "auto" else ""
         slow = pace.objection(candidate)
         reasons.append(f"{candidate.label} {verb}{asked}{f'; {slow}' if slow else ''}.")
-    needed = memory_of(selection.chosen)
-    if needed.memory_bytes > room.memory_bytes or needed.card_bytes > room.card_bytes:
-        short = needed.memory_bytes if needed.memory_bytes > room.memory_bytes else needed.card_bytes
-        reasons.append(
-            f"Even the smallest of these take {short / GB:.2f} GB together, more than is free: "
-            "close other programs, or expect the system to swap."
-        )
     if not pace.measured and any(c.engine not in EMBEDDED_ENGINES for c in selection.chosen.values()):
         reasons.append("How fast this machine is was guessed: `python3 main.py optimize analyze` measures it.")
     return reasons
+
+
+def _shortage(profile: MachineProfile, selection: Selection, room: Room) -> list[str]:
+    needed = memory_of(selection.chosen)
+    if needed.card_bytes > room.card_bytes:
+        return [
+            f"Even the smallest of these take {needed.card_bytes / GB:.2f} GB of the card, more than is free: "
+            "close programs that use it, or set optimization.device: cpu."
+        ]
+    if profile.memory.total_bytes and needed.memory_bytes > room.memory_bytes:
+        return [
+            f"Even the smallest of these take {needed.memory_bytes / GB:.2f} GB together, more than is free: "
+            "close other programs, or expect the system to swap."
+        ]
+    return []
 
 
 def _idle_device(choice: DeviceChoice, selection: Selection) -> list[str]:

@@ -118,6 +118,20 @@ def test_a_full_machine_still_gets_a_plan_and_is_told():
     assert "more than is free: close other programs" in made.explain()
 
 
+def test_a_system_that_tells_no_memory_gets_the_smallest_engines():
+    made = plan(profile(4, 0, 0, system="FreeBSD"))
+    assert made.stt.engine == "pocketsphinx"
+    assert "cannot be read on this system" in made.explain()
+    assert "more than is free" not in made.explain()
+
+
+def test_a_forced_engine_on_a_card_without_room_for_it_is_told():
+    full = profile(8, 12.0, 16.0, gpus=(replace(RTX_3090, free_bytes=round(1.6 * GB)),))
+    made = plan(full, wanting(Config(), llm="mlx"))
+    assert in_short(made.llm) == "mlx 0.5B bfloat16"
+    assert "GB of the card, more than is free" in made.explain()
+
+
 def test_a_forced_engine_is_taken_at_its_smallest_where_nothing_fits():
     made = plan(profile(2, 0.1, 4.0), wanting(Config(), stt="whisper"))
     assert in_short(made.stt) == "whisper tiny int8"
@@ -183,6 +197,11 @@ def test_a_card_that_is_asked_for_and_full():
     made = plan(full)
     assert (made.device, made.gpu) == ("cpu", None)
     assert "1.0 GB of 25.8 GB is free" in made.explain()
+
+
+def test_who_takes_the_card_is_named():
+    machine = next(machine for machine in MACHINES if "taken by a game" in machine.name).profile
+    assert "close game.exe (pid 4242)" in plan(machine).explain()
 
 
 def test_a_named_card_that_is_absent_is_an_error_even_with_auto():
