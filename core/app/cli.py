@@ -80,12 +80,20 @@ def _run(arguments: argparse.Namespace, config: Config) -> int:
         divert_native_messages(native_log())
     set_up_logs(config.log, arguments.log_level, to_terminal=arguments.command != "talk" or not sys.stdout.isatty())
     if arguments.command in WITH_MODELS:
-        from core.utils.gpu import fence_configured
-
-        fence_configured(config.gpu, config.optimization.device)  # before anything imports torch
+        _fence_gpu(config)
     module = import_module(f"core.app.{arguments.command}")
     run: CommandRun = module.run
     return run(arguments, config)
+
+
+def _fence_gpu(config: Config) -> None:
+    """Before anything imports torch. What is not asked for costs nothing, not even the import."""
+    from core.utils.config import GpuConfig
+
+    if config.gpu != GpuConfig() or config.optimization.device == "cuda":
+        from core.utils.gpu import fence_configured
+
+        fence_configured(config.gpu, config.optimization.device)
 
 
 def _everywhere(help_only: bool = False) -> argparse.ArgumentParser:

@@ -236,7 +236,12 @@ def _visible(cards: Sequence[Gpu], config: GpuConfig, environ: MutableMapping[st
     by_bus = environ.get(ORDER) == BY_BUS or len({card.name for card in cards}) == 1
     if not by_bus and any(word.isdigit() for word in words):
         return cards
-    return [card for card in cards if any(_means(word, card) for word in words)]
+    left = [card for card in cards if any(_means(word, card) for word in words)]
+    if cards and not left:
+        raise GpuUnavailableError(
+            f"{VISIBLE}={environ[VISIBLE]} leaves no card: unset it, or name the card in gpu.use, which outdoes it"
+        )
+    return left
 
 
 def _means(word: str, card: Gpu) -> bool:

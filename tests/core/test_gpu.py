@@ -186,6 +186,7 @@ def test_two_hexadecimal_digits_are_a_bus_or_a_whole_word_of_the_name():
     assert names_card("3b", card)
     assert not names_card("3", card)
     assert not names_card("a2", replace(card, name="NVIDIA A2000"))
+    assert not names_card("2", replace(card, name="NVIDIA Model 2")), "digits alone are always a bus"
 
 
 def test_no_wish_is_the_most_free_memory():
@@ -373,6 +374,11 @@ def test_a_mere_limit_that_no_card_meets_hides_them_all(caplog: pytest.LogCaptur
 def test_a_wish_that_cannot_be_met_is_an_error(config: GpuConfig, device: str):
     with pytest.raises(GpuUnavailableError):
         fence_configured(config, device, run=no_driver, environ={}, modules=())
+
+
+def test_a_variable_of_the_user_that_leaves_no_card_is_named():
+    with pytest.raises(GpuUnavailableError, match="CUDA_VISIBLE_DEVICES=-1 leaves no card: unset it"):
+        fence_configured(GpuConfig(), "cuda", run=founding(), environ={"CUDA_VISIBLE_DEVICES": "-1"}, modules=())
 
 
 # --- the proof
@@ -586,6 +592,23 @@ def test_torch_imported_already_in_a_real_process(tmp_path: Path):
         timeout=60,
     )
     assert "GpuUnavailableError: torch is imported already" in done.stderr
+
+
+@pytest.mark.gpu
+def test_a_real_card_is_fenced_and_proved():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    if torch.version.cuda is None:
+        pytest.skip("this torch is built without CUDA")
+    code = (
+        "from core.utils.config import GpuConfig\n"
+        "from core.utils.gpu import fence_configured, validate_exclusive_gpu\n"
+        "gpu = fence_configured(GpuConfig(use='least-memory', min_memory_gb=1))\n"
+        "proof = validate_exclusive_gpu(gpu, 10**9)\n"
+        "assert proof.name == gpu.name and proof.capability == gpu.capability, (proof, gpu)\n"
+        "print(proof.proved_by)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() in ("uuid", "name and memory"), done.stderr
 
 
 def test_the_modules_never_import_torch():
