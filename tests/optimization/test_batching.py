@@ -220,9 +220,10 @@ class TestBackPressure:
             assert (first.result(WAIT_S), second.result(WAIT_S)) == (2, 4)
 
     def test_from_within_a_batch_it_does_not_wait_for_itself(self):
-        begun = threading.Event()
+        taken, begun = threading.Event(), threading.Event()
 
         def nested(items: Sequence[int]) -> list[int | Exception]:
+            taken.set()
             assert begun.wait(WAIT_S)
             batching.submit(9)
             return list(items)
@@ -231,11 +232,12 @@ class TestBackPressure:
             nested, BatchConfig(max_batch=1, max_queued=1, submit_timeout_s=WAIT_S)
         )
         first = batching.submit(1)
-        while batching.statistics().waiting:
-            threading.Event().wait(0.001)
+        assert taken.wait(WAIT_S)
         second = batching.submit(2)
         begun.set()
-        assert isinstance(first.exception(WAIT_S), OverloadedError)
+        refusal = first.exception(WAIT_S)
+        assert isinstance(refusal, OverloadedError)
+        assert "within 0 s" in str(refusal)
         batching.close(drain=False)
         assert second.done()
 

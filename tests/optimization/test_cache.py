@@ -151,6 +151,18 @@ class TestBounds:
         clock.advance(1e9)
         assert cache.get("a") == 1
 
+    def test_putting_again_begins_a_new_life(self):
+        clock = VirtualClock()
+        cache: InferenceCache[int] = InferenceCache(CacheConfig(ttl_s=10.0), clock)
+        cache.put("a", 1)
+        clock.advance(6.0)
+        cache.put("a", 2)
+        clock.advance(6.0)
+        assert cache.get("a") == 2
+        clock.advance(4.0)
+        assert cache.get("a") is None
+        assert cache.statistics().expired == 1
+
     def test_notes_of_expiry_do_not_pile_up(self):
         cache: InferenceCache[int] = InferenceCache(CacheConfig(ttl_s=1e9), VirtualClock())
         for number in range(10_000):

@@ -93,6 +93,10 @@ class TestCacheKey:
         ]
         assert len({cache_key(*parts) for parts in different}) == len(different)
 
+    def test_a_border_between_names_matters(self):
+        one, other = Enum("Voice", ["ALTO"], module="m"), Enum("VoiceA", ["LTO"], module="m")
+        assert cache_key(one["ALTO"]) != cache_key(other["LTO"])
+
     def test_layout_in_memory_and_order_of_a_dictionary_do_not_matter(self):
         numbers = np.arange(12.0).reshape(3, 4)
         assert cache_key(numbers) == cache_key(np.asfortranarray(numbers)) == cache_key(numbers[::-1][::-1])

@@ -219,6 +219,16 @@ class TestBound:
         small = DiskCache(DiskCacheConfig(tmp_path, max_bytes=10_000), clock)
         assert self.total(small) <= 10_000
 
+    def test_making_room_leaves_another_writers_unfinished_file_alone(self, tmp_path: Path, clock: VirtualClock):
+        disk = DiskCache(DiskCacheConfig(tmp_path, max_bytes=5_000), clock)
+        unfinished = tmp_path / "other.partial"
+        unfinished.write_bytes(bytes(1_000))
+        for number in range(20):
+            assert disk.put(str(number), bytes(1_000))
+            os.utime(disk._path(str(number)))
+        assert unfinished.exists()
+        assert self.total(disk) <= 5_000
+
     def test_unfinished_files_of_a_crashed_writer_are_swept(self, disk: DiskCache, clock: VirtualClock):
         old, fresh = (disk.config.folder / f"{name}.partial" for name in ("old", "fresh"))
         for path in (old, fresh):
