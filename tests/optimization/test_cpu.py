@@ -154,7 +154,12 @@ V1_SELF = "12:memory:/docker/ab12\n5:cpu,cpuacct:/docker/ab12\n0::/docker/ab12\n
             id="v1-parent-binds",
         ),
         pytest.param(
-            {**V2, "/proc/self/cgroup": "0::/../other\n", "/sys/fs/cgroup/cpu.max": "200000 100000\n"},
+            {
+                **V2,
+                "/proc/self/cgroup": "0::/../other\n",
+                "/sys/fs/cgroup/cpu.max": "200000 100000\n",
+                "/sys/fs/other/cpu.max": "10000 100000\n",
+            },
             2.0,
             id="moved-out",
         ),

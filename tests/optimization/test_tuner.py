@@ -103,6 +103,10 @@ def test_where_there_is_room_nothing_is_left_out_for_not_being_installed():
     assert plan(ROOMY, engines=EMBEDDED_ENGINES).left_out == ()
 
 
+def test_what_is_not_installed_is_not_left_out_for_being_slow():
+    assert plan(profile(4, 12.0, 16.0, frozenset(), usable=0.5), engines=EMBEDDED_ENGINES).left_out == ()
+
+
 def test_the_next_better_model_is_left_out_with_its_need():
     made = plan(profile(8, 1.75, 8.0))
     assert in_short(made.llm) == "mlx 0.5B int8"
