@@ -10,7 +10,10 @@ from core.optimization.plan import Plan
 from core.optimization.torch_optimizer import get_performance_optimizer
 from core.optimization.torch_settings import prepare_environment
 from core.optimization.tuner import PerformanceTuner
-from core.utils.config import Config
+from core.utils.config import Config, GpuConfig
+from core.utils.gpu import fence, fence_configured
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +29,14 @@ def make_plan(config: Config) -> Plan:
 
 
 def apply_plan(config: Config, plan: Plan) -> None:
-    """Make it the process's: what torch reads when it is imported, and the one optimizer that engines ask."""
+    """Make it the process's: what torch reads when it is imported, and the one optimizer that engines ask.
+
+    The cards of the settings are fenced off, else the planned one where the user has not named the visible ones.
+    Raises GpuUnavailableError where torch was imported before.
+    """
+    if config.gpu != GpuConfig() or config.optimization.device == "cuda":
+        fence_configured(config.gpu, config.optimization.device)
+    elif plan.gpu is not None and VISIBLE not in os.environ:
+        fence(plan.gpu, config.gpu)
     prepare_environment(plan, os.environ, config.optimization)
     get_performance_optimizer(config.optimization, plan)
