@@ -1,7 +1,8 @@
-"""What each switch of TorchOptimizer is worth on this machine, alone: 100 calls with it and 100 without, in turn.
+"""What each switch of TorchOptimizer is worth on this machine, alone: 100 calls with it and 100 without, by turns.
 
-Three networks of true shapes with random weights (benchmarks/shapes.py). A ratio above 1 is faster. "off by" is the
-distance of the outputs from float32's, relative to their size: what rounding costs, not what quality it costs.
+Three networks of true shapes with random weights (benchmarks/shapes.py). A ratio above 1 is faster; the times compared
+are lower quartiles, which other programs disturb least. "off by" is the distance of the outputs from float32's relative
+to their size: what rounding costs, not what quality it costs.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from core.optimization.torch_optimizer import TorchOptimizer
 from core.utils.config import OptimizationConfig
 
 ITERATIONS = 100
+BURST = 5
+"""Calls of one way in a row, after one that is not counted: it brings weights into the cache and threads to life."""
 WARM_UPS = 3
 SEED = 20
 
@@ -37,8 +40,18 @@ class Way:
     seconds: list[float] = field(default_factory=list)
 
     @property
-    def median_s(self) -> float:
-        return statistics.median(self.seconds)
+    def typical_s(self) -> float:
+        """The lower quartile."""
+        return statistics.quantiles(self.seconds, n=4)[0]
+
+    def time(self, calls: int) -> None:
+        """Call once for nothing and then `calls` times by the clock."""
+        torch.set_num_threads(self.threads)
+        self.call()
+        for _ in range(calls):
+            began_s = time.perf_counter()
+            self.call()
+            self.seconds.append(time.perf_counter() - began_s)
 
 
 def run() -> list[Figure]:
@@ -59,19 +72,16 @@ def _measure(shape: Shape, threads: int) -> list[Figure]:
         torch.set_num_threads(way.threads)
         outputs[name] = [way.call() for _ in range(WARM_UPS)][-1].detach().float()
     order = list(ways.values())
-    for turn in range(ITERATIONS):
+    for turn in range(ITERATIONS // BURST):
         for way in order[turn % len(order) :] + order[: turn % len(order)]:
-            torch.set_num_threads(way.threads)
-            began_s = time.perf_counter()
-            way.call()
-            way.seconds.append(time.perf_counter() - began_s)
+            way.time(BURST)
     print(f"{shape.name}: random weights cannot show {shape.hides}", file=sys.stderr)
     exact = outputs["plain"]
     figures = []
     for name, way in ways.items():
         if way.against:
             before = ways[way.against]
-            ratio = before.median_s / way.median_s
+            ratio = before.typical_s / way.typical_s
             figures.append(Figure(f"{shape.name}: {name}", ratio, "x", "higher", baseline=_ms(before)))
             off = float((outputs[name] - exact).norm() / exact.norm())
             if off > 1e-4:
@@ -119,4 +129,4 @@ def _ways(shape: Shape, model: Any, inputs: tuple[Any, ...], threads: int) -> li
 
 
 def _ms(way: Way) -> float:
-    return round(1000 * way.median_s, 2)
+    return round(1000 * way.typical_s, 2)

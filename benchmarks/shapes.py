@@ -47,7 +47,7 @@ class ResidualBlock(nn.Module):
 
 
 def resnet18() -> nn.Module:
-    """11.7 million weights, input [1, 3, 224, 224]."""
+    """11.7 million weights, input [batch, 3, height, width]: 224 by 224 in the paper, a quarter of that is measured."""
     blocks = []
     into = 64
     for out, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
@@ -144,15 +144,20 @@ def _lm_input() -> tuple[Tensor, ...]:
 
 
 SHAPES = (
-    Shape("ResNet-18", resnet18, lambda: (torch.randn(1, 3, 224, 224),), "what rounding does to its choice of class"),
     Shape(
-        f"BERT-base, {BERT_LAYERS} of 12 layers",
+        "ResNet-18 at 112 px",
+        resnet18,
+        lambda: (torch.randn(1, 3, 112, 112),),
+        "what rounding does to its choice of class",
+    ),
+    Shape(
+        f"BERT-base, {BERT_LAYERS}/12 layers",
         bert_encoder,
         lambda: (torch.randint(30522, (1, 128)),),
         "outlying activations, which trained encoders have and int8 suffers from",
     ),
     Shape(
-        f"Qwen2-0.5B, {LM_LAYERS} of 24 layers",
+        f"Qwen2-0.5B, {LM_LAYERS}/24 layers",
         CausalLm,
         _lm_input,
         "whether the words stay the same, and speculation or early stops, which depend on them",
