@@ -12,14 +12,15 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
-
-import torch
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.figures import Figure
-from benchmarks.shapes import SHAPES, Shape
 from core.optimization.torch_optimizer import TorchOptimizer
 from core.utils.config import OptimizationConfig
+
+if TYPE_CHECKING:
+    from benchmarks.shapes import Shape
 
 ITERATIONS = 100
 BURST = 5
@@ -34,7 +35,8 @@ class Way:
 
     switch: str
     call: Callable[[], Any]
-    threads: int
+    begin: Callable[[], None]
+    """gives torch this way's threads"""
     against: str
     """the way that differs from this one by the switch alone"""
     seconds: list[float] = field(default_factory=list)
@@ -46,7 +48,7 @@ class Way:
 
     def time(self, calls: int) -> None:
         """Call once for nothing and then `calls` times by the clock."""
-        torch.set_num_threads(self.threads)
+        self.begin()
         self.call()
         for _ in range(calls):
             began_s = time.perf_counter()
@@ -55,21 +57,27 @@ class Way:
 
 
 def run() -> list[Figure]:
-    """Ratios for each network and switch; a switch that cannot be used here is named on the error stream."""
+    """Ratios for each network and switch; what cannot be used here is named on the error stream.
+
+    Raises MissingDependencyError without torch.
+    """
+    torch = TorchOptimizer(OptimizationConfig(device="cpu")).torch
+    from benchmarks.shapes import SHAPES
+
     threads = torch.get_num_threads()
     try:
-        return [figure for shape in SHAPES for figure in _measure(shape, threads)]
+        return [figure for shape in SHAPES for figure in _measure(torch, shape, threads)]
     finally:
         torch.set_num_threads(threads)
 
 
-def _measure(shape: Shape, threads: int) -> list[Figure]:
+def _measure(torch: Any, shape: Shape, threads: int) -> list[Figure]:
     torch.manual_seed(SEED)
     model, inputs = shape.make().eval(), shape.make_input()
-    ways = {way.switch: way for way in _ways(shape, model, inputs, threads)}
+    ways = {way.switch: way for way in _ways(torch, shape, (model, inputs), threads)}
     outputs = {}
     for name, way in ways.items():
-        torch.set_num_threads(way.threads)
+        way.begin()
         outputs[name] = [way.call() for _ in range(WARM_UPS)][-1].detach().float()
     order = list(ways.values())
     for turn in range(ITERATIONS // BURST):
@@ -89,39 +97,41 @@ def _measure(shape: Shape, threads: int) -> list[Figure]:
     return figures
 
 
-def _ways(shape: Shape, model: Any, inputs: tuple[Any, ...], threads: int) -> list[Way]:
+def _ways(torch: Any, shape: Shape, network: tuple[Any, tuple[Any, ...]], threads: int) -> list[Way]:
+    model, inputs = network
     optimizer = TorchOptimizer(OptimizationConfig(device="cpu"))
     mixed = TorchOptimizer(OptimizationConfig(device="cpu", compute_type="bfloat16"))
     context, autocast = optimizer.get_inference_context(), mixed.get_inference_context()
 
-    def inside(network: Any, within: Any = context, given: tuple[Any, ...] = inputs) -> Callable[[], Any]:
+    def inside(model: Any, within: Any = context, given: tuple[Any, ...] = inputs) -> Callable[[], Any]:
         def call() -> Any:
             with within:
-                return network(*given)
+                return model(*given)
 
         return call
 
-    one, alone = "1 thread", "inference context"
+    one_thread, all_threads = partial(torch.set_num_threads, 1), partial(torch.set_num_threads, threads)
+    one, context_alone = "1 thread", "inference context"
     ways = [
-        Way("plain", lambda: model(*inputs), threads, ""),
-        Way(alone, inside(model), threads, "plain"),
-        Way(one, inside(model), 1, ""),
-        Way(f"{threads} threads instead of 1", inside(model), threads, one),
+        Way("plain", lambda: model(*inputs), all_threads, ""),
+        Way(context_alone, inside(model), all_threads, "plain"),
+        Way(one, inside(model), one_thread, ""),
+        Way(f"{threads} threads instead of 1", inside(model), all_threads, one),
     ]
     compiled = optimizer.compile_model(model, shape.name, inputs)
     if compiled.compiled:
-        ways.append(Way("compile", inside(compiled), threads, alone))
+        ways.append(Way("compile", inside(compiled), all_threads, context_alone))
     quantized = optimizer.quantize_dynamic(model)
     if quantized is not model:
-        ways.append(Way("int8", inside(quantized), threads, alone))
+        ways.append(Way("int8", inside(quantized), all_threads, context_alone))
     with mixed.autocast():
         usable = next(decision.applied for decision in mixed.decisions if decision.what == "autocast on cpu")
     if usable:
         half = shape.make().eval()
         half.load_state_dict(model.state_dict())
         halved = tuple(x.bfloat16() if x.is_floating_point() else x for x in inputs)
-        ways.append(Way("autocast bf16", inside(model, autocast), threads, alone))
-        ways.append(Way("weights in bf16", inside(half.bfloat16(), context, halved), threads, alone))
+        ways.append(Way("autocast bf16", inside(model, autocast), all_threads, context_alone))
+        ways.append(Way("weights in bf16", inside(half.bfloat16(), context, halved), all_threads, context_alone))
     for decision in (*optimizer.decisions, *mixed.decisions):
         if not decision.applied and "needs no autocast" not in decision.why:
             print(f"{shape.name}: {decision.what} left out: {decision.why}", file=sys.stderr)

@@ -47,7 +47,7 @@ class ResidualBlock(nn.Module):
 
 
 def resnet18() -> nn.Module:
-    """11.7 million weights, input [batch, 3, height, width]: 224 by 224 in the paper, a quarter of that is measured."""
+    """11.7 million weights, input [batch, 3, 224, 224]."""
     blocks = []
     into = 64
     for out, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
@@ -145,9 +145,9 @@ def _lm_input() -> tuple[Tensor, ...]:
 
 SHAPES = (
     Shape(
-        "ResNet-18 at 112 px",
+        "ResNet-18",
         resnet18,
-        lambda: (torch.randn(1, 3, 112, 112),),
+        lambda: (torch.randn(1, 3, 224, 224),),
         "what rounding does to its choice of class",
     ),
     Shape(

@@ -169,17 +169,20 @@ class TorchOptimizer:
 
     def autocast(self, stage: StagePlan | None = None) -> AbstractContextManager[Any]:
         """Mixed precision where the stage's plan, else the plan, else optimization.compute_type says so."""
-        own: Device = self.initialize().type
-        device = stage.device if stage is not None else own
-        compute_type = self._compute_type(stage)
-        obstacle = torch_settings.autocast_obstacle(self._torch, device, compute_type)
-        self._decisions.note(
-            f"autocast on {device}", not obstacle, obstacle or f"matrix products run in {compute_type}"
-        )
+        device, compute_type, obstacle = self._precision(stage)
+        self._decisions.note(f"autocast on {device}", not obstacle, obstacle or f"matrix products in {compute_type}")
         if obstacle:
             return contextlib.nullcontext()
         context: AbstractContextManager[Any] = self._torch.autocast(device, getattr(self._torch, compute_type))
         return context
+
+    def weights_dtype(self, stage: StagePlan | None = None) -> Any:
+        """The torch.dtype to load weights in: the planned half precision where it works here, else float32.
+
+        Autocast casts float32 weights in every call; weights that have the type already are left alone.
+        """
+        _, compute_type, obstacle = self._precision(stage)
+        return self._torch.float32 if obstacle else getattr(self._torch, compute_type)
 
     def quantize_dynamic(self, model: Any) -> Any:
         """A copy with int8 linear and recurrent layers; the model itself where that cannot be, with the reason kept."""
@@ -236,12 +239,16 @@ class TorchOptimizer:
             self._decisions.note("TF32", True, "float32 matrix products may round to TF32 on this card")
         return torch.device(device)
 
-    def _compute_type(self, stage: StagePlan | None) -> str:
-        if stage is not None:
-            return stage.compute_type
-        if self.plan is not None:
-            return self.plan.compute_type
-        return "float32" if self.settings.compute_type == "auto" else self.settings.compute_type
+    def _precision(self, stage: StagePlan | None) -> tuple[Device, str, str]:
+        """Where, in which type, and what stands against autocast to it."""
+        device: Device = self.initialize().type
+        planned = stage or self.plan
+        if planned is not None:
+            compute_type: str = planned.compute_type
+        else:
+            compute_type = "float32" if self.settings.compute_type == "auto" else self.settings.compute_type
+        device = stage.device if stage is not None else device
+        return device, compute_type, torch_settings.autocast_obstacle(self._torch, device, compute_type)
 
     def _call(self, model: Any, model_input: Any) -> Any:
         """Once, inside the context, waiting for the device."""

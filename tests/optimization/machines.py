@@ -41,6 +41,7 @@ class FakeTorch:
     __version__ = "2.13.0+fake"
     Tensor = FakeTensor
     device = FakeDevice
+    float32 = "float32"
     float16 = "float16"
     bfloat16 = "bfloat16"
 

@@ -299,6 +299,14 @@ def test_a_precision_the_card_lacks_is_left_out_with_the_reason():
     assert decision(optimizer, "autocast on cuda") == (False, "this card does not compute in bfloat16")
 
 
+def test_weights_are_loaded_in_the_planned_precision_where_it_works():
+    optimizer = TorchOptimizer(plan=plan_of("cuda", "float16"), torch=FakeTorch(cuda=True))
+    assert optimizer.weights_dtype() == "float16"
+    assert optimizer.weights_dtype(StagePlan("melo", None, "cuda", "bfloat16", 1, 0)) == "float32"
+    assert optimizer.weights_dtype(StagePlan("melo", None, "cpu", "bfloat16", 1, 0)) == "bfloat16"
+    assert optimizer.weights_dtype(StagePlan("melo", None, "cpu", "int8", 1, 0)) == "float32"
+
+
 def test_the_real_context_nests_is_re_entered_and_leaks_nothing(torch: Any):
     optimizer = TorchOptimizer(OptimizationConfig(compute_type="bfloat16"))
     context = optimizer.get_inference_context()
