@@ -10,7 +10,7 @@ from importlib import import_module
 from core.utils.config import PROJECT_FOLDER, Config
 from core.utils.errors import ConfigError
 
-NOT_BENCHMARKS = {"__init__", "figures"}
+NOT_BENCHMARKS = {"__init__", "figures", "shapes"}
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:

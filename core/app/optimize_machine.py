@@ -35,13 +35,15 @@ def plan(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def validate(arguments: argparse.Namespace, config: Config) -> int:
-    """The eight founding checks; 0 when all that apply pass."""
+    """The eight founding checks, compiling among them unless it is switched off; 0 when all that apply pass."""
     from core.app.planning import apply_plan, make_plan
-    from core.optimization.torch_optimizer import get_performance_optimizer
+    from core.optimization.torch_optimizer import TorchOptimizer
     from core.optimization.validation import run_validation
 
-    apply_plan(config, make_plan(config))
-    found = run_validation(get_performance_optimizer())
+    decided = make_plan(config)
+    apply_plan(config, decided)
+    settings = config.optimization.model_copy(update={"compile": config.optimization.compile is not False})
+    found = run_validation(TorchOptimizer(settings, decided))
     if arguments.json:
         print(json.dumps(found.as_json(), indent=2))
     else:

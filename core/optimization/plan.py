@@ -55,6 +55,8 @@ class Plan:
     tts: StagePlan
     gpu: Gpu | None = None
     """the one card to use"""
+    compiles: bool = False
+    """whether models go through torch.compile unless the configuration says otherwise"""
     left_out: tuple[LeftOut, ...] = ()
     reasons: tuple[str, ...] = ()
     """why, in plain sentences, in the order of the decisions"""

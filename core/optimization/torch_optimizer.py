@@ -107,7 +107,11 @@ class TorchOptimizer:
     def compile_obstacle(self) -> str:
         """Why no model can be compiled on this machine or by this configuration; "" where it is tried."""
         device: Device = self.initialize().type
-        return self._tools().obstacle(device) if self.settings.compile else "optimization.compile is false"
+        if not self.settings.compile:
+            return "optimization.compile is false"
+        if self.settings.compile == "auto" and self.plan is not None and not self.plan.compiles:
+            return "the plan compiles nothing on this device; optimization.compile: true tries it all the same"
+        return self._tools().obstacle(device)
 
     def compile_model(self, model: Any, model_name: str, warmup_input: Any = None) -> OptimizedModelWrapper:
         """`model` behind torch.compile, or eager with the reason in `fallback_reason`.

@@ -145,7 +145,7 @@ class OptimizationConfig(Section):
     threads: Annotated[int, Field(ge=0, le=1024)] = 0
     batch_size: Annotated[int, Field(ge=0, le=1024)] = 0
     memory_limit_mb: Annotated[int, Field(ge=0)] = 0
-    compile: bool = True
+    compile: bool | Literal["auto"] = "auto"
     mps_watermark: Annotated[float, Field(ge=0.0, le=2.0)] = 0.8
 
 
