@@ -206,6 +206,13 @@ def test_compiling_goes_through_torch_and_is_tried_at_once():
     assert wrapper(FakeTensor()) == ("compiled", "eager")
 
 
+@pytest.mark.parametrize(("asked", "compiled"), [("auto", False), (True, True)])
+def test_a_plan_that_compiles_nothing_is_kept_unless_asked_otherwise(asked: Any, compiled: bool):
+    settings = OptimizationConfig(compile=asked)
+    optimizer = TorchOptimizer(settings, plan_of("cpu"), FakeTorch(), FULL_TOOLCHAIN)
+    assert optimizer.compile_model(Model(), "tiny", FakeTensor()).compiled is compiled
+
+
 class BrokenCompiler(FakeTorch):
     """Accepts a model and fails when it is called, as torch.compile does."""
 

@@ -213,6 +213,11 @@ def test_a_named_card_that_is_absent_is_an_error_even_with_auto():
         plan(WITH_CARD, Config.model_validate({"gpu": {"use": "RTX 4090"}}))
 
 
+@pytest.mark.parametrize(("cards", "compiles"), [((card("RTX 4090", 24, 23),), True), ((), False)])
+def test_only_on_a_card_models_are_compiled(cards: Any, compiles: bool):
+    assert PerformanceTuner(Config()).plan(profile(8, 12, 16, gpus=cards)).compiles is compiles
+
+
 def test_all_cards_forbidden_leaves_the_cpu():
     made = plan(WITH_CARD, Config.model_validate({"gpu": {"forbid": ["RTX 3090"]}}))
     assert made.device == "cpu"
