@@ -28,6 +28,7 @@ COMMANDS = {
     "transcribe": "write down what is said in a WAV file",
     "check": "the safe-launch self-check",
     "devices": "list microphones and speakers",
+    "models": "what is on this machine and what can be had: list (the default), download, remove",
     "data": "export or erase everything Merline keeps about you",
     "bench": "measure this machine",
     "optimize": "what this machine can do and what was decided for it: analyze, plan, validate, gpu-audit",
@@ -139,12 +140,17 @@ def _add_arguments(commands: dict[str, argparse.ArgumentParser]) -> None:
         commands[name].add_argument("input", type=Path, metavar="IN.wav", help="a WAV file")
     for name in ("ask", "say"):
         commands[name].add_argument("--out", type=Path, metavar="OUT.wav", help="write the speech to a WAV file")
-    for name in ("ask", "transcribe", "check", "devices", "bench"):
+    for name in ("ask", "transcribe", "check", "devices", "models", "bench"):
         commands[name].add_argument("--json", action="store_true", help="print one JSON object")
     commands["say"].add_argument("text", nargs="+", help="what to say")
     for name in ("say", "chat"):
         commands[name].add_argument("--language", choices=["en", "fr"], help="default: the configured language")
     commands["check"].add_argument("--full", action="store_true", help="load the full engines too")
+    commands["models"].add_argument("action", nargs="?", choices=["list", "download", "remove"], default="list")
+    commands["models"].add_argument(
+        "names", nargs="*", metavar="NAME", help="download: default, what suits this machine"
+    )
+    commands["models"].add_argument("--yes", action="store_true", help="remove: do not ask")
     commands["data"].add_argument("action", choices=["export", "erase"], help="what to do with your data")
     commands["data"].add_argument("file", nargs="?", type=Path, metavar="FILE", help="export: where to write it")
     commands["data"].add_argument("--yes", action="store_true", help="erase: do not ask")

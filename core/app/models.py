@@ -1,0 +1,219 @@
+"""`models`: which models are on this machine, which can be had and would fit, fetching them, and removing one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from core.environment.view import readable
+from core.utils.config import Config
+from core.utils.download_progress import DownloadProgress
+from core.utils.errors import ConfigError
+from core.utils.hub import Hub, HubOptions
+from core.utils.model_catalogue import KnownModel, known_model
+from core.utils.model_download import MARGIN_BYTES, DownloadPlan, ModelDownload
+from core.utils.model_store import ModelStore, State
+
+DOES = {"stt": "understands speech", "llm": "answers", "tts": "speaks"}
+LINE_S = 1.0
+"""between two lines of progress, where they cannot be written over each other"""
+REDRAW_S = 0.2
+GB = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One line of `models list`; what a hand-copied folder is for, only its owner knows."""
+
+    name: str
+    state: State | Literal["absent"]
+    size_bytes: int
+    """on the disk, or to be fetched"""
+    known: KnownModel | None
+    needs_memory_bytes: int | None
+    """while it works; None where nobody has reckoned it"""
+    does_not_fit: tuple[str, ...]
+    """why, in plain sentences"""
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """List, download or remove."""
+    store = ModelStore()
+    match arguments.action:
+        case "download":
+            return _download(store, arguments.names or [_recommended(config)], arguments.offline)
+        case "remove":
+            return _remove(store, arguments.names, arguments.yes)
+    if arguments.names:
+        raise ConfigError(f"models list: takes no name, but {arguments.names[0]!r} was given; leave it out")
+    return _list(store, arguments.json)
+
+
+def _list(store: ModelStore, as_json: bool) -> int:
+    rows = _rows(store)
+    if as_json:
+        plain = {"folder": str(store.folder), "free_bytes": store.free_bytes(), "models": [asdict(row) for row in rows]}
+        print(json.dumps(plain, indent=2))
+        return 0
+    print(f"models in {store.folder}, room for {_size(store.free_bytes())}:")
+    here = [row for row in rows if row.state != "absent"]
+    print("\n".join(_line(row) for row in here) if here else "  none")
+    absent = [row for row in rows if row.state == "absent"]
+    if absent:
+        print("to be had, by `python3 main.py models download NAME`:")
+        print("\n".join(_line(row) for row in absent))
+    return 0
+
+
+def _rows(store: ModelStore) -> list[ModelRow]:
+    stored = {model.name: model for model in store.stored()}
+    known = {model.name: model for model in store.catalogue}
+    free, memory = store.free_bytes(), _available_memory()
+    rows = []
+    for name in [*known, *(name for name in stored if name not in known)]:
+        model, there = known.get(name), stored.get(name)
+        needs = _needed_memory(model) if model else None
+        lacks = []
+        if model and (there is None or there.state == "partial"):
+            missing = model.size_bytes - (there.size_bytes if there else 0)
+            if missing + MARGIN_BYTES > free:
+                lacks.append(f"not enough room on the disk: {_size(missing + MARGIN_BYTES)} needed, {_size(free)} free")
+        if needs is not None and needs > memory > 0:
+            lacks.append(f"not enough memory: {_size(needs)} needed, {_size(memory)} free")
+        size = there.size_bytes if there else model.size_bytes if model else 0
+        rows.append(ModelRow(name, there.state if there else "absent", size, model, needs, tuple(lacks)))
+    return rows
+
+
+def _line(row: ModelRow) -> str:
+    words = [f"  {row.name:<16} {_size(row.size_bytes):>8}"]
+    match row.state:
+        case "partial" if row.known:
+            words.append(f"partly here, of about {_size(row.known.size_bytes)}: `models download {row.name}` goes on")
+        case "partial":
+            words.append("not whole")
+        case "copied":
+            words.append("copied there by hand, not checked")
+        case "complete":
+            words.append("complete")
+    if row.known:
+        words.append(f"{DOES[row.known.stage]} ({', '.join(row.known.languages)}), licence {row.known.licence}")
+    return "  ".join([*words, *(f"[{reason}]" for reason in row.does_not_fit)])
+
+
+def _download(store: ModelStore, names: list[str], offline: bool) -> int:
+    wanted = [known_model(name, store.catalogue).name for name in dict.fromkeys(names)]
+    for name in [name for name in wanted if store.find(name)]:
+        print(f"{name}: is here already, complete")
+        wanted.remove(name)
+    shown = _ShownProgress()
+    download = ModelDownload(store, Hub(HubOptions(offline=offline)), report=shown.report)
+    plans = [download.plan(name) for name in wanted]
+    for plan in plans:
+        print(_announced(plan), flush=True)
+    if plans:
+        download.check_space(*plans)
+    for plan in plans:
+        try:
+            folder = download.fetch(plan)
+        except KeyboardInterrupt:
+            shown.end()
+            print("interrupted; the same command goes on from there", file=sys.stderr)
+            raise
+        finally:
+            shown.end()
+        print(f"{plan.model.name}: complete and verified, in {folder}", flush=True)
+    return 0
+
+
+def _announced(plan: DownloadPlan) -> str:
+    here = f", {_size(plan.present_bytes)} of it is here" if plan.present_bytes else ""
+    source = f"from {plan.repository.name}, licence {plan.model.licence}"
+    return f"{plan.model.name}: {_size(plan.total_bytes)}{here}, {source}"
+
+
+def _remove(store: ModelStore, names: list[str], sure: bool) -> int:
+    if len(names) != 1:
+        raise ConfigError("models remove: give the name of one model, e.g. models remove whisper-base")
+    there = {model.name: model for model in store.stored()}.get(names[0])
+    if there is not None and not sure:
+        if not sys.stdin.isatty():
+            raise ConfigError("models remove: cannot ask here; give --yes to remove without asking")
+        answer = input(f"Remove {there.name} ({_size(there.size_bytes)}) from {there.folder}? [y/N] ")
+        if answer.strip().lower() not in ("y", "yes", "o", "oui"):
+            print("nothing was removed")
+            return 1
+    print(f"{names[0]}: removed, {_size(store.remove(names[0]))} are free again")
+    return 0
+
+
+def _recommended(config: Config) -> str:
+    """The model that the plan would understand speech with, if it were here; the smallest where it would take none."""
+    from core.optimization.analyzer import SystemAnalyzer
+    from core.optimization.catalogue import ALL_ENGINES
+    from core.optimization.tuner import PerformanceTuner
+
+    planned = PerformanceTuner(config, ALL_ENGINES).plan(SystemAnalyzer().analyze()).stt
+    models = [model for model in ModelStore().catalogue if model.stage == "stt"]
+    fitting = [model for model in models if (model.engine, model.size) == (planned.engine, planned.model)]
+    return (fitting or sorted(models, key=lambda model: model.size_bytes))[0].name
+
+
+def _needed_memory(model: KnownModel) -> int | None:
+    """What it takes while it works on a CPU, by the optimiser's own reckoning."""
+    from core.optimization.catalogue import WHISPER, whisper
+
+    sizes = [size for size in WHISPER if model.engine == "whisper" and size.name == model.size]
+    return whisper(sizes[0], "cpu", "int8").memory_bytes if sizes else None
+
+
+def _available_memory() -> int:
+    from core.optimization.host import this_host
+    from core.optimization.host_memory import read_memory
+
+    return read_memory(this_host()).available_bytes
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / GB:.1f} GB" if size_bytes >= GB else readable(size_bytes)
+
+
+class _ShownProgress:
+    """One line that is written over in a terminal; elsewhere a line now and then."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stdout.isatty()
+        self._shown_s = 0.0
+        self._open = False
+
+    def report(self, progress: DownloadProgress) -> None:
+        now_s = time.monotonic()
+        if now_s - self._shown_s < (REDRAW_S if self._terminal else LINE_S):
+            return
+        self._shown_s = now_s
+        line = describe(progress)
+        if self._terminal:
+            print(f"\r{line}\x1b[K", end="", flush=True)
+            self._open = True
+        else:
+            print(line, flush=True)
+
+    def end(self) -> None:
+        """Leave the line as it stands."""
+        if self._open:
+            print(flush=True)
+            self._open = False
+
+
+def describe(progress: DownloadProgress) -> str:
+    """One line: bytes, speed, time left."""
+    line = f"{progress.model}: {_size(progress.done_bytes)} of {_size(progress.total_bytes)}"
+    if progress.left_s is None:
+        return line
+    left_s = round(progress.left_s)
+    left = f"{left_s} s" if left_s < 120 else f"{left_s // 60} min"
+    return f"{line}, {progress.bytes_per_s / 1e6:.1f} MB/s, {left} left"

@@ -1,0 +1,76 @@
+"""The models Merline can fetch: where each lies, which of its files are needed, how large they are, under what licence.
+
+Sizes are for the eye, before anything is asked of the network; a download goes by what the hub says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from core.utils.errors import ModelError
+
+MB = 10**6
+WHISPER_FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*")
+"""what CTranslate2 and faster-whisper read"""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """One model to be had."""
+
+    name: str
+    """also its folder's"""
+    stage: Literal["stt", "llm", "tts"]
+    engine: str
+    """as the configuration names it"""
+    size: str
+    """as the plan names it, e.g. base"""
+    repository: str
+    """owner/name at the hub"""
+    files: tuple[str, ...]
+    """patterns; each must match a file of the repository"""
+    size_bytes: int
+    """approximately, of those files"""
+    licence: str
+    languages: tuple[str, ...]
+    """of Merline's own that it understands or speaks"""
+    optional_files: tuple[str, ...] = ()
+    """patterns of files taken where the repository has them"""
+    revision: str = "main"
+
+
+def _whisper(size: str, size_bytes: int) -> KnownModel:
+    return KnownModel(
+        name=f"whisper-{size}",
+        stage="stt",
+        engine="whisper",
+        size=size,
+        repository=f"Systran/faster-whisper-{size}",
+        files=WHISPER_FILES,
+        optional_files=("preprocessor_config.json",),
+        size_bytes=size_bytes,
+        licence="MIT",
+        languages=("en", "fr"),
+    )
+
+
+# Two bytes a parameter and 3 MB of vocabulary and tokenizer.
+CATALOGUE = (_whisper("tiny", 78 * MB), _whisper("base", 148 * MB), _whisper("small", 486 * MB))
+
+
+def known_model(name: str, catalogue: tuple[KnownModel, ...] = CATALOGUE) -> KnownModel:
+    """The catalogue's entry; ModelError with the nearest names for one it lacks."""
+    for model in catalogue:
+        if model.name == name:
+            return model
+    raise ModelError(f"{name!r}: no such model; {suggest(name, [model.name for model in catalogue])}")
+
+
+def suggest(name: str, names: list[str]) -> str:
+    """Which names may have been meant, as the second half of a sentence."""
+    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(repr(one) for one in near)}?"
+    return f"there are: {', '.join(names) or 'none'}"
