@@ -1,0 +1,1 @@
+"""Whisper checkpoints for tests and benchmarks: random weights in true shapes, and the way to CTranslate2."""

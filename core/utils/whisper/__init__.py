@@ -1,0 +1,1 @@
+"""What stands behind core.utils.whisper_compat: both Whisper backends, the short path and its guard."""

@@ -1,0 +1,79 @@
+"""What a Whisper backend offers, and what it is asked with. No engine is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from core.utils.whisper.audio import Samples
+from core.utils.whisper.options import Task, TranscribeOptions
+from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """A model and where to run it."""
+
+    model: str
+    """a size or a path, as the caller gave it"""
+    device: str = "auto"
+    """auto, cpu, cuda, mps"""
+    compute_type: str = "default"
+    """default, float32, float16, bfloat16, int8; what a backend cannot do it replaces by the next larger and says so"""
+    threads: int = 0
+    """on a CPU; 0 leaves it to the backend"""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRequest:
+    """One greedy pass over one window, at temperature 0, without timestamps."""
+
+    frames: int
+    """of 10 ms that the encoder is given: even, 2 to 3000; longer sound is cut, shorter is padded"""
+    max_new_tokens: int
+    language: str | None = None
+    task: Task = "transcribe"
+
+
+class Backend(Protocol):
+    """A loaded model. Samples are float32 mono [n] at 16 kHz in -1..1, already checked.
+
+    Errors: InferenceError; GpuBusyError where a GPU's memory did not suffice.
+    """
+
+    name: str
+    device: str
+    compute_type: str
+    languages: tuple[str, ...]
+
+    def transcribe(
+        self, samples: Samples, options: TranscribeOptions
+    ) -> tuple[Iterator[Segment], TranscriptionInfo]: ...
+
+    def detect_language(self, samples: Samples) -> DetectedLanguage: ...
+
+    def decode_window(self, samples: Samples, request: WindowRequest) -> Decoded: ...
+
+
+class BackendLoader(Protocol):
+    """Makes a backend of one kind."""
+
+    name: str
+
+    def missing(self) -> str | None:
+        """Which package is not installed; None when the backend can be had."""
+        ...
+
+    def find(self, model: str) -> Path | None:
+        """The files of a model that is on this machine in this backend's format. Never asks the network."""
+        ...
+
+    def names(self) -> tuple[str, ...]:
+        """The sizes that this backend knows."""
+        ...
+
+    def load(self, path: Path, request: LoadRequest) -> Backend:
+        """Raises ModelLoadError, GpuUnavailableError, GpuBusyError, ConfigError."""
+        ...

@@ -1,0 +1,256 @@
+"""The backend over openai-whisper (torch). One call at a time: others wait. Never asks the network.
+
+The short window is its encoder with the positional embedding sliced to the frames that are there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.utils.errors import ConfigError, GpuBusyError, GpuUnavailableError, InferenceError, ModelLoadError
+from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
+from core.utils.whisper.backend import LoadRequest, WindowRequest
+from core.utils.whisper.options import TranscribeOptions
+from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
+
+if TYPE_CHECKING:
+    import torch
+    from whisper.model import Whisper
+
+logger = logging.getLogger(__name__)
+
+NAME = "openai-whisper"
+_HOP_SAMPLES = SAMPLE_RATE_HZ // 100
+_FULL_FRAMES = 3000
+_COMPUTE_TYPES = ("default", "float32", "float16", "bfloat16", "int8")
+
+
+class OpenAIWhisperLoader:
+    """Loads checkpoints in openai-whisper's format: a .pt file, or a folder with one."""
+
+    name = NAME
+
+    def missing(self) -> str | None:
+        return next((name for name in ("whisper", "torch") if find_spec(name) is None), None)
+
+    def find(self, model: str) -> Path | None:
+        path = Path(model).expanduser()
+        if path.is_dir():
+            found = sorted(path.glob("*.pt"))
+            return found[0] if len(found) == 1 else None
+        if path.is_file():
+            return path
+        if model not in self.names():
+            return None
+        cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        aliases = {"large": "large-v3", "turbo": "large-v3-turbo"}
+        cached = Path(cache).expanduser() / "whisper" / f"{aliases.get(model, model)}.pt"
+        return cached if cached.is_file() else None
+
+    def names(self) -> tuple[str, ...]:
+        from whisper import available_models
+
+        return tuple(available_models())
+
+    def load(self, path: Path, request: LoadRequest) -> OpenAIWhisper:
+        """Load a checkpoint on the device that is asked for; see BackendLoader. Threads are torch's, of all models."""
+        import torch
+        import whisper
+
+        if request.compute_type not in _COMPUTE_TYPES:
+            raise ConfigError(f"compute_type={request.compute_type!r}: choose one of {', '.join(_COMPUTE_TYPES)}")
+        device = _device(request.device)
+        half = device == "cuda" and request.compute_type in ("default", "float16")
+        compute_type = "float16" if half else "float32"
+        if request.compute_type not in ("default", compute_type):
+            logger.info("%s computes in %s on %s, not in %s", NAME, compute_type, device, request.compute_type)
+        if request.threads > 0:
+            torch.set_num_threads(request.threads)
+        try:
+            model = _moved(whisper.load_model(str(path), device="cpu"), device)
+        except torch.OutOfMemoryError as error:
+            raise GpuBusyError(f"{path}: the GPU has no room for this model ({error})") from error
+        except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, OSError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ModelLoadError(f"{path}: no Whisper checkpoint, or damaged ({reason}); fetch it again") from error
+        return OpenAIWhisper(model.eval(), device, compute_type)
+
+
+def _moved(model: Whisper, device: str) -> Whisper:
+    """The model on `device`, but for a sparse table of word timing, which Apple's GPU cannot hold."""
+    heads = model.alignment_heads
+    del model.alignment_heads
+    model.to(device)
+    model.alignment_heads = heads
+    return model
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
+    if wanted not in there:
+        raise ConfigError(f"device={wanted!r}: choose one of auto, {', '.join(there)}")
+    if not there[wanted]:
+        raise GpuUnavailableError(f"device={wanted!r}: torch sees no such GPU; use device='cpu' or 'auto'")
+    return wanted
+
+
+class OpenAIWhisper:
+    """A loaded openai-whisper model. See Backend."""
+
+    name = NAME
+
+    def __init__(self, model: Whisper, device: str, compute_type: str) -> None:
+        from whisper.tokenizer import LANGUAGES
+
+        self._model = model
+        self.device = device
+        self.compute_type = compute_type
+        self.languages: tuple[str, ...] = ("en",)
+        if model.is_multilingual:
+            self.languages = tuple(LANGUAGES)[: model.num_languages]
+        self._busy = threading.Lock()
+
+    def transcribe(self, samples: Samples, options: TranscribeOptions) -> tuple[Iterator[Segment], TranscriptionInfo]:
+        """See Backend. The first segment asked for decodes all."""
+        language, probability, every = options.language, 1.0, None
+        if language is None:
+            detected = self.detect_language(samples)
+            language, probability, every = detected.language, detected.probability, detected.all_language_probs
+        info = TranscriptionInfo(language, probability, len(samples) / SAMPLE_RATE_HZ, every)
+        return self._segments(samples, options, language), info
+
+    def detect_language(self, samples: Samples) -> DetectedLanguage:
+        """See Backend."""
+        with self._working():
+            every = self._languages(self._encode(samples, _FULL_FRAMES, beyond=1))
+        return DetectedLanguage(every[0][0], every[0][1], every)
+
+    def decode_window(self, samples: Samples, request: WindowRequest) -> Decoded:
+        """See Backend."""
+        import whisper.decoding
+
+        class WindowTask(whisper.decoding.DecodingTask):  # type: ignore[misc, unused-ignore]
+            def _get_audio_features(self, mel: torch.Tensor) -> torch.Tensor:
+                return mel
+
+        with self._working():
+            encoded = self._encode(samples, request.frames)
+            language, probability = request.language, 1.0
+            if language is None:
+                language, probability = self._languages(encoded)[0]
+            options = whisper.decoding.DecodingOptions(
+                task=request.task,
+                language=language,
+                sample_len=request.max_new_tokens,
+                without_timestamps=True,
+                fp16=self.compute_type == "float16",
+            )
+            result = WindowTask(self._model, options).run(encoded)[0]
+        return Decoded(
+            result.text, tuple(result.tokens), result.avg_logprob, result.no_speech_prob, language, probability
+        )
+
+    def _segments(self, samples: Samples, options: TranscribeOptions, language: str) -> Iterator[Segment]:
+        with self._working():
+            result = self._model.transcribe(
+                samples,
+                language=language,
+                task=options.task,
+                beam_size=options.beam_size if options.beam_size > 1 else None,
+                best_of=5,
+                temperature=options.temperatures,
+                compression_ratio_threshold=options.compression_ratio_threshold,
+                logprob_threshold=options.log_prob_threshold,
+                no_speech_threshold=options.no_speech_threshold,
+                condition_on_previous_text=options.condition_on_previous_text,
+                initial_prompt=options.initial_prompt,
+                without_timestamps=options.without_timestamps,
+                word_timestamps=options.word_timestamps,
+                fp16=self.compute_type == "float16",
+            )
+        said = [one for one in result["segments"] if one["text"].strip() and one["start"] != one["end"]]
+        yield from (_own_segment(number, one, options.word_timestamps) for number, one in enumerate(said, 1))
+
+    def _encode(self, samples: Samples, frames: int, beyond: int = 0) -> torch.Tensor:
+        """[1, frames / 2, width] of the sound's log-mel frames, zeros after it, as faster-whisper pads them.
+
+        `beyond`: frames of silence before the zeros; faster-whisper has one when it detects a language.
+        """
+        import torch
+        from torch.nn import functional as F
+        from whisper.audio import log_mel_spectrogram, pad_or_trim
+
+        encoder = self._model.encoder
+        dtype = torch.float16 if self.compute_type == "float16" else torch.float32
+        content = min(len(samples) // _HOP_SAMPLES + beyond, frames)
+        with torch.inference_mode():
+            mel = log_mel_spectrogram(samples, self._model.dims.n_mels, padding=_HOP_SAMPLES)[:, :content]
+            x = pad_or_trim(mel, frames).to(self.device, dtype)[None]
+            x = F.gelu(encoder.conv1(x))
+            x = F.gelu(encoder.conv2(x)).permute(0, 2, 1)
+            x = (x + encoder.positional_embedding[: x.shape[1]]).to(dtype)
+            for block in encoder.blocks:
+                x = block(x)
+            encoded: torch.Tensor = encoder.ln_post(x)
+        return encoded
+
+    def _languages(self, encoded: torch.Tensor) -> tuple[tuple[str, float], ...]:
+        """All languages, likeliest first, from [1, frames / 2, width]."""
+        import torch
+        from whisper.tokenizer import get_tokenizer
+
+        model = self._model
+        if not model.is_multilingual:
+            return (("en", 1.0),)
+        tokenizer = get_tokenizer(True, num_languages=model.num_languages)
+        with torch.inference_mode():
+            start = torch.tensor([[tokenizer.sot]], device=encoded.device)
+            logits = model.logits(start, encoded)[0, 0, list(tokenizer.all_language_tokens)]
+            probabilities = logits.softmax(dim=-1).tolist()
+        found = zip(tokenizer.all_language_codes, probabilities, strict=True)
+        return tuple(sorted(found, key=lambda pair: -pair[1]))
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        import torch
+
+        try:
+            with self._busy:
+                yield
+        except torch.OutOfMemoryError as error:
+            raise GpuBusyError(f"{NAME}: the GPU's memory did not suffice ({error})") from error
+        except RuntimeError as error:
+            raise InferenceError(f"{NAME} failed on this sound ({error}); the turn is lost") from error
+
+
+def _own_segment(number: int, one: dict[str, Any], with_words: bool) -> Segment:
+    words = None
+    if with_words:
+        words = tuple(
+            Word(float(w["start"]), float(w["end"]), w["word"], float(w["probability"])) for w in one.get("words", ())
+        )
+    return Segment(
+        number,
+        one["seek"],
+        float(one["start"]),
+        float(one["end"]),
+        one["text"],
+        tuple(one["tokens"]),
+        one["avg_logprob"],
+        one["compression_ratio"],
+        one["no_speech_prob"],
+        words,
+        one["temperature"],
+    )

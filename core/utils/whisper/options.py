@@ -1,0 +1,57 @@
+"""What a caller may ask of one transcription, checked once for both backends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+Task = Literal["transcribe", "translate"]
+TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeOptions:
+    """Names, meanings and defaults are faster-whisper's. Raises ValueError for a value that neither backend takes."""
+
+    language: str | None = None
+    """ISO 639-1 (Whisper's own codes); None to detect it"""
+    task: Task = "transcribe"
+    beam_size: int = 5
+    temperature: float | Sequence[float] = TEMPERATURES
+    """tried in turn while a window fails the thresholds below"""
+    compression_ratio_threshold: float | None = 2.4
+    log_prob_threshold: float | None = -1.0
+    no_speech_threshold: float | None = 0.6
+    condition_on_previous_text: bool = True
+    initial_prompt: str | None = None
+    without_timestamps: bool = False
+    word_timestamps: bool = False
+
+    def __post_init__(self) -> None:
+        if self.task not in ("transcribe", "translate"):
+            raise ValueError(f"task={self.task!r}: choose transcribe or translate")
+        if self.beam_size < 1:
+            raise ValueError(f"beam_size={self.beam_size}: must be at least 1 (1 is greedy)")
+        if not self.temperatures or not all(0.0 <= value <= 1.0 for value in self.temperatures):
+            raise ValueError(f"temperature={self.temperature!r}: one or more numbers from 0 to 1")
+
+    @property
+    def temperatures(self) -> tuple[float, ...]:
+        given = self.temperature
+        return (float(given),) if isinstance(given, int | float) else tuple(given)
+
+
+class MoreOptions(TypedDict, total=False):
+    """The fields of TranscribeOptions after `language`, as keyword arguments."""
+
+    task: Task
+    beam_size: int
+    temperature: float | Sequence[float]
+    compression_ratio_threshold: float | None
+    log_prob_threshold: float | None
+    no_speech_threshold: float | None
+    condition_on_previous_text: bool
+    initial_prompt: str | None
+    without_timestamps: bool
+    word_timestamps: bool
