@@ -88,14 +88,7 @@ def run() -> list[Figure]:
         both = _process(spoken, far, "aec3", scene.ahead_ms).cleaned[at : at + len(user)]
         kept.append((_voiced(both, 0.5) & clean).sum() / clean.sum())
         busy.append(alone.busy)
-        print(
-            f"{scene}: ERLE {erle[-1]:.1f} dB, residual {left[-1]:.1f} dBFS, first {CONVERGED_S:.0f} s "
-            f"{_db(alone.cleaned[:first]):.1f} dBFS, delay {alone.delay_ms} ms, "
-            f"Silero > 0.5: {heard[-1]:.3f} of the residual "
-            f"({(_voiced(alone.cleaned, 0.8)).mean():.3f} > 0.8; off: {heard_off[-1]:.3f}), "
-            f"user kept {kept[-1]:.2f} (> 0.8: {(_voiced(both, 0.8) & clean).sum() / clean.sum():.2f})",
-            file=sys.stderr,
-        )
+        _tell(scene, near, alone, heard[-1], kept[-1])
     stuttered = [_after_stutter(assets, scene, far) for scene in SCENES]
     headphones = [_over_headphones(assets, far, user, at_s) for at_s in (1.0, 4.0, USER_AT_S)]
     return [
@@ -116,6 +109,16 @@ def run() -> list[Figure]:
         Figure("user's voice recognised as such over the echo, mean", float(np.mean(kept)), "share", "higher"),
         Figure("echo canceller at work", 100 * float(np.mean(busy)), "% core", "lower"),
     ]
+
+
+def _tell(scene: Scene, near: Samples, alone: Outcome, heard: float, kept: float) -> None:
+    first = round(CONVERGED_S * SAMPLE_RATE_HZ)
+    print(
+        f"{scene}: ERLE {_db(near[first:]) - _db(alone.cleaned[first:]):.1f} dB, residual "
+        f"{_db(alone.cleaned[first:]):.1f} dBFS, first {CONVERGED_S:.0f} s {_db(alone.cleaned[:first]):.1f} dBFS, "
+        f"delay {alone.delay_ms} ms, Silero > 0.5: {heard:.3f} of the residual, user kept {kept:.2f}",
+        file=sys.stderr,
+    )
 
 
 def _after_stutter(assets: Path, scene: Scene, far: Samples) -> float:
