@@ -1,7 +1,7 @@
 """Whisper checkpoints with random weights in openai-whisper's own format, and both formats of one in a folder each.
 
 Random weights prove that two programs compute the same, and take as long as trained ones. They show nothing about
-quality: what they "say" is noise, and they never end by themselves (`endless`).
+quality: what they "say" is noise, and it never ends by itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.whisper.convert import convert
-from benchmarks.whisper.tokens import END_OF_TEXT
+from benchmarks.whisper.tokens import END_OF_TEXT, FIRST_TIMESTAMP
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,16 @@ class Checkpoints:
     """a folder"""
 
 
-def make_checkpoints(folder: Path, size: Dimensions, seed: int = 1, quantization: str | None = None) -> Checkpoints:
-    """Write random weights to `folder` in both formats; `quantization` (e.g. int8) is of CTranslate2's alone."""
+def make_checkpoints(
+    folder: Path, size: Dimensions, seed: int = 1, quantization: str | None = None, timestamps: bool = True
+) -> Checkpoints:
+    """Write random weights to `folder` in both formats.
+
+    `quantization` (e.g. int8) is of CTranslate2's alone. Without `timestamps` none but the first, which the rules of
+    decoding force, is ever said: sound of less than 30 s is then decoded in one window.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = {"dims": asdict(size), "model_state_dict": random_weights(size, seed)}
+    checkpoint = {"dims": asdict(size), "model_state_dict": random_weights(size, seed, timestamps)}
     openai = folder / "model.pt"
     torch.save(checkpoint, openai)
     converted = folder / "ctranslate2"
@@ -65,7 +71,7 @@ def make_checkpoints(folder: Path, size: Dimensions, seed: int = 1, quantization
     return Checkpoints(openai, converted)
 
 
-def random_weights(size: Dimensions, seed: int) -> dict[str, Tensor]:
+def random_weights(size: Dimensions, seed: int, timestamps: bool = True) -> dict[str, Tensor]:
     """A state dict of float32 tensors.
 
     Larger than usual initial values, so that what is heard and what was said before both change the next token. The
@@ -83,6 +89,8 @@ def random_weights(size: Dimensions, seed: int) -> dict[str, Tensor]:
     direction = bias / bias.norm()
     tokens -= (tokens @ direction)[:, None] * direction
     tokens[END_OF_TEXT] = -bias
+    if not timestamps:
+        tokens[FIRST_TIMESTAMP:] -= bias
     return weights
 
 

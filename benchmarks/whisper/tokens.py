@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 END_OF_TEXT = 50257
+FIRST_TIMESTAMP = 50364
 LANGUAGES = 99
 
 

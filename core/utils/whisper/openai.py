@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 from core.utils.errors import ConfigError, GpuBusyError, GpuUnavailableError, InferenceError, ModelLoadError
 from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import LoadRequest, WindowRequest
+from core.utils.whisper.greedy import Rules, decode_greedily
 from core.utils.whisper.options import TranscribeOptions
 from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
 
 if TYPE_CHECKING:
     import torch
     from whisper.model import Whisper
+    from whisper.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -139,28 +141,21 @@ class OpenAIWhisper:
 
     def decode_window(self, samples: Samples, request: WindowRequest) -> Decoded:
         """See Backend."""
-        import whisper.decoding
+        from whisper.tokenizer import get_tokenizer
 
-        class WindowTask(whisper.decoding.DecodingTask):  # type: ignore[misc, unused-ignore]
-            def _get_audio_features(self, mel: torch.Tensor) -> torch.Tensor:
-                return mel
-
+        model = self._model
         with self._working():
             encoded = self._encode(samples, request.frames)
             language, probability = request.language, 1.0
             if language is None:
                 language, probability = self._languages(encoded)[0]
-            options = whisper.decoding.DecodingOptions(
-                task=request.task,
-                language=language,
-                sample_len=request.max_new_tokens,
-                without_timestamps=True,
-                fp16=self.compute_type == "float16",
+            tokenizer = get_tokenizer(
+                model.is_multilingual, num_languages=model.num_languages, language=language, task=request.task
             )
-            result = WindowTask(self._model, options).run(encoded)[0]
-        return Decoded(
-            result.text, tuple(result.tokens), result.avg_logprob, result.no_speech_prob, language, probability
-        )
+            prompt = tokenizer.sot_sequence_including_notimestamps
+            said = decode_greedily(model, encoded, prompt, _rules(tokenizer), request.max_new_tokens)
+        text = tokenizer.decode(list(said.tokens)).strip()
+        return Decoded(text, said.tokens, said.avg_logprob, said.no_speech_prob, language, probability)
 
     def _segments(self, samples: Samples, options: TranscribeOptions, language: str) -> Iterator[Segment]:
         with self._working():
@@ -233,6 +228,17 @@ class OpenAIWhisper:
             raise GpuBusyError(f"{NAME}: the GPU's memory did not suffice ({error})") from error
         except RuntimeError as error:
             raise InferenceError(f"{NAME} failed on this sound ({error}); the turn is lost") from error
+
+
+def _rules(tokenizer: Tokenizer) -> Rules:
+    """whisper.decoding's rules for text without timestamps: SuppressTokens with -1, and SuppressBlank."""
+    special = (tokenizer.transcribe, tokenizer.translate, tokenizer.sot, tokenizer.sot_prev, tokenizer.sot_lm)
+    return Rules(
+        never=(*tokenizer.non_speech_tokens, *special, tokenizer.no_speech),
+        not_first=(*tokenizer.encode(" "), tokenizer.eot),
+        end_of_text=tokenizer.eot,
+        no_speech=tokenizer.no_speech,
+    )
 
 
 def _own_segment(number: int, one: dict[str, Any], with_words: bool) -> Segment:

@@ -1,0 +1,113 @@
+"""Greedy decoding of one window with openai-whisper's weights and rules, in fewer steps than its own general decoder.
+
+One text at a time, temperature 0, no timestamps: so cross-attention is prepared once, and only the last token's
+logits are computed. Says what whisper.decode says (tests/core/test_whisper_compat.py compares them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from whisper.model import Whisper
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Which tokens may not be said."""
+
+    never: tuple[int, ...]
+    not_first: tuple[int, ...]
+    end_of_text: int
+    no_speech: int
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What came out."""
+
+    tokens: tuple[int, ...]
+    """without the one that ends a text"""
+    avg_logprob: float
+    """over the tokens and the end, as OpenAI reckons it"""
+    no_speech_prob: float
+
+
+def decode_greedily(model: Whisper, encoded: Tensor, prompt: Sequence[int], rules: Rules, limit: int) -> Said:
+    """At most `limit` tokens after `prompt`, which begins with <|startoftranscript|>, for [1, n, width] `encoded`."""
+    import torch
+
+    with torch.inference_mode():
+        decoder = _Decoder(model, encoded, len(prompt) + limit)
+        logits = decoder.step(list(prompt))
+        no_speech = float(logits[0].softmax(dim=-1)[rules.no_speech])
+        never = torch.tensor(rules.never, device=logits.device)
+        not_first = torch.tensor(rules.not_first, device=logits.device)
+        logits[-1, not_first] = -torch.inf
+        tokens: list[int] = []
+        total = 0.0
+        while True:
+            last = logits[-1]
+            last[never] = -torch.inf
+            token = int(last.argmax())
+            total += float(last[token] - last.logsumexp(dim=-1))
+            if token == rules.end_of_text:
+                break
+            tokens.append(token)
+            if len(tokens) == limit:
+                break
+            logits = decoder.step([token])
+    return Said(tuple(tokens), total / (len(tokens) + 1), no_speech)
+
+
+class _Decoder:
+    """The text decoder with what it has seen: keys and values of the sound and of the tokens so far."""
+
+    def __init__(self, model: Whisper, encoded: Tensor, length: int) -> None:
+        self._decoder = model.decoder
+        self._blocks: list[Any] = list(model.decoder.blocks)
+        self._heads: int = model.dims.n_text_head
+        self._sound = [
+            (self._split(block.cross_attn.key(encoded)), self._split(block.cross_attn.value(encoded)))
+            for block in self._blocks
+        ]
+        shape = (1, self._heads, length, model.dims.n_text_state // self._heads)
+        self._text = [(encoded.new_empty(shape), encoded.new_empty(shape)) for _ in self._blocks]
+        self._dtype = encoded.dtype
+        self._seen = 0
+
+    def step(self, tokens: list[int]) -> Tensor:
+        """[2 or 1, vocabulary] float32 logits after the first and the last of `tokens`."""
+        import torch
+        from torch.nn import functional as F
+
+        embedding = self._decoder.token_embedding.weight
+        begin, end = self._seen, self._seen + len(tokens)
+        x = embedding[torch.tensor(tokens, device=embedding.device)] + self._decoder.positional_embedding[begin:end]
+        x = x[None].to(self._dtype)
+        for block, (keys, values), sound in zip(self._blocks, self._text, self._sound, strict=True):
+            normed = block.attn_ln(x)
+            keys[:, :, begin:end] = self._split(block.attn.key(normed))
+            values[:, :, begin:end] = self._split(block.attn.value(normed))
+            x = x + self._attend(block.attn, normed, keys[:, :, :end], values[:, :, :end])
+            x = x + self._attend(block.cross_attn, block.cross_attn_ln(x), *sound, masked=False)
+            x = x + block.mlp(block.mlp_ln(x))
+        self._seen = end
+        x = self._decoder.ln(x)[0]
+        ends = x if len(tokens) == 1 else x[[0, -1]]
+        return F.linear(ends, embedding.to(x.dtype)).float()
+
+    def _attend(self, attention: Any, x: Tensor, keys: Tensor, values: Tensor, masked: bool = True) -> Tensor:
+        from torch.nn.functional import scaled_dot_product_attention
+
+        query = self._split(attention.query(x))
+        heard = scaled_dot_product_attention(query, keys, values, is_causal=masked and x.shape[1] > 1)
+        out: Tensor = attention.out(heard.transpose(1, 2).flatten(start_dim=2))
+        return out
+
+    def _split(self, x: Tensor) -> Tensor:
+        """[1, n, width] -> [1, heads, n, width / heads]"""
+        return x.view(1, x.shape[1], self._heads, -1).transpose(1, 2)
