@@ -50,11 +50,12 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             return _remove(store, arguments.names, arguments.yes)
     if arguments.names:
         raise ConfigError(f"models list: takes no name, but {arguments.names[0]!r} was given; leave it out")
-    return _list(store, arguments.json)
+    return show(store, arguments.json, _available_memory())
 
 
-def _list(store: ModelStore, as_json: bool) -> int:
-    rows = _rows(store)
+def show(store: ModelStore, as_json: bool, memory_bytes: int) -> int:
+    """Print what is there and what can be had, beside the memory that is free (0: unknown); 0."""
+    rows = _rows(store, memory_bytes)
     if as_json:
         plain = {"folder": str(store.folder), "free_bytes": store.free_bytes(), "models": [asdict(row) for row in rows]}
         print(json.dumps(plain, indent=2))
@@ -69,10 +70,10 @@ def _list(store: ModelStore, as_json: bool) -> int:
     return 0
 
 
-def _rows(store: ModelStore) -> list[ModelRow]:
+def _rows(store: ModelStore, memory: int) -> list[ModelRow]:
     stored = {model.name: model for model in store.stored()}
     known = {model.name: model for model in store.catalogue}
-    free, memory = store.free_bytes(), _available_memory()
+    free = store.free_bytes()
     rows = []
     for name in [*known, *(name for name in stored if name not in known)]:
         model, there = known.get(name), stored.get(name)

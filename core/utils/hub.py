@@ -38,7 +38,7 @@ class HubOptions:
     endpoint: str | None = None
     """another server; None: HF_ENDPOINT, else the public hub"""
     offline: bool = False
-    answer_s: float = 2.5
+    answer_s: float = 2.0
     """until the hub's first answer: whoever waits for a download must learn within 3 s that there is no network"""
     stall_s: float = 20.0
     """a connection from which nothing worth mentioning has come for so long is given up"""

@@ -165,8 +165,7 @@ class ModelDownload:
 
     def _append(self, repository: Repository, file: RemoteFile, part: Path, meter: DownloadMeter) -> str:
         """Write what one connection brings behind what is there; returns why it ended."""
-        # unbuffered: whatever was counted is on the disk when the process is killed
-        with open(part, "ab", buffering=0) as out:
+        with open(part, "ab") as out:
             start = out.tell()
             try:
                 with self._hub.opened(repository, file, start) as (begins, chunks):
@@ -175,6 +174,7 @@ class ModelDownload:
                         meter.at(0)
                     for chunk in chunks:
                         out.write(chunk)
+                        out.flush()  # whatever was counted outlives the process, even if it is killed
                         meter.came(len(chunk))
                         if out.tell() > file.size_bytes:
                             break
@@ -192,16 +192,8 @@ def _wanted(repository: Repository, model: KnownModel) -> Repository:
     patterns = (*model.files, *model.optional_files)
     files = tuple(file for file in repository.files if any(fnmatchcase(file.path, pattern) for pattern in patterns))
     for file in files:
-        pure = PurePosixPath(file.path)
-        if (
-            pure.is_absolute()
-            or ".." in pure.parts
-            or set(file.path) & set("\\:")
-            or pure.parts[0] in (PARTS, MANIFEST)
-        ):
-            raise ModelError(
-                f"{repository.name}: names a file {file.path!r} outside its folder; it is not to be trusted"
-            )
+        if not _stays_inside(PurePosixPath(file.path)):
+            raise ModelError(f"{repository.name}: names a file {file.path!r} outside its folder; do not trust this hub")
     return Repository(repository.name, repository.commit, files)
 
 

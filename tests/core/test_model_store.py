@@ -336,3 +336,16 @@ def test_a_damaged_manifest_means_incomplete(text: str, server: HubServer, store
 def test_the_catalogue_is_consistent():
     assert len({model.name for model in CATALOGUE}) == len(CATALOGUE)
     assert [model.size_bytes for model in CATALOGUE] == sorted(model.size_bytes for model in CATALOGUE)
+
+
+def test_the_list_says_what_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    from core.app.models import show
+
+    show(
+        ModelStore(tmp_path / "models", free_bytes=lambda folder: 300_000_000), as_json=False, memory_bytes=200_000_000
+    )
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("  whisper")}
+    assert "not enough room" not in lines["whisper-tiny"]
+    assert "not enough room on the disk: 686 MB needed, 300 MB free" in lines["whisper-small"]
+    assert "not enough memory" in lines["whisper-small"]
+    assert "200 MB free" in lines["whisper-small"]
