@@ -349,3 +349,10 @@ def test_the_list_says_what_does_not_fit(tmp_path: Path, capsys: pytest.CaptureF
     assert "not enough room on the disk: 686 MB needed, 300 MB free" in lines["whisper-small"]
     assert "not enough memory" in lines["whisper-small"]
     assert "200 MB free" in lines["whisper-small"]
+
+
+def test_going_back_and_forth_is_no_progress(server: HubServer, store: ModelStore):
+    back, forth = Fault(whole=True, cut_at=200_000), Fault(cut_at=100_000)
+    server.faults["model.bin"] = [Fault(cut_at=300_000), back, forth, back, forth]
+    with pytest.raises(ModelError, match="connection was lost"):
+        fetch(server, store)
