@@ -58,7 +58,9 @@ def choose(loaders: Sequence[BackendLoader], backend: str, model: str, device: s
                 return Choice(loader, path, _reason(backend, passed_over))
             passed_over.append(f"{loader.name} finds no {model} in its format")
     if not installed:
-        raise MissingDependencyError(f"{'; '.join(passed_over)}: install the extra '{EXTRA}' (main.py setup --full)")
+        raise MissingDependencyError(
+            f"{'; '.join(passed_over)}; install the extra '{EXTRA}': `MERLINE_EXTRAS={EXTRA} python3 main.py`"
+        )
     raise _not_found(installed, model)
 
 
