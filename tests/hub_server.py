@@ -101,13 +101,13 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, hub: HubServer) -> None:
         self.hub = hub
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _HubRequests)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that was killed is no error here."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _HubRequests(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
 
