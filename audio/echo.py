@@ -15,7 +15,7 @@ import numpy as np
 
 from audio.delay import WINDOW, DelayTracker
 from audio.echo_path import LOUD, EchoPath
-from audio.far_end import FarEnd, FarEndTimeline, Played
+from audio.far_end import JOIN_S, FarEnd, FarEndTimeline, Played
 from core.messages import SAMPLE_RATE_HZ, Samples
 from core.utils.config import EchoConfig
 from core.utils.errors import MissingDependencyError
@@ -40,8 +40,9 @@ REST_S = 2.0
 """how long after the last audible sound the canceller works on"""
 MEASURE_FRAMES = 100
 BREAK_S = 0.5
-"""a shorter gap between two blocks is a stutter of the device, a longer one the end of a reply; pauses within the
-sound are no gaps"""
+"""a shorter silence is taken for a stutter of the device, a longer one for the end of a reply. Pauses within a reply
+are taken for stutters too: told apart by the blocks' times alone, it answered itself in one of four runs of the
+self-echo test (tests/integration/test_talk.py)"""
 UNSETTLED_FRAMES = 170
 """1.7 s of speech: what AEC3 took to find an echo whose delay had jumped (`python3 main.py bench echo`)"""
 UNSETTLED_GAIN = 0.01
@@ -144,7 +145,9 @@ class EchoCanceller:
     def take_far_end(self) -> None:
         """Take in what the speaker has played since the last call."""
         while (played := self._far_end.take()) is not None:
-            if 0.0 < abs(self._timeline.add(played)) < BREAK_S:
+            broken = played.leaves_at - BREAK_S < self._timeline.audible_until < played.leaves_at - JOIN_S
+            self._timeline.add(played)
+            if broken:
                 self._unsettle("playback was interrupted")
             if self._working:
                 self._note_slack(played)

@@ -14,8 +14,8 @@ import numpy as np
 from core.messages import SAMPLE_RATE_HZ, Samples
 
 FRAME_S = 0.01
-REACH = 48
-"""frames of far end that may still sound in the room, 0.48 s: the reverberation and an unknown delay"""
+REACH = 60
+"""frames of far end that may still sound in the room, 0.6 s: the reverberation and an unknown delay"""
 LOUD = 5e-3
 """a far end (root mean square) that tells something about the room"""
 SHORT = 5

@@ -63,11 +63,8 @@ class FarEndTimeline:
         """The time up to which sound is known."""
         return self._end / SAMPLE_RATE_HZ
 
-    def add(self, played: Played) -> float:
-        """Take a block in; one that follows the last within `JOIN_S` is joined to it without regard to jitter.
-
-        The gap between them in seconds, 0 where they were joined and below 0 where the block came too early.
-        """
+    def add(self, played: Played) -> None:
+        """Take a block in; one that follows the last within `JOIN_S` is joined to it without regard to jitter."""
         gap = played.leaves_at - self.ends_at - self._resampler.pending_s
         if abs(gap) > JOIN_S:
             self._resampler.reset()
@@ -77,7 +74,6 @@ class FarEndTimeline:
         self._sound = np.concatenate([self._sound, fresh])[-round(KEPT_S * SAMPLE_RATE_HZ) :]
         self._starts = end - len(self._sound)
         self._note_audible(played)
-        return gap if abs(gap) > JOIN_S else 0.0
 
     def read(self, first: int, count: int) -> Samples:
         """Samples `first` to `first + count` [count], numbered from time 0 at 16 kHz."""

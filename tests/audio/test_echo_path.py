@@ -46,7 +46,7 @@ def test_the_echo_s_level_is_found_and_echo_is_never_taken_for_the_user(gain: fl
 
 def test_an_echo_that_comes_late_is_waited_for() -> None:
     path, far = EchoPath(), noise(seconds(2), 0.1)
-    near = np.concatenate([np.zeros(6400, np.float32), 0.3 * far[:-6400]])
+    near = np.concatenate([np.zeros(8000, np.float32), 0.3 * far[:-8000]])
     said = feed(path, near, far)
     assert not any(said)
     assert not path.absent

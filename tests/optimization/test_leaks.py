@@ -1,4 +1,7 @@
-"""leak_guard catches what grows and passes what does not, on the real process."""
+"""leak_guard catches what grows and passes what does not, on the real process.
+
+Other tests' threads allocate meanwhile (the virtual sound card keeps 0.2 MB a second), hence the wide tolerance here.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,15 @@ from core.optimization import leak_guard
 from core.optimization.leaks import MB, Reading, read_gauges, steady_growth
 from core.utils.errors import MemoryLeakError, OptimizationError
 
+TOLERANCE_MB = 10.0
 
-def test_a_list_that_grows_by_100_kb_a_run_is_caught():
+
+def test_a_list_that_grows_with_each_run_is_caught():
     kept: list[bytes] = []
 
-    @leak_guard(runs=20, tolerance_mb=1)
+    @leak_guard(runs=20, tolerance_mb=TOLERANCE_MB)
     def work() -> None:
-        kept.append(bytes(100_000))
+        kept.append(bytes(2_000_000))
 
     with pytest.raises(MemoryLeakError, match=r"grew by .* MB over 20 runs, \d+ kB a run"):
         work()
@@ -26,7 +31,7 @@ def test_a_list_that_grows_by_100_kb_a_run_is_caught():
 def test_work_that_keeps_nothing_passes_and_gives_its_result():
     runs: list[int] = []
 
-    @leak_guard(runs=20, tolerance_mb=1)
+    @leak_guard(runs=20, tolerance_mb=TOLERANCE_MB)
     def work(size: int) -> int:
         runs.append(size)
         return len(bytearray(size))
@@ -40,11 +45,11 @@ def test_a_tensor_kept_is_caught_and_one_let_go_passes():
     torch = pytest.importorskip("torch", reason="torch is not installed")
     kept = []
 
-    @leak_guard(runs=12)
+    @leak_guard(runs=12, tolerance_mb=TOLERANCE_MB)
     def leaks() -> None:
-        kept.append(torch.zeros(100_000))
+        kept.append(torch.zeros(1_000_000))
 
-    @leak_guard(runs=12)
+    @leak_guard(runs=12, tolerance_mb=TOLERANCE_MB)
     def clean() -> float:
         return float(torch.zeros(1_000_000).sum())
 
@@ -57,9 +62,9 @@ def test_a_reference_cycle_is_no_leak():
     class Node:
         def __init__(self) -> None:
             self.me = self
-            self.load = bytes(500_000)
+            self.load = bytes(5_000_000)
 
-    @leak_guard(runs=9)
+    @leak_guard(runs=9, tolerance_mb=TOLERANCE_MB)
     def work() -> None:
         Node()
 
@@ -71,9 +76,9 @@ def test_the_block_form_catches_it_at_the_end_of_the_block():
     kept: list[bytes] = []
 
     def work() -> None:
-        with leak_guard(tolerance_mb=1) as guard:
+        with leak_guard(tolerance_mb=TOLERANCE_MB) as guard:
             for _ in range(15):
-                kept.append(bytes(300_000))
+                kept.append(bytes(3_000_000))
                 guard.check()
 
     with pytest.raises(MemoryLeakError, match="over 12 runs"):
@@ -81,7 +86,7 @@ def test_the_block_form_catches_it_at_the_end_of_the_block():
 
 
 def test_the_block_form_passes_and_can_be_used_again():
-    guard = leak_guard()
+    guard = leak_guard(tolerance_mb=TOLERANCE_MB)
     for _ in range(2):
         with guard:
             for _ in range(10):
