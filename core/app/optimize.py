@@ -134,7 +134,7 @@ def _fix_text(done: Fix) -> str:
     if done.backup is None:
         lines.append("nothing was changed")
     else:
-        lines.append(f"{len(done.changed)} files changed; --rollback puts them back from {done.backup}")
+        lines.append(f"files changed: {len(done.changed)}; --rollback puts them back from {done.backup}")
     return "\n".join([*lines, "what is left:", _audit_text(done.audit)])
 
 

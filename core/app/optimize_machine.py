@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
+import sys
 
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.catalogue import ALL_ENGINES, EMBEDDED_ENGINES
@@ -11,6 +13,7 @@ from core.optimization.plan import Plan, StagePlan
 from core.optimization.profile import MachineProfile
 from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config
+from core.utils.errors import MissingDependencyError
 from core.utils.gpu import Gpu
 
 GB = 10**9
@@ -19,7 +22,10 @@ MB = 10**6
 
 def analyze(arguments: argparse.Namespace, config: Config) -> int:
     """Say what the machine is; its speed is measured the first time, which takes some seconds."""
-    profile = SystemAnalyzer().analyze(measure=True)
+    profile = SystemAnalyzer().analyze()
+    if profile.speed is None:
+        print("measuring how fast this machine is, a few seconds, once ...", file=sys.stderr, flush=True)
+        profile = SystemAnalyzer().analyze(measure=True)
     print(json.dumps(profile.as_json(), indent=2) if arguments.json else "\n".join(_describe(profile)))
     return 0
 
@@ -40,6 +46,11 @@ def validate(arguments: argparse.Namespace, config: Config) -> int:
     from core.optimization.torch_optimizer import TorchOptimizer
     from core.optimization.validation import run_validation
 
+    if importlib.util.find_spec("torch") is None:
+        raise MissingDependencyError(
+            "optimize validate: torch is not installed, and the checks try it out; "
+            "install the larger packages and check: MERLINE_EXTRAS=full python3 main.py optimize validate"
+        )
     decided = make_plan(config)
     apply_plan(config, decided)
     settings = config.optimization.model_copy(update={"compile": config.optimization.compile is not False})
@@ -91,7 +102,7 @@ def _card(gpu: Gpu) -> str:
 def _summary(decided: Plan) -> list[str]:
     card = f" ({decided.gpu.name})" if decided.gpu else ""
     return [
-        f"device {decided.device}{card}, computing in {decided.compute_type}, {decided.threads} threads, "
+        f"device {decided.device}{card}, computing in {decided.compute_type}, {_threads(decided.threads)}, "
         f"batch {decided.batch_size}",
         *(_stage(name, stage) for name, stage in (("stt", decided.stt), ("llm", decided.llm), ("tts", decided.tts))),
         "",
@@ -102,6 +113,10 @@ def _summary(decided: Plan) -> list[str]:
 def _stage(name: str, stage: StagePlan) -> str:
     model = f" {stage.model}" if stage.model else ""
     return (
-        f"  {name}  {stage.engine}{model} on {stage.device} in {stage.compute_type}, {stage.threads} threads, "
+        f"  {name}  {stage.engine}{model} on {stage.device} in {stage.compute_type}, {_threads(stage.threads)}, "
         f"{stage.memory_bytes / MB:.0f} MB"
     )
+
+
+def _threads(number: int) -> str:
+    return "1 thread" if number == 1 else f"{number} threads"

@@ -273,7 +273,7 @@ def _import_torch() -> Any:
         return import_module("torch")
     except ImportError as error:
         raise MissingDependencyError(
-            f"torch cannot be imported ({error}); it comes with the extra `full`: run `pip install torch==2.13.0`"
+            f"torch cannot be imported ({error}); it comes with the extra `full`: MERLINE_EXTRAS=full python3 main.py"
         ) from error
 
 

@@ -61,7 +61,7 @@ class PerformanceTuner:
             llm=_stage_plan(selection.chosen["llm"], shares.llm),
             tts=_stage_plan(selection.chosen["tts"], shares.tts),
             gpu=choice.gpu,
-            compiles=choice.device == "cuda",  # on a CPU it gains 2 to 5 % (bench optimizer) and takes seconds a model
+            compiles=choice.device == "cuda",  # on a CPU it gains 3 to 7 % (bench optimizer) and takes seconds a model
             left_out=selection.left_out,
             reasons=(
                 *choice.reasons,

@@ -114,8 +114,8 @@ class Hub:
             from huggingface_hub import HfApi
         except ImportError as error:
             raise MissingDependencyError(
-                "models are fetched through huggingface_hub, which is not installed: pip install huggingface_hub, "
-                "or start `talk` once and let the extra `full` be installed"
+                "models are fetched through huggingface_hub, which is not installed; "
+                "install the larger packages: MERLINE_EXTRAS=full python3 main.py models download"
             ) from error
         return HfApi(endpoint=self._options.endpoint)
 

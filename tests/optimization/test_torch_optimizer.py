@@ -101,7 +101,7 @@ def test_autotuning_is_off_from_the_start():
 
 def test_without_torch_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MissingDependencyError, match=r"extra `full`.*pip install torch"):
+    with pytest.raises(MissingDependencyError, match=r"extra `full`.*MERLINE_EXTRAS=full"):
         TorchOptimizer().initialize()
 
 

@@ -127,4 +127,4 @@ def test_without_torch_it_fails_with_the_cure(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     validation = run_validation(TorchOptimizer())
     assert set(outcomes(validation).values()) == {"failed"}
-    assert "pip install torch" in reason(validation, "initialisation")
+    assert "MERLINE_EXTRAS=full" in reason(validation, "initialisation")
