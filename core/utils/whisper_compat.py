@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from core.utils.errors import GpuBusyError
 from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples, check_samples, load_recording
-from core.utils.whisper.backend import Backend, BackendLoader, LoadRequest, WindowRequest
+from core.utils.whisper.backend import Backend, BackendLoader, LoadRequest, StreamOptions, WindowRequest
 from core.utils.whisper.choice import Choice, choose, known_loaders
 from core.utils.whisper.guard import GuardLimits
+from core.utils.whisper.languages import LanguageRule
 from core.utils.whisper.options import MoreOptions, TranscribeOptions
-from core.utils.whisper.results import DetectedLanguage, Segment, ShortTranscript, TranscriptionInfo, Word
+from core.utils.whisper.results import DetectedLanguage, Piece, Segment, ShortTranscript, TranscriptionInfo, Word
 from core.utils.whisper.short_context import (
     MAX_TOKENS,
     ShortContext,
@@ -34,9 +35,12 @@ from core.utils.whisper.short_context import (
 __all__ = [
     "DetectedLanguage",
     "GuardLimits",
+    "LanguageRule",
+    "Piece",
     "Segment",
     "ShortContext",
     "ShortTranscript",
+    "StreamOptions",
     "TranscriptionInfo",
     "WhisperModel",
     "Word",
@@ -123,13 +127,14 @@ class WhisperModel:
         language: str | None = None,
         max_new_tokens: int | None = None,
         context: ShortContext | None = None,
+        stream: StreamOptions | None = None,
     ) -> ShortTranscript:
         """One utterance of at most 30 s at temperature 0: see core.utils.whisper.short_context.
 
         `max_new_tokens`: by the sound's length unless given, 1 to 224. `context`: how much the encoder hears beside
-        the utterance, and what the guard takes for spoilt. Errors as of `transcribe`.
+        the utterance, and what the guard takes for spoilt. `stream`: for a sound that grows. Errors as of `transcribe`.
         """
-        context = context or ShortContext()
+        context, stream = context or ShortContext(), stream or StreamOptions()
         samples = _samples(audio)
         if len(samples) > LONGEST_SHORT_S * SAMPLE_RATE_HZ:
             seconds = len(samples) / SAMPLE_RATE_HZ
@@ -139,7 +144,12 @@ class WhisperModel:
         limit = token_limit(len(samples)) if max_new_tokens is None else max_new_tokens
         if not 1 <= limit <= MAX_TOKENS:
             raise ValueError(f"max_new_tokens={limit}: from 1 to {MAX_TOKENS}")
-        request = WindowRequest(window_frames(len(samples), context), limit, self._known(language))
+        if len(stream.prefix) >= MAX_TOKENS:
+            raise ValueError(f"a prefix of {len(stream.prefix)} tokens: at most {MAX_TOKENS - 1}")
+        limit = min(limit, MAX_TOKENS - len(stream.prefix))
+        request = WindowRequest(
+            window_frames(len(samples), context), limit, self._known(language), "transcribe", stream
+        )
         return self._with_room(lambda backend: transcribe_window(backend, samples, request, context))
 
     def _load(self) -> Backend:

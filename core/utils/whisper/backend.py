@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from core.utils.whisper.audio import Samples
+from core.utils.whisper.languages import LanguageRule
 from core.utils.whisper.options import Task, TranscribeOptions
 from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo
 
@@ -27,14 +28,30 @@ class LoadRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """What one asks in addition who decodes a sound again and again while it grows."""
+
+    prefix: tuple[int, ...] = ()
+    """tokens that the text begins with: they are heard as said, and only what follows is generated"""
+    rule: LanguageRule | None = None
+    """between which languages to choose where none is named; None: all"""
+    timed: bool = False
+    """whether the pieces need their times, for one more pass of the decoder"""
+    may_fall_back: bool = True
+    """whether a suspicious text is worth the full window"""
+
+
+@dataclass(frozen=True, slots=True)
 class WindowRequest:
     """One greedy pass over one window, at temperature 0, without timestamps."""
 
     frames: int
     """of 10 ms that the encoder is given: even, 2 to 3000; longer sound is cut, shorter is padded"""
     max_new_tokens: int
+    """after the prefix"""
     language: str | None = None
     task: Task = "transcribe"
+    stream: StreamOptions = StreamOptions()
 
 
 class Backend(Protocol):

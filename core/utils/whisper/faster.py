@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.utils.errors import ConfigError, GpuBusyError, GpuUnavailableError, InferenceError, ModelLoadError
+from core.utils.whisper.alignment import MEDIAN_FRAMES, timed
 from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import LoadRequest, WindowRequest
+from core.utils.whisper.languages import LanguageGuess, pick_language
 from core.utils.whisper.options import TranscribeOptions
-from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
+from core.utils.whisper.results import Decoded, DetectedLanguage, Piece, Segment, TranscriptionInfo, Word
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -167,46 +169,69 @@ class FasterWhisper:
         from faster_whisper.tokenizer import Tokenizer
         from faster_whisper.transcribe import get_suppressed_tokens
 
-        model = self._model
+        model, prefix = self._model, request.stream.prefix
         with _errors_named():
             encoded = model.encode(self._features(samples, request.frames))
-            language, probability = request.language, 1.0
-            if language is None:
-                language, probability = self._language(encoded)
-            tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, request.task, language)
+            guess = self._language(encoded, request)
+            tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, request.task, guess.language)
             prompt = model.get_prompt(tokenizer, [], without_timestamps=True)
+            longest = len(prefix) + request.max_new_tokens
             result = model.model.generate(
                 encoded,
-                [prompt],
+                [[*prompt, *prefix]],
                 beam_size=1,
                 # CTranslate2 gives at most half of max_length, and at most max_length less the prompt but its last
-                max_length=max(2 * request.max_new_tokens, request.max_new_tokens + len(prompt) - 1),
+                max_length=max(2 * longest, longest + len(prompt) - 1),
                 return_scores=True,
                 return_no_speech_prob=True,
-                suppress_blank=True,
+                suppress_blank=not prefix,
                 suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
             )[0]
-        tokens = tuple(token for token in result.sequences_ids[0] if token != self._end_of_text)
+            tokens = tuple(token for token in result.sequences_ids[0] if token != self._end_of_text)
+            pieces = _pieces(tokenizer, tokens)
+            if request.stream.timed and tokens:
+                pieces = timed(pieces, self._path(encoded, tokenizer, tokens, request, len(samples)))
         given = len(result.sequences_ids[0])
         return Decoded(
             tokenizer.decode(list(tokens)).strip(),
             tokens,
-            result.scores[0] * given / (given + 1),
+            # the mean over all that is returned, of the sum over what is new
+            result.scores[0] * given / (given - len(prefix) + 1),
             result.no_speech_prob,
-            language,
-            probability,
+            guess.language,
+            guess.probability,
+            pieces,
+            guess.detected,
         )
+
+    def _path(
+        self, encoded: Any, tokenizer: Any, tokens: tuple[int, ...], request: WindowRequest, samples: int
+    ) -> list[tuple[int, int]]:
+        """Which frame of 20 ms each token was heard at."""
+        frames = min(samples // _HOP_SAMPLES, request.frames)
+        found = self._model.model.align(
+            encoded, tokenizer.sot_sequence, [list(tokens)], [frames], median_filter_width=MEDIAN_FRAMES
+        )
+        path: list[tuple[int, int]] = found[0].alignments
+        return path
 
     def _features(self, samples: Samples, frames: int) -> NDArray[np.float32]:
         content = min(len(samples) // _HOP_SAMPLES, frames)
         features: NDArray[np.float32] = self._model.feature_extractor(samples)[:, :content]
         return np.pad(features, ((0, 0), (0, frames - content)))
 
-    def _language(self, encoded: Any) -> tuple[str, float]:
+    def _language(self, encoded: Any, request: WindowRequest) -> LanguageGuess:
+        if request.language is not None:
+            return LanguageGuess(request.language, 1.0, ())
         if not self._model.model.is_multilingual:
-            return "en", 1.0
-        token, probability = self._model.model.detect_language(encoded)[0][0]
-        return token[2:-2], probability
+            return pick_language((("en", 1.0),), request.stream.rule)
+        found = self._model.model.detect_language(encoded)[0]
+        return pick_language(((token[2:-2], value) for token, value in found), request.stream.rule)
+
+
+def _pieces(tokenizer: Any, tokens: tuple[int, ...]) -> tuple[Piece, ...]:
+    words, of_words = tokenizer.split_to_word_tokens(list(tokens))
+    return tuple(Piece(word, tuple(part)) for word, part in zip(words, of_words, strict=True))
 
 
 def _own_segments(segments: Any) -> Iterator[Segment]:

@@ -6,9 +6,10 @@ logits are computed. Says what whisper.decode says (tests/core/test_whisper_comp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from core.utils.whisper.alignment import attention_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,27 +27,41 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """What the decoder is told before it says anything."""
+
+    prompt: tuple[int, ...]
+    """begins with <|startoftranscript|>"""
+    prefix: tuple[int, ...] = ()
+    """the beginning of the text"""
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        return (*self.prompt, *self.prefix)
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What came out."""
 
     tokens: tuple[int, ...]
-    """without the one that ends a text"""
+    """after the prefix, without the one that ends a text"""
     avg_logprob: float
     """over the tokens and the end, as OpenAI reckons it"""
     no_speech_prob: float
 
 
-def decode_greedily(model: Whisper, encoded: Tensor, prompt: Sequence[int], rules: Rules, limit: int) -> Said:
-    """At most `limit` tokens after `prompt`, which begins with <|startoftranscript|>, for [1, n, width] `encoded`."""
+def decode_greedily(model: Whisper, encoded: Tensor, start: Start, rules: Rules, limit: int) -> Said:
+    """At most `limit` tokens after `start`, for [1, n, width] `encoded`."""
     import torch
 
     with torch.inference_mode():
-        decoder = _Decoder(model, encoded, len(prompt) + limit)
-        logits = decoder.step(list(prompt))
+        decoder = _Decoder(model, encoded, len(start.tokens) + limit)
+        logits = decoder.step(list(start.tokens))
         no_speech = float(logits[0].softmax(dim=-1)[rules.no_speech])
         never = torch.tensor(rules.never, device=logits.device)
-        not_first = torch.tensor(rules.not_first, device=logits.device)
-        logits[-1, not_first] = -torch.inf
+        if not start.prefix:
+            logits[-1, torch.tensor(rules.not_first, device=logits.device)] = -torch.inf
         tokens: list[int] = []
         total = 0.0
         while True:
@@ -61,6 +76,43 @@ def decode_greedily(model: Whisper, encoded: Tensor, prompt: Sequence[int], rule
                 break
             logits = decoder.step([token])
     return Said(tuple(tokens), total / (len(tokens) + 1), no_speech)
+
+
+def token_path(model: Whisper, encoded: Tensor, start: Start, end_of_text: int, frames: int) -> list[tuple[int, int]]:
+    """Which of the first `frames` of [1, n, width] `encoded` each token of `start.prefix` was heard at.
+
+    By the cross-attention of the model's alignment heads, as in whisper/timing.py.
+    """
+    import torch
+
+    heads = model.alignment_heads.to_dense()
+    asked = torch.tensor([[*start.tokens, end_of_text]], device=encoded.device)
+    found: dict[tuple[int, str], Tensor] = {}
+    hooks = [
+        getattr(block.cross_attn, kind).register_forward_hook(
+            lambda module, given, out, key=(layer, kind): found.__setitem__(key, out)
+        )
+        for layer, block in enumerate(model.decoder.blocks)
+        for kind in ("query", "key")
+        if heads[layer].any()
+    ]
+    try:
+        with torch.inference_mode():
+            model.decoder(asked, encoded)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    weights = []
+    for layer, head in heads.nonzero().tolist():
+        query, key = (_of_head(found[layer, kind], head, model.dims.n_text_head) for kind in ("query", "key"))
+        scores = query.float() @ key.float()[:frames].T * query.shape[1] ** -0.5
+        weights.append(scores.softmax(dim=-1))
+    return attention_path(torch.stack(weights).cpu().numpy(), len(start.prompt) - 1)
+
+
+def _of_head(x: Tensor, head: int, heads: int) -> Tensor:
+    """[1, n, width] -> [n, width / heads]"""
+    return x.view(x.shape[1], heads, -1)[:, head]
 
 
 class _Decoder:

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.utils.errors import ConfigError, GpuBusyError, GpuUnavailableError, InferenceError, ModelLoadError
+from core.utils.whisper.alignment import timed
 from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import LoadRequest, WindowRequest
-from core.utils.whisper.greedy import Rules, decode_greedily
+from core.utils.whisper.greedy import Rules, Start, decode_greedily, token_path
+from core.utils.whisper.languages import LanguageGuess, pick_language
 from core.utils.whisper.options import TranscribeOptions
-from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
+from core.utils.whisper.results import Decoded, DetectedLanguage, Piece, Segment, TranscriptionInfo, Word
 
 if TYPE_CHECKING:
     import torch
@@ -143,19 +145,36 @@ class OpenAIWhisper:
         """See Backend."""
         from whisper.tokenizer import get_tokenizer
 
-        model = self._model
+        model, stream = self._model, request.stream
         with self._working():
             encoded = self._encode(samples, request.frames)
-            language, probability = request.language, 1.0
-            if language is None:
-                language, probability = self._languages(encoded)[0]
+            guess = LanguageGuess(request.language or "", 1.0, ())
+            if request.language is None:
+                guess = pick_language(self._languages(encoded), stream.rule)
             tokenizer = get_tokenizer(
-                model.is_multilingual, num_languages=model.num_languages, language=language, task=request.task
+                model.is_multilingual, num_languages=model.num_languages, language=guess.language, task=request.task
             )
             prompt = tokenizer.sot_sequence_including_notimestamps
-            said = decode_greedily(model, encoded, prompt, _rules(tokenizer), request.max_new_tokens)
-        text = tokenizer.decode(list(said.tokens)).strip()
-        return Decoded(text, said.tokens, said.avg_logprob, said.no_speech_prob, language, probability)
+            said = decode_greedily(
+                model, encoded, Start(prompt, stream.prefix), _rules(tokenizer), request.max_new_tokens
+            )
+            tokens = (*stream.prefix, *said.tokens)
+            words, of_words = tokenizer.split_to_word_tokens(list(tokens))
+            pieces = tuple(Piece(word, tuple(part)) for word, part in zip(words, of_words, strict=True))
+            if stream.timed and tokens:
+                frames = max(1, min(len(samples) // _HOP_SAMPLES, request.frames) // 2)
+                pieces = timed(pieces, token_path(model, encoded, Start(prompt, tokens), tokenizer.eot, frames))
+        text = tokenizer.decode(list(tokens)).strip()
+        return Decoded(
+            text,
+            tokens,
+            said.avg_logprob,
+            said.no_speech_prob,
+            guess.language,
+            guess.probability,
+            pieces,
+            guess.detected,
+        )
 
     def _segments(self, samples: Samples, options: TranscribeOptions, language: str) -> Iterator[Segment]:
         with self._working():

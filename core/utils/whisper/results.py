@@ -62,15 +62,33 @@ class DetectedLanguage:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A word, or a punctuation mark, and the tokens it came as."""
+
+    text: str
+    """with the space before it, if any"""
+    tokens: tuple[int, ...]
+    start_s: float | None = None
+    """from the window's start; None unless asked for"""
+    end_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
     """One greedy pass over one window."""
 
     text: str
     tokens: tuple[int, ...]
+    """with those that were given as the beginning"""
     avg_logprob: float
+    """of what was said beyond the given beginning"""
     no_speech_prob: float
     language: str
     language_probability: float
+    pieces: tuple[Piece, ...] = ()
+    """`tokens`, word by word"""
+    detected: tuple[tuple[str, float], ...] = ()
+    """languages, likeliest first; empty where the caller named the language"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +110,9 @@ class ShortTranscript:
     """why, in plain words"""
     suspicion: str = ""
     """what the guard still holds against this text; empty when nothing"""
+    ended: bool = True
+    """whether the text ended by itself and not for being too long"""
+    pieces: tuple[Piece, ...] = ()
+    """the text, word by word"""
+    detected: tuple[tuple[str, float], ...] = ()
+    """languages, likeliest first; empty where the caller named the language"""

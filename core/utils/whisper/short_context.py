@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import Backend, WindowRequest
@@ -52,10 +52,10 @@ def transcribe_window(
     """Decode [n] samples, at most 30 s, once, and once more in the full window if the guard asks for it."""
     result = _decode(backend, samples, request, context)
     reason = result.suspicion
-    if not reason or request.frames >= FULL_FRAMES:
+    if not reason or request.frames >= FULL_FRAMES or not request.stream.may_fall_back:
         return result
     logger.info("%s: %s in %.1f s; decoding the full window", backend.name, reason, result.window_s)
-    full = WindowRequest(FULL_FRAMES, request.max_new_tokens, request.language, request.task)
+    full = replace(request, frames=FULL_FRAMES)
     return _decode(backend, samples, full, context, reason)
 
 
@@ -63,7 +63,7 @@ def _decode(
     backend: Backend, samples: Samples, request: WindowRequest, context: ShortContext, reason: str = ""
 ) -> ShortTranscript:
     decoded = backend.decode_window(samples, request)
-    limits = context.limits
+    limits, most = context.limits, request.max_new_tokens + len(request.stream.prefix)
     return ShortTranscript(
         text=decoded.text,
         tokens=decoded.tokens,
@@ -75,5 +75,8 @@ def _decode(
         window_s=request.frames / FRAMES_PER_SECOND,
         fallbacks=1 if reason else 0,
         fallback_reason=reason,
-        suspicion="" if limits is None else suspicion(decoded, limits, request.max_new_tokens),
+        suspicion="" if limits is None else suspicion(decoded, limits, most),
+        ended=len(decoded.tokens) < most,
+        pieces=decoded.pieces,
+        detected=decoded.detected,
     )

@@ -1,0 +1,223 @@
+"""One utterance as Whisper hears it while it grows: passes over the sound since the last cut, words that stay, cuts.
+
+Guarantees: the stable text only grows; a pass hears at most `LONGEST_PASS_S` and generates only what is not stable
+yet, so the work is linear in the utterance's length. One thread at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from core.messages import SAMPLE_RATE_HZ, Language, Samples
+from core.utils.vad_compat import VadEngine
+from core.utils.whisper.guard import GuardLimits, compression_ratio, most_repeats
+from core.utils.whisper.results import Piece, ShortTranscript
+from core.utils.whisper.short_context import MAX_TOKENS, ShortContext
+from core.utils.whisper_compat import StreamOptions, WhisperModel
+from stt.local_agreement import LocalAgreement, is_word
+from stt.speech_evidence import LEAST_VOICE_S, Evidence, VoiceTrack, rejection
+from stt.speech_window import KEPT_S, Cut, SpeechWindow, choose_cut
+from stt.spoken_language import CLEAR_S, FIRM, SHORT_S, LanguageChoice
+
+logger = logging.getLogger(__name__)
+
+CUT_AT_PAUSE_S, CUT_ANYWHERE_S, LONGEST_PASS_S = 5.0, 7.0, 9.0
+"""From so much sound on, stable words are cut off at a pause; wherever one ends; and any words."""
+LONGEST_END_S = 28.0
+"""What is left at the end is heard at once up to here: Whisper's window less its margin."""
+_KEPT = round(KEPT_S * SAMPLE_RATE_HZ)
+LIMITS = GuardLimits()
+CONTEXT = ShortContext(limits=LIMITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """The utterance's text so far."""
+
+    text: str
+    stable: int
+    """leading characters that will not change"""
+    language: Language
+    confidence: float
+    """0..1: the tokens' mean probability"""
+
+
+@dataclass(slots=True)
+class _Sureness:
+    """The sum of log-probabilities over the tokens that stay."""
+
+    total: float = 0.0
+    tokens: int = 0
+
+    def add(self, avg_logprob: float, tokens: int) -> None:
+        self.total += avg_logprob * tokens
+        self.tokens += tokens
+
+    def with_more(self, avg_logprob: float, tokens: int) -> float:
+        """The mean probability of these and so many more."""
+        count = self.tokens + tokens
+        return math.exp(min((self.total + avg_logprob * tokens) / count, 0.0)) if count else 0.0
+
+
+class WhisperStream:
+    """Give it sound by `append`; `look` while it grows, `conclude` when it has ended, more of both if it goes on."""
+
+    def __init__(self, model: WhisperModel, choice: LanguageChoice, voice: VadEngine) -> None:
+        self._model = model
+        self._choice = choice
+        self._track = VoiceTrack(voice)
+        self._window = SpeechWindow()
+        self._agreement = LocalAgreement()
+        self._said = ""
+        """what was cut off, each word with its space"""
+        self._sureness = _Sureness()
+        self._language: Language = choice.current
+        self._settled = choice.fixed is not None
+        self._detected: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def samples(self) -> int:
+        """How many there are so far."""
+        return self._window.length
+
+    def append(self, samples: Samples) -> None:
+        """The next [n] samples at 16 kHz."""
+        self._window.append(samples)
+        self._track.hear(samples)
+
+    def look(self) -> Understood | None:
+        """One pass over what has come since the last cut; None where it says nothing that can be believed.
+
+        Raises InferenceError.
+        """
+        sound = self._window.samples(LONGEST_PASS_S)
+        if self._voiced_s(sound) < LEAST_VOICE_S:
+            if self._window.seconds >= LONGEST_PASS_S:
+                self._leave(Cut(0, len(sound) - _KEPT, False), ())
+            return None
+        heard = self._hear(sound, timed=self._window.seconds >= CUT_AT_PAUSE_S, final=False)
+        doubt = heard.suspicion or self._doubt(sound, heard)
+        if self._window.seconds >= LONGEST_PASS_S:
+            self._cut_anywhere(sound, heard)
+            return self._so_far((), heard)
+        if doubt:
+            logger.debug("a pass of %.1f s counts for nothing: %s", len(sound) / SAMPLE_RATE_HZ, doubt)
+            return None
+        pieces = heard.pieces
+        if self._settled:
+            self._keep(heard)
+            pieces = pieces[self._cut_stable(sound, heard) :]
+        return self._so_far(pieces[len(self._agreement.stable) :], heard)
+
+    def conclude(self) -> Understood:
+        """What was said, the user having paused. Only what no earlier pass has settled is generated.
+
+        Raises InferenceError.
+        """
+        while self._window.seconds > LONGEST_END_S:
+            sound = self._window.samples(LONGEST_END_S)
+            self._cut_anywhere(sound, self._hear(sound, timed=True, final=True))
+        sound = self._window.samples(LONGEST_END_S)
+        if self._voiced_s(sound) < LEAST_VOICE_S:
+            return self._so_far((), None)
+        heard = self._hear(sound, timed=False, final=True)
+        doubt = self._doubt(sound, heard)
+        if doubt:
+            logger.info("%r is no speech: %s", heard.text, doubt)
+            return self._so_far((), heard)
+        return self._so_far(heard.pieces[len(self._agreement.stable) :], heard)
+
+    def end(self) -> None:
+        """The utterance is over: what language it was in counts for the next one."""
+        self._choice.conclude(self._detected, self._track.voiced_s(0))
+
+    def _hear(self, sound: Samples, timed: bool, final: bool) -> ShortTranscript:
+        """One pass. While the language is open it is detected; from a clear sentence on it is settled."""
+        speech_s = self._voiced_s(sound)
+        rule = None if self._settled else self._choice.rule(speech_s)
+        prefix = tuple(token for piece in self._agreement.stable for token in piece.tokens)
+        heard = self._model.transcribe_short(
+            sound,
+            None if rule else self._language,
+            context=CONTEXT,
+            stream=StreamOptions(prefix[: MAX_TOKENS - 1], rule, timed, may_fall_back=final),
+        )
+        if rule is not None:
+            self._detected = heard.detected
+            self._language = "fr" if heard.language == "fr" else "en"
+            as_expected = self._language == self._choice.current and heard.language_probability >= FIRM
+            clear_s = SHORT_S if as_expected else CLEAR_S
+            self._settled = speech_s >= clear_s or self._window.seconds >= CUT_ANYWHERE_S
+        return heard
+
+    def _doubt(self, sound: Samples, heard: ShortTranscript) -> str:
+        """Why the text is no speech; empty when it is."""
+        looping = (
+            most_repeats(heard.tokens) > LIMITS.max_repeats
+            or compression_ratio(heard.text) > LIMITS.max_compression_ratio
+            or not heard.ended
+        )
+        return rejection(Evidence(heard.text, self._voiced_s(sound), heard.no_speech_prob, heard.avg_logprob, looping))
+
+    def _keep(self, heard: ShortTranscript) -> None:
+        """Let the pass count: what it agrees on with the last one stays."""
+        new = self._agreement.hear(heard.pieces)
+        if new:
+            self._sureness.add(heard.avg_logprob, _tokens(self._agreement.stable[-new:]))
+
+    def _cut_stable(self, sound: Samples, heard: ShortTranscript) -> int:
+        """Cut stable words off if the window has grown long; returns how many pieces went."""
+        if self._window.seconds < CUT_AT_PAUSE_S:
+            return 0
+        only_pauses = self._window.seconds < CUT_ANYWHERE_S
+        cut = choose_cut(sound, heard.pieces, len(self._agreement.stable), only_pauses)
+        if cut is None:
+            return 0
+        self._leave(cut, heard.pieces)
+        return cut.pieces
+
+    def _cut_anywhere(self, sound: Samples, heard: ShortTranscript) -> None:
+        """The window is as long as it may be: cut words off, stable or not; all but a second if that cannot be."""
+        stable = self._agreement.stable
+        pieces: tuple[Piece, ...] = heard.pieces
+        if self._doubt(sound, heard):
+            pieces = stable
+        else:
+            self._keep(heard)
+            stable = self._agreement.stable
+        cut = choose_cut(sound, pieces, len(pieces), only_pauses=False) if pieces is heard.pieces else None
+        if cut is None:
+            cut = Cut(len(stable), len(sound) - _KEPT, False)
+        loose = pieces[len(stable) : cut.pieces]
+        self._sureness.add(heard.avg_logprob, _tokens(loose))
+        self._leave(cut, pieces)
+
+    def _leave(self, cut: Cut, pieces: Sequence[Piece]) -> None:
+        self._said = _joined(self._said, pieces[: cut.pieces])
+        self._window.cut(cut.samples)
+        self._agreement.cut(cut.pieces)
+
+    def _so_far(self, loose: Sequence[Piece], heard: ShortTranscript | None) -> Understood:
+        """The text with pieces that may still change."""
+        stable = _joined(self._said, self._agreement.stable)
+        text = _joined(stable, loose).strip()
+        logprob = heard.avg_logprob if heard is not None and loose else 0.0
+        confidence = self._sureness.with_more(logprob, _tokens(loose)) if text else 0.0
+        return Understood(text, len(stable.strip()), self._language, confidence)
+
+    def _voiced_s(self, sound: Samples) -> float:
+        return self._track.voiced_s(self._window.begin, self._window.begin + len(sound))
+
+
+def _tokens(pieces: Iterable[Piece]) -> int:
+    return sum(len(piece.tokens) for piece in pieces)
+
+
+def _joined(text: str, pieces: Iterable[Piece]) -> str:
+    """The text and the pieces behind it; a window's first word may lack its space."""
+    more = "".join(piece.text for piece in pieces)
+    gap = " " if text and more and is_word(more[0]) else ""
+    return f"{text}{gap}{more}"

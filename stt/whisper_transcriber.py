@@ -1,0 +1,212 @@
+"""The recogniser stage of the full tier: Whisper, heard while the user speaks, in every configured language.
+
+Passes are left out when the machine is busy, never queued. A final utterance unchanged since the provisional one is
+not decoded again. What is no speech gives an empty text.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from core.messages import EchoDropped, Language, Samples, SpeechChunk, SpeechStarted, Transcript, Utterance
+from core.stage import Span, no_span
+from core.utils.clock import Clock, SystemClock
+from core.utils.errors import InferenceError, ModelLoadError
+from core.utils.model_store import ModelStore
+from core.utils.vad_compat import VadEngine
+from core.utils.whisper.backend import BackendLoader, StreamOptions
+from core.utils.whisper_compat import WhisperModel
+from stt.echo_guard import EchoGuard
+from stt.pass_cadence import PassCadence
+from stt.spoken_language import LanguageChoice
+from stt.whisper_stream import CONTEXT, Understood, WhisperStream
+
+logger = logging.getLogger(__name__)
+
+SOURCE = "whisper"
+WARM_UP_S = 1.0
+_WARM_UP_LEVEL = 1e-3
+
+WhisperMessage = Transcript | EchoDropped
+
+
+@dataclass(frozen=True, slots=True)
+class WhisperSettings:
+    """Which model, where it runs, and what it listens for."""
+
+    model: str
+    """a name of `models list`, or a folder"""
+    languages: tuple[Language, ...] = ("en", "fr")
+    """at least one; the only one is never detected"""
+    first_language: Language = "en"
+    """the conversation's at its start"""
+    device: str = "auto"
+    compute_type: str = "default"
+    threads: int = 0
+    backend: str = "auto"
+    partial_ms: int = 500
+    """between two passes while the user speaks; 0: none before the end"""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the stage needs from the others."""
+
+    voice: VadEngine
+    """one of its own: it keeps state"""
+    is_complete: Callable[[str, Language], bool] = lambda text, language: False
+    guard: EchoGuard | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    span: Span = no_span
+
+
+@dataclass(slots=True)
+class _Turn:
+    number: int
+    stream: WhisperStream
+    partial: str = ""
+    answer: Transcript | None = None
+    """for the provisional utterance of this revision"""
+
+
+class WhisperTranscriber:
+    """SpeechStarted, SpeechChunk, Utterance in; Transcript out: what stt.transcriber.Transcriber is for commands.
+
+    `loaders` is for tests.
+    """
+
+    engine_name = SOURCE
+
+    def __init__(
+        self,
+        settings: WhisperSettings,
+        surroundings: Surroundings,
+        store: ModelStore | None = None,
+        loaders: Sequence[BackendLoader] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._around = surroundings
+        self._store = store or ModelStore()
+        self._loaders = loaders
+        self._model: WhisperModel | None = None
+        self._choice = LanguageChoice(settings.languages, settings.first_language)
+        self._cadence = PassCadence(settings.partial_ms, surroundings.clock)
+        self._turn: _Turn | None = None
+
+    @property
+    def language(self) -> Language:
+        """The conversation's, as far as it is known."""
+        return self._choice.current
+
+    def load(self) -> None:
+        """Load the model and run it once. Raises ModelError, DeviceError, ConfigError."""
+        settings = self._settings
+        path = self._store.resolve(settings.model) if self._loaders is None else settings.model
+        model = WhisperModel(
+            path, settings.device, settings.compute_type, settings.threads, settings.backend, self._loaders
+        )
+        known = [language for language in settings.languages if language in model.supported_languages]
+        if not known:
+            raise ModelLoadError(
+                f"{path}: this model knows only {', '.join(model.supported_languages[:3])}, and stt.languages asks for "
+                f"{', '.join(settings.languages)}; take a multilingual model"
+            )
+        self._choice = LanguageChoice(known, settings.first_language)
+        noise = np.random.default_rng(0).normal(0.0, _WARM_UP_LEVEL, round(WARM_UP_S * 16_000)).astype(np.float32)
+        with self._around.span("stt.warm_up", None):
+            model.transcribe_short(noise, known[0], 1, CONTEXT, StreamOptions(timed=True, may_fall_back=False))
+        self._model = model
+
+    def close(self) -> None:
+        """Give the model back."""
+        self._model = self._turn = None
+
+    def process(self, message: SpeechStarted | SpeechChunk | Utterance) -> Iterator[WhisperMessage]:
+        """Listen on, or say what was understood. Raises InferenceError for a final utterance that is lost."""
+        match message:
+            case SpeechStarted():
+                self._begin(message.turn, message.revision)
+            case SpeechChunk():
+                yield from self._listen(message)
+            case Utterance():
+                yield from self._conclude(message)
+
+    def _begin(self, number: int, revision: int) -> _Turn:
+        if self._turn is not None and self._turn.number == number and revision > 0:
+            self._turn.answer = None
+            return self._turn
+        assert self._model is not None, "load() comes first"
+        self._cadence.begin()
+        self._turn = _Turn(number, WhisperStream(self._model, self._choice, self._around.voice))
+        return self._turn
+
+    def _listen(self, message: SpeechChunk) -> Iterator[Transcript]:
+        turn = self._turn
+        if turn is None or turn.number != message.turn:
+            turn = self._begin(message.turn, 0)
+        turn.stream.append(sound_of(message.samples))
+        if not self._cadence.due(turn.stream.samples):
+            return
+        understood = None
+        with self._cadence.looking(turn.stream.samples), self._around.span("stt.pass", message.turn):
+            try:
+                understood = turn.stream.look()
+            except InferenceError as error:
+                logger.warning("turn %d: a look at the words so far failed: %s", message.turn, error)
+        if understood is not None and understood.text and understood.text != turn.partial:
+            turn.partial = understood.text
+            yield self._transcript(message.turn, message.revision, understood)
+
+    def _conclude(self, message: Utterance) -> Iterator[WhisperMessage]:
+        samples = sound_of(message.samples)
+        turn = self._turn
+        if turn is None or turn.number != message.turn or turn.stream.samples != len(samples):
+            logger.debug("turn %d: chunks were lost, decoding the whole utterance", message.turn)
+            turn = self._begin(message.turn, 0)
+            turn.stream.append(samples)
+        answer = turn.answer
+        if answer is None or answer.revision != message.revision:
+            try:
+                with self._around.span("stt.final", message.turn):
+                    understood = turn.stream.conclude()
+            except InferenceError as error:
+                if message.final:
+                    self._turn = None
+                    raise
+                # the user may go on, and then there is another try
+                logger.warning("turn %d: the words before a pause were lost: %s", message.turn, error)
+                return
+            answer = turn.answer = self._transcript(message.turn, message.revision, understood)
+        if message.final:
+            turn.stream.end()
+            self._turn = None
+        if answer.text and message.echo_suspected and self._around.guard and self._around.guard.is_echo(answer.text):
+            if message.final:
+                logger.info("turn %d dropped: the assistant heard itself say %r", message.turn, answer.text)
+                yield EchoDropped(message.turn, answer.text)
+            answer = replace(answer, text="", stable=0, complete=False)
+        yield replace(answer, final=message.final, stable=len(answer.text))
+
+    def _transcript(self, turn: int, revision: int, understood: Understood) -> Transcript:
+        text, language = understood.text, understood.language
+        complete = bool(text) and self._around.is_complete(text, language)
+        return Transcript(
+            turn, revision, text, understood.stable, language, False, understood.confidence, complete, SOURCE
+        )
+
+
+def sound_of(samples: Samples) -> Samples:
+    """[n] float32 in -1..1. Damaged samples become silence, with a warning. Raises InferenceError for no such array."""
+    if samples.ndim != 1:
+        raise InferenceError(f"the sound has the shape {samples.shape} and not one channel; this turn is lost")
+    sound = samples.astype(np.float32, copy=False)
+    bad = int(sound.size - np.count_nonzero(np.isfinite(sound)))
+    if bad:
+        logger.warning("%d of %d samples are NaN or infinite and are taken for silence", bad, sound.size)
+        sound = np.nan_to_num(sound, nan=0.0, posinf=0.0, neginf=0.0)
+    clipped: Samples = np.clip(sound, -1.0, 1.0)
+    return clipped
