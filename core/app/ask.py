@@ -25,14 +25,18 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     plan = make_plan(config)
     apply_plan(config, plan)
     with Brain(config) as brain:
-        answered = answer(config, recording, brain)
+        answered = answer(config, recording, brain, plan.stt)
     if answered is None:
-        raise AudioFileError(f"{arguments.input}: nothing was understood in it; is it English speech, and loud enough?")
+        raise AudioFileError(
+            f"{arguments.input}: nothing was understood in it; is it speech, in a language I know, and loud enough?"
+        )
     if arguments.out is not None:
         write_wav(arguments.out, answered.reply.samples, answered.reply.sample_rate_hz)
     if arguments.json:
         print(json.dumps(_as_json(answered, str(arguments.out) if arguments.out else None), ensure_ascii=False))
     else:
+        if answered.fallback_reason:
+            print(answered.fallback_reason, file=sys.stderr)
         for left in plan.left_out:
             print(f"left out: {left.what}: {left.why}", file=sys.stderr)
         print(f"you: {answered.record.transcript}\nmerline: {answered.record.reply}\n    {answered.record.line()}")

@@ -14,6 +14,7 @@ from core.app.brain import Brain
 from core.app.floor import Floor
 from core.app.spoken import SpokenText
 from core.messages import DeviceEvent, EchoDropped, Heard, SpeechStarted, Transcript, VoiceOnset, VoiceRejected
+from core.optimization.plan import StagePlan
 from core.optimization.profiler import InferenceProfiler
 from core.pipeline import Part, Pipeline
 from core.stage import Inbox, Stage, Ticker, TurnClock
@@ -115,23 +116,36 @@ class Assistant:
         wanted = [part for part in parts if announcing or part.name != "announce"]
         self.pipeline = Pipeline(wanted, self.turns, self.profiler.span)
         self._connect()
-        self.engine_names = EngineNames(
-            vad=engines.vad.name, stt=_name(engines.transcriber), llm="skills", tts=_name(engines.synthesizer)
-        )
+        self._engines = engines
         return self.pipeline
 
-    def engines(self) -> Engines:
-        """The configured engines, made but not loaded."""
+    @property
+    def engine_names(self) -> EngineNames:
+        """Who answers; final once the pipeline is loaded."""
+        engines = self._engines
+        return EngineNames(
+            vad=engines.vad.name, stt=_name(engines.transcriber), llm="skills", tts=_name(engines.synthesizer)
+        )
+
+    @property
+    def fallback_reason(self) -> str:
+        """Why a planned engine is not used, known once the pipeline is loaded; empty when all are."""
+        return str(getattr(self._transcriber, "fallback_reason", ""))
+
+    def engines(self, plan: StagePlan | None = None) -> Engines:
+        """The configured engines, made but not loaded; `plan` is that of hearing."""
+        from core.app.hearing import HearingParts, make_transcriber
         from stt.echo_guard import EchoGuard
-        from stt.transcriber import Transcriber
         from tts.synthesizer import Synthesizer
 
-        transcriber = Transcriber(
-            self._config.stt,
-            self._brain.recogniser.intents("en"),
-            lambda text: self._brain.recogniser.is_complete(text, "en"),
+        parts = HearingParts(
+            self._brain.recogniser,
+            self._brain.language,
             EchoGuard(self.spoken) if self._config.echo.guard else None,
+            self._clock,
+            self.profiler.span,
         )
+        transcriber = make_transcriber(self._config, plan, parts)
         return Engines(load_vad(self._config.vad.engine), transcriber, Synthesizer(self._config.tts, self._brain.voice))
 
     def warm_up(self) -> None:

@@ -256,6 +256,7 @@ def _skills(config: Config) -> Finding:
 def _question(config: Config) -> Finding:
     """One canned question through every stage: spoken by the synthesizer, heard by the recogniser, answered."""
     from audio.wav import Recording
+    from core.app.planning import make_plan
     from core.app.replay import answer
     from core.messages import Sentence
     from tts.synthesizer import Synthesizer
@@ -268,7 +269,7 @@ def _question(config: Config) -> Finding:
     recording = Recording(room.astype(np.float32), synthesizer.sample_rate_hz)
     synthesizer.close()
     with Brain(config) as brain:
-        answered = answer(config, recording, brain)
+        answered = answer(config, recording, brain, make_plan(config).stt)
     if answered is None:
         return Finding("fail", f"the spoken question {QUESTION!r} was not understood", "run with --log-level debug")
     total = answered.record.timings_ms.total or 0.0

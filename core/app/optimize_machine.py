@@ -7,8 +7,9 @@ import importlib.util
 import json
 import sys
 
+from core.app.hearing import engines_here
 from core.optimization.analyzer import SystemAnalyzer
-from core.optimization.catalogue import ALL_ENGINES, EMBEDDED_ENGINES
+from core.optimization.catalogue import ALL_ENGINES
 from core.optimization.plan import Plan, StagePlan
 from core.optimization.profile import MachineProfile
 from core.optimization.tuner import PerformanceTuner
@@ -35,7 +36,7 @@ def plan(arguments: argparse.Namespace, config: Config) -> int:
     from core.optimization.profile_file import load_profile
 
     profile = load_profile(arguments.profile) if arguments.profile else SystemAnalyzer().analyze()
-    decided = PerformanceTuner(config, ALL_ENGINES if arguments.all_engines else EMBEDDED_ENGINES).plan(profile)
+    decided = PerformanceTuner(config, ALL_ENGINES if arguments.all_engines else engines_here(config)).plan(profile)
     print(json.dumps(decided.as_json(), indent=2) if arguments.json else "\n".join(_summary(decided)))
     return 0
 

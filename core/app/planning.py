@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
+from core.app.hearing import engines_here
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.plan import Plan
 from core.optimization.torch_optimizer import get_performance_optimizer
@@ -23,7 +24,7 @@ def make_plan(config: Config) -> Plan:
 
     Raises ConfigError, GpuUnavailableError or GpuBusyError where a setting asks for what the machine has not.
     """
-    plan = PerformanceTuner(config).plan(SystemAnalyzer().analyze())
+    plan = PerformanceTuner(config, engines_here(config)).plan(SystemAnalyzer().analyze())
     logger.debug("the plan:\n%s", plan.explain())
     return plan
 

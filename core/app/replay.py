@@ -14,6 +14,7 @@ from audio.wav import Recording
 from core.app.assistant import Assistant, EngineNames, SoundEnds
 from core.app.brain import Brain
 from core.messages import AudioFrame, TurnFailed
+from core.optimization.plan import StagePlan
 from core.turns import TurnRecord
 from core.utils.clock import Clock
 from core.utils.config import Config
@@ -61,14 +62,16 @@ class Answer:
     record: TurnRecord
     engines: EngineNames
     reply: Recording
+    fallback_reason: str = ""
+    """why a planned engine was not used"""
 
 
-def answer(config: Config, recording: Recording, brain: Brain) -> Answer | None:
+def answer(config: Config, recording: Recording, brain: Brain, plan: StagePlan | None = None) -> Answer | None:
     """The assistant's answer to the first spoken turn of a recording; None when nothing was said in it.
 
-    Raises InferenceError when the turn was lost.
+    `plan`: that of hearing. Raises InferenceError when the turn was lost, and what loading an engine raises.
     """
-    replay = Replay(config, recording, brain)
+    replay = Replay(config, recording, brain, plan)
     try:
         return replay.run()
     finally:
@@ -78,7 +81,7 @@ def answer(config: Config, recording: Recording, brain: Brain) -> Answer | None:
 class Replay:
     """A pipeline between a recording and a buffer."""
 
-    def __init__(self, config: Config, recording: Recording, brain: Brain) -> None:
+    def __init__(self, config: Config, recording: Recording, brain: Brain, plan: StagePlan | None = None) -> None:
         self._clock = ReplayClock(brain.clock)
         self._speaker = FileSpeaker(self._clock)
         source = FileMicrophone(recording, TRAILING_SILENCE_S, config.audio.block_ms, self._clock.monotonic())
@@ -88,7 +91,7 @@ class Replay:
         self._finished: list[TurnRecord] = []
         self._failed: list[TurnFailed] = []
         self._assistant = Assistant(config, self._clock, ends, brain, self._finished.append)
-        self._pipeline = self._assistant.join(self._assistant.engines(), announcing=False)
+        self._pipeline = self._assistant.join(self._assistant.engines(plan), announcing=False)
 
     def run(self) -> Answer | None:
         """Play the recording until its first turn is answered."""
@@ -101,7 +104,8 @@ class Replay:
             raise InferenceError(self._failed[0].error)
         if not self._finished or not self._finished[0].transcript:
             return None
-        return Answer(self._finished[0], self._assistant.engine_names, self._speaker.recording)
+        assistant = self._assistant
+        return Answer(self._finished[0], assistant.engine_names, self._speaker.recording, assistant.fallback_reason)
 
     def close(self) -> None:
         """Close the stages."""

@@ -69,7 +69,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         plan = make_plan(config)
         apply_plan(config, plan)
         assistant = Assistant(config, brain.clock, ends, brain, turn_finished)
-        pipeline = assistant.join(assistant.engines())
+        pipeline = assistant.join(assistant.engines(plan.stt))
         pipelines.append(pipeline)
         pipeline.load()
         try:
@@ -77,6 +77,8 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             view = open_view(config.view, brain.language, lambda: assistant.listener.level)
             views.append(view)
             watch(view, pipeline)
+            if assistant.fallback_reason:
+                view.show(Note(assistant.fallback_reason))
             for left in plan.left_out:
                 logger.info("left out: %s: %s", left.what, left.why)
                 view.show(Note(f"left out: {left.what}, because {left.why}"))
@@ -106,7 +108,7 @@ def _converse(arguments: argparse.Namespace, config: Config, assistant: Assistan
     try:
         with EndingWish() as ending:
             _start(assistant, view)
-            if HEARS_ENGLISH[brain.language]:
+            if HEARS_ENGLISH[brain.language] and assistant.engine_names.stt == "pocketsphinx":
                 view.show(Note(HEARS_ENGLISH[brain.language]))
             setup.start()
             while not ending.asked:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import queue
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,14 +16,17 @@ from audio.far_end import FarEnd
 from audio.front_end import FrontEnd
 from audio.wav import Recording, stream_wav
 from core.app.brain import Brain
-from core.messages import AudioFrame, SpeechStarted, Transcript, Utterance
+from core.app.hearing import HearingParts, make_transcriber, model_to_load
+from core.app.planning import apply_plan, make_plan
+from core.messages import AudioFrame, Language, SpeechStarted, Transcript, Utterance
+from core.optimization.plan import StagePlan
+from core.optimization.profiler import InferenceProfiler
 from core.pipeline import Part, Pipeline
 from core.stage import TurnClock
 from core.utils.config import Config
 from core.utils.vad_compat import load_vad
 from stt.endpointing import Endpointing
 from stt.listener import Listener
-from stt.transcriber import Transcriber
 from stt.voice_activity_detection import VoiceActivityDetection
 
 BLOCK = 4096
@@ -31,7 +37,9 @@ class WavInbox:
     """The frames of a WAV file as they are read, then silence, then nothing."""
 
     def __init__(self, blocks: Iterator[Recording]) -> None:
-        self._frames = _frames(blocks)
+        self.seconds = 0.0
+        """of the recording, as far as it has been read"""
+        self._frames = _frames(self._counted(blocks))
 
     def get(self, block: bool = True, timeout: float | None = None) -> AudioFrame:
         """The next frame at once; queue.Empty at the end. Raises AudioFileError."""
@@ -40,63 +48,130 @@ class WavInbox:
             raise queue.Empty
         return frame
 
+    def _counted(self, blocks: Iterator[Recording]) -> Iterator[Recording]:
+        for block in blocks:
+            self.seconds += block.seconds
+            yield block
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribedSegment:
+    """One utterance, as `--json` gives it."""
+
+    start: float
+    """s from the recording's beginning"""
+    end: float
+    text: str
+    confidence: float
+    source: str
+    language: Language
+    audio_s: float
+    decode_s: float
+    """the recogniser's work on it"""
+
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Print what is said, a line an utterance, or all as one JSON object."""
+    plan = make_plan(config)
+    apply_plan(config, plan)
+    transcription = Transcription(config, stream_wav(arguments.input, BLOCK), plan.stt)
     segments = []
-    for segment in _segments(arguments, config):
+    for segment in transcription.segments():
         segments.append(segment)
         if not arguments.json:
-            print(segment["text"], flush=True)
+            print(segment.text, flush=True)
+    if transcription.fallback_reason and not arguments.json:
+        print(transcription.fallback_reason, file=sys.stderr)
     if arguments.json:
-        text = " ".join(str(segment["text"]) for segment in segments)
-        print(json.dumps({"text": text, "language": "en", "segments": segments}, ensure_ascii=False))
+        print(json.dumps(transcription.as_json(segments), ensure_ascii=False))
     return 0
 
 
-def _segments(arguments: argparse.Namespace, config: Config) -> Iterator[dict[str, object]]:
-    blocks = stream_wav(arguments.input, BLOCK)
-    with Brain(config) as brain:
-        intents = brain.recogniser.intents("en")
-    turns = TurnClock()
-    detection = VoiceActivityDetection(config.vad, load_vad(config.vad.engine))
-    listener = Listener(detection, Endpointing(config.endpoint), FrontEnd(config.echo, FarEnd()), turns)
-    transcriber = Transcriber(config.stt, intents, lambda text: False)
-    pipeline = Pipeline([Part("listen", listener, WavInbox(blocks)), Part("stt", transcriber)], turns)
-    times: dict[int, tuple[float, float]] = {}
-    found: list[Transcript] = []
-    pipeline.observe(SpeechStarted, lambda message: _began(times, message))
-    pipeline.observe(Utterance, lambda message: _ended(times, message))
-    pipeline.observe(Transcript, lambda message: found.append(message) if message.final and message.text else None)
-    pipeline.load()
-    load_words = getattr(transcriber, "load_words", None)
-    if load_words is not None:
-        load_words()
-    try:
-        while pipeline.step():
-            while found:
-                yield _segment(found.pop(0), times)
-    finally:
-        pipeline.close()
+class Transcription:
+    """A recording through listener and recogniser. No look at the words before an utterance has ended: nobody waits."""
 
+    def __init__(self, config: Config, blocks: Iterator[Recording], plan: StagePlan | None) -> None:
+        config = config.model_copy(update={"stt": config.stt.model_copy(update={"partial_ms": 0})})
+        self._profiler = InferenceProfiler()
+        with Brain(config) as brain:
+            self._language: Language = brain.language
+            parts = HearingParts(
+                brain.recogniser, brain.language, span=self._profiler.span, is_complete=lambda text, language: False
+            )
+            self._transcriber = make_transcriber(config, plan, parts)
+        turns = TurnClock()
+        detection = VoiceActivityDetection(config.vad, load_vad(config.vad.engine))
+        listener = Listener(detection, Endpointing(config.endpoint), FrontEnd(config.echo, FarEnd()), turns)
+        self._inbox = WavInbox(blocks)
+        stages = [Part("listen", listener, self._inbox), Part("stt", self._transcriber)]
+        self._pipeline = Pipeline(stages, turns, self._profiler.span)
+        self._times: dict[int, tuple[float, float]] = {}
+        self._found: list[Transcript] = []
+        self._decode_s = 0.0
+        self._planned = model_to_load(config, plan.model if plan and plan.engine == "whisper" else None)
 
-def _began(times: dict[int, tuple[float, float]], started: SpeechStarted) -> None:
-    times.setdefault(started.turn, (started.at, started.at))
+    @property
+    def fallback_reason(self) -> str:
+        """Why the planned engine was not used."""
+        return str(getattr(self._transcriber, "fallback_reason", ""))
 
+    def segments(self) -> Iterator[TranscribedSegment]:
+        """Each utterance as soon as it has been decoded. Raises AudioFileError, ModelError, DeviceError."""
+        pipeline = self._pipeline
+        pipeline.observe(SpeechStarted, self._began)
+        pipeline.observe(Utterance, self._ended)
+        pipeline.observe(Transcript, lambda message: self._found.append(message) if message.final else None)
+        pipeline.load()
+        load_words = getattr(self._transcriber, "load_words", None)
+        if load_words is not None:
+            load_words()
+        try:
+            while pipeline.step():
+                while self._found:
+                    segment = self._segment(self._found.pop(0))
+                    self._decode_s += segment.decode_s
+                    if segment.text:
+                        yield segment
+        finally:
+            pipeline.close()
 
-def _ended(times: dict[int, tuple[float, float]], utterance: Utterance) -> None:
-    times[utterance.turn] = (times[utterance.turn][0], utterance.speech_ended_at)
+    def as_json(self, segments: Sequence[TranscribedSegment]) -> dict[str, Any]:
+        """Plain values; `language` is that of most of the speech."""
+        spoken: dict[Language, float] = dict.fromkeys((self._language, *(one.language for one in segments)), 0.0)
+        for segment in segments:
+            spoken[segment.language] += segment.audio_s
+        engine = str(getattr(self._transcriber, "engine_name", ""))
+        audio_s = self._inbox.seconds
+        return {
+            "text": " ".join(segment.text for segment in segments),
+            "language": max(spoken, key=lambda language: spoken[language]),
+            "engine": engine,
+            "model": self._planned if engine == "whisper" else None,
+            "audio_s": round(audio_s, 3),
+            "decode_s": round(self._decode_s, 4),
+            "real_time_factor": round(self._decode_s / audio_s, 4) if audio_s else None,
+            "segments": [asdict(segment) for segment in segments],
+        }
 
+    def _began(self, started: SpeechStarted) -> None:
+        self._times.setdefault(started.turn, (started.at, started.at))
 
-def _segment(transcript: Transcript, times: dict[int, tuple[float, float]]) -> dict[str, object]:
-    start, end = times[transcript.turn]
-    return {
-        "start": round(start, 2),
-        "end": round(end, 2),
-        "text": transcript.text,
-        "confidence": round(transcript.confidence, 4),
-        "source": transcript.source,
-    }
+    def _ended(self, utterance: Utterance) -> None:
+        self._times[utterance.turn] = (self._times[utterance.turn][0], utterance.speech_ended_at)
+
+    def _segment(self, transcript: Transcript) -> TranscribedSegment:
+        start, end = self._times.pop(transcript.turn)
+        record = self._profiler.turn_record(transcript.turn)
+        return TranscribedSegment(
+            round(start, 2),
+            round(end, 2),
+            transcript.text,
+            round(transcript.confidence, 4),
+            transcript.source,
+            transcript.language,
+            round(end - start, 3),
+            round(record.seconds("stt"), 4) if record is not None else 0.0,
+        )
 
 
 def _frames(blocks: Iterator[Recording]) -> Iterator[AudioFrame]:

@@ -68,7 +68,11 @@ class EchoConfig(Section):
 
 
 class SttConfig(Section):
-    engine: Literal["auto", "pocketsphinx"] = "auto"
+    engine: Literal["auto", "pocketsphinx", "whisper"] = "auto"
+    model: str | None = None
+    backend: Literal["auto", "faster-whisper", "openai-whisper"] = "auto"
+    languages: Annotated[tuple[Literal["en", "fr"], ...], Field(min_length=1)] = ("en", "fr")
+    partial_ms: Milliseconds = 500
     command_margin: Annotated[float, Field(ge=-10.0, le=10.0)] = -1.1
     command_score: Annotated[float, Field(ge=-50.0, le=0.0)] = -4.0
     word_max_ms: Milliseconds = 550

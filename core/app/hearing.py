@@ -1,0 +1,111 @@
+"""Which recogniser listens: by configuration, plan, installed packages and the models on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.messages import Language
+from core.optimization.catalogue import EMBEDDED_ENGINES, WHISPER
+from core.optimization.plan import StagePlan
+from core.stage import Span, Stage, no_span
+from core.utils.clock import Clock, SystemClock
+from core.utils.config import Config
+from core.utils.model_store import ModelStore
+from core.utils.vad_compat import load_vad
+from llm.skills.recognise import SkillRecogniser
+from stt.echo_guard import EchoGuard
+from stt.first_that_loads import FirstThatLoads
+from stt.transcriber import Transcriber
+from stt.whisper_transcriber import Surroundings, WhisperSettings, WhisperTranscriber
+
+logger = logging.getLogger(__name__)
+
+ENGINE = "whisper"
+
+
+@dataclass(frozen=True, slots=True)
+class HearingParts:
+    """What a recogniser needs from the rest of the assistant."""
+
+    recogniser: SkillRecogniser
+    first_language: Language
+    guard: EchoGuard | None = None
+    clock: Clock | None = None
+    span: Span = no_span
+    is_complete: Callable[[str, Language], bool] | None = None
+    """whether words are a whole command; the skills decide unless given"""
+
+
+def engines_here(config: Config, store: ModelStore | None = None) -> frozenset[str]:
+    """The engines to plan with. Whisper where it is asked for, or can be had without a download."""
+    asked = config.stt.engine == ENGINE
+    return EMBEDDED_ENGINES | {ENGINE} if asked or _whisper_is_here(config, store) else EMBEDDED_ENGINES
+
+
+def make_transcriber(config: Config, plan: StagePlan | None, parts: HearingParts) -> Stage:
+    """The stage, not yet loaded. With `stt.engine: auto` a Whisper that cannot be loaded leaves the embedded one.
+
+    Without a plan, `auto` means the embedded one unless stt.model is set.
+    """
+    wish = config.stt.engine
+    planned = plan is not None and plan.engine == ENGINE
+    if wish == "pocketsphinx" or (wish == "auto" and not planned and config.stt.model is None):
+        return _pocketsphinx(config, parts)
+    whisper = _whisper(config, plan, parts)
+    return whisper if wish == ENGINE else FirstThatLoads(whisper, lambda: _pocketsphinx(config, parts))
+
+
+def model_to_load(config: Config, planned: str | None, store: ModelStore | None = None) -> str:
+    """The configured model, else the planned size if it is here, else the largest smaller one, else the smallest.
+
+    Where none is here it is the planned one, so that what is missing has a name.
+    """
+    if config.stt.model is not None:
+        return config.stt.model
+    store = store or ModelStore()
+    sizes = [size.name for size in WHISPER]
+    names = {model.size: model.name for model in store.catalogue if model.engine == ENGINE}
+    wanted = sizes.index(planned) if planned in sizes else 0
+    order = [*reversed(sizes[: wanted + 1]), *sizes[wanted + 1 :]]
+    here = [names[size] for size in order if size in names and store.find(names[size]) is not None]
+    known = [names[size] for size in order if size in names]
+    return (here or known)[0]
+
+
+def _whisper_is_here(config: Config, store: ModelStore | None) -> bool:
+    if not any(importlib.util.find_spec(name) for name in ("faster_whisper", "whisper")):
+        return False
+    if config.stt.model is not None:
+        return True
+    store = store or ModelStore()
+    return any(store.find(model.name) for model in store.catalogue if model.engine == ENGINE)
+
+
+def _whisper(config: Config, plan: StagePlan | None, parts: HearingParts) -> WhisperTranscriber:
+    mine = plan if plan is not None and plan.engine == ENGINE else None
+    settings = WhisperSettings(
+        model=model_to_load(config, mine.model if mine else None),
+        languages=config.stt.languages,
+        first_language=parts.first_language,
+        device=mine.device if mine else config.optimization.device,
+        compute_type=mine.compute_type if mine else "default",
+        threads=mine.threads if mine else config.optimization.threads,
+        backend=config.stt.backend,
+        partial_ms=config.stt.partial_ms,
+    )
+    around = Surroundings(
+        voice=load_vad(config.vad.engine),
+        is_complete=parts.is_complete or parts.recogniser.is_complete,
+        guard=parts.guard,
+        clock=parts.clock or SystemClock(),
+        span=parts.span,
+    )
+    return WhisperTranscriber(settings, around)
+
+
+def _pocketsphinx(config: Config, parts: HearingParts) -> Transcriber:
+    is_complete = parts.is_complete or parts.recogniser.is_complete
+    return Transcriber(config.stt, parts.recogniser.intents("en"), lambda text: is_complete(text, "en"), parts.guard)
