@@ -12,11 +12,13 @@ from core.utils.whisper.results import Piece
 
 KEPT_S = 1.0
 """Sound at the window's end that is never cut off: its words may still change."""
-_REACH_S = 0.3
-"""How far from a word's edge a pause is looked for: alignment is not exact."""
 _FRAME = SAMPLE_RATE_HZ // 50
 _PAUSE_LEVEL = 0.2
-"""A frame this far below the window's loud half is a pause between words (-14 dB)."""
+"""A frame this far below the window's loud half is quiet (-14 dB)."""
+_PAUSE_FRAMES = 6
+"""Shorter silences are the stops of consonants."""
+_NEAR_FRAMES = 4
+_TOLERANCE = SAMPLE_RATE_HZ // 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,51 +75,51 @@ class SpeechWindow:
 
 
 def choose_cut(samples: Samples, pieces: Sequence[Piece], candidates: int, only_pauses: bool) -> Cut | None:
-    """Where to cut [n] samples behind one of the first `candidates` timed pieces: at the deepest pause between two
-    words if there is one, else, unless `only_pauses`, behind the last of them. The last second stays whole."""
-    latest = len(samples) - round(KEPT_S * SAMPLE_RATE_HZ)
+    """Where to cut [n] samples behind one of the first `candidates` timed pieces: in the longest pause between two
+    words if there is one, else, unless `only_pauses`, behind the last of them, and then at least half of the sound
+    should go. The last second stays whole."""
+    earliest, latest = 0 if only_pauses else len(samples) // 2, len(samples) - round(KEPT_S * SAMPLE_RATE_HZ)
     level = _levels(samples)
+    possible = [count for count in range(1, min(candidates, len(pieces)) + 1) if _is_edge(pieces, count)]
+    found = []
+    for begin, end in _pauses(level):
+        # what begins before the pause was said before it; alignment errs, and gives the pause to either word
+        count = sum((piece.start_s or 0.0) * SAMPLE_RATE_HZ < begin - _TOLERANCE for piece in pieces)
+        if count in possible and earliest <= (begin + end) // 2 <= latest:
+            found.append((end - begin, Cut(count, (begin + end) // 2, True)))
+    if found:
+        return max(found, key=lambda pause: pause[0])[1]
+    if only_pauses:
+        return None
+    cuts = [
+        Cut(count, _quietest(level, round((pieces[count - 1].end_s or 0.0) * SAMPLE_RATE_HZ)), False)
+        for count in possible
+    ]
+    return next((cut for cut in reversed(cuts) if 0 < cut.samples <= latest), None)
+
+
+def _is_edge(pieces: Sequence[Piece], count: int) -> bool:
+    """Whether a word ends behind `count` pieces: its punctuation stays with it."""
+    return count == len(pieces) or pieces[count].text.startswith(" ")
+
+
+def _pauses(level: Samples) -> list[tuple[int, int]]:
+    """First sample and the one after the last of each stretch that is quiet for `_PAUSE_FRAMES` or longer."""
     loud = float(np.median(level[level >= np.median(level)])) if len(level) else 0.0
-    best: Cut | None = None
-    depth = _PAUSE_LEVEL * loud
-    last: Cut | None = None
-    for count in range(1, min(candidates, len(pieces)) + 1):
-        if count < len(pieces) and not pieces[count].text.startswith(" "):
-            continue
-        begin, end = _between(pieces, count, len(samples))
-        edge = round((pieces[count - 1].end_s or 0.0) * SAMPLE_RATE_HZ)
-        at, quiet = _quietest(level, begin, end, edge)
-        if not 0 < at <= latest:
-            continue
-        last = Cut(count, at, quiet <= _PAUSE_LEVEL * loud)
-        if quiet <= depth:
-            best, depth = last, quiet
-    return best or (None if only_pauses else last)
+    quiet = np.concatenate(([False], level <= _PAUSE_LEVEL * loud, [False]))
+    edges = np.flatnonzero(quiet[1:] != quiet[:-1]).reshape(-1, 2)
+    return [(int(begin) * _FRAME, int(end) * _FRAME) for begin, end in edges if end - begin >= _PAUSE_FRAMES]
 
 
-def _between(pieces: Sequence[Piece], count: int, length: int) -> tuple[int, int]:
-    """The samples around the edge behind `count` pieces in which a pause would lie, within the neighbours' middles."""
-    left, edge = pieces[count - 1].start_s or 0.0, pieces[count - 1].end_s or 0.0
-    right = pieces[count].end_s if count < len(pieces) else None
-    begin = max(edge - _REACH_S, (left + edge) / 2)
-    end = edge + _REACH_S if right is None else min(edge + _REACH_S, (edge + right) / 2)
-    return round(begin * SAMPLE_RATE_HZ), min(round(end * SAMPLE_RATE_HZ), length)
-
-
-def _quietest(level: Samples, begin: int, end: int, edge: int) -> tuple[int, float]:
-    """The middle of the quietest frame in a range of samples, and its level; the edge itself in an empty range."""
-    first, last = begin // _FRAME, end // _FRAME
-    if last <= first or first >= len(level):
-        return edge, float("inf")
-    part = level[first:last]
-    index = int(part.argmin())
-    return (first + index) * _FRAME + _FRAME // 2, float(part[index])
+def _quietest(level: Samples, edge: int) -> int:
+    """The middle of the quietest frame around a word's edge; the edge itself beyond the sound."""
+    first = max(edge // _FRAME - _NEAR_FRAMES, 0)
+    part = level[first : edge // _FRAME + _NEAR_FRAMES + 1]
+    return (first + int(part.argmin())) * _FRAME + _FRAME // 2 if len(part) else edge
 
 
 def _levels(samples: Samples) -> Samples:
-    """Root mean square of each 20 ms, smoothed over three."""
+    """Root mean square of each 20 ms."""
     frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
-    level = np.sqrt(np.mean(np.square(frames, dtype=np.float64), axis=1))
-    padded = np.pad(level, 1, mode="edge") if len(level) else np.zeros(2)
-    smooth: Samples = ((padded[:-2] + padded[1:-1] + padded[2:]) / 3).astype(np.float32)
-    return smooth
+    level: Samples = np.sqrt(np.mean(np.square(frames, dtype=np.float64), axis=1)).astype(np.float32)
+    return level

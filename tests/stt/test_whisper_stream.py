@@ -1,0 +1,173 @@
+"""Whisper while the user speaks: what stays, what is left for the end, and that the work grows with the sound alone."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.messages import EchoDropped, SpeechChunk, SpeechStarted, Transcript, Utterance
+from stt.whisper_stream import LONGEST_PASS_S
+from stt.whisper_transcriber import Surroundings, WhisperSettings, WhisperTranscriber
+from tests.stt.scripted_whisper import (
+    RATE,
+    LoudIsVoice,
+    Scores,
+    ScriptedBackend,
+    Speech,
+    WorkingClock,
+    hear,
+    last,
+    loaded,
+    speak,
+)
+
+ENGLISH = ("en",)
+WINDOW_FRAMES = round((LONGEST_PASS_S + 1.0) * 100)
+"""the longest pass and its margin"""
+
+
+def words_of_no_language(count: int) -> list[str]:
+    """A text with a pattern would be taken for a loop."""
+    letters = np.random.default_rng(7)
+    return [
+        "".join(letters.choice(list("abdefgiklmnoprstuvz"), letters.integers(2, 8))) + str(number % 7)
+        for number in range(count)
+    ]
+
+
+def monologue(words: int, pause_every: int = 9) -> Speech:
+    said = words_of_no_language(words)
+    return speak(" ".join(f"{word} ..." if number % pause_every == 8 else word for number, word in enumerate(said)))
+
+
+def listening(speech: Speech, pass_s: float = 0.05) -> tuple[WhisperTranscriber, ScriptedBackend, WorkingClock]:
+    backend = ScriptedBackend(speech)
+    clock = WorkingClock(backend, pass_s)
+    return loaded(backend, around=Surroundings(LoudIsVoice(), clock=clock)), backend, clock
+
+
+def stable_texts(messages: list[Transcript | EchoDropped]) -> list[str]:
+    return [message.text[: message.stable] for message in messages if isinstance(message, Transcript)]
+
+
+def test_words_come_while_the_user_speaks_and_stay():
+    speech = speak("what time is it in Paris and in New York now")
+    stage, _, clock = listening(speech)
+    messages = hear(stage, speech.samples, clock=clock)
+    stable = stable_texts(messages)
+    assert len({text for text in stable if text}) >= 4
+    for earlier, later in pairwise(stable):
+        assert later.startswith(earlier)
+    final = last(messages)
+    assert (final.text, final.stable, final.language, final.final) == (speech.text, len(speech.text), "en", True)
+    assert (final.source, final.complete) == ("whisper", False)
+    assert 0.8 < final.confidence < 0.83
+
+
+def test_a_pass_about_every_half_second():
+    speech = monologue(20)
+    stage, backend, clock = listening(speech)
+    hear(stage, speech.samples, clock=clock)
+    seconds = len(speech.samples) / RATE
+    assert len(backend.requests) == pytest.approx(seconds / 0.512, abs=2)
+
+
+def test_a_busy_machine_drops_passes_and_loses_no_word():
+    speech = monologue(40)
+    stage, backend, clock = listening(speech, pass_s=1.5)
+    assert last(hear(stage, speech.samples, clock=clock)).text == speech.text
+    assert len(backend.requests) <= len(speech.samples) / RATE / 1.5 / 2 + 2
+
+
+def test_at_the_end_only_the_tail_is_decoded():
+    speech = monologue(60)
+    stage, backend, clock = listening(speech)
+    assert last(hear(stage, speech.samples, clock=clock)).text == speech.text
+    assert backend.generated[-1] <= 6
+    assert backend.requests[-1].stream.prefix
+    assert backend.requests[-1].frames <= WINDOW_FRAMES
+
+
+@pytest.mark.parametrize("pause_every", [9, 1000])
+def test_a_long_monologue_is_linear_work(pause_every: int):
+    """Encoder frames and tokens of a minute are at most twice those of half a minute, and windows are bounded."""
+    costs = []
+    for words in (80, 160):
+        speech = monologue(words, pause_every)
+        stage, backend, clock = listening(speech)
+        assert last(hear(stage, speech.samples, clock=clock)).text == speech.text
+        assert max(request.frames for request in backend.requests) <= WINDOW_FRAMES
+        passes = len(speech.samples) / RATE / 0.512 + 2
+        assert backend.frames <= passes * WINDOW_FRAMES
+        costs.append((backend.frames, sum(backend.generated)))
+    (frames, tokens), (more_frames, more_tokens) = costs
+    assert frames < 31_000
+    assert more_frames <= 2.1 * frames
+    assert more_tokens <= 2.1 * tokens
+
+
+def test_stable_words_are_not_generated_again():
+    speech = monologue(40)
+    stage, backend, clock = listening(speech)
+    hear(stage, speech.samples, clock=clock)
+    assert sum(backend.generated) < 6 * len(backend.requests)
+
+
+@pytest.mark.parametrize("partial_ms", [0, 500])
+@pytest.mark.parametrize("words", [100, 200])
+def test_more_than_thirty_seconds_at_once(words: int, partial_ms: int):
+    speech = monologue(words)
+    assert len(speech.samples) > 30 * RATE
+    backend = ScriptedBackend(speech)
+    stage = loaded(backend, WhisperSettings("there", ENGLISH, partial_ms=partial_ms))
+    final = list(stage.process(Utterance(1, 0, speech.samples, True, 0.0)))
+    assert last(final).text == speech.text
+    assert len(backend.requests) <= len(speech.samples) / RATE / 20 + 2
+
+
+def test_the_user_goes_on_after_a_pause():
+    speech = speak("set a timer ... for ten minutes please and thank everybody")
+    pause = round((speech.words[2].end_s + 0.3) * RATE)
+    stage, backend, _ = listening(speech)
+    list(stage.process(SpeechStarted(1, 0, 0.0)))
+    list(stage.process(SpeechChunk(1, 0, speech.samples[:pause])))
+    first = last(list(stage.process(Utterance(1, 0, speech.samples[:pause], False, 0.0))))
+    assert (first.text, first.final, first.revision) == ("set a timer", False, 0)
+    list(stage.process(SpeechStarted(1, 1, 0.0)))
+    list(stage.process(SpeechChunk(1, 1, speech.samples[pause:])))
+    second = last(list(stage.process(Utterance(1, 1, speech.samples, True, 0.0))))
+    assert (second.text, second.final, second.revision) == (speech.text, True, 1)
+    assert len(backend.requests) <= 4
+
+
+def test_no_word_is_stable_before_the_language_is():
+    speech = speak("bonjour tout le monde comment allez vous ce matin ici")
+    backend = ScriptedBackend(speech, Scores(languages=(("fr", 0.97), ("en", 0.03))))
+    clock = WorkingClock(backend)
+    stage = loaded(backend, WhisperSettings("there"), Surroundings(LoudIsVoice(), clock=clock))
+    messages = [message for message in hear(stage, speech.samples, clock=clock) if isinstance(message, Transcript)]
+    assert {message.language for message in messages if message.stable} == {"fr"}
+    assert last(messages).text == speech.text
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.sampled_from(["", " ...", " ... ..."]), min_size=1, max_size=60),
+    st.floats(0.0, 2.0),
+    st.sampled_from([160, 512, 4000]),
+)
+def test_whatever_the_pace_the_stable_text_only_grows_and_all_words_are_there(
+    pauses: list[str], pass_s: float, chunk: int
+):
+    said = words_of_no_language(len(pauses))
+    speech = speak(" ".join(word + pause for word, pause in zip(said, pauses, strict=True)))
+    stage, _, clock = listening(speech, pass_s)
+    messages = hear(stage, speech.samples, clock=clock, chunk=chunk)
+    stable = stable_texts(messages)
+    for earlier, later in pairwise(stable):
+        assert later.startswith(earlier)
+    assert last(messages).text == speech.text
