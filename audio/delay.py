@@ -5,46 +5,36 @@ GCC-PHAT: Knapp and Carter, "The generalized correlation method for estimation o
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from core.messages import SAMPLE_RATE_HZ, Samples
 
-WINDOW = 32_768
-"""samples compared, about 2 s"""
 REACH = SAMPLE_RATE_HZ * 3 // 10
 """delays looked for: from minus to plus 0.3 s"""
-CONFIDENT = 5.5
+CONFIDENT = 8.0
 """height of the peak over the correlation's deviation that is believed"""
-AGREEMENT_S = 0.003
 
 
-def measure_delay(far: Samples, near: Samples) -> float | None:
-    """Seconds by which `near` [WINDOW] lags behind `far` [WINDOW]; None when no peak stands out."""
-    spectrum = np.fft.rfft(near, 2 * WINDOW) * np.conj(np.fft.rfft(far, 2 * WINDOW))
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Where the correlation's peak lies and how far it stands out."""
+
+    samples: int
+    """by which the capture lags behind the reference, at 16 kHz"""
+    height: float
+    """of the peak, in deviations of the whole"""
+
+
+def measure_delay(far: Samples, near: Samples) -> Delay | None:
+    """By how much `near` [n] lags behind `far` [n]; None when no peak stands out."""
+    size = 1 << (2 * len(near) - 1).bit_length()
+    spectrum = np.fft.rfft(near, size) * np.conj(np.fft.rfft(far, size))
     magnitude = np.abs(spectrum)
     correlation = np.fft.irfft(spectrum / (magnitude + 1e-3 * magnitude.max() + 1e-12))
-    reachable = np.concatenate([correlation[-REACH:], correlation[: REACH + 1]])
+    reach = min(REACH, len(near) - 1)
+    reachable = np.concatenate([correlation[-reach:], correlation[: reach + 1]])
     peak = int(np.argmax(reachable))
-    if reachable[peak] < CONFIDENT * float(np.std(reachable)):
-        return None
-    return (peak - REACH) / SAMPLE_RATE_HZ
-
-
-class DelayTracker:
-    """The delay that two measurements in a row agreed on."""
-
-    def __init__(self) -> None:
-        self.delay_s: float | None = None
-        self._candidate: float | None = None
-
-    def update(self, far: Samples, near: Samples) -> bool:
-        """Measure once more; True when `delay_s` changed by more than `AGREEMENT_S`."""
-        measured = measure_delay(far, near)
-        if measured is None:
-            return False
-        agreed = self._candidate is not None and abs(measured - self._candidate) <= AGREEMENT_S
-        self._candidate = measured
-        if not agreed or (self.delay_s is not None and abs(measured - self.delay_s) <= AGREEMENT_S):
-            return False
-        self.delay_s = measured
-        return True
+    height = float(reachable[peak] / (np.std(reachable) + 1e-12))
+    return Delay(peak - reach, height) if height >= CONFIDENT else None

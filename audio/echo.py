@@ -1,51 +1,45 @@
 """Takes the assistant's own voice out of the microphone's sound: WebRTC's AEC3 with what the speaker really played.
 
 It works only while the assistant can be heard and shortly after; otherwise it lets the sound through, delayed by as
-much as the canceller delays it, so that switching does not click. Loaded by `load`, at the latest when it is needed.
+much as the canceller delays it, so that switching does not click. Where a reply begins, the sound is held back until
+the reference lies where the canceller has learnt its echo to be, and then comes in one piece.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
 
-from audio.delay import WINDOW, DelayTracker
+from audio.alignment import FRAME, Alignment
 from audio.echo_path import LOUD, EchoPath
-from audio.far_end import JOIN_S, FarEnd, FarEndTimeline, Played
+from audio.far_end import FarEnd, FarEndTimeline
 from core.messages import SAMPLE_RATE_HZ, Samples
 from core.utils.config import EchoConfig
 from core.utils.errors import MissingDependencyError
 
 logger = logging.getLogger(__name__)
 
-FRAME = SAMPLE_RATE_HZ // 100
-"""samples per step of the canceller, 10 ms"""
 CANCELLER_DELAY = 128
 """samples by which AEC3 delays what it lets through at 16 kHz (a test measures it)"""
-LEAD_S = 0.04
-"""the reference runs ahead of the capture by this much until the delay is known, so that it precedes its echo"""
-WANTED_S = (0.005, 0.2)
-"""range of the delay that AEC3 is to see; outside it, the reference is moved"""
-AIM_S = 0.04
-SPARE_S = 0.01
-SLACK_BLOCKS = 50
-FEWEST_BLOCKS = 5
-LATE_SHARE = 0.2
-"""of the blocks may come too late: a hiccup must not move the reference, a rule must"""
+LEAD_S = 0.08
+"""how long before it can be heard the canceller wakes"""
 REST_S = 2.0
 """how long after the last audible sound the canceller works on"""
-MEASURE_FRAMES = 100
-BREAK_S = 0.5
-"""a shorter silence is taken for a stutter of the device, a longer one for the end of a reply. Pauses within a reply
-are taken for stutters too: told apart by the blocks' times alone, it answered itself in one of four runs of the
-self-echo test (tests/integration/test_talk.py)"""
+QUIET_FRAMES = 50
+"""0.5 s without far end: the speaker may have slept meanwhile, and its sound comes with another delay than before"""
+HELD_FRAMES = 45
+HELD_AT_FIRST_FRAMES = 70
+"""how much is held back at most while the delay is sought; longer before it is known whether an echo comes at all"""
 UNSETTLED_FRAMES = 170
 """1.7 s of speech: what AEC3 took to find an echo whose delay had jumped (`python3 main.py bench echo`)"""
 UNSETTLED_GAIN = 0.01
+CONVERGED = 0.1
+"""of the echo's energy at most is left over `CONVERGED_FRAMES` once the canceller has learnt the room"""
+CONVERGED_FRAMES = 20
 
 
 class Canceller(Protocol):
@@ -85,6 +79,14 @@ class WebRtcCanceller:
         return self._frame(bytearray(data), SAMPLE_RATE_HZ, 1, FRAME)
 
 
+class _Way(Enum):
+    """What becomes of a frame."""
+
+    PASSED = "as it came, when it cannot hold an echo"
+    CANCELLED = "without the echo"
+    MUTED = "next to nothing, while the canceller has yet to find the echo"
+
+
 class EchoCanceller:
     """Process the capture in order; `far_end` is the speaker's tap."""
 
@@ -92,23 +94,22 @@ class EchoCanceller:
         self._config = config
         self._far_end = far_end
         self._timeline = FarEndTimeline()
+        self._alignment = Alignment(self._timeline)
         self._loading = threading.Lock()
         self._canceller: Canceller | None = None
         self._failed = config.canceller == "off"
         self._working = False
         self._delayed: Samples = np.zeros(CANCELLER_DELAY, np.float32)
-        self._offset = round(LEAD_S * SAMPLE_RATE_HZ)
-        self._slack: deque[int] = deque(maxlen=SLACK_BLOCKS)
-        """samples by which the last blocks came before the capture reached them"""
-        self._tracker = DelayTracker()
+        self._way = _Way.PASSED
         self.path = EchoPath()
-        self._bypassed = False
+        self._held: list[Samples] | None = None
+        self._quiet = 0
+        """frames since the far end was last heard"""
         self._unsettled = 0
-        """loud far-end frames that the canceller still needs to find the echo again"""
-        self._near: deque[Samples] = deque(maxlen=-(-WINDOW // FRAME))
-        """the last frames of the capture since the reference was moved"""
-        self._frames = 0
-        self._next_capture = 0
+        """loud far-end frames that the canceller still needs to find the echo"""
+        self._converged = False
+        self._left: list[tuple[float, float]] = []
+        """energy of the last loud frames before and after the canceller"""
 
     @property
     def engine(self) -> str:
@@ -123,7 +124,12 @@ class EchoCanceller:
     @property
     def delay_ms(self) -> float | None:
         """Measured from the time the speaker states to the time the microphone states; None until it is known."""
-        return None if self._tracker.delay_s is None else self._tracker.delay_s * 1000
+        return None if self._alignment.delay_s is None else self._alignment.delay_s * 1000
+
+    @property
+    def held(self) -> int:
+        """Samples taken in that have not come out, beside the canceller's own delay."""
+        return FRAME * len(self._held or ())
 
     def load(self) -> None:
         """Load the engine. Raises MissingDependencyError if `echo.canceller` demands it and it is not there."""
@@ -145,118 +151,111 @@ class EchoCanceller:
     def take_far_end(self) -> None:
         """Take in what the speaker has played since the last call."""
         while (played := self._far_end.take()) is not None:
-            broken = played.leaves_at - BREAK_S < self._timeline.audible_until < played.leaves_at - JOIN_S
             self._timeline.add(played)
-            if broken:
-                self._unsettle("playback was interrupted")
-            if self._working:
-                self._note_slack(played)
 
     def process(self, near: Samples, captured_at: float) -> Samples:
-        """One frame [160] at 16 kHz in, one out, `CANCELLER_DELAY` samples later."""
-        passed, self._delayed = np.split(np.concatenate([self._delayed, near]), [FRAME])
+        """One frame [160] at 16 kHz in; what is known of the echo-free sound out: [0], [160] or all that was held.
+
+        Comes `CANCELLER_DELAY` and `held` samples later than it went in.
+        """
         if self._failed or not self._needed(captured_at):
-            self.path.rest()
-            if self._working:
-                self._working = False
-                return self._blend(self._cancel(near, captured_at), passed)
-            return passed
+            return self._rest(near)
         if self._canceller is None:
             self.load()
             if self._canceller is None:
-                return passed
+                return self._rest(near)
         if not self._working:
             self._working = True
-            self._align(captured_at)
-            return self._blend(passed, self._cancel(near, captured_at))
-        return self._choose(passed, self._cancel(near, captured_at))
-
-    def _choose(self, passed: Samples, cancelled: Samples) -> Samples:
-        """The sound as it came while it cannot be echo, else what the canceller leaves; unsettled, next to nothing."""
-        if self._unsettled > 0:
-            cancelled = cancelled * UNSETTLED_GAIN
-        before, self._bypassed = self._bypassed, self.path.absent or self.path.user_speaks
-        if before == self._bypassed:
-            return passed if before else cancelled
-        return self._blend(cancelled, passed) if self._bypassed else self._blend(passed, cancelled)
-
-    def _unsettle(self, why: str) -> None:
-        """The delay may have changed, so the canceller has to find the echo again: half duplex until it has."""
-        logger.debug("echo canceller unsettled: %s", why)
-        self._unsettled = UNSETTLED_FRAMES
+            self._quiet = QUIET_FRAMES
+            self._alignment.restart(captured_at)
+        elif self._alignment.is_off(captured_at):
+            logger.debug("capture was interrupted")
+            self._quiet, self._held = QUIET_FRAMES, None
+            self._alignment.restart(captured_at)
+        return self._work(near)
 
     def _needed(self, captured_at: float) -> bool:
-        if self._config.noise_suppression:
-            return True
-        return self._timeline.audible(captured_at + AIM_S + LEAD_S, REST_S + AIM_S + LEAD_S)
+        return self._config.noise_suppression or self._timeline.audible(captured_at + LEAD_S, REST_S + LEAD_S)
 
-    def _cancel(self, near: Samples, captured_at: float) -> Samples:
-        assert self._canceller is not None
-        if abs(round(captured_at * SAMPLE_RATE_HZ) - self._next_capture) > SAMPLE_RATE_HZ // 20:
-            self._align(captured_at)
-            self._unsettle("capture was interrupted")
-        far = self._timeline.read(self._next_capture + self._offset, FRAME)
-        if self._unsettled > 0 and np.sqrt(np.mean(far**2)) > LOUD:
-            self._unsettled -= 1
-        self._next_capture += FRAME
-        self._track(near)
-        self.path.update(near, far)
-        seen_s = (self._tracker.delay_s or 0.0) + self._offset / SAMPLE_RATE_HZ
-        return self._canceller.process(near, far, round(1000 * min(max(seen_s, 0.0), 0.5)))
-
-    def _align(self, captured_at: float) -> None:
-        """Choose which far-end sample goes with the capture now."""
-        self._next_capture = round(captured_at * SAMPLE_RATE_HZ)
-        self._near.clear()
-        self._set_offset()
-
-    def _set_offset(self) -> None:
-        """The reference has to precede its echo, and to have been handed over by the time it is read."""
-        delay_s = self._tracker.delay_s
-        offset = self._offset
-        if delay_s is None:
-            offset = round(LEAD_S * SAMPLE_RATE_HZ)
-        elif not WANTED_S[0] <= delay_s + offset / SAMPLE_RATE_HZ <= WANTED_S[1]:
-            offset = round((AIM_S - delay_s) * SAMPLE_RATE_HZ)
-        slack = self._usual_slack()
-        if slack is not None:
-            offset = min(offset, slack - round(SPARE_S * SAMPLE_RATE_HZ))
-        if delay_s is not None:
-            offset = max(offset, round((WANTED_S[0] - delay_s) * SAMPLE_RATE_HZ))
-        if offset != self._offset:
-            logger.debug("echo reference moved to %.0f ms ahead of the capture", 1000 * offset / SAMPLE_RATE_HZ)
-            self._offset = offset
-
-    def _note_slack(self, played: Played) -> None:
-        """How far ahead of the capture a block was handed over; when most come too late, the reference is moved.
-
-        Where the stated times are right, an echo is captured only after its block was handed over, so that waiting
-        for the block does not let the echo precede it.
-        """
-        self._slack.append(round(played.leaves_at * SAMPLE_RATE_HZ) - self._next_capture)
-        slack = self._usual_slack()
-        if slack is not None and slack < self._offset:
-            self._set_offset()
-
-    def _usual_slack(self) -> int | None:
-        """The slack that all but a few blocks have; None before enough have come."""
-        if len(self._slack) < FEWEST_BLOCKS:
-            return None
-        return sorted(self._slack)[int(LATE_SHARE * len(self._slack))]
-
-    def _track(self, near: Samples) -> None:
-        """Measure the delay once a second while the assistant speaks."""
-        self._near.append(near)
-        self._frames += 1
-        if self._frames < MEASURE_FRAMES or len(self._near) * FRAME < WINDOW:
-            return
-        self._frames = 0
-        far = self._timeline.read(self._next_capture - WINDOW, WINDOW)
-        if np.sqrt(np.mean(far**2)) > 1e-3 and self._tracker.update(far, np.concatenate(self._near)[-WINDOW:]):
-            logger.debug("echo delay %.1f ms", self.delay_ms)
-            self._set_offset()
-
-    def _blend(self, before: Samples, after: Samples) -> Samples:
-        rising = np.linspace(0.0, 1.0, FRAME, dtype=np.float32)
-        result: Samples = before * (1 - rising) + after * rising
+    def _rest(self, near: Samples) -> Samples:
+        held, self._held = self._held or [], None
+        self.path.rest()
+        result = np.concatenate([self._emit(frame, None) for frame in (*held, near)])
+        self._working = False
         return result
+
+    def _work(self, near: Samples) -> Samples:
+        far = self._alignment.read()
+        self.path.update(near, far)
+        loud = _energy(far) > LOUD**2
+        if self._alignment.resumed():
+            self._quiet = QUIET_FRAMES
+        begins = self._quiet >= QUIET_FRAMES and (loud or self._alignment.delay_s is None)
+        if begins and self._held is None and not self.path.absent:
+            self._held = []
+        self._quiet = 0 if loud else self._quiet + 1
+        self._alignment.advance(near)
+        if self._held is not None:
+            self._held.append(near)
+            return self._seek(self._held)
+        self._follow(loud)
+        return self._emit(near, far)
+
+    def _seek(self, held: list[Samples]) -> Samples:
+        """Let go of what is held once the delay is known, or has been sought for long enough."""
+        found = self._alignment.measure(len(held))
+        most = HELD_AT_FIRST_FRAMES if self.path.gain is None else HELD_FRAMES
+        if not found and len(held) < most and not self.path.absent:
+            return np.zeros(0, np.float32)
+        if not self.path.absent and not (found and self._converged):
+            self._unsettled = UNSETTLED_FRAMES
+        logger.debug("held %d ms: echo %s", 10 * len(held), f"after {self.delay_ms:.0f} ms" if found else "not found")
+        self._held = None
+        back = range(-len(held), 0)
+        return np.concatenate([self._emit(near, self._alignment.read(at)) for at, near in zip(back, held, strict=True)])
+
+    def _follow(self, loud: bool) -> None:
+        if self._unsettled > 0 and loud:
+            self._unsettled -= 1
+        if self._alignment.follow() and self._converged:
+            self._unsettled = 0
+
+    def _emit(self, near: Samples, far: Samples | None) -> Samples:
+        """The frame in the way that it should come; `far` None for a canceller that need not work any more."""
+        passed, self._delayed = np.split(np.concatenate([self._delayed, near]), [FRAME])
+        before = self._way
+        self._way = _Way.PASSED if far is None else self._choose()
+        if far is None and (before is _Way.PASSED or self._canceller is None):
+            return passed
+        assert self._canceller is not None
+        heard = np.zeros(FRAME, np.float32) if far is None else far
+        cancelled = self._canceller.process(near, heard, self._alignment.seen_ms)
+        self._judge(near, cancelled, heard)
+        ways = {_Way.PASSED: passed, _Way.CANCELLED: cancelled, _Way.MUTED: cancelled * UNSETTLED_GAIN}
+        return ways[self._way] if before is self._way else _blend(ways[before], ways[self._way])
+
+    def _choose(self) -> _Way:
+        if self.path.absent or self.path.user_speaks:
+            return _Way.PASSED
+        return _Way.MUTED if self._unsettled > 0 else _Way.CANCELLED
+
+    def _judge(self, near: Samples, cancelled: Samples, far: Samples) -> None:
+        """Note how much the canceller leaves of a loud reply, and so whether it has learnt the room."""
+        if _energy(far) < LOUD**2:
+            return
+        self._left = [*self._left[1 - CONVERGED_FRAMES :], (_energy(near), _energy(cancelled))]
+        before, after = sum(pair[0] for pair in self._left), sum(pair[1] for pair in self._left)
+        if not self._converged and len(self._left) == CONVERGED_FRAMES and after < CONVERGED * before:
+            self._converged = True
+            self._unsettled = 0
+            logger.debug("echo canceller converged: %.0f dB", 10 * np.log10(before / max(after, 1e-12)))
+
+
+def _energy(samples: Samples) -> float:
+    return float(np.dot(samples, samples)) / len(samples)
+
+
+def _blend(before: Samples, after: Samples) -> Samples:
+    rising = np.linspace(0.0, 1.0, FRAME, dtype=np.float32)
+    result: Samples = before * (1 - rising) + after * rising
+    return result

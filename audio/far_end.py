@@ -57,11 +57,13 @@ class FarEndTimeline:
         self._resampler = Resampler(SAMPLE_RATE_HZ)
         self._audible_from = float("inf")
         self.audible_until = float("-inf")
+        self._resumed: deque[int] = deque(maxlen=KEPT_BLOCKS)
+        """numbers of the samples with which sound came again after missing blocks"""
 
     @property
     def ends_at(self) -> float:
         """The time up to which sound is known."""
-        return self._end / SAMPLE_RATE_HZ
+        return self.end / SAMPLE_RATE_HZ
 
     def add(self, played: Played) -> None:
         """Take a block in; one that follows the last within `JOIN_S` is joined to it without regard to jitter."""
@@ -69,8 +71,9 @@ class FarEndTimeline:
         if abs(gap) > JOIN_S:
             self._resampler.reset()
             self._move_end(round(played.leaves_at * SAMPLE_RATE_HZ))
+            self._resumed.append(self.end)
         fresh = self._resampler.process(played.samples, played.sample_rate_hz)
-        end = self._end + len(fresh)
+        end = self.end + len(fresh)
         self._sound = np.concatenate([self._sound, fresh])[-round(KEPT_S * SAMPLE_RATE_HZ) :]
         self._starts = end - len(self._sound)
         self._note_audible(played)
@@ -83,17 +86,25 @@ class FarEndTimeline:
             result[low - first : high - first] = self._sound[low - self._starts : high - self._starts]
         return result
 
+    def resumed(self, before: int) -> bool:
+        """Whether, up to this sample, sound came again after missing blocks; true once for each time."""
+        came = False
+        while self._resumed and self._resumed[0] < before:
+            came = bool(self._resumed.popleft())
+        return came
+
     def audible(self, at: float, tail_s: float) -> bool:
         """Whether anything left the speaker at this time or up to `tail_s` before it."""
         return self._audible_from <= at <= self.audible_until + tail_s
 
     @property
-    def _end(self) -> int:
+    def end(self) -> int:
+        """Number of the sample after the last known."""
         return self._starts + len(self._sound)
 
     def _move_end(self, number: int) -> None:
         kept = round(KEPT_S * SAMPLE_RATE_HZ)
-        gap = number - self._end
+        gap = number - self.end
         if not len(self._sound) or gap > kept or -gap > len(self._sound):
             self._sound, self._starts = np.zeros(0, np.float32), number
         elif gap > 0:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audio.echo import CANCELLER_DELAY, FRAME, EchoCanceller
+from audio.alignment import FRAME
+from audio.echo import CANCELLER_DELAY, EchoCanceller
 from audio.far_end import FarEnd
 from audio.resampling import Resampler
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, Samples
@@ -20,7 +21,7 @@ class Processed:
     """What the listener hears."""
 
     samples: Samples
-    """[n] at 16 kHz; n is a multiple of 160 and may be 0"""
+    """[n] at 16 kHz; n is a multiple of 160, 0 while the echo's delay is sought: what was held then comes at once"""
     captured_at: float
     """monotonic seconds of the first sample"""
     far_end_active: bool
@@ -55,10 +56,9 @@ class FrontEnd:
         whole = len(sound) // FRAME * FRAME
         sound, self._waiting = sound[:whole], sound[whole:]
         self.echo.take_far_end()
-        cleaned: Samples = np.zeros(whole, np.float32)
-        for start in range(0, whole, FRAME):
-            at = waiting_since + start / SAMPLE_RATE_HZ
-            cleaned[start : start + FRAME] = self.echo.process(sound[start : start + FRAME], at)
-        captured_at = waiting_since - CANCELLER_DELAY / SAMPLE_RATE_HZ
-        active = self.echo.far_end_active(captured_at + whole / SAMPLE_RATE_HZ)
+        captured_at = waiting_since - (CANCELLER_DELAY + self.echo.held) / SAMPLE_RATE_HZ
+        starts = range(0, whole, FRAME)
+        frames = [self.echo.process(sound[at : at + FRAME], waiting_since + at / SAMPLE_RATE_HZ) for at in starts]
+        cleaned: Samples = np.concatenate(frames) if frames else np.zeros(0, np.float32)
+        active = self.echo.far_end_active(captured_at + len(cleaned) / SAMPLE_RATE_HZ)
         return Processed(cleaned, captured_at, active)

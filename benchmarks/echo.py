@@ -121,7 +121,9 @@ def _after_stutter(assets: Path, scene: Scene, far: Samples) -> float:
     at, gap = round(USER_AT_S * SAMPLE_RATE_HZ), round(STUTTER_S * SAMPLE_RATE_HZ)
     stuttering = np.concatenate([far[:at], np.zeros(gap, np.float32), far[at:-gap]])
     late = replace(scene, delay_ms=scene.delay_ms + 1000 * STUTTER_S)
-    near = np.concatenate([_echo(assets, scene, stuttering)[:at], _echo(assets, late, stuttering)[at:]])
+    before, after = stuttering.copy(), stuttering.copy()
+    before[at:], after[:at] = 0.0, 0.0
+    near = np.asarray(_echo(assets, scene, before) + _echo(assets, late, after), np.float32)
     cleaned = _process(near, stuttering, "aec3", scene.ahead_ms).cleaned
     return float(_voiced(cleaned[at : at + 2 * SAMPLE_RATE_HZ], 0.5).mean())
 
@@ -142,6 +144,7 @@ def _echo(assets: Path, scene: Scene, far: Samples) -> Samples:
     taps *= 10 ** (ECHO_DB / 20) / np.sqrt(np.sum(taps**2))
     size = len(far) + len(taps)
     wet = np.fft.irfft(np.fft.rfft(far, size) * np.fft.rfft(taps, size), size)[: len(far)]
+    wet = np.asarray(wet, np.float32)
     shift = scene.delay_ms * SAMPLE_RATE_HZ / 1000
     drifted = np.interp(np.arange(len(far)) * (1 - DRIFT_PPM * 1e-6) - shift, np.arange(len(wet)), wet, left=0, right=0)
     noise = np.resize(_load(assets / f"noise/{scene.noise}.wav"), len(far))

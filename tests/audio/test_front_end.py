@@ -1,10 +1,13 @@
 """Resampling, the far end's timeline, the delay measurement and the canceller, in virtual time."""
 
+import itertools
+
 import numpy as np
 import pytest
 
-from audio.delay import WINDOW, measure_delay
-from audio.echo import CANCELLER_DELAY, FRAME, WebRtcCanceller
+from audio.alignment import FRAME
+from audio.delay import measure_delay
+from audio.echo import CANCELLER_DELAY, WebRtcCanceller
 from audio.far_end import FarEnd, FarEndTimeline, Played
 from audio.front_end import FrontEnd, Processed
 from core.messages import AudioFrame, Samples
@@ -78,15 +81,19 @@ def test_the_timeline_joins_jittery_blocks_and_keeps_gaps() -> None:
     assert not timeline.read(13 * RATE_HZ, 100).any()
 
 
-@pytest.mark.parametrize("delay", [-480, 0, 33, 3200])
-def test_the_delay_is_found_under_noise(delay: int) -> None:
-    far = noise(WINDOW / RATE_HZ)
-    near = 0.3 * np.roll(far, delay) + noise(WINDOW / RATE_HZ, 0.03, seed=1)
-    assert measure_delay(far, near.astype(np.float32)) == pytest.approx(delay / RATE_HZ)
+@pytest.mark.parametrize("seconds", [0.15, 0.5, 2.0])
+@pytest.mark.parametrize("delay", [-480, 0, 33, 640])
+def test_the_delay_is_found_under_noise(delay: int, seconds: float) -> None:
+    far = noise(seconds)
+    near = 0.3 * np.roll(far, delay) + noise(seconds, 0.03, seed=1)
+    found = measure_delay(far, near.astype(np.float32))
+    assert found is not None
+    assert found.samples == delay
 
 
-def test_no_delay_is_found_where_there_is_no_echo() -> None:
-    assert measure_delay(noise(WINDOW / RATE_HZ), noise(WINDOW / RATE_HZ, seed=1)) is None
+@pytest.mark.parametrize("seconds", [0.1, 2.0])
+def test_no_delay_is_found_where_there_is_no_echo(seconds: float) -> None:
+    assert measure_delay(noise(seconds), noise(seconds, seed=1)) is None
 
 
 def test_a_missing_livekit_is_a_warning_or_an_error_as_configured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +103,35 @@ def test_a_missing_livekit_is_a_warning_or_an_error_as_configured(monkeypatch: p
     assert fallback.echo.engine == "none"
     with pytest.raises(MissingDependencyError, match=r"echo\.canceller"):
         FrontEnd(EchoConfig(canceller="aec3"), FarEnd()).load()
+
+
+def loudest(samples: np.ndarray) -> float:
+    """Root mean square of the loudest 0.1 s, but for its louder half."""
+    pieces = samples[: len(samples) // 800 * 800].reshape(-1, 800)
+    levels = np.sqrt(np.mean(pieces**2, axis=1))
+    return float(np.minimum(levels[1:], levels[:-1]).max())
+
+
+class Conversation:
+    """A reply `far` at 16 kHz, handed over block by block but for those within `missing`, and what is heard of it."""
+
+    def __init__(self, far: Samples, missing: slice = slice(0, 0)) -> None:
+        self._far = far
+        self._missing = missing
+        self._tap = FarEnd()
+        self._front_end = FrontEnd(EchoConfig(canceller="aec3"), self._tap)
+        self.pieces: list[Processed] = []
+
+    def run(self, echo: np.ndarray, user: slice = slice(0, 0)) -> Samples:
+        """What the listener gets of the echo, faint noise, and the user's voice in this part."""
+        near = echo + noise(len(echo) / RATE_HZ, 0.0005, seed=2)
+        near[user] += 2.0 * noise((user.stop - user.start) / RATE_HZ, seed=4)
+        for at in range(0, len(near), 320):
+            if not self._missing.start <= at < self._missing.stop:
+                self._tap.put(Played(self._far[at : at + 320], RATE_HZ, 5.0 + at / RATE_HZ))
+            frame = AudioFrame(near[at : at + 320].astype(np.float32), RATE_HZ, 5.0 + at / RATE_HZ)
+            self.pieces.append(self._front_end.process(frame))
+        return np.concatenate([piece.samples for piece in self.pieces])
 
 
 class TestWithWebRtc:
@@ -113,28 +149,40 @@ class TestWithWebRtc:
         spectrum = np.fft.rfft(out, 1 << 16) * np.conj(np.fft.rfft(near, 1 << 16))
         assert int(np.argmax(np.fft.irfft(spectrum)[:1000])) == CANCELLER_DELAY
 
-    @pytest.mark.parametrize(("missing", "kept"), [("nothing", True), ("sound", False), ("blocks", False)])
-    def test_a_gap_in_the_playback_makes_it_half_duplex(self, missing: str, kept: bool) -> None:
-        """The user speaks over a reply: heard, unless it was silent for a moment and the echo may be anywhere."""
-        tap = FarEnd()
-        front_end = FrontEnd(EchoConfig(canceller="aec3"), tap)
-        far = noise(3.0)
+    @pytest.mark.parametrize("missing", ["nothing", "sound", "blocks"])
+    def test_the_user_is_heard_over_a_reply_also_after_a_gap_in_it(self, missing: str) -> None:
         pause = slice(2 * RATE_HZ, 2 * RATE_HZ + RATE_HZ // 5)
+        far = noise(4.0)
         if missing != "nothing":
             far[pause] = 0.0
-        near = 0.3 * np.roll(far, 800) + noise(3.0, 0.0005, seed=2)
-        user = slice(round(2.5 * RATE_HZ), 3 * RATE_HZ)
-        near[user] += 2.0 * noise(0.5, seed=4)
-        pieces = []
-        for at in range(0, len(far), 320):
-            if missing != "blocks" or not pause.start <= at < pause.stop:
-                tap.put(Played(far[at : at + 320], RATE_HZ, 5.0 + at / RATE_HZ))
-            pieces.append(
-                front_end.process(AudioFrame(near[at : at + 320].astype(np.float32), RATE_HZ, 5.0 + at / RATE_HZ))
-            )
-        out = np.concatenate([piece.samples for piece in pieces])
-        level = float(np.sqrt(np.mean(out[user.start :] ** 2)))
-        assert (level > 0.05) is kept
+        user = slice(round(2.7 * RATE_HZ), round(3.2 * RATE_HZ))
+        conversation = Conversation(far, missing=pause if missing == "blocks" else slice(0, 0))
+        out = conversation.run(0.3 * np.roll(far, 800), user)
+        before, during = (float(np.sqrt(np.mean(out[part] ** 2))) for part in (slice(RATE_HZ, pause.start), user))
+        assert before < 0.01
+        assert during > 0.05
+
+    @pytest.mark.parametrize("jump_s", [-0.015, 0.03, 0.15])
+    def test_a_delay_that_jumps_between_two_replies_or_in_a_stutter_lets_no_echo_through(self, jump_s: float) -> None:
+        far, pause = noise(4.0), slice(2 * RATE_HZ, 2 * RATE_HZ + RATE_HZ // 5)
+        far[pause] = 0.0
+        before, after = far.copy(), far.copy()
+        before[pause.start :], after[: pause.start] = 0.0, 0.0
+        echo = 0.3 * (np.roll(before, 800) + np.roll(after, 800 + round(jump_s * RATE_HZ)))
+        out = Conversation(far, missing=pause).run(echo)
+        assert loudest(out[RATE_HZ:]) < 0.1 * loudest(echo), "no 0.1 s of it"
+
+    def test_held_sound_comes_whole_and_with_its_own_time(self) -> None:
+        """While the delay is sought nothing comes; then all that was held, as if it had come at once."""
+        far = noise(2.0)
+        conversation = Conversation(far)
+        conversation.run(0.3 * np.roll(far, 800))
+        pieces = conversation.pieces
+        assert any(len(piece.samples) == 0 for piece in pieces), "nothing was held"
+        assert max(len(piece.samples) for piece in pieces) >= RATE_HZ // 10, "it did not come at once"
+        assert sum(len(piece.samples) for piece in pieces) == len(far)
+        for before, after in itertools.pairwise(piece for piece in pieces if len(piece.samples)):
+            assert after.captured_at == pytest.approx(before.captured_at + len(before.samples) / RATE_HZ, abs=1e-6)
 
     @pytest.mark.parametrize("delay_s", [-0.02, 0.08])
     def test_an_echo_is_taken_out_and_the_room_left_alone(self, delay_s: float) -> None:

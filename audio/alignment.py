@@ -1,0 +1,138 @@
+"""Which sample of the far end goes with which sample of the capture.
+
+Stated times are off by a constant that jumps when a sleeping device wakes. The echo canceller learns the echo at one
+distance from its reference; when the delay jumps, the reference is moved so that it finds the echo there again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+import numpy as np
+
+from audio.delay import Delay, measure_delay
+from audio.far_end import FarEndTimeline
+from core.messages import SAMPLE_RATE_HZ, Samples
+
+logger = logging.getLogger(__name__)
+
+FRAME = SAMPLE_RATE_HZ // 100
+"""samples per step of the canceller, 10 ms"""
+AIM = SAMPLE_RATE_HZ // 40
+"""The reference runs ahead of its echo by 25 ms: of 10, 20, 25, 30 and 40 ms the one with which `python3 main.py bench
+echo` left least in every room. What echoes so soon was always handed over by then."""
+WANTED = (SAMPLE_RATE_HZ // 200, SAMPLE_RATE_HZ // 5)
+"""range of the distance that AEC3 is to see; outside it, the reference is moved"""
+LOST_S = 0.05
+"""a capture that jumps by more has lost sound"""
+EVERY = 25
+"""frames between two measurements"""
+EVERY_WHEN_SOUGHT = 5
+FEWEST = 10
+WINDOW = 60
+"""frames that are compared at most"""
+CERTAIN = 15.0
+"""height of a peak that is believed at once; a lower one when a second agrees"""
+AGREEMENT = SAMPLE_RATE_HZ // 1000
+DRIFT = SAMPLE_RATE_HZ // 500
+"""by which the delay may differ from the last one without having jumped"""
+LOUD = 5e-3
+
+
+class Alignment:
+    """Call `advance` for each frame of the capture, in order."""
+
+    def __init__(self, timeline: FarEndTimeline) -> None:
+        self._timeline = timeline
+        self._offset = AIM
+        """far-end sample minus captured sample, by their stated times"""
+        self._learnt = AIM
+        """the distance between reference and echo that the canceller knows"""
+        self._next = 0
+        self._near: deque[Samples] = deque(maxlen=WINDOW)
+        self._since = 0
+        """frames since the last measurement"""
+        self._candidate: int | None = None
+        self.delay_s: float | None = None
+
+    @property
+    def seen_ms(self) -> int:
+        """By how much the echo lags behind the reference."""
+        return round(1000 * self._learnt / SAMPLE_RATE_HZ)
+
+    def restart(self, captured_at: float) -> None:
+        """The next frame was captured at this time, whatever came before."""
+        self._next = round(captured_at * SAMPLE_RATE_HZ)
+        self._near.clear()
+        self._candidate = None
+
+    def is_off(self, captured_at: float) -> bool:
+        """Whether sound of the capture was lost."""
+        return abs(round(captured_at * SAMPLE_RATE_HZ) - self._next) > LOST_S * SAMPLE_RATE_HZ
+
+    def read(self, frame: int = 0) -> Samples:
+        """[160] of the far end for the next frame of the capture, or that of so many frames before (negative)."""
+        return self._timeline.read(self._next + frame * FRAME + self._offset, FRAME)
+
+    def resumed(self) -> bool:
+        """Whether the next frame's far end, or one before it, comes after missing blocks; true once for each time."""
+        return self._timeline.resumed(self._next + FRAME + self._offset)
+
+    def advance(self, near: Samples) -> None:
+        """The next frame [160] of the capture has come."""
+        self._next += FRAME
+        self._near.append(near)
+        self._since += 1
+
+    def measure(self, frames: int) -> bool:
+        """Seek the echo in the last so many frames; True once it is found and the reference lies right."""
+        if frames < FEWEST or frames % EVERY_WHEN_SOUGHT:
+            return False
+        found = self._compare(min(frames, WINDOW))
+        if found is None or not self._agreed(found):
+            return False
+        self._settle(found.samples)
+        self._near = deque(list(self._near)[-frames:], WINDOW)
+        return True
+
+    def follow(self) -> bool:
+        """Measure now and then while a reply goes on; True when the echo lies where it should, or does so again."""
+        if self._since < EVERY or len(self._near) < WINDOW:
+            return False
+        self._since = 0
+        found = self._compare(WINDOW)
+        if found is None:
+            return False
+        if self.delay_s is not None and abs(found.samples - self._learnt) <= DRIFT:
+            self._learnt = found.samples
+            self._note()
+            self._candidate = None
+            return True
+        if not self._agreed(found):
+            return False
+        self._settle(found.samples)
+        return True
+
+    def _compare(self, frames: int) -> Delay | None:
+        far = self._timeline.read(self._next - frames * FRAME + self._offset, frames * FRAME)
+        if float(np.dot(far, far)) / len(far) < LOUD**2:
+            return None
+        return measure_delay(far, np.concatenate(list(self._near)[-frames:]))
+
+    def _agreed(self, found: Delay) -> bool:
+        before, self._candidate = self._candidate, found.samples
+        return found.height >= CERTAIN or (before is not None and abs(before - found.samples) <= AGREEMENT)
+
+    def _settle(self, lag: int) -> None:
+        """Move the reference so that the echo, now `lag` behind it, is where the canceller has learnt it to be."""
+        if not WANTED[0] <= self._learnt <= WANTED[1]:
+            self._learnt = AIM
+        if lag != self._learnt:
+            logger.debug("echo reference moved by %.1f ms", 1000 * (self._learnt - lag) / SAMPLE_RATE_HZ)
+        self._offset += self._learnt - lag
+        self._candidate = None
+        self._note()
+
+    def _note(self) -> None:
+        self.delay_s = (self._learnt - self._offset) / SAMPLE_RATE_HZ
