@@ -1,4 +1,4 @@
-"""When each word was said: the path that cross-attention takes through the sound, by dynamic time warping.
+"""A text's words, and when each was said: the path that cross-attention takes through the sound (time warping).
 
 As openai-whisper does it (whisper/timing.py), in numpy alone, so that no call waits for a compiler.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,15 @@ FRAME_S = 0.02
 """of the encoder"""
 MEDIAN_FRAMES = 7
 """openai-whisper's and faster-whisper's default"""
+
+
+def pieces_of(tokenizer: Any, tokens: Sequence[int]) -> tuple[Piece, ...]:
+    """The words of a text by either backend's tokenizer, which have one interface; a timestamp has no letters."""
+    words, of_words = tokenizer.split_to_word_tokens(list(tokens))
+    return tuple(
+        Piece(tokenizer.decode(part) if max(part) > tokenizer.eot else word, tuple(part))
+        for word, part in zip(words, of_words, strict=True)
+    )
 
 
 def warp(cost: NDArray[np.float32]) -> list[tuple[int, int]]:

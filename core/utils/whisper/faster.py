@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.utils.errors import ConfigError, GpuBusyError, GpuUnavailableError, InferenceError, ModelLoadError
-from core.utils.whisper.alignment import MEDIAN_FRAMES, timed
+from core.utils.whisper.alignment import MEDIAN_FRAMES, pieces_of, timed
 from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import LoadRequest, WindowRequest
 from core.utils.whisper.languages import LanguageGuess, pick_language
 from core.utils.whisper.options import TranscribeOptions
-from core.utils.whisper.results import Decoded, DetectedLanguage, Piece, Segment, TranscriptionInfo, Word
+from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -188,7 +188,7 @@ class FasterWhisper:
                 suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
             )[0]
             tokens = tuple(token for token in result.sequences_ids[0] if token != self._end_of_text)
-            pieces = _pieces(tokenizer, tokens)
+            pieces = pieces_of(tokenizer, tokens)
             if request.stream.timed and tokens:
                 pieces = timed(pieces, self._path(encoded, tokenizer, tokens, request, len(samples)))
         given = len(result.sequences_ids[0])
@@ -227,11 +227,6 @@ class FasterWhisper:
             return pick_language((("en", 1.0),), request.stream.rule)
         found = self._model.model.detect_language(encoded)[0]
         return pick_language(((token[2:-2], value) for token, value in found), request.stream.rule)
-
-
-def _pieces(tokenizer: Any, tokens: tuple[int, ...]) -> tuple[Piece, ...]:
-    words, of_words = tokenizer.split_to_word_tokens(list(tokens))
-    return tuple(Piece(word, tuple(part)) for word, part in zip(words, of_words, strict=True))
 
 
 def _own_segments(segments: Any) -> Iterator[Segment]:

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.utils.errors import ConfigError, GpuBusyError, GpuUnavailableError, InferenceError, ModelLoadError
-from core.utils.whisper.alignment import timed
+from core.utils.whisper.alignment import pieces_of, timed
 from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import LoadRequest, WindowRequest
 from core.utils.whisper.greedy import Rules, Start, decode_greedily, token_path
 from core.utils.whisper.languages import LanguageGuess, pick_language
 from core.utils.whisper.options import TranscribeOptions
-from core.utils.whisper.results import Decoded, DetectedLanguage, Piece, Segment, TranscriptionInfo, Word
+from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
 
 if TYPE_CHECKING:
     import torch
@@ -159,8 +159,7 @@ class OpenAIWhisper:
                 model, encoded, Start(prompt, stream.prefix), _rules(tokenizer), request.max_new_tokens
             )
             tokens = (*stream.prefix, *said.tokens)
-            words, of_words = tokenizer.split_to_word_tokens(list(tokens))
-            pieces = tuple(Piece(word, tuple(part)) for word, part in zip(words, of_words, strict=True))
+            pieces = pieces_of(tokenizer, tokens)
             if stream.timed and tokens:
                 frames = max(1, min(len(samples) // _HOP_SAMPLES, request.frames) // 2)
                 pieces = timed(pieces, token_path(model, encoded, Start(prompt, tokens), tokenizer.eot, frames))

@@ -1,0 +1,244 @@
+"""The stage around Whisper: turns, pauses, echo, languages, damaged sound, models that cannot be had."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.messages import EchoDropped, Samples, SpeechChunk, SpeechStarted, Transcript, TurnFailed, Utterance
+from core.optimization.profiler import InferenceProfiler
+from core.pipeline import Part, Pipeline
+from core.stage import TurnClock
+from core.utils.errors import InferenceError, ModelError, ModelLoadError
+from core.utils.model_store import ModelStore
+from stt.echo_guard import EchoGuard
+from stt.whisper_transcriber import Surroundings, WhisperSettings, WhisperTranscriber, sound_of
+from tests.core.fake_whisper import FakeLoader
+from tests.fakes import ListInbox
+from tests.stt.scripted_whisper import (
+    LoudIsVoice,
+    Scores,
+    ScriptedBackend,
+    ScriptedLoader,
+    hear,
+    last,
+    loaded,
+    settings,
+    speak,
+)
+
+FRENCH = Scores(languages=(("fr", 0.98), ("en", 0.01), ("de", 0.01)))
+SPEECH = speak("what time is it")
+
+
+def test_a_provisional_answer_is_reused_when_nothing_changed():
+    backend = ScriptedBackend(SPEECH)
+    provisional, final = hear(loaded(backend), SPEECH.samples, chunk=len(SPEECH.samples))[-2:]
+    assert isinstance(provisional, Transcript)
+    assert isinstance(final, Transcript)
+    assert (provisional.text, provisional.final, final.text, final.final) == (SPEECH.text, False, SPEECH.text, True)
+    assert len(backend.requests) == 2, "one look and one end"
+
+
+def test_words_that_are_a_whole_command_are_marked_in_their_language():
+    asked: list[tuple[str, str]] = []
+
+    def is_complete(text: str, language: str) -> bool:
+        asked.append((text, language))
+        return text == "quelle heure est il maintenant chez vous"
+
+    speech = speak("quelle heure est il maintenant chez vous")
+    around = Surroundings(LoudIsVoice(), is_complete)
+    answer = last(hear(loaded(ScriptedBackend(speech, FRENCH), settings(), around), speech.samples))
+    assert (answer.complete, answer.language) == (True, "fr")
+    assert asked[-1] == (speech.text, "fr")
+
+
+def test_the_assistants_own_words_are_dropped():
+    guard = EchoGuard(lambda: "it is twelve minutes past three")
+    speech = speak("it is twelve minutes past three")
+    stage = loaded(ScriptedBackend(speech), around=Surroundings(LoudIsVoice(), guard=guard))
+    *_, dropped, answer = hear(stage, speech.samples, echo=True)
+    assert dropped == EchoDropped(1, speech.text)
+    assert isinstance(answer, Transcript)
+    assert (answer.text, answer.final) == ("", True)
+    assert last(hear(stage, speech.samples, 2)).text == speech.text
+
+
+def test_lost_chunks_are_made_good_by_the_utterance():
+    stage = loaded(ScriptedBackend(SPEECH))
+    list(stage.process(SpeechStarted(1, 0, 0.0)))
+    list(stage.process(SpeechChunk(1, 0, SPEECH.samples[:4000])))
+    assert last(list(stage.process(Utterance(1, 0, SPEECH.samples, True, 0.0)))).text == SPEECH.text
+
+
+def test_a_turn_forgets_the_last_one():
+    stage = loaded(ScriptedBackend(SPEECH))
+    list(stage.process(SpeechChunk(1, 0, SPEECH.samples)))
+    assert last(hear(stage, SPEECH.samples, 2)).text == SPEECH.text
+
+
+def test_the_language_of_a_clear_sentence_becomes_the_conversations():
+    speech = speak("je voudrais savoir quelle heure il est maintenant")
+    stage = loaded(ScriptedBackend(speech, FRENCH), settings())
+    assert stage.language == "en"
+    assert last(hear(stage, speech.samples)).language == "fr"
+    assert stage.language == "fr"
+
+
+def test_one_short_word_does_not_flip_the_language():
+    speech = speak("oui")
+    backend = ScriptedBackend(speech, FRENCH)
+    stage = loaded(backend, settings())
+    assert last(hear(stage, speech.samples)).language == "en"
+    assert stage.language == "en"
+    assert all(request.stream.rule is not None for request in backend.requests)
+
+
+def test_a_fixed_language_is_never_detected():
+    backend = ScriptedBackend(SPEECH, FRENCH)
+    stage = loaded(backend, settings(("en",)))
+    assert last(hear(stage, SPEECH.samples)).language == "en"
+    assert {request.language for request in backend.requests} == {"en"}
+
+
+def test_a_failing_look_costs_nothing(caplog: pytest.LogCaptureFixture):
+    backend = ScriptedBackend(SPEECH)
+    backend.fail_at = {1}
+    with caplog.at_level(logging.WARNING):
+        assert last(hear(loaded(backend), SPEECH.samples)).text == SPEECH.text
+    assert "a look at the words so far failed" in caplog.text
+
+
+def test_a_failure_before_a_pause_is_made_good_at_the_end():
+    backend = ScriptedBackend(SPEECH)
+    backend.fail_at = {1}
+    stage = loaded(backend, WhisperSettings("there", ("en",), partial_ms=0))
+    (answer,) = hear(stage, SPEECH.samples)
+    assert isinstance(answer, Transcript)
+    assert (answer.text, answer.final) == (SPEECH.text, True)
+
+
+def test_a_failing_end_loses_that_turn_alone():
+    backend = ScriptedBackend(SPEECH)
+    backend.fail_at = {1, 2}
+    stage = loaded(backend, WhisperSettings("there", ("en",), partial_ms=0))
+    with pytest.raises(InferenceError, match="the turn is lost"):
+        hear(stage, SPEECH.samples)
+    assert last(hear(stage, SPEECH.samples, 2)).text == SPEECH.text
+
+
+def test_damaged_samples_are_silence_and_that_is_said(caplog: pytest.LogCaptureFixture):
+    samples = np.array([0.5, np.nan, np.inf, -np.inf, 7.0, -7.0], np.float32)
+    with caplog.at_level(logging.WARNING):
+        assert sound_of(samples).tolist() == [0.5, 0.0, 0.0, 0.0, 1.0, -1.0]
+    assert "3 of 6 samples" in caplog.text
+
+
+@pytest.mark.parametrize("samples", [np.zeros((100, 2), np.float32), np.zeros((), np.float32)])
+def test_more_than_one_channel_loses_the_turn(samples: Samples):
+    stage = loaded(ScriptedBackend(SPEECH))
+    with pytest.raises(InferenceError, match="one channel"):
+        list(stage.process(Utterance(1, 0, samples, True, 0.0)))
+    assert last(hear(stage, SPEECH.samples, 2)).text == SPEECH.text
+
+
+@pytest.mark.parametrize("length", [0, 1, 100])
+def test_hardly_any_sound_is_no_word(length: int):
+    answer = last(list(loaded(ScriptedBackend(SPEECH)).process(Utterance(1, 0, SPEECH.samples[:length], True, 0.0))))
+    assert (answer.text, answer.final, answer.confidence) == ("", True, 0.0)
+
+
+def test_what_is_not_a_model_is_an_error_with_its_cure(tmp_path: Path):
+    store = ModelStore(tmp_path / "models")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_bytes(b"")
+    cases = [
+        ("whisper-bas", ModelError, "did you mean 'whisper-base'"),
+        ("whisper-base", ModelLoadError, "models download whisper-base"),
+        (str(tmp_path / "nowhere" / "x"), ModelLoadError, "there is no such folder"),
+        (str(tmp_path / "empty"), ModelLoadError, "files are missing"),
+        (str(tmp_path / "file"), ModelLoadError, "a model is a folder"),
+    ]
+    for model, kind, text in cases:
+        stage = WhisperTranscriber(WhisperSettings(model), Surroundings(LoudIsVoice()), store)
+        with pytest.raises(kind, match=text):
+            stage.load()
+
+
+def test_a_model_of_no_wanted_language_is_refused():
+    backend = ScriptedBackend()
+    backend.languages = ("en",)
+    with pytest.raises(ModelLoadError, match=r"stt\.languages asks for fr"):
+        loaded(backend, settings(("fr",), "fr"))
+    assert loaded(backend, settings(("fr", "en"), "fr")).language == "en"
+
+
+def test_a_gpu_without_room_is_left_for_the_cpu():
+    backend = ScriptedBackend(SPEECH)
+    loader = FakeLoader([None, backend])  # type: ignore[list-item]
+    stage = WhisperTranscriber(
+        WhisperSettings("there", ("en",), device="cuda"), Surroundings(LoudIsVoice()), loaders=(loader,)
+    )
+    backend.speech = None
+    stage.load()
+    backend.speech = SPEECH
+    assert [request.device for request in loader.requests] == ["cuda", "cpu"]
+    assert last(hear(stage, SPEECH.samples)).text == SPEECH.text
+
+
+def test_load_runs_the_model_once_and_close_gives_it_back():
+    backend = ScriptedBackend()
+    stage = WhisperTranscriber(settings(), Surroundings(LoudIsVoice()), loaders=(ScriptedLoader(backend),))
+    stage.load()
+    (request,) = backend.requests
+    assert (request.frames, request.max_new_tokens, request.stream.timed) == (200, 1, True)
+    stage.close()
+    with pytest.raises(AssertionError, match="load"):
+        list(stage.process(SpeechStarted(1, 0, 0.0)))
+
+
+def test_each_pass_is_timed():
+    profiler = InferenceProfiler()
+    stage = loaded(ScriptedBackend(SPEECH), around=Surroundings(LoudIsVoice(), span=profiler.span))
+    hear(stage, SPEECH.samples, 7)
+    record = profiler.turn_record(7)
+    assert record is not None
+    assert {span.name for span in record.spans} == {"stt.pass", "stt.final"}
+    assert profiler.statistics_of("stt.warm_up") is not None
+
+
+def test_in_the_pipeline_a_lost_turn_is_reported_and_the_next_one_understood():
+    backend = ScriptedBackend(SPEECH)
+    stage = WhisperTranscriber(
+        WhisperSettings("there", ("en",), partial_ms=0), Surroundings(LoudIsVoice()), loaders=(ScriptedLoader(backend),)
+    )
+    backend.speech = None
+    turns = TurnClock()
+    first = Utterance(turns.open(), 0, np.zeros((10, 2), np.float32), True, 0.0)
+    inbox = ListInbox([first])
+    pipeline = Pipeline([Part("stt", stage, inbox)], turns)
+    transcripts: list[Transcript] = []
+    failures: list[TurnFailed] = []
+    pipeline.observe(Transcript, transcripts.append)
+    pipeline.observe(TurnFailed, failures.append)
+    pipeline.load()
+    backend.speech = SPEECH
+    pipeline.drain()
+    inbox.put(Utterance(turns.open(), 0, SPEECH.samples, True, 0.0))
+    pipeline.drain()
+    pipeline.close()
+    assert [transcript.text for transcript in transcripts] == [SPEECH.text]
+    assert [(failure.turn, failure.stage) for failure in failures] == [(1, "stt")]
+
+
+def test_closed_in_mid_turn_it_goes_on_with_the_next():
+    """As the run loop closes a stale turn's generator."""
+    stage = loaded(ScriptedBackend(SPEECH))
+    work = stage.process(SpeechChunk(1, 0, SPEECH.samples))
+    next(work, None)
+    work.close()  # type: ignore[attr-defined]
+    assert last(hear(stage, SPEECH.samples, 2)).text == SPEECH.text
