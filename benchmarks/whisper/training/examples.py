@@ -68,12 +68,13 @@ class Examples:
             voices.setdefault((one.voice, one.language), []).append(index)
         self._same_voice = voices
 
-    def draw(self, rng: Generator) -> Example:
-        """One example."""
+    def draw(self, rng: Generator, hardness: float = 1.0) -> Example:
+        """One example. `hardness`, 0 to 1: how often noise and rooms are in it."""
         silent = rng.random() < _NO_SPEECH
-        return self._example(Speech(self._rooms.no_speech(rng), "", "", "") if silent else self._speech(rng), rng)
+        speech = Speech(self._rooms.no_speech(rng), "", "", "") if silent else self._speech(rng, hardness)
+        return self._example(speech, rng)
 
-    def _speech(self, rng: Generator) -> Speech:
+    def _speech(self, rng: Generator, hardness: float) -> Speech:
         one = self._utterances[int(rng.integers(len(self._utterances)))]
         kind = rng.random()
         if kind < _CONNECTED:
@@ -85,9 +86,9 @@ class Examples:
         samples = at_speed(speech.samples, rng.uniform(0.86, 1.18)) if rng.random() < 0.8 else speech.samples
         before, after = (int(rng.uniform(0.0, longest) * RATE_HZ) for longest in (0.4, 0.5))
         samples = np.pad(samples, (before, after))
-        if rng.random() < 0.4:
+        if rng.random() < 0.4 * hardness:
             samples = self._rooms.in_room(samples, rng)
-        if rng.random() < 0.55:
+        if rng.random() < 0.55 * hardness:
             samples = self._rooms.with_noise(samples, rng)
         return Speech(self._rooms.at_level(samples, rng), speech.text, speech.phonemes, speech.language)
 

@@ -13,7 +13,7 @@ from whisper.model import ModelDimensions, Whisper
 from benchmarks.whisper.shapes import Dimensions, dimensions
 from benchmarks.whisper.training.vocabulary import IGNORED, PHONEMES, SIZE, Vocabulary
 
-WIDTH, HEADS, AUDIO_LAYERS, TEXT_LAYERS = 128, 4, 6, 2
+WIDTH, HEADS, AUDIO_LAYERS, TEXT_LAYERS = 128, 4, 4, 2
 _INITIAL_EMBEDDING = 0.05
 _LONG = 500
 """positions of the encoder from where on the products take too much memory"""
@@ -27,6 +27,9 @@ def small() -> Dimensions:
 
 class Network(nn.Module):
     """A Whisper whose embedding holds the rows of `vocabulary` only."""
+
+    log_count: Tensor
+    """[rows] how often each counts in the softmax"""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__()
@@ -62,8 +65,7 @@ class Network(nn.Module):
         for block in decoder.blocks:
             x = _block(block, x, dtype, heard)
         found: Tensor = F.linear(decoder.ln(x).to(dtype), decoder.token_embedding.weight.to(dtype)).float()
-        count: Tensor = self.log_count
-        return found + count
+        return found + self.log_count
 
     def text_loss(self, tokens: Tensor, targets: Tensor, encoded: Tensor) -> Tensor:
         """Mean cross-entropy of the targets that count."""

@@ -32,6 +32,7 @@ CHECKPOINT = "checkpoint.pt"
 _SEED = 1
 _EVERY_THIRD = 3
 _CLIP = 1.0
+_PHONEMES_FIRST = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +41,15 @@ class TrainConfig:
 
     folder: Path
     steps: int = 8000
-    rate: float = 2e-3
-    warm_up: int = 200
+    rate: float = 3e-3
+    warm_up: int = 100
     ending: float = 0.3
     """share of the steps in which the rate falls to nothing"""
     phonemes: float = 0.3
-    """weight of CTC's loss"""
+    """weight of CTC's loss after the first steps, in which it falls from 1"""
     save_every: int = 100
     score_every: int = 500
-    processes: int = 2
+    processes: int = 1
     full: float = 0.005
     """share of windows of 30 s"""
 
@@ -140,7 +141,7 @@ class _Run:
             for group in optimiser.param_groups:
                 group["lr"] = rate
         text, phonemes = self._losses_of(batch)
-        (text + self._config.phonemes * phonemes).backward()  # type: ignore[no-untyped-call]
+        (text + max(self._config.phonemes, 1 - self.step / _PHONEMES_FIRST) * phonemes).backward()  # type: ignore[no-untyped-call]
         self._average()
         nn.utils.clip_grad_norm_(self._network.parameters(), _CLIP)
         for optimiser in self._optimisers:
