@@ -10,7 +10,7 @@ MATCHED_SHARE = 0.75
 _SLACK_WORDS = 2
 """words the recogniser may have dropped from within the echo"""
 
-_WORD = re.compile(r"[a-z']+|\d+")
+_WORD = re.compile(r"(?:[^\W\d_]|')+|\d+")
 
 
 class EchoGuard:
@@ -47,6 +47,6 @@ def _words(text: str) -> list[str]:
     from stt.numbers import number_words
 
     words: list[str] = []
-    for token in _WORD.findall(text.lower()):
+    for token in _WORD.findall(text.lower().replace("’", "'")):
         words += number_words(int(token) % 1_000_000).split() if token.isdigit() else [token]
     return words

@@ -96,7 +96,8 @@ class WhisperStream:
         sound = self._window.samples(LONGEST_PASS_S)
         if self._voiced_s(sound) < LEAST_VOICE_S:
             if self._window.seconds >= LONGEST_PASS_S:
-                self._leave(Cut(0, len(sound) - _KEPT, False), ())
+                stable = self._agreement.stable
+                self._leave(Cut(len(stable), len(sound) - _KEPT, False), stable)
             return None
         heard = self._hear(sound, timed=self._window.seconds >= CUT_AT_PAUSE_S, final=False)
         doubt = heard.suspicion or self._doubt(sound, heard)

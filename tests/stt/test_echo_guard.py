@@ -23,5 +23,18 @@ def test_words_just_spoken_in_order_are_an_echo(text: str, echo: bool) -> None:
     assert EchoGuard(lambda: SPOKEN).is_echo(text) is echo
 
 
+@pytest.mark.parametrize(
+    ("text", "echo"),
+    [
+        ("Il est trois heures et demie.", True),
+        ("l’été est passé", True),
+        ("quelle heure est-il", False),
+        ("L'hiver est passé, mais où est l'été ?", False),
+    ],
+)
+def test_accents_and_apostrophes_are_letters(text: str, echo: bool) -> None:
+    assert EchoGuard(lambda: "Il est trois heures et demie. L'été est passé.").is_echo(text) is echo
+
+
 def test_nothing_is_an_echo_when_nothing_was_spoken() -> None:
     assert not EchoGuard(lambda: "").is_echo("quarter past three")

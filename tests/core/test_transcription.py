@@ -1,0 +1,74 @@
+"""What `transcribe --json` tells of a recording, whatever recogniser listens."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audio.wav import Recording, stream_wav, write_wav
+from core.app.transcribe import BLOCK, TranscribedSegment, Transcription
+from core.utils.config import Config, SttConfig
+
+RATE_HZ = 16_000
+needs_flite = pytest.mark.skipif(shutil.which("flite") is None, reason="flite, the test voice, is not installed")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MERLINE_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+def recording(folder: Path, *texts: str) -> Path:
+    """The texts by flite, a second and a half of a quiet room before and after each."""
+    import soxr
+
+    from audio.wav import read_wav
+
+    room = np.random.default_rng(0).normal(0.0, 3e-4, 3 * RATE_HZ // 2).astype(np.float32)
+    sound = [room]
+    for text in texts:
+        subprocess.run(["flite", "-voice", "slt", "-t", text, "-o", str(folder / "t.wav")], check=True, timeout=30)
+        said: Recording = read_wav(folder / "t.wav")
+        sound += [soxr.resample(said.samples, said.sample_rate_hz, RATE_HZ).astype(np.float32), room]
+    write_wav(folder / "speech.wav", np.concatenate(sound), RATE_HZ)
+    return folder / "speech.wav"
+
+
+@needs_flite
+def test_segments_and_timings(home: Path):
+    file = recording(home, "what time is it", "set a timer for five minutes")
+    transcription = Transcription(Config(), stream_wav(file, BLOCK), None)
+    segments = list(transcription.segments())
+    told = transcription.as_json(segments)
+    assert [segment.text for segment in segments] == ["what time is it", "set a timer for five minutes"]
+    assert told["text"] == "what time is it set a timer for five minutes"
+    assert (told["engine"], told["model"], told["language"]) == ("pocketsphinx", None, "en")
+    first, second = segments
+    assert 1.3 < first.start < first.end < second.start < second.end < told["audio_s"]
+    assert all(segment.audio_s == pytest.approx(segment.end - segment.start, abs=0.02) for segment in segments)
+    assert told["decode_s"] == pytest.approx(first.decode_s + second.decode_s, abs=1e-3)
+    assert told["real_time_factor"] == pytest.approx(told["decode_s"] / told["audio_s"], rel=0.01)
+    assert [set(one) for one in told["segments"]] == [{field.name for field in fields(TranscribedSegment)}] * 2
+
+
+@needs_flite
+def test_a_whisper_that_is_not_there_is_told_and_all_the_same_transcribed(home: Path):
+    file = recording(home, "what time is it")
+    config = Config(stt=SttConfig(model=str(home / "nowhere" / "x")))
+    transcription = Transcription(config, stream_wav(file, BLOCK), None)
+    told = transcription.as_json(list(transcription.segments()))
+    assert (told["text"], told["engine"], told["model"]) == ("what time is it", "pocketsphinx", None)
+    assert "there is no such folder" in transcription.fallback_reason
+
+
+def test_silence_has_no_segments(home: Path):
+    write_wav(home / "silence.wav", np.zeros(RATE_HZ, np.float32), RATE_HZ)
+    transcription = Transcription(Config(), stream_wav(home / "silence.wav", BLOCK), None)
+    told = transcription.as_json(list(transcription.segments()))
+    assert (told["text"], told["segments"], told["audio_s"], told["decode_s"]) == ("", [], 1.0, 0.0)
