@@ -61,4 +61,8 @@ def test_a_setting_that_is_wrong_is_no_reason_to_stand_back():
 
 
 def test_a_stage_without_words_needs_none():
-    FirstThatLoads(FakeStage(lambda message: iter(())), lambda: Recogniser("spare")).load_words()
+    plain = FakeStage(lambda message: iter(()))
+    stage = FirstThatLoads(plain, lambda: Recogniser("spare"))
+    stage.load_words()
+    stage.load()
+    assert (stage.engine_name, plain.loaded) == ("fakestage", 1)
