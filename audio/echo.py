@@ -37,9 +37,8 @@ HELD_AT_FIRST_FRAMES = 70
 UNSETTLED_FRAMES = 170
 """1.7 s of speech: what AEC3 took to find an echo whose delay had jumped (`python3 main.py bench echo`)"""
 UNSETTLED_GAIN = 0.01
-CONVERGED = 0.1
-"""of the echo's energy at most is left over `CONVERGED_FRAMES` once the canceller has learnt the room"""
-CONVERGED_FRAMES = 20
+TAIL_FRAMES = 40
+"""0.4 s that a room goes on sounding; after that the user is heard, found or not"""
 
 
 class Canceller(Protocol):
@@ -108,8 +107,7 @@ class EchoCanceller:
         self._unsettled = 0
         """loud far-end frames that the canceller still needs to find the echo"""
         self._converged = False
-        self._left: list[tuple[float, float]] = []
-        """energy of the last loud frames before and after the canceller"""
+        """whether it has found it once, and only has to be shown it at the same distance again"""
 
     @property
     def engine(self) -> str:
@@ -217,6 +215,7 @@ class EchoCanceller:
     def _follow(self, loud: bool) -> None:
         if self._unsettled > 0 and loud:
             self._unsettled -= 1
+            self._converged = self._converged or self._unsettled == 0
         if self._alignment.follow() and self._converged:
             self._unsettled = 0
 
@@ -230,25 +229,13 @@ class EchoCanceller:
         assert self._canceller is not None
         heard = np.zeros(FRAME, np.float32) if far is None else far
         cancelled = self._canceller.process(near, heard, self._alignment.seen_ms)
-        self._judge(near, cancelled, heard)
         ways = {_Way.PASSED: passed, _Way.CANCELLED: cancelled, _Way.MUTED: cancelled * UNSETTLED_GAIN}
         return ways[self._way] if before is self._way else _blend(ways[before], ways[self._way])
 
     def _choose(self) -> _Way:
         if self.path.absent or self.path.user_speaks:
             return _Way.PASSED
-        return _Way.MUTED if self._unsettled > 0 else _Way.CANCELLED
-
-    def _judge(self, near: Samples, cancelled: Samples, far: Samples) -> None:
-        """Note how much the canceller leaves of a loud reply, and so whether it has learnt the room."""
-        if _energy(far) < LOUD**2:
-            return
-        self._left = [*self._left[1 - CONVERGED_FRAMES :], (_energy(near), _energy(cancelled))]
-        before, after = sum(pair[0] for pair in self._left), sum(pair[1] for pair in self._left)
-        if not self._converged and len(self._left) == CONVERGED_FRAMES and after < CONVERGED * before:
-            self._converged = True
-            self._unsettled = 0
-            logger.debug("echo canceller converged: %.0f dB", 10 * np.log10(before / max(after, 1e-12)))
+        return _Way.MUTED if self._unsettled > 0 and self._quiet < TAIL_FRAMES else _Way.CANCELLED
 
 
 def _energy(samples: Samples) -> float:

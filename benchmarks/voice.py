@@ -7,6 +7,7 @@ its decoding was tuned with: the figure is about waiting, not about accuracy.
 
 from __future__ import annotations
 
+import os
 import re
 import statistics
 import sys
@@ -18,6 +19,7 @@ from benchmarks.figures import Figure
 from core.utils.config import AudioConfig
 from core.utils.errors import AudioDeviceError
 from tests.integration.program import Program
+from tests.integration.room import EchoSettings
 from tests.integration.sound_card import SoundCard, loop_latencies, missing_parts, spoken
 
 QUESTIONS = (
@@ -31,6 +33,9 @@ TURNS = 20
 VOICE = "awb"
 VOICED = 1e-2
 BARGE_INS = 5
+LOUD_BARGE_INS = 12
+NOTICED_S = 1.0
+"""a reply of six seconds that is silent so soon was interrupted"""
 BARGE_IN_S = 0.15
 """what a barge-in may take beyond the device's buffer and the card's own loop"""
 OUTPUT_LATENCY_S = AudioConfig().output_latency_ms / 1000
@@ -47,6 +52,7 @@ def run() -> list[Figure]:
     try:
         loop_s = float(statistics.median(loop_latencies(card, 10)))
         waits, stages, silences = _converse(card)
+        loud = _over_loudspeakers(card)
         late = card.room.late_blocks
     finally:
         card.stop()
@@ -63,6 +69,7 @@ def run() -> list[Figure]:
             "lower",
             target=round(BARGE_IN_S + OUTPUT_LATENCY_S + loop_s, 3),
         ),
+        *_loudspeaker_figures(loud, loop_s),
         *(
             Figure(f"share of {name} in what the program measures", stages[name] / total, "", "lower")
             for name in STAGES
@@ -90,11 +97,47 @@ def _converse(card: SoundCard) -> tuple[list[float], dict[str, float], list[floa
     return waits, stages, silences
 
 
-def _barge_in(card: SoundCard) -> float:
+def _barge_in(card: SoundCard, words: str = "stop", after_s: float = 1.5) -> float:
     """Seconds from the first sample of the user's voice to the last audible one of a long reply."""
     card.wait_for_silence(15, quiet_s=1.0)
     said = card.say(spoken("what can you do", VOICE, "flite"))
     card.wait_for_sound(15, since=said.ends, level=VOICED)
-    time.sleep(1.5)
-    cut = card.say(spoken("stop", VOICE, "flite"))
+    time.sleep(after_s)
+    cut = card.say(spoken(words, VOICE, "flite"))
     return card.wait_for_silence(15, quiet_s=0.5, level=VOICED) - cut.starts
+
+
+def _over_loudspeakers(card: SoundCard) -> list[float]:
+    """The same in a room that the speaker fills, at -10 dB; nothing without the recordings of rooms."""
+    assets = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[2] / "shared" / "assets"))
+    if not assets.exists():
+        print(f"no barge-in over loudspeakers: {assets} is not there (set MERLINE_ASSETS)", file=sys.stderr)
+        return []
+    room = EchoSettings(assets / "rir/rir1.wav", -10.0, noise=assets / "noise/noise2.wav")
+    with (
+        tempfile.TemporaryDirectory() as home,
+        Program(Path(home), ["talk", "--offline"], card.variables) as program,
+        card.echo(room),
+    ):
+        program.wait_for(r"^\[listening", 60)
+        _barge_in(card, after_s=4.0)  # the canceller learns the room by the first reply
+        silences: list[float] = []
+        for turn in range(LOUD_BARGE_INS):
+            try:
+                silences.append(_barge_in(card, "hold on for a moment", 0.6 + 0.25 * turn))
+            except TimeoutError:
+                print("a question that was not answered in the echoing room, left out", file=sys.stderr)
+        program.interrupt()
+    return silences
+
+
+def _loudspeaker_figures(silences: list[float], loop_s: float) -> list[Figure]:
+    if not silences:
+        return []
+    target = round(BARGE_IN_S + OUTPUT_LATENCY_S + loop_s, 3)
+    noticed = [silence for silence in silences if silence < NOTICED_S]
+    of = f"{len(silences)} times over loudspeakers, the echo at -10 dB"
+    figures = [Figure(f"barge-in noticed, {of}", len(noticed) / len(silences), "share", "higher", target=0.9)]
+    if noticed:
+        figures.append(Figure("to silence then, median", statistics.median(noticed), "s", "lower", target=target))
+    return figures

@@ -42,7 +42,7 @@ class VadConfig(Section):
     far_end_threshold: Fraction = 0.8
     onset_ms: Milliseconds = 60
     min_speech_ms: Milliseconds = 200
-    far_end_min_speech_ms: Milliseconds = 350
+    far_end_min_speech_ms: Milliseconds = 250
     gap_ms: Milliseconds = 150
     pre_roll_ms: Milliseconds = 300
     max_speech_s: Seconds = 30.0

@@ -172,6 +172,12 @@ class TestWithWebRtc:
         out = Conversation(far, missing=pause).run(echo)
         assert loudest(out[RATE_HZ:]) < 0.1 * loudest(echo), "no 0.1 s of it"
 
+    def test_after_a_short_reply_the_user_is_heard_though_the_canceller_has_not_settled(self) -> None:
+        far = np.concatenate([noise(0.8), np.zeros(2 * RATE_HZ, np.float32)])
+        user = slice(round(1.4 * RATE_HZ), 2 * RATE_HZ)
+        out = Conversation(far, missing=slice(round(0.8 * RATE_HZ), len(far))).run(0.3 * np.roll(far, 800), user)
+        assert loudest(out[user]) > 0.1
+
     def test_held_sound_comes_whole_and_with_its_own_time(self) -> None:
         """While the delay is sought nothing comes; then all that was held, as if it had come at once."""
         far = noise(2.0)

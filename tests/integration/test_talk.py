@@ -222,6 +222,24 @@ class TestSelfEcho:
         assert turns == self.ANSWERS, "\n".join(lines)
         assert dropped == [], "\n".join(lines)
 
+    @pytest.mark.parametrize("after_s", [0.7, 1.6, 2.9])
+    def test_the_user_s_voice_silences_it_over_loudspeakers_too(
+        self, tmp_path: Path, sound_card: SoundCard, after_s: float
+    ):
+        with start(tmp_path, sound_card) as program, sound_card.echo(self.room()):
+            ask(program, sound_card, "what can you do")  # the canceller learns the room by the first reply
+            said = sound_card.say(question("what can you do"))
+            sound_card.wait_for_sound(REPLY_S, since=said.ends)
+            time.sleep(after_s)
+            program.skip()
+            cut = sound_card.say(question("hold on for a moment"))
+            quiet = sound_card.wait_for_silence(REPLY_S, quiet_s=0.5)
+            print(f"silent {1000 * (quiet - cut.starts):.0f} ms after the voice began")
+            # the reply would go on for some seconds; how fast it stops is a figure of bench voice
+            assert cut.starts - 1.0 < quiet < cut.ends + 1.0
+            program.wait_for(r"^\[hearing you", REPLY_S)  # which words survive both speaking at once is another matter
+            assert program.interrupt() == 0
+
     def test_the_room_is_hard_enough_without_the_canceller_it_does(self, tmp_path: Path, sound_card: SoundCard):
         off = ("echo.canceller=off", "echo.guard=false")
         with start(tmp_path, sound_card, *off) as program, sound_card.echo(self.room()):
