@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.corpora.speech import ASSETS, Spoken, recordings, said
 from benchmarks.figures import Figure
+from benchmarks.stt_parts.words import distance, plain
 from core.messages import AudioFrame, Samples
 from core.stage import TurnClock
 from core.utils.config import EndpointConfig, SttConfig, VadConfig
@@ -245,21 +246,6 @@ def error_rate(heard: Iterable[Heard], path: str) -> float:
         errors += distance(reference, plain(hypothesis.text if hypothesis else ""))
         total += len(reference)
     return errors / max(total, 1)
-
-
-def plain(text: str) -> list[str]:
-    """Lower-case words without punctuation."""
-    return "".join(c if c.isalnum() or c == "'" else " " for c in text.lower()).split()
-
-
-def distance(reference: list[str], hypothesis: list[str]) -> int:
-    """Levenshtein distance of two word lists."""
-    row = list(range(len(hypothesis) + 1))
-    for i, word in enumerate(reference, 1):
-        diagonal, row[0] = row[0], i
-        for j, other in enumerate(hypothesis, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
-    return row[-1]
 
 
 @dataclass(frozen=True, slots=True)
