@@ -62,6 +62,8 @@ class Surroundings:
     guard: EchoGuard | None = None
     clock: Clock = field(default_factory=SystemClock)
     span: Span = no_span
+    admit: Callable[[str], None] = lambda model: None
+    """raises ModelTooLargeError for a model that this machine cannot hold"""
 
 
 @dataclass(slots=True)
@@ -105,6 +107,7 @@ class WhisperTranscriber:
     def load(self) -> None:
         """Load the model and run it once. Raises ModelError, DeviceError, ConfigError."""
         settings = self._settings
+        self._around.admit(settings.model)
         path = self._store.resolve(settings.model) if self._loaders is None else settings.model
         model = WhisperModel(
             path, settings.device, settings.compute_type, settings.threads, settings.backend, self._loaders

@@ -134,9 +134,15 @@ class Assistant:
 
     def engines(self, plan: StagePlan | None = None) -> Engines:
         """The configured engines, made but not loaded; `plan` is that of hearing."""
+        from tts.synthesizer import Synthesizer
+
+        transcriber = self.hearing(self._config, plan)
+        return Engines(load_vad(self._config.vad.engine), transcriber, Synthesizer(self._config.tts, self._brain.voice))
+
+    def hearing(self, config: Config, plan: StagePlan | None = None) -> Stage:
+        """The recogniser that a configuration asks for, made but not loaded."""
         from core.app.hearing import HearingParts, make_transcriber
         from stt.echo_guard import EchoGuard
-        from tts.synthesizer import Synthesizer
 
         parts = HearingParts(
             self._brain.recogniser,
@@ -145,8 +151,7 @@ class Assistant:
             self._clock,
             self.profiler.span,
         )
-        transcriber = make_transcriber(self._config, plan, parts)
-        return Engines(load_vad(self._config.vad.engine), transcriber, Synthesizer(self._config.tts, self._brain.voice))
+        return make_transcriber(config, plan, parts)
 
     def warm_up(self) -> None:
         """Load what is not needed to begin listening: the echo canceller and the recogniser's larger model."""

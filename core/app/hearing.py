@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from core.app.model_fit import ModelFit
 from core.messages import Language
 from core.optimization.catalogue import EMBEDDED_ENGINES, WHISPER
 from core.optimization.plan import StagePlan
@@ -86,6 +87,8 @@ def _whisper_is_here(config: Config, store: ModelStore | None) -> bool:
 
 def _whisper(config: Config, plan: StagePlan | None, parts: HearingParts) -> WhisperTranscriber:
     mine = plan if plan is not None and plan.engine == ENGINE else None
+    # what was planned was reckoned a moment ago, before the other engines took their part
+    planned = f"{ENGINE}-{mine.model}" if mine else None
     settings = WhisperSettings(
         model=model_to_load(config, mine.model if mine else None),
         languages=config.stt.languages,
@@ -102,6 +105,7 @@ def _whisper(config: Config, plan: StagePlan | None, parts: HearingParts) -> Whi
         guard=parts.guard,
         clock=parts.clock or SystemClock(),
         span=parts.span,
+        admit=lambda model: None if model == planned else ModelFit(config).check(model),
     )
     return WhisperTranscriber(settings, around)
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from core.app.model_fit import ModelFit
 from core.environment.view import readable
 from core.utils.config import Config
 from core.utils.download_progress import DownloadProgress
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     store = ModelStore()
     match arguments.action:
         case "download":
-            return _download(store, arguments.names or [_recommended(config)], arguments.offline)
+            return _download(store, config, arguments.names, arguments.offline)
         case "remove":
             return _remove(store, arguments.names, arguments.yes)
     if arguments.names:
@@ -60,7 +61,7 @@ def show(store: ModelStore, as_json: bool, memory_bytes: int) -> int:
         plain = {"folder": str(store.folder), "free_bytes": store.free_bytes(), "models": [asdict(row) for row in rows]}
         print(json.dumps(plain, indent=2))
         return 0
-    print(f"models in {store.folder}, room for {_size(store.free_bytes())}:")
+    print(f"models in {store.folder}, room for {plain_size(store.free_bytes())}:")
     here = [row for row in rows if row.state != "absent"]
     print("\n".join(_line(row) for row in here) if here else "  none")
     absent = [row for row in rows if row.state == "absent"]
@@ -82,19 +83,23 @@ def _rows(store: ModelStore, memory: int) -> list[ModelRow]:
         if model and (there is None or there.state == "partial"):
             missing = model.size_bytes - (there.size_bytes if there else 0)
             if missing + MARGIN_BYTES > free:
-                lacks.append(f"not enough room on the disk: {_size(missing + MARGIN_BYTES)} needed, {_size(free)} free")
+                lacks.append(
+                    f"not enough room on the disk: {plain_size(missing + MARGIN_BYTES)} needed, {plain_size(free)} free"
+                )
         if needs is not None and needs > memory > 0:
-            lacks.append(f"not enough memory: {_size(needs)} needed, {_size(memory)} free")
+            lacks.append(f"not enough memory: {plain_size(needs)} needed, {plain_size(memory)} free")
         size = there.size_bytes if there else model.size_bytes if model else 0
         rows.append(ModelRow(name, there.state if there else "absent", size, model, needs, tuple(lacks)))
     return rows
 
 
 def _line(row: ModelRow) -> str:
-    words = [f"  {row.name:<16} {_size(row.size_bytes):>8}"]
+    words = [f"  {row.name:<16} {plain_size(row.size_bytes):>8}"]
     match row.state:
         case "partial" if row.known:
-            words.append(f"partly here, of about {_size(row.known.size_bytes)}: `models download {row.name}` goes on")
+            words.append(
+                f"partly here, of about {plain_size(row.known.size_bytes)}: `models download {row.name}` goes on"
+            )
         case "partial":
             words.append("not whole")
         case "copied":
@@ -106,11 +111,16 @@ def _line(row: ModelRow) -> str:
     return "  ".join([*words, *(f"[{reason}]" for reason in row.does_not_fit)])
 
 
-def _download(store: ModelStore, names: list[str], offline: bool) -> int:
+def _download(store: ModelStore, config: Config, names: list[str], offline: bool) -> int:
+    names = names or [recommended(config, store).name]
     wanted = [known_model(name, store.catalogue).name for name in dict.fromkeys(names)]
     for name in [name for name in wanted if store.find(name)]:
         print(f"{name}: is here already, complete")
         wanted.remove(name)
+    if wanted:
+        fit = ModelFit(config, alone=True)
+        for name in wanted:
+            fit.check(name)
     shown = _ShownProgress()
     download = ModelDownload(store, Hub(HubOptions(offline=offline)), report=shown.report)
     plans = [download.plan(name) for name in wanted]
@@ -132,9 +142,9 @@ def _download(store: ModelStore, names: list[str], offline: bool) -> int:
 
 
 def _announced(plan: DownloadPlan) -> str:
-    here = f", {_size(plan.present_bytes)} of it is here" if plan.present_bytes else ""
+    here = f", {plain_size(plan.present_bytes)} of it is here" if plan.present_bytes else ""
     source = f"from {plan.repository.name}, licence {plan.model.licence}"
-    return f"{plan.model.name}: {_size(plan.total_bytes)}{here}, {source}"
+    return f"{plan.model.name}: {plain_size(plan.total_bytes)}{here}, {source}"
 
 
 def _remove(store: ModelStore, names: list[str], sure: bool) -> int:
@@ -144,24 +154,20 @@ def _remove(store: ModelStore, names: list[str], sure: bool) -> int:
     if there is not None and not sure:
         if not sys.stdin.isatty():
             raise ConfigError("models remove: cannot ask here; give --yes to remove without asking")
-        answer = input(f"Remove {there.name} ({_size(there.size_bytes)}) from {there.folder}? [y/N] ")
+        answer = input(f"Remove {there.name} ({plain_size(there.size_bytes)}) from {there.folder}? [y/N] ")
         if answer.strip().lower() not in ("y", "yes", "o", "oui"):
             print("nothing was removed")
             return 1
-    print(f"{names[0]}: removed, {_size(store.remove(names[0]))} are free again")
+    print(f"{names[0]}: removed, {plain_size(store.remove(names[0]))} are free again")
     return 0
 
 
-def _recommended(config: Config) -> str:
+def recommended(config: Config, store: ModelStore) -> KnownModel:
     """The model that the plan would understand speech with, if it were here; the smallest where it would take none."""
-    from core.optimization.analyzer import SystemAnalyzer
-    from core.optimization.catalogue import ALL_ENGINES
-    from core.optimization.tuner import PerformanceTuner
+    from core.app.first_whisper import planned_model
 
-    planned = PerformanceTuner(config, ALL_ENGINES).plan(SystemAnalyzer().analyze()).stt
-    models = [model for model in ModelStore().catalogue if model.stage == "stt"]
-    fitting = [model for model in models if (model.engine, model.size) == (planned.engine, planned.model)]
-    return (fitting or sorted(models, key=lambda model: model.size_bytes))[0].name
+    smallest = min((model for model in store.catalogue if model.stage == "stt"), key=lambda model: model.size_bytes)
+    return planned_model(config, store) or smallest
 
 
 def _needed_memory(model: KnownModel) -> int | None:
@@ -179,7 +185,8 @@ def _available_memory() -> int:
     return read_memory(this_host()).available_bytes
 
 
-def _size(size_bytes: int) -> str:
+def plain_size(size_bytes: int) -> str:
+    """For the eye."""
     return f"{size_bytes / GB:.1f} GB" if size_bytes >= GB else readable(size_bytes)
 
 
@@ -212,7 +219,7 @@ class _ShownProgress:
 
 def describe(progress: DownloadProgress) -> str:
     """One line: bytes, speed, time left."""
-    line = f"{progress.model}: {_size(progress.done_bytes)} of {_size(progress.total_bytes)}"
+    line = f"{progress.model}: {plain_size(progress.done_bytes)} of {plain_size(progress.total_bytes)}"
     if progress.left_s is None:
         return line
     left_s = round(progress.left_s)

@@ -55,6 +55,11 @@ class FullSetup:
         self._install = self._begin(self._wanted, self._offline)
         self._began_s = self._now_s()
 
+    @property
+    def running(self) -> bool:
+        """Whether packages are being put in place, so that none of them can be relied on."""
+        return self._install is not None
+
     def news(self) -> list[str]:
         """What has not been told yet; usually nothing."""
         if self._install is None:

@@ -13,6 +13,7 @@ from core.app.assistant import Assistant, SoundEnds
 from core.app.brain import Brain
 from core.app.check import failed, quick_checks
 from core.app.ending import EndingWish
+from core.app.first_run import FirstRun
 from core.app.lock import InstanceLock
 from core.app.planning import apply_plan, make_plan
 from core.app.setup import FullSetup
@@ -69,7 +70,9 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         plan = make_plan(config)
         apply_plan(config, plan)
         assistant = Assistant(config, brain.clock, ends, brain, turn_finished)
-        pipeline = assistant.join(assistant.engines(plan.stt))
+        setup = FullSetup(config, offline=arguments.offline)
+        first_run = FirstRun(config, assistant, brain, arguments.offline)
+        pipeline = assistant.join(first_run.engines(plan.stt))
         pipelines.append(pipeline)
         pipeline.load()
         try:
@@ -82,7 +85,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             for left in plan.left_out:
                 logger.info("left out: %s: %s", left.what, left.why)
                 view.show(Note(f"left out: {left.what}, because {left.why}"))
-            _converse(arguments, config, assistant, view, brain)
+            _converse(assistant, view, brain, setup, first_run)
         finally:
             pipeline.close()
             if config.log.trace:
@@ -103,22 +106,23 @@ def _start(assistant: Assistant, view: View) -> None:
     gc.freeze()
 
 
-def _converse(arguments: argparse.Namespace, config: Config, assistant: Assistant, view: View, brain: Brain) -> None:
-    setup = FullSetup(config, offline=arguments.offline)
+def _converse(assistant: Assistant, view: View, brain: Brain, setup: FullSetup, first_run: FirstRun) -> None:
     try:
         with EndingWish() as ending:
             _start(assistant, view)
             if HEARS_ENGLISH[brain.language] and assistant.engine_names.stt == "pocketsphinx":
                 view.show(Note(HEARS_ENGLISH[brain.language]))
             setup.start()
+            first_run.start(setup)
             while not ending.asked:
                 view.refresh()
                 assistant.pipeline.wait(DRAW_S)
-                for text in setup.news():
+                for text in (*setup.news(), *first_run.news()):
                     view.show(Note(text))
             logger.info("ended by the user")
     finally:
         gc.unfreeze()
+        first_run.stop()
         setup.stop()
         view.close()
 

@@ -47,7 +47,7 @@ class PerformanceTuner:
         pays = int8_pays(profile)
         ladders = {stage: ladder(stage, self._engines, choice, config, pays) for stage in STAGES}
         available = _available(profile, config)
-        room = Room(available - _reserve(available), _card_room(choice))
+        room = room_of(profile, config, choice)
         selection = select(ladders, room, pace)
         _check_limit(config, selection)
         shares = share_threads(threads, {stage: selection.chosen[stage].scales for stage in STAGES})
@@ -75,6 +75,12 @@ class PerformanceTuner:
             ),
             capture_threads=shares.capture,
         )
+
+
+def room_of(profile: MachineProfile, config: Config, choice: DeviceChoice) -> Room:
+    """What the whole assistant may take here and now, after the reserve for the rest of the system."""
+    available = _available(profile, config)
+    return Room(available - _reserve(available), _card_room(choice))
 
 
 def _threads(cpu: Cpu, config: Config) -> tuple[int, str]:

@@ -155,6 +155,7 @@ class OptimizationConfig(Section):
 
 class SetupConfig(Section):
     full_packages: bool = True
+    full_models: Literal["ask", "always", "never"] = "ask"
 
 
 class Config(Section):

@@ -9,6 +9,7 @@ MerlineError
     ModelError
         MissingDependencyError  names the pip extra
         ModelLoadError
+            ModelTooLargeError  names the size that fits
         InferenceError          loses one turn, never the program
             OverloadedError     more work waits for an engine than may
     OptimizationError
@@ -65,6 +66,10 @@ class MissingDependencyError(ModelError):
 
 class ModelLoadError(ModelError):
     """A model's files are absent, damaged or of an unknown layout."""
+
+
+class ModelTooLargeError(ModelLoadError):
+    """This machine's memory does not hold the model; names the largest one that it does hold."""
 
 
 class InferenceError(ModelError):

@@ -14,6 +14,7 @@ from core.utils.errors import ModelError
 MB = 10**6
 WHISPER_FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 """what CTranslate2 and faster-whisper read"""
+PREPROCESSOR = "preprocessor_config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,16 @@ class KnownModel:
     revision: str = "main"
 
 
-def _whisper(size: str, size_bytes: int) -> KnownModel:
+def _whisper(size: str, size_bytes: int, owner: str = "Systran", many_bands: bool = False) -> KnownModel:
+    """`many_bands`: it hears 128 mel bands, which only its preprocessor_config.json says."""
     return KnownModel(
         name=f"whisper-{size}",
         stage="stt",
         engine="whisper",
         size=size,
-        repository=f"Systran/faster-whisper-{size}",
-        files=WHISPER_FILES,
-        optional_files=("preprocessor_config.json",),
+        repository=f"{owner}/faster-whisper-{size}",
+        files=(*WHISPER_FILES, PREPROCESSOR) if many_bands else WHISPER_FILES,
+        optional_files=() if many_bands else (PREPROCESSOR,),
         size_bytes=size_bytes,
         licence="MIT",
         languages=("en", "fr"),
@@ -57,7 +59,14 @@ def _whisper(size: str, size_bytes: int) -> KnownModel:
 
 
 # Two bytes a parameter and 3 MB of vocabulary and tokenizer.
-CATALOGUE = (_whisper("tiny", 78 * MB), _whisper("base", 148 * MB), _whisper("small", 486 * MB))
+CATALOGUE = (
+    _whisper("tiny", 78 * MB),
+    _whisper("base", 148 * MB),
+    _whisper("small", 486 * MB),
+    _whisper("medium", 1531 * MB),
+    _whisper("large-v3-turbo", 1621 * MB, owner="mobiuslabsgmbh", many_bands=True),
+    _whisper("large-v3", 3091 * MB, many_bands=True),
+)
 
 
 def known_model(name: str, catalogue: tuple[KnownModel, ...] = CATALOGUE) -> KnownModel:

@@ -59,7 +59,7 @@ def test_who_listens(tmp_path: Path, stt: dict[str, object], plan: StagePlan | N
     ("here", "planned", "expected"),
     [
         ((), "base", "whisper-base"),
-        ((), "large-v3", "whisper-small"),
+        ((), "large-v3", "whisper-large-v3"),
         ((), None, "whisper-tiny"),
         (("whisper-tiny", "whisper-base"), "base", "whisper-base"),
         (("whisper-tiny", "whisper-small"), "base", "whisper-tiny"),

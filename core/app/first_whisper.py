@@ -1,0 +1,63 @@
+"""Which Whisper a first run should fetch: the one the plan would take if it were here. Fetches nothing itself."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+from core.app.hearing import ENGINE, engines_here
+from core.app.model_fit import ModelFit
+from core.optimization.analyzer import SystemAnalyzer
+from core.optimization.profile import MachineProfile
+from core.optimization.tuner import PerformanceTuner
+from core.utils.config import Config
+from core.utils.errors import ModelTooLargeError
+from core.utils.model_catalogue import KnownModel
+from core.utils.model_store import ModelStore
+
+BACKENDS = ("faster_whisper", "whisper")
+CLIENT = "huggingface_hub"
+
+
+def planned_model(config: Config, store: ModelStore, profile: MachineProfile | None = None) -> KnownModel | None:
+    """What the plan would understand speech with, if all of the catalogue were here; None: the embedded engine.
+
+    Raises what planning raises.
+    """
+    free = config.model_copy(update={"stt": config.stt.model_copy(update={"engine": "auto"})})
+    engines = engines_here(free, store) | {ENGINE}
+    planned = PerformanceTuner(free, engines).plan(profile or SystemAnalyzer().analyze()).stt
+    return next(
+        (model for model in store.catalogue if (model.engine, model.size) == (planned.engine, planned.model)), None
+    )
+
+
+def model_to_fetch(config: Config, store: ModelStore, profile: MachineProfile | None = None) -> KnownModel | None:
+    """The Whisper that `talk` should fetch while the embedded recogniser listens; None where nothing is to be done.
+
+    That is with `stt.engine: auto` alone: the model that stt.model names, if it is not here and fits; or, where no
+    Whisper is here at all, the planned one.
+    """
+    if config.stt.engine != "auto":
+        return None
+    whispers = {model.name: model for model in store.catalogue if model.engine == ENGINE}
+    if config.stt.model is not None:
+        named = whispers.get(config.stt.model)
+        return named if named and not store.find(named.name) and _fits(named, config, profile) else None
+    if any(store.find(name) for name in whispers):
+        return None
+    return planned_model(config, store, profile)
+
+
+def packages_are_here() -> bool:
+    """Whether a Whisper could be fetched and loaded by this process now."""
+    importlib.invalidate_caches()
+    return importlib.util.find_spec(CLIENT) is not None and any(importlib.util.find_spec(name) for name in BACKENDS)
+
+
+def _fits(model: KnownModel, config: Config, profile: MachineProfile | None) -> bool:
+    try:
+        ModelFit(config, profile).check(model.name)
+    except ModelTooLargeError:
+        return False  # loading it says so, and what fits
+    return True

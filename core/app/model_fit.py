@@ -1,0 +1,61 @@
+"""Refuses a model of speech that this machine's memory does not hold, and names the largest that it does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.optimization.analyzer import SystemAnalyzer
+from core.optimization.catalogue import WHISPER
+from core.optimization.fitting import Fit, WhisperFitting
+from core.optimization.profile import MachineProfile
+from core.utils.config import Config
+from core.utils.errors import ModelTooLargeError
+from core.utils.model_catalogue import CATALOGUE, KnownModel
+
+GB = 10**9
+ENGINE = "whisper"
+
+
+class ModelFit:
+    """This machine as a measure of models; `profile` stands for another one.
+
+    `alone`: as if no other program were running, for what is fetched today and used on many days.
+    """
+
+    def __init__(self, config: Config, profile: MachineProfile | None = None, alone: bool = False) -> None:
+        self._sizes = WhisperFitting(config, profile or SystemAnalyzer().analyze(), alone)
+        self._or_wait = "" if alone else ", or close other programs"
+
+    def check(self, model: str) -> None:
+        """Raises ModelTooLargeError for a name or a folder of a Whisper that does not fit.
+
+        What is neither known nor there passes: that it cannot be loaded is told by whoever loads it.
+        """
+        fit = self._fit(model)
+        if fit is not None and not fit.fits:
+            raise ModelTooLargeError(
+                f"{model}: is too large for this machine: the assistant with it takes {fit.needs_bytes / GB:.2f} GB of "
+                f"{fit.place}, and {fit.room_bytes / GB:.2f} GB can be had; {self._cure()}"
+            )
+
+    def largest(self) -> KnownModel | None:
+        """The largest of the catalogue that fits."""
+        size = self._sizes.largest()
+        return next((known for known in CATALOGUE if (known.engine, known.size) == (ENGINE, size)), None)
+
+    def _fit(self, model: str) -> Fit | None:
+        known = next((one for one in CATALOGUE if one.name == model and one.engine == ENGINE), None)
+        if known is not None:
+            return self._sizes.of(next(size for size in WHISPER if size.name == known.size))
+        folder = Path(model).expanduser()
+        if not folder.is_dir():
+            return None
+        return self._sizes.of_files(
+            max((file.stat().st_size for file in folder.iterdir() if file.is_file()), default=0)
+        )
+
+    def _cure(self) -> str:
+        largest = self.largest()
+        if largest is None:
+            return f"no Whisper fits: set stt.engine: pocketsphinx{self._or_wait}"
+        return f"take {largest.name}, the largest that fits{self._or_wait}"

@@ -1,0 +1,274 @@
+"""A first run's way from the embedded recogniser to Whisper: ask, fetch, load, exchange; all beside the conversation.
+
+Each step is looked at by `news()`, which never waits. What fails is said once with its cure and costs nothing that
+works; the next start goes on from what has been fetched.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from core.app.consent import Decision, Question
+from core.app.model_fetch import FetchState, ModelFetch
+from core.app.models import describe, plain_size
+from core.app.setup import FIRST_S, OFTEN_S, SELDOM_S
+from core.messages import Language
+from core.stage import Stage
+from core.utils.errors import MerlineError
+from core.utils.model_catalogue import KnownModel
+
+logger = logging.getLogger(__name__)
+
+PACKAGES_S = 2.0
+"""between two looks for packages that are still being installed"""
+LOADED_S = 5.0
+"""how long the end of the program waits for a model that is being loaded"""
+
+WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "question": "Fetch {name} ({size}, from {repository}, licence {licence}) in the background, to understand free "
+        "speech? [Y/n]",
+        "declined": "Not fetched; `python3 main.py models download {name}` does it at any time.",
+        "offline": "{name} ({size}) would understand free speech; --offline forbids fetching it. All else works.",
+        "begun": "fetching {name} ({size}) in the background; talk meanwhile.",
+        "failed": "{name} cannot be used yet: {reason}. {present} goes on listening; the next start tries again.",
+        "switched": "{name} listens from now on.",
+        "aloud": "I understand free speech now.",
+    },
+    "fr": {
+        "question": "Télécharger {name} ({size}, de {repository}, licence {licence}) en arrière-plan, pour comprendre "
+        "la parole libre ? [O/n]",
+        "declined": "Pas de téléchargement ; `python3 main.py models download {name}` le fera à tout moment.",
+        "offline": "{name} ({size}) comprendrait la parole libre ; --offline interdit de le télécharger. Tout le reste "
+        "marche.",
+        "begun": "téléchargement de {name} ({size}) en arrière-plan ; parlez, je vous écoute.",
+        "failed": "{name} ne peut pas encore servir : {reason}. {present} continue d'écouter ; le prochain démarrage "
+        "essaiera de nouveau.",
+        "switched": "{name} écoute désormais.",
+        "aloud": "Je comprends désormais la parole libre.",
+    },
+}
+
+
+class Fetch(Protocol):
+    """What is asked of core.app.model_fetch.ModelFetch."""
+
+    def state(self) -> FetchState: ...
+
+    def close(self) -> None: ...
+
+
+class Reply(Protocol):
+    """What is asked of core.app.consent.Question."""
+
+    def answer(self) -> bool | None: ...
+
+
+class Switch(Protocol):
+    """What is asked of stt.switching.SwitchingTranscriber."""
+
+    @property
+    def engine_name(self) -> str: ...
+
+    def offer(self, stage: Stage) -> bool: ...
+
+    def close_retired(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchPlan:
+    """What is to be brought about."""
+
+    model: KnownModel
+    decision: Decision
+    language: Language = "en"
+
+    def words(self, which: str, present: str = "", reason: str = "") -> str:
+        """One of WORDS."""
+        model = self.model
+        return WORDS[self.language][which].format(
+            name=model.name,
+            size=plain_size(model.size_bytes),
+            repository=model.repository,
+            licence=model.licence,
+            present=present,
+            reason=reason.rstrip("."),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchMeans:
+    """What it takes; all but `load` return at once."""
+
+    load: Callable[[], Stage]
+    """the new engine, loaded and warm; raises MerlineError. Called on a thread of its own"""
+    keep: Callable[[bool], None] = lambda answer: None
+    """the user's answer, for good"""
+    say: Callable[[str], None] = lambda text: None
+    """aloud, in the next gap of the conversation"""
+    ready: Callable[[], bool] = lambda: True
+    """whether the packages are here, to fetch and to load with"""
+    fetch: Callable[[str], Fetch] = ModelFetch
+    ask: Callable[[], Reply] = Question
+    now_s: Callable[[], float] = time.monotonic
+
+
+class _Step(Enum):
+    ASKING = auto()
+    WAITING = auto()
+    FETCHING = auto()
+    LOADING = auto()
+    OFFERED = auto()
+    OVER = auto()
+
+
+class SwitchOver:
+    """One model, one exchange. All methods are the main thread's."""
+
+    def __init__(self, plan: SwitchPlan, switch: Switch, means: SwitchMeans) -> None:
+        self._plan = plan
+        self._switch = switch
+        self._means = means
+        self._step = _Step.OVER
+        self._reply: Reply | None = None
+        self._fetch: Fetch | None = None
+        self._loading: _Loading | None = None
+        self._looked_s = float("-inf")
+        self._began_s = self._told_s = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self._step is _Step.OVER
+
+    def start(self) -> list[str]:
+        """Begin with what was decided; the first lines for the user."""
+        if self._plan.decision == "no":
+            return []
+        if self._plan.decision == "ask":
+            self._step, self._reply = _Step.ASKING, self._means.ask()
+            return [self._words("question")]
+        self._step = _Step.WAITING
+        return []
+
+    def news(self) -> list[str]:
+        """Take the next step if it can be taken; what there is to tell, usually nothing."""
+        match self._step:
+            case _Step.ASKING:
+                return self._hear_answer()
+            case _Step.WAITING:
+                return self._begin()
+            case _Step.FETCHING:
+                return self._follow()
+            case _Step.LOADING:
+                return self._take_loaded()
+            case _Step.OFFERED if self._switch.close_retired():
+                self._step = _Step.OVER
+                self._means.say(self._words("aloud"))
+                return [self._words("switched")]
+        return []
+
+    def stop(self) -> None:
+        """End whatever is under way; what has been fetched stays. A model that is loaded too late is closed."""
+        self._step = _Step.OVER
+        if self._fetch is not None:
+            self._fetch.close()
+            self._fetch = None
+        if self._loading is not None:
+            self._loading.abandon(LOADED_S)
+            self._loading = None
+
+    def _hear_answer(self) -> list[str]:
+        answer = self._reply.answer() if self._reply else None
+        if answer is None:
+            return []
+        self._means.keep(answer)
+        self._step = _Step.WAITING if answer else _Step.OVER
+        return [] if answer else [self._words("declined")]
+
+    def _begin(self) -> list[str]:
+        now_s = self._means.now_s()
+        if now_s - self._looked_s < PACKAGES_S:
+            return []
+        self._looked_s = now_s
+        if not self._means.ready():
+            return []
+        self._began_s = self._told_s = now_s
+        self._fetch = self._means.fetch(self._plan.model.name)
+        self._step = _Step.FETCHING
+        return [self._words("begun")]
+
+    def _follow(self) -> list[str]:
+        assert self._fetch is not None
+        state = self._fetch.state()
+        if state.failure is not None or state.done:
+            self._fetch.close()
+            self._fetch = None
+        if state.failure is not None:
+            return self._failed(state.failure)
+        if state.done:
+            self._step, self._loading = _Step.LOADING, _Loading(self._means.load)
+            return []
+        now_s = self._means.now_s()
+        pause_s = OFTEN_S if now_s - self._began_s < FIRST_S else SELDOM_S
+        if state.progress is None or now_s - self._told_s < pause_s:
+            return []
+        self._told_s = now_s
+        return [describe(state.progress)]
+
+    def _take_loaded(self) -> list[str]:
+        assert self._loading is not None
+        if self._loading.running:
+            return []
+        loading, self._loading = self._loading, None
+        if loading.stage is None:
+            return self._failed(loading.failure)
+        if not self._switch.offer(loading.stage):
+            loading.stage.close()
+            self._step = _Step.OVER
+            return []
+        self._step = _Step.OFFERED
+        return self.news()
+
+    def _failed(self, reason: str) -> list[str]:
+        logger.warning("%s: %s", self._plan.model.name, reason)
+        self._step = _Step.OVER
+        return [self._words("failed", reason)]
+
+    def _words(self, which: str, reason: str = "") -> str:
+        return self._plan.words(which, self._switch.engine_name, reason)
+
+
+class _Loading:
+    """An engine being loaded on a thread of its own."""
+
+    def __init__(self, load: Callable[[], Stage]) -> None:
+        self.stage: Stage | None = None
+        self.failure = "loading it ended unexpectedly; the log says more"
+        self._load = load
+        self._thread = threading.Thread(target=self._run, name="merline-load", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def abandon(self, wait_s: float) -> None:
+        """Wait for the end of it, and give back what it brought."""
+        self._thread.join(wait_s)
+        if self.running:
+            logger.warning("a model was still being loaded at the end")
+        elif self.stage is not None:
+            self.stage.close()
+
+    def _run(self) -> None:
+        try:
+            self.stage = self._load()
+        except MerlineError as error:
+            self.failure = str(error)

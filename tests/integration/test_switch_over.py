@@ -1,0 +1,91 @@
+"""`main.py talk` on a first run: it listens at once, fetches Whisper beside the conversation, and changes over to it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.utils.model_catalogue import CATALOGUE
+from core.utils.model_store import PARTS
+from tests.hub_server import Fault, HubServer, SilentServer
+from tests.integration.program import Program, run
+from tests.integration.sound_card import SoundCard, spoken
+
+pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed (extra `full`)")
+pytest.importorskip("faster_whisper", reason="faster-whisper is not installed (extra `full`)")
+pytest.importorskip("whisper", reason="openai-whisper is not installed (extra `full`)")
+pytest.importorskip("torch", reason="torch is not installed (extra `full`)")
+
+pytestmark = [
+    pytest.mark.audio,
+    pytest.mark.skipif(shutil.which("flite") is None, reason="no test voice: flite is not installed"),
+    # openai-whisper opens its vocabulary and never closes it
+    pytest.mark.filterwarnings("ignore:unclosed file.*tiktoken:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:Exception ignored in.*tiktoken:pytest.PytestUnraisableExceptionWarning"),
+]
+START_S = 30.0
+FETCH_S = 60.0
+FIRST_RUN = ("talk", "--set", "setup.full_models=always", "--set", "setup.full_packages=false")
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
+    """A Whisper so small that it is fetched in a moment; its weights are random."""
+    from benchmarks.whisper.shapes import MINIATURE, make_checkpoints
+
+    folder = make_checkpoints(tmp_path_factory.mktemp("miniature"), MINIATURE).ctranslate2
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {"preprocessor_config.json": b'{"feature_size": 80}', **found}
+
+
+@pytest.fixture
+def server(files: Mapping[str, bytes]) -> Iterator[HubServer]:
+    """Has it under every size's name: which one is planned depends on the machine."""
+    with HubServer({model.repository: files for model in CATALOGUE}) as running:
+        yield running
+
+
+def talk(home: Path, card: SoundCard, endpoint: str, *settings: str) -> Program:
+    variables = {**card.variables, "HF_ENDPOINT": endpoint, "NO_PROXY": "127.0.0.1"}
+    program = Program(home, [*FIRST_RUN, *settings], variables)
+    program.wait_for(r"^\[listening", START_S)
+    return program
+
+
+def question() -> np.ndarray:
+    return spoken("what is twelve times seven", "awb", "flite")
+
+
+def test_it_answers_meanwhile_and_then_whisper_listens(tmp_path: Path, sound_card: SoundCard, server: HubServer):
+    server.faults["model.bin"] = [Fault(hold_at=300_000)]
+    with talk(tmp_path, sound_card, server.endpoint) as program:
+        name = program.wait_for(r"^\* fetching (whisper-\S+) \(.*\) in the background", FETCH_S).group(1)
+        sound_card.wait_for_silence(5.0, quiet_s=0.3)
+        sound_card.say(question())
+        program.wait_for(r"^merline: ", 20.0)  # what it understands, other tests look at
+        assert program.interrupt() == 0
+        assert not any(re.search("traceback", line, re.IGNORECASE) for line in program.lines)
+    assert any((tmp_path / "models" / name / PARTS).iterdir())
+
+    with talk(tmp_path, sound_card, server.endpoint) as program:
+        program.wait_for(rf"^\* {name} listens from now on", FETCH_S)
+        assert "free speech" in program.wait_for(r"^merline: (.*)", 20.0).group(1)
+        assert program.interrupt() == 0
+    assert server.ranges("model.bin") == [None, "bytes=300000-"]
+    told = run(tmp_path, "check", "--json", **sound_card.variables).stdout
+    assert f"whisper with {name}" in told
+
+
+def test_a_hub_that_is_silent_costs_nothing_and_is_said_once(tmp_path: Path, sound_card: SoundCard):
+    with SilentServer() as endpoint, talk(tmp_path, sound_card, endpoint) as program:
+        program.wait_for(r"^\* whisper-\S+ cannot be used yet: .*does not answer.*pocketsphinx goes on", FETCH_S)
+        sound_card.wait_for_silence(5.0, quiet_s=0.3)
+        sound_card.say(question())
+        program.wait_for(r"^merline: ", 20.0)  # what it understands, other tests look at
+        assert program.interrupt() == 0
+        assert sum("cannot be used" in line for line in program.lines) == 1
