@@ -20,7 +20,7 @@ from benchmarks.stt_embedded import decode
 from benchmarks.stt_parts.guard import look_us, looked_at
 from benchmarks.stt_parts.words import WordCount, count
 from core.app.hearing import HearingParts, make_transcriber
-from core.messages import SAMPLE_RATE_HZ, Samples, SpeechStarted, Transcript, Utterance
+from core.messages import SAMPLE_RATE_HZ, Language, Samples, SpeechStarted, Transcript, Utterance
 from core.stage import Stage
 from core.utils.config import Config, load_config
 from core.utils.model_store import ModelStore
@@ -31,7 +31,7 @@ from stt.pocketsphinx_engine import word_decoder
 
 logger = logging.getLogger(__name__)
 
-LANGUAGE = "en"
+LANGUAGE: Language = "en"
 Hear = Callable[[Samples], str]
 
 

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Iterable, Sequence
 
+from benchmarks.corpora.commands import HELD_OUT
 from benchmarks.figures import Figure
 from core.utils.whisper.guard import GuardLimits, suspicion
 from core.utils.whisper.results import Decoded, ShortTranscript
@@ -13,8 +14,8 @@ from core.utils.whisper.short_context import MAX_TOKENS
 
 CALLS = 200
 ROUNDS = 5
-SENTENCE = "add bread to the shopping list and remind me tomorrow at a quarter past eight to water the plants"
 _TOKENS_A_WORD = 1.3
+_SPOKEN = " ".join(HELD_OUT).split()
 _WORDS = (1, 8, 25, 75)
 """yes; what is said in 3, 10 and 30 s at 150 words a minute"""
 LIMITS = GuardLimits()
@@ -47,13 +48,8 @@ def looked_at(heard: Iterable[ShortTranscript]) -> list[Decoded]:
 
 def typical(words: int) -> Decoded:
     """A believable text of so many words: nothing ends the look early. Which tokens they are does not matter."""
-    spoken = SENTENCE.split()
-    tokens = [1000 + 37 * index % 20_011 for index in range(round(words * _TOKENS_A_WORD))]
-    # a running number keeps the text from compressing as a loop does
-    text = " ".join(
-        spoken[index % len(spoken)] + (str(index) if index >= len(spoken) else "") for index in range(words)
-    )
-    return Decoded(text, tuple(tokens), -0.2, 0.01, "en", 1.0)
+    tokens = tuple(range(1000, 1000 + round(words * _TOKENS_A_WORD)))
+    return Decoded(" ".join(_SPOKEN[:words]), tokens, -0.2, 0.01, "en", 1.0)
 
 
 def _loop() -> Decoded:
