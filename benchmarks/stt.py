@@ -20,7 +20,7 @@ from benchmarks.stt_parts.engines import load_engines
 
 logger = logging.getLogger(__name__)
 
-BASE_LENGTH = lengths.Length(lengths.TARGET_S, 5)
+BASE_LENGTH = lengths.Length(lengths.TARGET_S, 4)
 
 
 def run() -> list[Figure]:

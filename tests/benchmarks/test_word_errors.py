@@ -23,7 +23,7 @@ WORDS = st.lists(st.sampled_from("abc"), max_size=7)
         ("a b c", "b c a", 2),
     ],
 )
-def test_counts_words_replaced_left_out_and_put_in(reference: str, hypothesis: str, edits: int):
+def test_counts_words_replaced_left_out_and_put_in(reference: str, hypothesis: str, edits: int) -> None:
     assert distance(reference.split(), hypothesis.split()) == edits
 
 
@@ -39,12 +39,12 @@ def recursively(left: list[str], right: list[str]) -> int:
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=5), st.lists(st.sampled_from("abc"), max_size=5))
-def test_is_what_its_definition_says(left: list[str], right: list[str]):
+def test_is_what_its_definition_says(left: list[str], right: list[str]) -> None:
     assert distance(left, right) == recursively(left, right)
 
 
 @given(WORDS, WORDS, WORDS)
-def test_is_a_metric(one: list[str], two: list[str], three: list[str]):
+def test_is_a_metric(one: list[str], two: list[str], three: list[str]) -> None:
     assert distance(one, two) == distance(two, one)
     assert (distance(one, two) == 0) == (one == two)
     assert distance(one, three) <= distance(one, two) + distance(two, three)
@@ -59,15 +59,15 @@ def test_is_a_metric(one: list[str], two: list[str], three: list[str]):
         ("SUNDAY is “best”", "sunday is best"),
     ],
 )
-def test_spelling_and_signs_are_no_errors(written: str, spoken: str):
+def test_spelling_and_signs_are_no_errors(written: str, spoken: str) -> None:
     assert [word.replace("'", "") for word in comparable(written)] == spoken.split()
 
 
-def test_apostrophes_of_both_kinds_are_one():
+def test_apostrophes_of_both_kinds_are_one() -> None:
     assert comparable("what’s") == comparable("What's")
 
 
-def test_counts_add_up_and_invented_words_weigh():
+def test_counts_add_up_and_invented_words_weigh() -> None:
     both = count("one two three", "1, 2, 3.") + count("stop", "please do stop it")
     assert both == WordCount(4, 3)
     assert both.wer == 0.75
