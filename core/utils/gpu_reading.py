@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.utils.gpu_card import Gpu, GpuProcess
+from core.utils.gpu_slices import parse_slices, slice_as_gpu
+from core.utils.gpu_words import memory_bytes, program_name
 
 logger = logging.getLogger(__name__)
 
-MIB = 1024 * 1024
 TIMEOUT_S = 15.0
 """a card that wakes from sleep takes seconds; a driver that hangs never answers"""
 FIELDS = (
@@ -37,11 +38,14 @@ FORMAT = "--format=csv,noheader,nounits"
 PROCESS_QUERY = ("--query-compute-apps=gpu_uuid,pid,process_name,used_memory", FORMAT)
 ELSEWHERE = ("/usr/lib/wsl/lib/nvidia-smi", r"C:\Windows\System32\nvidia-smi.exe")
 """where WSL2 and Windows keep it when it is not on the PATH"""
+MEMINFO = Path("/proc/meminfo")
+NO_MEMORY_OF_ITS_OWN = frozenset({"[n/a]", "n/a", "[not supported]", "not supported"})
+"""what the memory of a card is called that shares the computer's (DGX Spark, Jetson); faults have other words"""
 
 _UNKNOWN_FIELD = re.compile(r'Field "([\w.]+)" is not a valid field')
-_CARD = re.compile(r"^GPU \d+: .*\(UUID: (GPU-[^)]+)\)")
-_SLICE = re.compile(r"^\s+MIG (\S+)\s+Device\s+\d+: \(UUID: (MIG-[^)]+)\)")
-_SLICE_GB = re.compile(r"\.(\d+)gb", re.IGNORECASE)
+_PROCESS = re.compile(r"(?P<uuid>[^,]+), ?(?P<pid>\d+), ?(?P<name>.*), ?(?P<used>[^,]*)$")
+"""the name may hold commas"""
+_MEMINFO = re.compile(r"^(MemTotal|MemAvailable):\s+(\d+) kB$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ class _Row:
     free_told: bool
     mig: bool
     """cut up into slices"""
+    shares_memory: bool
+    """has none of its own"""
 
 
 SmiRun = Callable[[Sequence[str]], SmiAnswer]
@@ -91,14 +97,14 @@ def run_nvidia_smi(arguments: Sequence[str]) -> SmiAnswer:
     return SmiAnswer(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
-def read_gpus(run: SmiRun = run_nvidia_smi) -> tuple[Gpu, ...]:
+def read_gpus(run: SmiRun = run_nvidia_smi, meminfo: Path = MEMINFO) -> tuple[Gpu, ...]:
     """The cards in PCI bus order; empty where there is no driver or it is broken (logged with its own message).
 
-    A card cut up by MIG is given as its slices. Memory that the driver does not tell counts as 0 bytes in total, or as
-    what its programs leave free.
+    A card cut up by MIG is given as its slices. A card that shares the computer's memory has what `meminfo` tells.
+    Other memory that the driver does not tell counts as 0 bytes in total, or as what its programs leave free.
     """
     try:
-        rows = _read_rows(run)
+        rows = [_with_shared_memory(row, meminfo) for row in _read_rows(run)]
         if not rows:
             return ()
         cards = _with_slices(rows, run)
@@ -147,9 +153,7 @@ def _parse_row(line: str, fields: Sequence[str]) -> _Row | None:
     if not values["index"].isdigit() or not values["uuid"].startswith("GPU-"):
         logger.warning("left out a card that the driver cannot tell about: %s", line)
         return None
-    total, free = _bytes(values["memory.total"]), _bytes(values["memory.free"])
-    if total is None:
-        logger.warning("the driver does not tell how much memory %s has: counted as none", values["name"])
+    total, free = memory_bytes(values["memory.total"]), memory_bytes(values["memory.free"])
     gpu = Gpu(
         index=int(values["index"]),
         name=values["name"],
@@ -159,13 +163,31 @@ def _parse_row(line: str, fields: Sequence[str]) -> _Row | None:
         free_bytes=(total or 0) if free is None else free,
         capability=_capability(values.get("compute_cap", "")),
     )
-    return _Row(gpu, free is not None, values.get("mig.mode.current", "").lower() == "enabled")
+    return _Row(
+        gpu,
+        free_told=free is not None,
+        mig=values.get("mig.mode.current", "").lower() == "enabled",
+        shares_memory=values["memory.total"].lower() in NO_MEMORY_OF_ITS_OWN,
+    )
 
 
-def _bytes(text: str) -> int | None:
-    """'24576' or '24576 MiB' in bytes; None for [N/A], [Not Supported], [Insufficient Permissions] and the like."""
-    found = re.match(r"(\d+)(\s*MiB)?$", text)
-    return int(found[1]) * MIB if found else None
+def _with_shared_memory(row: _Row, meminfo: Path) -> _Row:
+    if row.gpu.total_bytes:
+        return row
+    told: dict[str, int] = {}
+    if row.shares_memory:
+        try:
+            text = meminfo.read_text(encoding="ascii", errors="replace")
+        except OSError as error:
+            logger.debug("no %s: %s", meminfo, error)
+        else:
+            told = {found[1]: int(found[2]) * 1024 for found in _MEMINFO.finditer(text)}
+    if len(told) < 2:
+        logger.warning("the driver does not tell how much memory %s has: counted as none", row.gpu.name)
+        return row
+    logger.info("%s has no memory of its own: it shares the computer's", row.gpu.name)
+    gpu = replace(row.gpu, total_bytes=told["MemTotal"], free_bytes=told["MemAvailable"])
+    return replace(row, gpu=gpu, free_told=True)
 
 
 def _capability(text: str) -> tuple[int, int] | None:
@@ -177,36 +199,19 @@ def _with_slices(rows: list[_Row], run: SmiRun) -> list[_Row]:
     """Cards in MIG mode replaced by their slices: CUDA offers a program one of those, never the whole."""
     if not any(row.mig for row in rows):
         return rows
-    listing = run(("-L",))
-    slices: dict[str, list[tuple[str, str]]] = {}
-    parent = ""
-    for line in listing.output.splitlines():
-        if card := _CARD.match(line):
-            parent = card[1]
-        elif piece := _SLICE.match(line):
-            slices.setdefault(parent, []).append((piece[1], piece[2]))
+    slices = parse_slices(run(("-L",)).output, run(("-q", "-x")).output)
     cut: list[_Row] = []
     for row in rows:
-        pieces = slices.get(row.gpu.uuid, [])
-        if row.mig and not pieces:
+        if not row.mig:
+            cut.append(row)
+            continue
+        pieces = [slice_as_gpu(row.gpu, piece) for piece in slices if piece.card_uuid == row.gpu.uuid]
+        if not pieces:
             logger.warning(
                 "%s is in MIG mode without a slice: make one (nvidia-smi mig -cgi) or leave MIG", row.gpu.name
             )
-        cut.extend([replace(row, gpu=_slice(row.gpu, *piece)) for piece in pieces] if row.mig else [row])
+        cut.extend(replace(row, gpu=piece) for piece in pieces)
     return cut
-
-
-def _slice(card: Gpu, profile: str, uuid: str) -> Gpu:
-    """A slice such as 3g.20gb. The driver's lists do not tell its memory: the profile names a lower bound, in 10^9."""
-    size = _SLICE_GB.search(profile)
-    total = min(int(size[1]) * 10**9, card.total_bytes) if size else 0
-    return replace(
-        card,
-        name=f"{card.name} MIG {profile}",
-        uuid=uuid,
-        total_bytes=total,
-        free_bytes=min(total, card.free_bytes),
-    )
 
 
 def _with_processes(rows: list[_Row], run: SmiRun) -> tuple[Gpu, ...]:
@@ -215,11 +220,11 @@ def _with_processes(rows: list[_Row], run: SmiRun) -> tuple[Gpu, ...]:
         logger.debug("nvidia-smi does not tell who uses the cards: %s", answer.message)
     processes: dict[str, list[GpuProcess]] = {}
     for line in map(_tidy, answer.output.splitlines() if answer.exit_code == 0 else ()):
-        parts = [part.strip() for part in line.split(",")]
-        if len(parts) >= 4 and parts[1].isdigit():
-            process = GpuProcess(int(parts[1]), _program(", ".join(parts[2:-1])), _bytes(parts[-1]))
-            processes.setdefault(parts[0], []).append(process)
-    return tuple(_with_its_processes(row, tuple(processes.get(row.gpu.uuid, ()))) for row in rows)
+        if found := _PROCESS.match(line):
+            process = GpuProcess(int(found["pid"]), program_name(found["name"]), memory_bytes(found["used"]))
+            processes.setdefault(found["uuid"], []).append(process)
+    # the driver's list names whole cards only: a slice brings its own
+    return tuple(_with_its_processes(row, row.gpu.processes or tuple(processes.get(row.gpu.uuid, ()))) for row in rows)
 
 
 def _with_its_processes(row: _Row, processes: tuple[GpuProcess, ...]) -> Gpu:
@@ -227,8 +232,3 @@ def _with_its_processes(row: _Row, processes: tuple[GpuProcess, ...]) -> Gpu:
     if not row.free_told:
         free = max(0, free - sum(process.used_bytes or 0 for process in processes))
     return replace(row.gpu, free_bytes=free, processes=processes)
-
-
-def _program(path: str) -> str:
-    """The program's own name: /usr/bin/python3 -> python3; kept whole where the driver gives a word in brackets."""
-    return path if path.startswith("[") else Path(path.replace("\\", "/")).name or "unknown"

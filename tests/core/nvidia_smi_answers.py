@@ -1,13 +1,16 @@
-"""What nvidia-smi answers on eight machines, and on four that are out of order, in its own form.
+"""What nvidia-smi told on ten machines that others recorded and published (the H200 whole and cut up), and on three
+that are out of order.
 
-Written after its documentation and published output: none of these machines was at hand.
+Recorded means: every value is the one published, laid out as our own query prints it; beside each machine stands where
+it was published, which driver, and what the recording lacks. Compute capabilities that it lacks are from NVIDIA's table
+(developer.nvidia.com/cuda-gpus). UUIDs of zeros, of 12345678, and MIG-0000000n were masked before publication.
+What no recording was found of is written by hand, apart, in nvidia_smi_by_hand.py: the owner's machine among it.
 """
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core.utils.gpu import SmiAnswer
 
@@ -15,10 +18,10 @@ FULL = "index,name,uuid,pci.bus_id,memory.total,memory.free,compute_cap,mig.mode
 NO_MIG = "index,name,uuid,pci.bus_id,memory.total,memory.free,compute_cap"
 OLD = "index,name,uuid,pci.bus_id,memory.total,memory.free"
 
-UUID_5060 = "GPU-1f6a52b8-0c44-4e0b-9d8a-52b7f7a3c901"
-UUID_3090 = "GPU-8f1c3f0e-6a55-7d3b-0a31-4c2f4e1f9b77"
-UUID_SECOND_3090 = "GPU-90aa0d12-77c1-2b6e-5f19-b8f2a66ce0d4"
-UUID_SLICE = "MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f"
+MASKED = "GPU-00000000-0000-0000-0000-000000000000"
+MASKED_TWIN = "GPU-12345678-aaaa-bbbb-cccc-0123456789ab"
+MASKED_SECOND_TWIN = "GPU-12345678-aaaa-bbbb-cccc-0123456789cd"
+MIG_SLICE = "MIG-00000000-0000-0000-0000-000000000000"
 
 
 @dataclass
@@ -29,117 +32,246 @@ class RecordedSmi:
     """by the list of fields"""
     processes: SmiAnswer = field(default_factory=lambda: SmiAnswer(0, ""))
     listing: str = ""
+    report: str = ""
+    """the answer to -q -x"""
     asked: list[str] = field(default_factory=list)
 
     def __call__(self, arguments: Sequence[str]) -> SmiAnswer:
         self.asked.append(arguments[0])
-        if arguments[0] == "-L":
-            return SmiAnswer(0, self.listing)
+        if arguments[0] in ("-L", "-q"):
+            return SmiAnswer(0, self.listing if arguments[0] == "-L" else self.report)
         if arguments[0].startswith("--query-compute-apps="):
             return self.processes
         return self.cards[arguments[0].removeprefix("--query-gpu=")]
+
+
+def rows(*lines: str) -> dict[str, SmiAnswer]:
+    return {FULL: SmiAnswer(0, "".join(f"{line}\n" for line in lines))}
+
+
+def users(uuid: str, *lines: str) -> SmiAnswer:
+    return SmiAnswer(0, "".join(f"{uuid}, {line}\n" for line in lines))
+
+
+# --- recorded
+
+
+def rtx_4080_super() -> RecordedSmi:
+    """A desktop at work, every column recorded; driver 595.71.05, Fedora 44, 2026-06-26.
+
+    utkuozdemir/nvidia_gpu_exporter, internal/captures/linux-x86_64__nvidia-geforce-rtx-4080-super__595.71.05.txt
+    """
+    return RecordedSmi(
+        rows(f"0, NVIDIA GeForce RTX 4080 SUPER, {MASKED}, 00000000:01:00.0, 16376, 14470, 8.9, [N/A]"),
+        users(MASKED, "2165, /usr/bin/kwin_wayland, 25", "5022, ffmpeg, 503", "5021, ffmpeg, 360"),
+    )
+
+
+def windows_2080_super() -> RecordedSmi:
+    """Windows (WDDM tells no program's memory), every column recorded; driver 591.86, 2026-06-22.
+
+    utkuozdemir/nvidia_gpu_exporter, internal/captures/windows-x86_64__nvidia-geforce-rtx-2080-super__591.86.txt,
+    which lists six more programs. The line ends are Windows's own and are not in the recording.
+    """
+    answer = rows(f"0, NVIDIA GeForce RTX 2080 SUPER, {MASKED}, 00000000:0C:00.0, 8192, 6692, 7.5, [N/A]")[FULL]
+    programs = users(
+        MASKED,
+        r"2056, C:\Windows\System32\dwm.exe, [N/A]",
+        r"12332, C:\Windows\explorer.exe, [N/A]",
+        r"20372, C:\Program Files\NZXT CAM\NZXT CAM.exe, [N/A]",
+        r"4680, C:\Program Files\NVIDIA Corporation\NVIDIA GeForce Experience\NVIDIA Share.exe, [N/A]",
+        r"24804, C:\Windows\ImmersiveControlPanel\SystemSettings.exe, [N/A]",
+    )
+    return RecordedSmi(
+        {FULL: replace(answer, output=answer.output.replace("\n", "\r\n"))},
+        replace(programs, output=programs.output.replace("\n", "\r\n")),
+    )
+
+
+def laptop_3060() -> RecordedSmi:
+    """A laptop; driver 515.65.01. Not recorded: capability.
+
+    netdata/netdata, src/go/plugin/go.d/collector/nvidia_smi/testdata/rtx-3060.xml; its one program draws (type G) and
+    is none that our second query lists.
+    """
+    uuid = "GPU-473d8d0f-d462-185c-6b36-6fc23e23e571"
+    return RecordedSmi(rows(f"0, NVIDIA GeForce RTX 3060 Laptop GPU, {uuid}, 00000000:01:00.0, 6144, 5940, 8.6, [N/A]"))
+
+
+def rtx_3090() -> RecordedSmi:
+    """A desktop at rest; driver 590.44.01, 2025-12-30. Not recorded: capability.
+
+    influxdata/telegraf, plugins/inputs/nvidia_smi/testdata/3090-v13.xml at 58ff61d
+    """
+    return RecordedSmi(rows(f"0, NVIDIA GeForce RTX 3090, {MASKED_TWIN}, 00000000:09:00.0, 24576, 24120, 8.6, [N/A]"))
+
+
+def dual_2070() -> RecordedSmi:
+    """Two of a kind; driver 590.44.01, 2025-12-30. Not recorded: capability.
+
+    influxdata/telegraf, plugins/inputs/nvidia_smi/testdata/dual_2070-v13.xml at 58ff61d
+    """
+    return RecordedSmi(
+        rows(
+            f"0, NVIDIA GeForce RTX 2070, {MASKED_TWIN}, 00000000:01:00.0, 8192, 7786, 7.5, [N/A]",
+            f"1, NVIDIA GeForce RTX 2070, {MASKED_SECOND_TWIN}, 00000000:02:00.0, 8192, 7786, 7.5, [N/A]",
+        )
+    )
+
+
+def unlike_pair() -> RecordedSmi:
+    """Two unlike cards under Windows, the larger one full; driver 546.65, 2024-01-23.
+
+    LostRuins/koboldcpp, issue 634: the table of a bare nvidia-smi. Not recorded: capability, UUIDs (two of ours stand
+    in), free memory (total less the recorded use: 0 and 23918 MiB).
+    """
+    return RecordedSmi(
+        rows(
+            "0, NVIDIA GeForce RTX 3060, GPU-00000000-0634-0000-0000-000000000003, "
+            "00000000:03:00.0, 12288, 12288, 8.6, [N/A]",
+            "1, NVIDIA GeForce RTX 4090, GPU-00000000-0634-0000-0000-00000000000a, "
+            "00000000:0A:00.0, 24564, 646, 8.9, [N/A]",
+        )
+    )
+
+
+def h200() -> RecordedSmi:
+    """A server at work, every column recorded; driver 590.48.01, Ubuntu 22.04, 2026-07-03.
+
+    utkuozdemir/nvidia_gpu_exporter, internal/captures/linux-x86_64__nvidia-h200__590.48.01.txt
+    """
+    return RecordedSmi(
+        rows(f"0, NVIDIA H200, {MASKED}, 00000000:83:00.0, 143771, 110796, 9.0, Disabled"),
+        users(MASKED, "10291, /root/tools/memhog, 2566", "10293, /root/tools/memhog, 1542", "10309, ./gpu_burn, 28234"),
+    )
+
+
+def h100_mig() -> RecordedSmi:
+    """An H100 cut into four, the first slice at work; driver 590.48.01, Ubuntu 22.04, 2026-07-14.
+
+    utkuozdemir/nvidia_gpu_exporter, internal/captures/linux-x86_64__nvidia-h100-mig__590.48.01.txt; the report was
+    recorded as plain text (-q) and is laid out as -q -x, after netdata's a100-sxm4-mig.xml.
+    """
+    programs = ("21180, /root/tools/memhog, 2296", "21181, /root/tools/memhog, 1272", "21198, ./gpu_burn, 7484")
+    listing = (
+        f"GPU 0: NVIDIA H100 80GB HBM3 (UUID: {MASKED})\n"
+        f"  MIG 3g.40gb     Device  0: (UUID: {MIG_SLICE})\n"
+        "  MIG 2g.20gb     Device  1: (UUID: MIG-00000001-0000-0000-0000-000000000001)\n"
+        "  MIG 1g.10gb     Device  2: (UUID: MIG-00000002-0000-0000-0000-000000000002)\n"
+        "  MIG 1g.10gb     Device  3: (UUID: MIG-00000003-0000-0000-0000-000000000003)\n"
+    )
+    slices = ("0 2 0 40448 29357", "1 3 0 20096 20080", "2 9 0 9984 9976", "3 10 0 9984 9976")
+    return RecordedSmi(
+        rows(f"0, NVIDIA H100 80GB HBM3, {MASKED}, 00000000:00:09.0, 81559, 69956, 9.0, Enabled"),
+        users(MASKED, *programs),
+        listing,
+        report(slices, [f"2, 0, {program}" for program in programs]),
+    )
+
+
+def h200_mig() -> RecordedSmi:
+    """An H200 cut into five, of which two share the memory of one; driver 590.48.01, Ubuntu 22.04, 2026-07-03.
+
+    utkuozdemir/nvidia_gpu_exporter, internal/captures/linux-x86_64__nvidia-h200-mig__590.48.01.txt; report as above.
+    """
+    programs = ("12249, /root/tools/memhog, 2194", "12250, /root/tools/memhog, 1170", "12267, ./gpu_burn, 13526")
+    listing = (
+        f"GPU 0: NVIDIA H200 (UUID: {MASKED})\n"
+        f"  MIG 1c.3g.71gb  Device  0: (UUID: {MIG_SLICE})\n"
+        "  MIG 2c.3g.71gb  Device  1: (UUID: MIG-00000001-0000-0000-0000-000000000001)\n"
+        "  MIG 2g.35gb     Device  2: (UUID: MIG-00000002-0000-0000-0000-000000000002)\n"
+        "  MIG 1g.18gb     Device  3: (UUID: MIG-00000003-0000-0000-0000-000000000003)\n"
+        "  MIG 1g.18gb     Device  4: (UUID: MIG-00000004-0000-0000-0000-000000000004)\n"
+    )
+    slices = ("0 2 0 71424 54499", "1 2 1 71424 54499", "2 3 0 33280 33264", "3 9 0 16384 16376", "4 10 0 16384 16376")
+    return RecordedSmi(
+        rows(f"0, NVIDIA H200, {MASKED}, 00000000:83:00.0, 143771, 126199, 9.0, Enabled"),
+        users(MASKED, *programs),
+        listing,
+        report(slices, [f"2, 1, {program}" for program in programs]),
+    )
+
+
+def report(slices: Sequence[str], programs: Sequence[str]) -> str:
+    """-q -x of one masked card: index, instances, MiB in total and free; instances, pid, name, MiB."""
+    devices = "".join(
+        f"<mig_device><index>{index}</index><gpu_instance_id>{gpu}</gpu_instance_id>"
+        f"<compute_instance_id>{compute}</compute_instance_id>"
+        f"<fb_memory_usage><total>{total} MiB</total><free>{free} MiB</free></fb_memory_usage></mig_device>"
+        for index, gpu, compute, total, free in (piece.split() for piece in slices)
+    )
+    processes = "".join(
+        f"<process_info><gpu_instance_id>{gpu}</gpu_instance_id><compute_instance_id>{compute}</compute_instance_id>"
+        f"<pid>{pid}</pid><process_name>{name}</process_name><used_memory>{used} MiB</used_memory></process_info>"
+        for gpu, compute, pid, name, used in (program.split(", ") for program in programs)
+    )
+    return (
+        '<?xml version="1.0" ?>\n<!DOCTYPE nvidia_smi_log SYSTEM "nvsmi_device_v12.dtd">\n'
+        f'<nvidia_smi_log><gpu id="00000000:00:09.0"><mig_devices>{devices}</mig_devices><uuid>{MASKED}</uuid>'
+        f"<processes>{processes}</processes></gpu></nvidia_smi_log>\n"
+    )
+
+
+def tesla_m10() -> RecordedSmi:
+    """Four chips on one board, full of virtual machines; driver 390.94, 2019-05-07, which knows no compute_cap, no MIG.
+
+    it-novum/check_nvidia_smi, check_nvidia_smi_test.py at e9cb009. The words for an unknown field and the exit code are
+    recorded of another driver (CoHDI/composable-resource-operator, issue 37), compute_cap as unknown of 470
+    (huggingface/candle, issue 733; canonical/inference-snaps, issue 89); which of two is named first is not recorded.
+    """
+    chips = (
+        ("0", "GPU-74f1301f-aa41-e5c6-f5c7-e15484997833", "1A", "42818686, TS-526", "43962378, TS-530"),
+        ("1", "GPU-5e9b8082-77de-41fe-5c44-176ebbfb1c78", "1B", "44450601, TS-527", "44714933, TS-532"),
+        ("2", "GPU-9a90d633-6239-77db-9db6-fb4acf3bd980", "1C", "44713050, TS-525", "44717029, TS-529"),
+        ("3", "GPU-feca4508-bf49-839b-0135-49c73ab3f73b", "1D", "44324356, TS-531", "44458026, TS-528"),
+    )
+    table = "".join(f"{index}, Tesla M10, {uuid}, 00000000:{bus}:00.0, 8191, 50\n" for index, uuid, bus, *_ in chips)
+    machines = "".join(f"{uuid}, {machine}{' ' * 21}, 4064\n" for _, uuid, _, *held in chips for machine in held)
+    cards = {FULL: unknown("compute_cap"), f"{OLD},mig.mode.current": unknown("mig.mode.current")}
+    return RecordedSmi({**cards, OLD: SmiAnswer(0, table)}, SmiAnswer(0, machines))
 
 
 def unknown(name: str) -> SmiAnswer:
     return SmiAnswer(2, f'Field "{name}" is not a valid field to query.\n\n')
 
 
+GB10_MEMINFO = "MemTotal:       127600748 kB\nMemAvailable:   118566368 kB\n"
+
+
+def gb10() -> RecordedSmi:
+    """A DGX Spark, whose card has no memory of its own; driver 580.173.02, 2026-08-07.
+
+    XuehaiPan/nvitop, pull request 208, with /proc/meminfo. Not recorded: UUID (zeros stand in), capability, MIG mode.
+    """
+    return RecordedSmi(rows(f"0, NVIDIA GB10, {MASKED}, 0000000F:01:00.0, [N/A], [N/A], 12.1, [N/A]"))
+
+
+# --- recorded: out of order
+
+
 def no_driver(arguments: Sequence[str]) -> SmiAnswer:
     raise FileNotFoundError("nvidia-smi is not installed")
 
 
-def hanging(arguments: Sequence[str]) -> SmiAnswer:
-    raise subprocess.TimeoutExpired("nvidia-smi", 15.0)
-
-
-def one_3090() -> RecordedSmi:
-    row = f"0, NVIDIA GeForce RTX 3090, {UUID_3090}, 00000000:01:00.0, 24576, 23871, 8.6, [N/A]\n"
-    return RecordedSmi({FULL: SmiAnswer(0, row)}, SmiAnswer(0, f"{UUID_3090}, 2210, /usr/lib/xorg/Xorg, 312\n"))
-
-
-def founding() -> RecordedSmi:
-    """The owner's: the RTX 5060 Ti on bus 0 is forbidden, the RTX 3090 on bus 1 alone allowed."""
-    rows = (
-        f"0, NVIDIA GeForce RTX 5060 Ti, {UUID_5060}, 00000000:00:10.0, 16311, 15012, 12.0, [N/A]\r\n"
-        f"1, NVIDIA GeForce RTX 3090, {UUID_3090}, 00000000:01:00.0, 24576, 24231, 8.6, [N/A]\r\n"
-    )
-    return RecordedSmi({FULL: SmiAnswer(0, rows)})
-
-
-def laptop() -> RecordedSmi:
-    """A driver that knows no MIG."""
-    row = "0, NVIDIA GeForce GTX 1650, GPU-3d1b6e63-9f0f-1d0a-8a58-0f0d64f0a7c1, 00000000:01:00.0, 3911, 3520, 7.5\n"
-    return RecordedSmi({FULL: unknown("mig.mode.current"), NO_MIG: SmiAnswer(0, row)})
-
-
-def a100_with_mig() -> RecordedSmi:
-    whole = "GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77"
-    second = "GPU-77b2ff51-5a40-9c5c-6c4e-27a1fd4e1a10"
-    rows = (
-        f"0, NVIDIA A100-SXM4-40GB, {whole}, 00000000:07:00.0, 40960, 40334, 8.0, Enabled\n"
-        f"1, NVIDIA A100-SXM4-40GB, {second}, 00000000:0F:00.0, 40960, 40334, 8.0, Enabled\n"
-    )
-    listing = (
-        f"GPU 0: NVIDIA A100-SXM4-40GB (UUID: {whole})\n"
-        f"  MIG 3g.20gb     Device  0: (UUID: {UUID_SLICE})\n"
-        "  MIG 1g.5gb      Device  1: (UUID: MIG-1a20a021-dcda-5f29-a0d3-5c26f4a6a56e)\n"
-        f"GPU 1: NVIDIA A100-SXM4-40GB (UUID: {second})\n"
-    )
-    return RecordedSmi({FULL: SmiAnswer(0, rows)}, listing=listing)
-
-
-def twins() -> RecordedSmi:
-    """Two of a kind, told in the wrong order."""
-    rows = (
-        f"1, NVIDIA GeForce RTX 3090, {UUID_SECOND_3090}, 00000000:41:00.0, 24576, 24100, 8.6, [N/A]\n"
-        f"0, NVIDIA GeForce RTX 3090, {UUID_3090}, 00000000:01:00.0, 24576, 9000, 8.6, [N/A]\n"
-    )
-    return RecordedSmi({FULL: SmiAnswer(0, rows)})
-
-
-def busy_server() -> RecordedSmi:
-    h100, h200 = "GPU-aa01f8e2-4ab5-b47a-6cfd-3b3cd4c3a5d1", "GPU-bb02f8e2-4ab5-b47a-6cfd-3b3cd4c3a5d2"
-    rows = (
-        f"0, NVIDIA H100 80GB HBM3, {h100}, 00000000:18:00.0, 81559, 1033, 9.0, Disabled\n"
-        f"1, NVIDIA H200, {h200}, 00000000:2A:00.0, 143771, 20480, 9.0, Disabled\n"
-    )
-    users = (
-        f"{h100}, 41231, /opt/conda/bin/python3.11, 80012\n"
-        f"{h200}, 7, [Not Found], [N/A]\n"
-        f"{h200}, 52110, tritonserver --model, a, 122880\n"
-        f"{h200}, 52111, [Insufficient Permissions], [Insufficient Permissions]\n"
-    )
-    return RecordedSmi({FULL: SmiAnswer(0, rows)}, SmiAnswer(0, users))
-
-
-def wsl() -> RecordedSmi:
-    """An old driver under WSL2: no compute_cap, no MIG, free memory untold, odd blanks."""
-    uuid = "GPU-4e2f04ad-2a10-7ba8-5a31-ee0a0f1f8a20"
-    row = f"\ufeff 0 ,  NVIDIA\u00a0GeForce RTX 2070 ,{uuid}, 00000000:0A:00.0 , 8192 MiB , [N/A]\n\n"
-    cards = {FULL: unknown("compute_cap"), f"{OLD},mig.mode.current": unknown("mig.mode.current")}
-    users = f"{uuid}, 911, C:\\Program Files\\Mine, yours\\game.exe, [N/A]\n{uuid}, 912, /python3, 1024\n"
-    return RecordedSmi({**cards, OLD: SmiAnswer(0, row)}, SmiAnswer(0, users))
-
-
 def no_communication() -> RecordedSmi:
+    """utkuozdemir/nvidia_gpu_exporter, issue 65, with the exit code; the last line: microsoft/WSL, issue 9640."""
     words = (
         "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. "
         "Make sure that the latest NVIDIA driver is installed and running.\n\n"
+        "Failed to properly shut down NVML: Driver Not Loaded\n"
     )
     return RecordedSmi({FULL: SmiAnswer(9, words)})
 
 
 def mismatch() -> RecordedSmi:
-    return RecordedSmi({FULL: SmiAnswer(18, "Failed to initialize NVML: Driver/library version mismatch\n")})
+    """anderskm/gputil, issue 55, with the exit code."""
+    words = "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 535.161\n"
+    return RecordedSmi({FULL: SmiAnswer(18, words)})
 
 
-def no_card() -> RecordedSmi:
-    return RecordedSmi({FULL: SmiAnswer(6, "No devices were found\n")})
-
-
-def one_lost() -> RecordedSmi:
-    """One of two cards has fallen off the bus."""
-    words = "Unable to determine the device handle for GPU 0000:02:00.0: GPU is lost. Reboot the system to recover it\n"
-    row = f"0, NVIDIA GeForce RTX 3090, {UUID_3090}, 00000000:01:00.0, 24576, 23871, 8.6, [N/A]\n"
-    broken = "1, [Unknown Error], [GPU is lost], 00000000:02:00.0, [GPU is lost], [GPU is lost], [N/A], [N/A]\n"
-    return RecordedSmi({FULL: SmiAnswer(15, row + broken + words)})
+def off_the_bus() -> RecordedSmi:
+    """One of four cards is gone and nothing is told of the others: NVIDIA/open-gpu-kernel-modules, issue 387; driver
+    520.61.05. Not recorded: the exit code (nvidia-smi's for an unknown error stands in).
+    """
+    words = "Unable to determine the device handle for GPU 0000:0B:00.0: Unknown Error\n"
+    return RecordedSmi({FULL: SmiAnswer(255, words)})
