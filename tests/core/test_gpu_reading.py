@@ -164,7 +164,7 @@ def test_without_a_report_a_slice_has_what_its_name_says(report: str):
     assert (first.uuid, first.total_bytes, first.free_bytes, first.processes) == (MIG_SLICE, 40 * GB, 40 * GB, ())
 
 
-def test_slices_as_drivers_before_470_list_them():
+def test_slices_as_older_drivers_list_them():
     # the form (fewer blanks, UUIDs made of the card's) is that of NVIDIA's GPU Operator documentation on MIG
     smi = h100_mig()
     smi.listing = (
