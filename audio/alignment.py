@@ -28,12 +28,15 @@ LOST_S = 0.05
 """a capture that jumps by more has lost sound"""
 EVERY = 25
 """frames between two measurements"""
-EVERY_WHEN_SOUGHT = 5
+EVERY_SHORT = 5
 FEWEST = 10
+SHORT = 15
 WINDOW = 60
 """frames that are compared at most"""
 CERTAIN = 15.0
 """height of a peak that is believed at once; a lower one when a second agrees"""
+SUSPICIOUS, RIVAL = 11.0, 0.5
+"""a peak so high elsewhere, and at most half as high a one where the echo should be, may be a jump"""
 AGREEMENT = SAMPLE_RATE_HZ // 1000
 DRIFT = SAMPLE_RATE_HZ // 500
 """by which the delay may differ from the last one without having jumped"""
@@ -54,7 +57,13 @@ class Alignment:
         self._since = 0
         """frames since the last measurement"""
         self._candidate: int | None = None
+        self._suspect: int | None = None
         self.delay_s: float | None = None
+
+    @property
+    def suspect(self) -> bool:
+        """Whether the delay may have jumped a moment ago."""
+        return self._suspect is not None
 
     @property
     def seen_ms(self) -> int:
@@ -87,7 +96,7 @@ class Alignment:
 
     def measure(self, frames: int) -> bool:
         """Seek the echo in the last so many frames; True once it is found and the reference lies right."""
-        if frames < FEWEST or frames % EVERY_WHEN_SOUGHT:
+        if frames < FEWEST or frames % EVERY_SHORT:
             return False
         found = self._compare(min(frames, WINDOW))
         if found is None or not self._agreed(found):
@@ -98,6 +107,10 @@ class Alignment:
 
     def follow(self) -> bool:
         """Measure now and then while a reply goes on; True when the echo lies where it should, or does so again."""
+        if self._since % EVERY_SHORT or len(self._near) < SHORT:
+            return False
+        if self._watch():
+            return True
         if self._since < EVERY or len(self._near) < WINDOW:
             return False
         self._since = 0
@@ -114,11 +127,29 @@ class Alignment:
         self._settle(found.samples)
         return True
 
+    def _watch(self) -> bool:
+        """Look whether the delay jumped in the last 0.15 s: suspected by one measurement, believed by the second.
+
+        Words resemble themselves, so that one alone is often wrong.
+        """
+        before, self._suspect = self._suspect, None
+        found = self._compare(SHORT) if self.delay_s is not None else None
+        if found is None or found.height < SUSPICIOUS or abs(found.samples - self._learnt) <= DRIFT:
+            return False
+        if found.expected > RIVAL * found.height:
+            return False
+        if before is None or abs(before - found.samples) > AGREEMENT:
+            self._suspect = found.samples
+            return False
+        self._settle(found.samples)
+        self._near.clear()
+        return True
+
     def _compare(self, frames: int) -> Delay | None:
         far = self._timeline.read(self._next - frames * FRAME + self._offset, frames * FRAME)
         if float(np.dot(far, far)) / len(far) < LOUD**2:
             return None
-        return measure_delay(far, np.concatenate(list(self._near)[-frames:]))
+        return measure_delay(far, np.concatenate(list(self._near)[-frames:]), self._learnt, DRIFT)
 
     def _agreed(self, found: Delay) -> bool:
         before, self._candidate = self._candidate, found.samples

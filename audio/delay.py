@@ -25,10 +25,15 @@ class Delay:
     """by which the capture lags behind the reference, at 16 kHz"""
     height: float
     """of the peak, in deviations of the whole"""
+    expected: float
+    """height of the highest peak where the delay was expected"""
 
 
-def measure_delay(far: Samples, near: Samples) -> Delay | None:
-    """By how much `near` [n] lags behind `far` [n]; None when no peak stands out."""
+def measure_delay(far: Samples, near: Samples, expected: int = 0, tolerance: int = 0) -> Delay | None:
+    """By how many samples `near` [n] lags behind `far` [n]; None when no peak stands out.
+
+    `expected`, with its `tolerance`: where the peak should be.
+    """
     size = 1 << (2 * len(near) - 1).bit_length()
     spectrum = np.fft.rfft(near, size) * np.conj(np.fft.rfft(far, size))
     magnitude = np.abs(spectrum)
@@ -36,5 +41,9 @@ def measure_delay(far: Samples, near: Samples) -> Delay | None:
     reach = min(REACH, len(near) - 1)
     reachable = np.concatenate([correlation[-reach:], correlation[: reach + 1]])
     peak = int(np.argmax(reachable))
-    height = float(reachable[peak] / (np.std(reachable) + 1e-12))
-    return Delay(peak - reach, height) if height >= CONFIDENT else None
+    scale = 1.0 / (float(np.std(reachable)) + 1e-12)
+    height = float(reachable[peak]) * scale
+    if height < CONFIDENT:
+        return None
+    around = reachable[max(0, reach + expected - tolerance) : max(0, reach + expected + tolerance + 1)]
+    return Delay(peak - reach, height, float(around.max(initial=0.0)) * scale)

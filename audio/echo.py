@@ -235,7 +235,8 @@ class EchoCanceller:
     def _choose(self) -> _Way:
         if self.path.absent or self.path.user_speaks:
             return _Way.PASSED
-        return _Way.MUTED if self._unsettled > 0 and self._quiet < TAIL_FRAMES else _Way.CANCELLED
+        lost = self._unsettled > 0 or self._alignment.suspect
+        return _Way.MUTED if lost and self._quiet < TAIL_FRAMES else _Way.CANCELLED
 
 
 def _energy(samples: Samples) -> float:

@@ -11,7 +11,7 @@ from audio.echo import CANCELLER_DELAY, WebRtcCanceller
 from audio.far_end import FarEnd, FarEndTimeline, Played
 from audio.front_end import FrontEnd, Processed
 from core.messages import AudioFrame, Samples
-from core.utils.config import EchoConfig
+from core.utils.config import EchoConfig, VadConfig
 from core.utils.errors import MissingDependencyError
 
 RATE_HZ = 16_000
@@ -171,6 +171,13 @@ class TestWithWebRtc:
         echo = 0.3 * (np.roll(before, 800) + np.roll(after, 800 + round(jump_s * RATE_HZ)))
         out = Conversation(far, missing=pause).run(echo)
         assert loudest(out[RATE_HZ:]) < 0.1 * loudest(echo), "no 0.1 s of it"
+
+    def test_a_jump_in_the_middle_of_a_word_leaks_for_less_than_speech_needs(self) -> None:
+        far = noise(4.0)
+        before, after = 0.3 * np.roll(far, 800), 0.3 * np.roll(far, 800 + 480)
+        out = Conversation(far).run(np.concatenate([before[: 3 * RATE_HZ], after[3 * RATE_HZ :]]))
+        leaked = np.sqrt(np.mean(out[2 * RATE_HZ :].reshape(-1, 160) ** 2, axis=1)) > 0.003
+        assert 0.01 * int(leaked.sum()) < VadConfig().far_end_min_speech_ms / 1000
 
     def test_after_a_short_reply_the_user_is_heard_though_the_canceller_has_not_settled(self) -> None:
         far = np.concatenate([noise(0.8), np.zeros(2 * RATE_HZ, np.float32)])
