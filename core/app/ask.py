@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             print(answered.fallback_reason, file=sys.stderr)
         for left in plan.left_out:
             print(f"left out: {left.what}: {left.why}", file=sys.stderr)
-        print(f"you: {answered.record.transcript}\nmerline: {answered.record.reply}\n    {answered.record.line()}")
+        print(f"you: {answered.record.transcript}\nmerline: {answered.record.reply}")
+        print(f"    {answered.record.line()}; heard by {answered.engines.stt}")
     return 0
 
 

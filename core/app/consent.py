@@ -49,22 +49,27 @@ class Question:
     def __init__(self, file: int = 0) -> None:
         self._file = file
         self._answer: bool | None = None
-        self._thread = threading.Thread(target=self._wait, name="merline-question", daemon=True)
+        self._thread = threading.Thread(target=self._listen, name="merline-question", daemon=True)
         self._thread.start()
 
     def answer(self) -> bool | None:
         """None until there is one."""
         return self._answer
 
-    def _wait(self) -> None:
+    def wait(self, timeout_s: float) -> None:
+        """Until there is one, or the terminal is gone."""
+        self._thread.join(timeout_s)
+
+    def _listen(self) -> None:
         # Not sys.stdin: a thread left behind in its lock keeps the interpreter from ending.
         while self._answer is None:
             try:
-                line = os.read(self._file, 1024)
+                typed = os.read(self._file, 1024)
             except OSError as error:
                 logger.info("the terminal cannot be read any more: %s", error)
                 return
-            if not line:
+            if not typed:
                 return
-            word = line.decode("utf-8", "replace").strip().lower()
-            self._answer = True if word in YES else False if word in NO else None
+            words = [line.strip().lower() for line in typed.decode("utf-8", "replace").splitlines()]
+            known = [word in YES for word in words if word in YES | NO]
+            self._answer = known[0] if known else None

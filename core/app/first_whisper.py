@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 
-from core.app.hearing import ENGINE, engines_here
+from core.app.hearing import BACKENDS, ENGINE, engines_here
 from core.app.model_fit import ModelFit
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.profile import MachineProfile
@@ -15,7 +15,6 @@ from core.utils.errors import ModelTooLargeError
 from core.utils.model_catalogue import KnownModel
 from core.utils.model_store import ModelStore
 
-BACKENDS = ("faster_whisper", "whisper")
 CLIENT = "huggingface_hub"
 
 

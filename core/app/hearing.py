@@ -25,6 +25,8 @@ from stt.whisper_transcriber import Surroundings, WhisperSettings, WhisperTransc
 logger = logging.getLogger(__name__)
 
 ENGINE = "whisper"
+BACKENDS = ("faster_whisper", "whisper")
+"""packages, one of which it needs"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def model_to_load(config: Config, planned: str | None, store: ModelStore | None 
 
 
 def _whisper_is_here(config: Config, store: ModelStore | None) -> bool:
-    if not any(importlib.util.find_spec(name) for name in ("faster_whisper", "whisper")):
+    if not any(importlib.util.find_spec(name) for name in BACKENDS):
         return False
     if config.stt.model is not None:
         return True

@@ -16,7 +16,7 @@ from audio.far_end import FarEnd
 from audio.front_end import FrontEnd
 from audio.wav import Recording, stream_wav
 from core.app.brain import Brain
-from core.app.hearing import HearingParts, make_transcriber, model_to_load
+from core.app.hearing import ENGINE, HearingParts, make_transcriber, model_to_load
 from core.app.planning import apply_plan, make_plan
 from core.messages import AudioFrame, Language, SpeechStarted, Transcript, Utterance
 from core.optimization.plan import StagePlan
@@ -84,6 +84,8 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         print(transcription.fallback_reason, file=sys.stderr)
     if arguments.json:
         print(json.dumps(transcription.as_json(segments), ensure_ascii=False))
+    else:
+        print(f"heard by {transcription.engine}", file=sys.stderr)
     return 0
 
 
@@ -108,12 +110,18 @@ class Transcription:
         self._times: dict[int, tuple[float, float]] = {}
         self._found: list[Transcript] = []
         self._decode_s = 0.0
-        self._planned = model_to_load(config, plan.model if plan and plan.engine == "whisper" else None)
+        self._planned = model_to_load(config, plan.model if plan and plan.engine == ENGINE else None)
 
     @property
     def fallback_reason(self) -> str:
         """Why the planned engine was not used."""
         return str(getattr(self._transcriber, "fallback_reason", ""))
+
+    @property
+    def engine(self) -> str:
+        """Who listens, in words: the engine, and its model where it has several. Final once loaded."""
+        name = self._engine_name
+        return f"{name} with {self._planned}" if name == ENGINE else name
 
     def segments(self) -> Iterator[TranscribedSegment]:
         """Each utterance as soon as it has been decoded. Raises AudioFileError, ModelError, DeviceError."""
@@ -140,18 +148,22 @@ class Transcription:
         spoken: dict[Language, float] = dict.fromkeys((self._language, *(one.language for one in segments)), 0.0)
         for segment in segments:
             spoken[segment.language] += segment.audio_s
-        engine = str(getattr(self._transcriber, "engine_name", ""))
+        engine = self._engine_name
         audio_s = self._inbox.seconds
         return {
             "text": " ".join(segment.text for segment in segments),
             "language": max(spoken, key=lambda language: spoken[language]),
             "engine": engine,
-            "model": self._planned if engine == "whisper" else None,
+            "model": self._planned if engine == ENGINE else None,
             "audio_s": round(audio_s, 3),
             "decode_s": round(self._decode_s, 4),
             "real_time_factor": round(self._decode_s / audio_s, 4) if audio_s else None,
             "segments": [asdict(segment) for segment in segments],
         }
+
+    @property
+    def _engine_name(self) -> str:
+        return str(getattr(self._transcriber, "engine_name", ""))
 
     def _began(self, started: SpeechStarted) -> None:
         self._times.setdefault(started.turn, (started.at, started.at))

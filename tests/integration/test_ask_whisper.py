@@ -71,3 +71,26 @@ def test_a_model_of_random_weights_says_nothing(tmp_path: Path, question: str):
     told = json.loads(done.stdout)
     assert (told["text"], told["engine"], told["model"], told["segments"]) == ("", "whisper", str(folder), [])
     assert told["decode_s"] > 0.0
+
+
+def test_a_model_too_large_is_refused_with_the_size_that_fits(tmp_path: Path, question: str):
+    large = ("--set", "stt.model=whisper-large-v3", "--set", "optimization.memory_limit_mb=700")
+    refused = run(tmp_path, "ask", question, *WHISPER, *large)
+    assert refused.returncode == 1
+    assert "whisper-large-v3: is too large for this machine" in refused.stderr
+    assert "take whisper-base, the largest that fits" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    by_folder = tmp_path / "mine"
+    by_folder.mkdir()
+    with open(by_folder / "model.bin", "wb") as file:
+        file.truncate(3 * 10**9)  # sparse: it takes no room
+    stated = run(tmp_path, "transcribe", question, "--set", f"stt.model={by_folder}", *large[2:])
+    assert (stated.returncode, stated.stdout) == (0, "what time is it\n")
+    assert "pocketsphinx listens instead" in stated.stderr
+    assert f"{by_folder}: is too large for this machine" in stated.stderr
+    assert stated.stderr.endswith("heard by pocketsphinx\n")
+
+
+def test_who_heard_is_said(tmp_path: Path, question: str):
+    done = run(tmp_path, "ask", question)
+    assert done.stdout.splitlines()[-1].endswith("; heard by pocketsphinx")

@@ -1,20 +1,33 @@
-"""`main.py talk` on a first run: it listens at once, fetches Whisper beside the conversation, and changes over to it."""
+"""`talk` on a first run: it listens at once, fetches Whisper beside the conversation, and changes over to it."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from audio.files import FileMicrophone, FileSpeaker
+from audio.front_end import FrontEnd
+from audio.wav import Recording
+from core.app.assistant import Assistant, SoundEnds
+from core.app.brain import Brain
+from core.app.first_run import FirstRun
+from core.app.replay import ReplayClock, ReplayedMicrophone
+from core.app.setup import FullSetup
+from core.messages import Transcript
+from core.turns import TurnRecord
+from core.utils.config import Config, SetupConfig
 from core.utils.model_catalogue import CATALOGUE
 from core.utils.model_store import PARTS
 from tests.hub_server import Fault, HubServer, SilentServer
 from tests.integration.program import Program, run
-from tests.integration.sound_card import SoundCard, spoken
+from tests.integration.sound_card import RATE_HZ, SoundCard, spoken
 
 pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed (extra `full`)")
 pytest.importorskip("faster_whisper", reason="faster-whisper is not installed (extra `full`)")
@@ -22,7 +35,6 @@ pytest.importorskip("whisper", reason="openai-whisper is not installed (extra `f
 pytest.importorskip("torch", reason="torch is not installed (extra `full`)")
 
 pytestmark = [
-    pytest.mark.audio,
     pytest.mark.skipif(shutil.which("flite") is None, reason="no test voice: flite is not installed"),
     # openai-whisper opens its vocabulary and never closes it
     pytest.mark.filterwarnings("ignore:unclosed file.*tiktoken:ResourceWarning"),
@@ -61,6 +73,63 @@ def question() -> np.ndarray:
     return spoken("what is twelve times seven", "awb", "flite")
 
 
+class TwoQuestions:
+    """An assistant between a recording and a buffer, stepped by hand."""
+
+    def __init__(self, config: Config, brain: Brain) -> None:
+        quiet = np.random.default_rng(0).normal(0.0, 3e-4, RATE_HZ).astype(np.float32)
+        said = np.concatenate([quiet, question(), quiet, quiet, quiet, quiet, question(), quiet])
+        self.clock = ReplayClock(brain.clock)
+        self.records: list[TurnRecord] = []
+        self.heard: list[Transcript] = []
+        speaker = FileSpeaker(self.clock)
+        source = FileMicrophone(Recording(said, RATE_HZ), 3.0, 20, self.clock.monotonic())
+        ends = SoundEnds(ReplayedMicrophone(source, self.clock), speaker, FrontEnd(config.echo, speaker.far_end))
+        self.assistant = Assistant(config, self.clock, ends, brain, self.records.append)
+
+    def load(self, first_run: FirstRun) -> None:
+        self.pipeline = self.assistant.join(first_run.engines(None), announcing=False)
+        self.pipeline.observe(Transcript, lambda message: self.heard.append(message) if message.final else None)
+        self.pipeline.load()
+        self.assistant.warm_up()
+
+    def run_until(self, true: Callable[[], object]) -> None:
+        while not true():
+            assert self.pipeline.step(), "the recording ended before"
+
+
+def test_the_record_of_a_turn_names_who_heard_it(tmp_path: Path, server: HubServer, monkeypatch: pytest.MonkeyPatch):
+    for name, value in (("HF_ENDPOINT", server.endpoint), ("NO_PROXY", "127.0.0.1"), ("MERLINE_HOME", str(tmp_path))):
+        monkeypatch.setenv(name, value)
+    config = Config(setup=SetupConfig(full_models="always", full_packages=False))
+    with Brain(config, folder=tmp_path, language="en") as brain:
+        two = TwoQuestions(config, brain)
+        first_run = FirstRun(config, two.assistant, brain, offline=False)
+        two.load(first_run)
+        first_run.start(FullSetup(config, offline=False))
+        two.run_until(lambda: two.records)
+        for _ in range(20):  # the recogniser comes last, and has yet to see that it has answered
+            two.pipeline.step()
+        assert two.assistant.engine_names.stt == "pocketsphinx"
+        told: list[str] = []
+        deadline_s = time.monotonic() + FETCH_S
+        while not any("listens from now on" in line for line in told):
+            assert time.monotonic() < deadline_s, told
+            told += first_run.news()
+            assert not any("cannot be used" in line for line in told), told
+            threading.Event().wait(0.02)
+        assert two.assistant.engine_names.stt == "whisper"
+        two.run_until(lambda: len(two.heard) == 2)
+        two.pipeline.drain()
+        first_run.stop()
+        two.pipeline.close()
+    assert [one.turn for one in two.heard] == [1, 2]
+    assert [one.source for one in two.heard] == ["grammar", "whisper"]
+    assert (two.records[0].source, two.records[0].transcript) == ("grammar", "what is twelve times seven")
+    assert {record.source for record in two.records[1:]} <= {"whisper"}
+
+
+@pytest.mark.audio
 def test_it_answers_meanwhile_and_then_whisper_listens(tmp_path: Path, sound_card: SoundCard, server: HubServer):
     server.faults["model.bin"] = [Fault(hold_at=300_000)]
     with talk(tmp_path, sound_card, server.endpoint) as program:
@@ -81,6 +150,7 @@ def test_it_answers_meanwhile_and_then_whisper_listens(tmp_path: Path, sound_car
     assert f"whisper with {name}" in told
 
 
+@pytest.mark.audio
 def test_a_hub_that_is_silent_costs_nothing_and_is_said_once(tmp_path: Path, sound_card: SoundCard):
     with SilentServer() as endpoint, talk(tmp_path, sound_card, endpoint) as program:
         program.wait_for(r"^\* whisper-\S+ cannot be used yet: .*does not answer.*pocketsphinx goes on", FETCH_S)

@@ -1,0 +1,56 @@
+"""The part of `check` about understanding speech: which engine it will be, with which model, and whether that is here.
+
+Loads no model; that the engine really understands is the question's check.
+"""
+
+from __future__ import annotations
+
+from core.app.first_whisper import model_to_fetch
+from core.app.hearing import ENGINE, model_to_load
+from core.app.model_fit import ModelFit
+from core.app.models import plain_size
+from core.app.planning import make_plan
+from core.optimization.plan import StagePlan
+from core.selfcheck import Check, Finding
+from core.utils.config import Config
+from core.utils.errors import ModelError
+from core.utils.model_store import ModelStore
+from core.utils.whisper.choice import choose, known_loaders
+
+
+def hearing_checks(config: Config, store: ModelStore | None = None) -> list[Check]:
+    """One check."""
+    return [Check("recogniser", lambda: judge_hearing(config, store or ModelStore()))]
+
+
+def judge_hearing(config: Config, store: ModelStore, plan: StagePlan | None = None) -> Finding:
+    """What `talk` would listen with now; `plan` is that of hearing, made unless given.
+
+    Raises what planning raises, and with `stt.engine: whisper` ModelError where it cannot listen.
+    """
+    plan = plan or make_plan(config).stt
+    wish = config.stt.engine
+    if wish == "pocketsphinx" or (wish == "auto" and plan.engine != ENGINE and config.stt.model is None):
+        return Finding("pass", _embedded(config, store))
+    model = model_to_load(config, plan.model if plan.engine == ENGINE else None, store)
+    try:
+        if model != f"{ENGINE}-{plan.model}":
+            ModelFit(config).check(model)
+        folder = store.resolve(model)
+        backend = choose(known_loaders(), config.stt.backend, str(folder), plan.device).loader.name
+    except ModelError as error:
+        if wish == ENGINE:
+            raise
+        what, _, cure = str(error).partition("; ")
+        return Finding("warn", f"pocketsphinx listens instead of {ENGINE}: {what}", cure)
+    size = plain_size(sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()))
+    return Finding("pass", f"{ENGINE} with {model} through {backend}: on this machine, {size}")
+
+
+def _embedded(config: Config, store: ModelStore) -> str:
+    """The embedded recogniser, and what would better it."""
+    better = model_to_fetch(config, store)
+    if better is None:
+        return "pocketsphinx"
+    size = plain_size(better.size_bytes)
+    return f"pocketsphinx; {better.name} is not here ({size}): `python3 main.py models download {better.name}`"

@@ -1,0 +1,73 @@
+"""`check` says which recogniser will listen, whether its model is here, and what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.app.check_hearing import judge_hearing
+from core.optimization.plan import StagePlan
+from core.utils.config import Config, SttConfig
+from core.utils.errors import ModelError, ModelTooLargeError
+from core.utils.model_store import Manifest, ModelStore, StoredFile, write_manifest
+
+PLANNED = StagePlan("whisper", "base", "cpu", "int8", 2, 10**8)
+EMBEDDED = StagePlan("pocketsphinx", None, "cpu", "float32", 1, 10**8)
+FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.txt")
+
+
+def config(**stt: object) -> Config:
+    return Config(stt=SttConfig(**stt))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> ModelStore:
+    return ModelStore(tmp_path)
+
+
+@pytest.fixture
+def store(empty: ModelStore) -> ModelStore:
+    """With whisper-base."""
+    folder = empty.folder / "whisper-base"
+    folder.mkdir()
+    for name in FILES:
+        (folder / name).write_bytes(bytes(1000))
+    write_manifest(folder, Manifest("owner/name", "1", tuple(StoredFile(name, 1000, "") for name in FILES)))
+    return empty
+
+
+def test_the_embedded_one_names_what_would_better_it(empty: ModelStore):
+    found = judge_hearing(config(), empty, EMBEDDED)
+    assert found.outcome == "pass"
+    assert found.text.startswith("pocketsphinx; whisper-")
+    assert "models download whisper-" in found.text
+
+
+def test_the_embedded_one_asked_for_says_no_more(empty: ModelStore):
+    found = judge_hearing(config(engine="pocketsphinx"), empty, PLANNED)
+    assert (found.outcome, found.text) == ("pass", "pocketsphinx")
+
+
+@pytest.mark.parametrize("engine", ["auto", "whisper"])
+def test_whisper_with_its_model_and_what_runs_it(engine: str, store: ModelStore):
+    pytest.importorskip("faster_whisper", reason="faster-whisper is not installed (extra `full`)")
+    found = judge_hearing(config(engine=engine), store, PLANNED)
+    assert found.outcome == "pass"
+    assert found.text.startswith("whisper with whisper-base through faster-whisper: on this machine, ")
+
+
+def test_a_model_that_is_not_here_warns_with_auto_and_fails_where_it_is_asked_for(empty: ModelStore):
+    found = judge_hearing(config(model="whisper-tiny"), empty, PLANNED)
+    assert found.outcome == "warn"
+    assert "pocketsphinx listens instead of whisper: whisper-tiny: is not on this machine" in found.text
+    assert "models download whisper-tiny" in found.cure
+    with pytest.raises(ModelError, match="models download whisper-base"):
+        judge_hearing(config(engine="whisper"), empty, PLANNED)
+
+
+def test_a_model_too_large_is_told(empty: ModelStore):
+    wanted = config(engine="whisper", model="whisper-large-v3")
+    wanted = wanted.model_copy(update={"optimization": wanted.optimization.model_copy(update={"memory_limit_mb": 700})})
+    with pytest.raises(ModelTooLargeError, match="take whisper-base"):
+        judge_hearing(wanted, empty, PLANNED)

@@ -1,0 +1,145 @@
+"""A model too large for the machine is refused with the size that fits, by name, by folder, and on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.app.first_whisper import model_to_fetch, planned_model
+from core.app.model_fit import ModelFit
+from core.optimization.catalogue import EMBEDDED_ENGINES, WHISPER
+from core.optimization.fitting import WhisperFitting
+from core.optimization.tuner import PerformanceTuner
+from core.utils.config import Config, OptimizationConfig, SttConfig
+from core.utils.errors import ModelTooLargeError
+from core.utils.model_catalogue import CATALOGUE, known_model
+from core.utils.model_store import Manifest, ModelStore, write_manifest
+from stt.whisper_transcriber import Surroundings, WhisperSettings, WhisperTranscriber
+from tests.integration.program import run
+from tests.optimization.machine_table import card, profile
+from tests.stt.scripted_whisper import LoudIsVoice
+
+SMALL = profile(4, available_gb=0.9, total_gb=4.0)
+LARGE = profile(8, available_gb=30.0, total_gb=32.0)
+AUTO = Config()
+
+
+def limited(megabytes: int) -> Config:
+    return Config(optimization=OptimizationConfig(memory_limit_mb=megabytes))
+
+
+def test_the_refusal_names_the_model_what_it_needs_what_there_is_and_what_fits():
+    with pytest.raises(ModelTooLargeError) as refused:
+        ModelFit(AUTO, SMALL).check("whisper-large-v3")
+    assert str(refused.value) == (
+        "whisper-large-v3: is too large for this machine: the assistant with it takes 2.47 GB of memory, and 0.81 GB "
+        "can be had; take whisper-small, the largest that fits, or close other programs"
+    )
+
+
+@pytest.mark.parametrize(
+    ("available_gb", "largest"),
+    [(0.2, None), (0.35, "tiny"), (0.45, "base"), (0.9, "small"), (2.0, "large-v3-turbo"), (4.0, "large-v3")],
+)
+def test_the_largest_that_fits_is_also_the_most_that_is_planned(available_gb: float, largest: str | None):
+    machine = profile(4, available_gb, total_gb=8.0)
+    fitting = WhisperFitting(AUTO, machine)
+    assert fitting.largest() == largest
+    planned = PerformanceTuner(AUTO, EMBEDDED_ENGINES | {"whisper"}).plan(machine).stt.model
+    names = [size.name for size in WHISPER]
+    assert planned is None or all(fitting.of(size).fits for size in WHISPER[: names.index(planned) + 1])
+
+
+def test_every_model_of_the_catalogue_passes_where_there_is_room():
+    fit = ModelFit(AUTO, LARGE)
+    for model in CATALOGUE:
+        fit.check(model.name)
+
+
+def test_where_memory_cannot_be_read_nothing_is_refused():
+    ModelFit(AUTO, profile(4, available_gb=0.0, total_gb=0.0)).check("whisper-large-v3")
+
+
+def test_what_is_unknown_or_absent_is_for_others_to_tell(tmp_path: Path):
+    ModelFit(AUTO, SMALL).check("whisper-gigantic")
+    ModelFit(AUTO, SMALL).check(str(tmp_path / "nowhere"))
+    ModelFit(AUTO, SMALL).check(str(tmp_path))
+
+
+def test_a_download_is_judged_by_the_machine_and_not_by_the_moment():
+    with pytest.raises(ModelTooLargeError, match="close other programs"):
+        ModelFit(AUTO, SMALL).check("whisper-medium")
+    ModelFit(AUTO, SMALL, alone=True).check("whisper-medium")
+    with pytest.raises(ModelTooLargeError, match=r"take whisper-base, the largest that fits$"):
+        ModelFit(limited(700), LARGE, alone=True).check("whisper-medium")
+
+
+def test_a_card_counts_by_its_own_memory():
+    with_card = profile(8, 1.0, 32.0, gpus=(card("RTX 3050", 4.0, 3.2),))
+    with pytest.raises(ModelTooLargeError, match=r"the card's memory.*take whisper-large-v3-turbo"):
+        ModelFit(AUTO, with_card).check("whisper-large-v3")
+
+
+@pytest.mark.parametrize(("megabytes", "too_large"), [(3087, True), (1530, True), (484, False), (2, False)])
+def test_a_folder_is_judged_by_its_largest_file(tmp_path: Path, megabytes: int, too_large: bool):
+    with open(tmp_path / "model.bin", "wb") as file:
+        file.truncate(megabytes * 10**6)  # sparse: it takes no room
+    (tmp_path / "config.json").write_text("{}")
+    fit = ModelFit(AUTO, SMALL)
+    if not too_large:
+        fit.check(str(tmp_path))
+        return
+    with pytest.raises(ModelTooLargeError, match="take whisper-small, the largest that fits"):
+        fit.check(str(tmp_path))
+
+
+def test_the_stage_asks_before_it_looks_for_the_files(tmp_path: Path):
+    around = Surroundings(LoudIsVoice(), admit=ModelFit(AUTO, SMALL).check)
+    stage = WhisperTranscriber(WhisperSettings("whisper-large-v3"), around, ModelStore(tmp_path))
+    with pytest.raises(ModelTooLargeError):
+        stage.load()
+
+
+class TestWhatAFirstRunFetches:
+    def here(self, folder: Path, *names: str) -> ModelStore:
+        for name in names:
+            (folder / name).mkdir(parents=True)
+            write_manifest(folder / name, Manifest("owner/name", "1", ()))
+        return ModelStore(folder)
+
+    def test_what_the_plan_would_take(self, tmp_path: Path):
+        store = self.here(tmp_path)
+        large = planned_model(AUTO, store, LARGE)
+        small = planned_model(AUTO, store, profile(4, 0.5, 4.0))
+        assert large is not None
+        assert small is not None
+        assert large.size_bytes > small.size_bytes
+        assert planned_model(AUTO, store, profile(4, 0.25, 4.0)) is None
+        assert model_to_fetch(AUTO, store, LARGE) == large
+
+    def test_nothing_where_a_whisper_is_here_or_another_engine_is_asked_for(self, tmp_path: Path):
+        assert model_to_fetch(AUTO, self.here(tmp_path, "whisper-tiny"), LARGE) is None
+        for engine in ("pocketsphinx", "whisper"):
+            assert model_to_fetch(Config(stt=SttConfig(engine=engine)), self.here(tmp_path / engine), LARGE) is None
+
+    def test_the_configured_one_if_it_is_known_absent_and_fits(self, tmp_path: Path):
+        store = self.here(tmp_path, "whisper-tiny")
+
+        def fetched(model: str) -> object:
+            return model_to_fetch(Config(stt=SttConfig(model=model)), store, SMALL)
+
+        assert fetched("whisper-small") == known_model("whisper-small")
+        assert fetched("whisper-tiny") is None
+        assert fetched("whisper-large-v3") is None
+        assert fetched(str(tmp_path)) is None
+
+
+LIMIT = ("--set", "optimization.memory_limit_mb=700")
+
+
+def test_on_the_command_line_a_download_is_refused_before_anything_is_asked_of_the_network(tmp_path: Path):
+    done = run(tmp_path, "models", "download", "whisper-large-v3", "--offline", *LIMIT)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "whisper-large-v3: is too large for this machine" in done.stderr
+    assert "take whisper-base, the largest that fits" in done.stderr
