@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _keep_memory()
             from benchmarks.whisper.training.train import TrainConfig, train
 
-            train(TrainConfig(chosen.folder, chosen.steps, full=chosen.full))
+            train(TrainConfig(chosen.folder, chosen.steps, chosen.minutes, full=chosen.full))
         case "export":
             from benchmarks.whisper.training.export import export
 
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--first", type=int, default=0, help="make: number of the first file")
     parser.add_argument("--shards", type=int, default=60, help="make: up to this number")
     parser.add_argument("--steps", type=int, default=9000, help="train: up to this step")
+    parser.add_argument("--minutes", type=float, default=1e9, help="train: for so long, pauses counted")
     parser.add_argument("--full", type=float, default=0.005, help="train: share of windows of 30 s")
     return parser
 

@@ -35,8 +35,8 @@ class Rooms:
         return echoed[: samples.size].astype(np.float32)
 
     def with_noise(self, samples: Samples, rng: Generator) -> Samples:
-        """With noise 3 to 35 dB below the speech."""
-        level = float(np.sqrt(np.mean(samples**2))) * 10.0 ** (-rng.uniform(3.0, 35.0) / 20.0)
+        """With noise 6 to 35 dB below the speech."""
+        level = float(np.sqrt(np.mean(samples**2))) * 10.0 ** (-rng.uniform(6.0, 35.0) / 20.0)
         noise = self._noises[rng.integers(_NOISES)]
         begin = rng.integers(0, noise.size - samples.size)
         return samples + np.float32(level) * noise[begin : begin + samples.size]

@@ -158,10 +158,10 @@ def _cut(one: Utterance, rng: Generator) -> Speech:
 def _masked(mel: NDArray[np.float32], rng: Generator) -> NDArray[np.float32]:
     """A microphone's frequency response and, at times, a band or a moment that is missing (Park et al. 2019)."""
     mel = mel + np.interp(np.arange(80), np.linspace(0, 79, 5), rng.normal(0.0, 0.08, 5))[:, None].astype(np.float32)
-    if rng.random() < 0.4:
+    if rng.random() < 0.15:
         height, low = int(rng.integers(2, 12)), int(rng.integers(0, 68))
         mel[low : low + height] = mel.mean()
-    if rng.random() < 0.3 and mel.shape[1] > 100:
+    if rng.random() < 0.15 and mel.shape[1] > 100:
         width, begin = int(rng.integers(2, 10)), int(rng.integers(0, mel.shape[1] - 10))
         mel[:, begin : begin + width] = mel.mean()
     return mel.astype(np.float32)

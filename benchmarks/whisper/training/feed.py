@@ -22,7 +22,7 @@ from benchmarks.whisper.training.vocabulary import IGNORED, Vocabulary
 
 _POOL = 12
 _WAITING = 12
-_EASY_POOLS = 80
+_HARDEST, _EASY_POOLS = 0.5, 80
 """over so many pools noise and rooms come in"""
 
 
@@ -97,7 +97,7 @@ def _pool(examples: Examples, config: FeedConfig, pool: int) -> list[Batch]:
     drawn: list[Example] = []
     total = 0
     while total < _POOL * config.frames:
-        drawn.append(examples.draw(rng, min(1.0, pool / _EASY_POOLS)))
+        drawn.append(examples.draw(rng, min(_HARDEST, pool / _EASY_POOLS)))
         total += drawn[-1].frames
     drawn.sort(key=lambda one: one.frames)
     groups: list[list[Example]] = [[]]

@@ -41,15 +41,17 @@ class TrainConfig:
 
     folder: Path
     steps: int = 8000
+    minutes: float = 1e9
+    """by the clock, pauses counted; what ends first ends it"""
     rate: float = 3e-3
     warm_up: int = 100
-    ending: float = 0.3
-    """share of the steps in which the rate falls to nothing"""
+    ending: float = 0.4
+    """share of the steps, or minutes, in which the rate falls to nothing"""
     phonemes: float = 0.3
     """weight of CTC's loss after the first steps, in which it falls from 1"""
     save_every: int = 100
     score_every: int = 500
-    processes: int = 1
+    processes: int = 2
     full: float = 0.005
     """share of windows of 30 s"""
 
@@ -93,9 +95,9 @@ def _learn(
     logging.getLogger().setLevel(logging.INFO if rank == 0 else logging.WARNING)
     run = _Run(config, vocabulary, saved)
     held_out = read_shard(config.folder / "held-out.npz")[::_EVERY_THIRD]
-    while run.step < config.steps:
+    while not run.ended:
         run.learn(batch)
-        ended = run.step == config.steps
+        ended = run.agree_to_end()
         if rank == 0 and (ended or run.step % config.save_every == 0):
             run.save(batch.pool)
         if rank == 0 and (ended or run.step % config.score_every == 0):
@@ -126,12 +128,25 @@ class _Run:
         self.step: int = saved.get("step", 0)
         self._learnt_s: float = saved.get("learnt_s", 0.0)
         self._seen_s: float = saved.get("seen_s", 0.0)
+        self._began = time.time()
+        self.ended = self.step >= config.steps
         self._losses: list[tuple[float, float]] = []
         if saved:
             self._network.load_state_dict(saved["network"])
             for optimiser, state in zip(self._optimisers, saved["optimisers"], strict=True):
                 optimiser.load_state_dict(state)
             logger.info("going on from step %d", self.step)
+
+    def agree_to_end(self) -> bool:
+        """Whether it was the last step; all processes answer alike."""
+        late = torch.tensor(float(self.step >= self._config.steps or self._left() <= 0.0))
+        distributed.all_reduce(late, distributed.ReduceOp.MAX)
+        self.ended = bool(late)
+        return self.ended
+
+    def _left(self) -> float:
+        """Of the time, as a share."""
+        return 1.0 - (time.time() - self._began) / (60.0 * self._config.minutes)
 
     def learn(self, batch: Batch) -> None:
         """One step."""
@@ -199,8 +214,8 @@ class _Run:
 
     def _share(self) -> float:
         config = self._config
-        ending = config.steps * config.ending
-        return min(1.0, (self.step + 1) / config.warm_up, (config.steps - self.step) / ending)
+        left = min(self._left(), 1.0 - self.step / config.steps)
+        return max(0.0, min(1.0, (self.step + 1) / config.warm_up, left / config.ending))
 
     def _log(self) -> None:
         text, phonemes = (sum(column) / len(self._losses) for column in zip(*self._losses, strict=True))
