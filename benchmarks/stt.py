@@ -20,11 +20,11 @@ from benchmarks.stt_parts.engines import load_engines
 
 logger = logging.getLogger(__name__)
 
-BASE_LENGTH = lengths.Length(lengths.TARGET_S, 4)
+BASE_LENGTH = lengths.Length(lengths.TARGET_S, 3)
 
 
 def run() -> list[Figure]:
-    """Measure; needs the extra full. Three minutes on two cores that are free, six on busy ones."""
+    """Measure; needs the extra full. About six minutes on two cores that others use too."""
     figures = guard.figures()
     missing = [name for name in ("faster_whisper", "whisper", "torch") if find_spec(name) is None]
     if missing:

@@ -19,7 +19,7 @@ class Length:
     rounds: int
 
 
-LENGTHS = (Length(1.0, 4), Length(TARGET_S, 7), Length(10.0, 3), Length(30.0, 2))
+LENGTHS = (Length(1.0, 4), Length(TARGET_S, 5), Length(10.0, 3), Length(30.0, 2))
 
 
 def figures(size: str, engines: Engines, length: Length) -> list[Figure]:
