@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from importlib import import_module
+from inspect import signature
 
 from core.utils.config import PROJECT_FOLDER, Config
 from core.utils.errors import ConfigError
@@ -25,7 +26,8 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     figures = []
     for name in known if arguments.what == "all" else [arguments.what]:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        figures += import_module(f"benchmarks.{name}").run()
+        measure = import_module(f"benchmarks.{name}").run
+        figures += measure(config) if signature(measure).parameters else measure()
     if arguments.json:
         print(json.dumps({"machine": machine(), "figures": [figure.as_json() for figure in figures]}, indent=2))
     else:

@@ -99,7 +99,7 @@ class ModelStore:
         return folder if _state(folder) == "complete" else None
 
     def resolve(self, name_or_path: str | os.PathLike[str]) -> Path:
-        """The folder to load from: of a model by its name, or a folder by its path, which is taken as it is.
+        """What to load: a model's folder by its name, or a folder or an openai-whisper .pt file by its path.
 
         Raises ModelError for an unknown name and ModelLoadError for a model that is absent or not whole.
         """
@@ -111,8 +111,10 @@ class ModelStore:
             if _state(path) == "partial":
                 raise ModelLoadError(f"{path}: files are missing; download or copy the model again")
             return path
+        if path.suffix == ".pt" and path.is_file():
+            return path
         if path.exists():
-            raise ModelLoadError(f"{path}: is a file; a model is a folder, perhaps {path.parent}")
+            raise ModelLoadError(f"{path}: is a file; a model is a folder, perhaps {path.parent}, or a .pt file")
         if len(path.parts) > 1:
             raise ModelLoadError(f"{path}: there is no such folder; give a model's folder or its name")
         known_model(text, self.catalogue)

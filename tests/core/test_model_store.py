@@ -303,6 +303,8 @@ def test_a_folder_given_by_path_works_as_it_is(store: ModelStore, tmp_path: Path
     assert store.resolve(folder) == store.resolve(str(folder)) == folder
     with pytest.raises(ModelLoadError, match=f"is a file; a model is a folder, perhaps {folder}"):
         store.resolve(folder / "model.bin")
+    (folder / "small.pt").write_bytes(b"1")
+    assert store.resolve(folder / "small.pt") == folder / "small.pt"
     with pytest.raises(ModelLoadError, match="there is no such folder"):
         store.resolve(tmp_path / "other")
 
