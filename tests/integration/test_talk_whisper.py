@@ -1,4 +1,4 @@
-"""The real program with Whisper on the virtual sound card: asked aloud in both languages, with a small trained model."""
+"""The real program with Whisper on the virtual sound card, asked aloud in both languages: a small trained model."""
 
 from __future__ import annotations
 
