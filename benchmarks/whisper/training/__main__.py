@@ -23,7 +23,9 @@ _MODELS = Path(__file__).resolve().parents[3] / "tests" / "models"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command."""
     chosen = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.basicConfig(
+        level=logging.INFO if chosen.command == "train" else logging.ERROR, format="%(asctime)s %(message)s"
+    )
     chosen.folder.mkdir(parents=True, exist_ok=True)
     match chosen.command:
         case "make":

@@ -88,7 +88,10 @@ def count_doubts(model: WhisperModel, utterances: Sequence[Utterance]) -> GuardC
 
 
 def _by_voice(name: str, scores: Sequence[VoiceScore]) -> Iterator[str]:
-    yield f"{name}: held-out voices {total(scores, HELD_OUT_VOICES):.3f}, seen {total(scores, SEEN_VOICES):.3f}"
+    yield name
+    for group, voices in (("held-out", HELD_OUT_VOICES), ("seen", SEEN_VOICES)):
+        if any(one.voice in voices for one in scores):
+            yield f"  {group} voices together: {total(scores, voices):.3f}"
     for one in scores:
         yield f"  {one.voice}: {one.wer:.3f} of {one.words} words"
 

@@ -129,7 +129,7 @@ class _Run:
         self._learnt_s: float = saved.get("learnt_s", 0.0)
         self._seen_s: float = saved.get("seen_s", 0.0)
         self._began = time.time()
-        self.ended = self.step >= config.steps
+        self.ended: bool = self.step >= config.steps
         self._losses: list[tuple[float, float]] = []
         if saved:
             self._network.load_state_dict(saved["network"])
