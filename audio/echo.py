@@ -184,7 +184,10 @@ class EchoCanceller:
 
     def _work(self, near: Samples) -> Samples:
         far = self._alignment.read()
+        before = self.path.absent
         self.path.update(near, far)
+        if self.path.absent is not before:
+            logger.debug("echo %s, by its level of %.4f", "absent" if self.path.absent else "present", self.path.gain)
         loud = _energy(far) > LOUD**2
         if self._alignment.resumed():
             self._quiet = QUIET_FRAMES

@@ -130,7 +130,8 @@ class Speaker:
         with self._changed:
             count = min(len(self._ring), round(FADE_S * self.sample_rate_hz))
             if count:
-                self._fade = self._ring[:count] * np.linspace(1, 0, count, dtype=np.float32)
+                # as loud as it is now: what is ducked must not rise again to fade
+                self._fade = self._ring[:count] * np.linspace(self._gain, 0, count, dtype=np.float32)
             self._ring = np.zeros(0, np.float32)
             self._played = self._written
             self._turn_playing = False
@@ -204,8 +205,8 @@ class Speaker:
             return np.zeros(count, np.float32), True
         block: Samples = np.zeros(count, np.float32)
         block[: len(taken)] = taken
-        block[: len(fade)] += fade
         block *= self._ramp(target, count)
+        block[: len(fade)] += fade
         return block, False
 
     def _ramp(self, target: float, count: int) -> Samples:

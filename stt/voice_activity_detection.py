@@ -96,7 +96,7 @@ class _Chunk:
 class VoiceActivityDetection:
     """A voice activity engine's ratings turned into events.
 
-    While the assistant is audible (`far_end`) the threshold and the least length of speech are the stricter pair.
+    While the assistant is audible (`far_end`) the threshold and the least lengths are those of `far_end_`.
     """
 
     def __init__(self, config: VadConfig, engine: VadEngine) -> None:
@@ -171,7 +171,8 @@ class VoiceActivityDetection:
         if voiced:
             self._voiced_s += self._chunk_s
             self._voiced_until = self._last_voiced(chunk) or chunk.end
-        if not self._onset_told and self._voiced_s * 1000 >= config.onset_ms:
+        onset_ms = config.far_end_onset_ms if chunk.far_end else config.onset_ms
+        if not self._onset_told and self._voiced_s * 1000 >= onset_ms:
             self._onset_told = True
             logger.debug("voice onset at %.3f", self._first_voiced)
             yield Onset(self._first_voiced)

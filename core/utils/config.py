@@ -41,6 +41,7 @@ class VadConfig(Section):
     release: Fraction = 0.35
     far_end_threshold: Fraction = 0.8
     onset_ms: Milliseconds = 60
+    far_end_onset_ms: Milliseconds = 30
     min_speech_ms: Milliseconds = 200
     far_end_min_speech_ms: Milliseconds = 250
     gap_ms: Milliseconds = 150

@@ -253,3 +253,15 @@ def test_from_file_to_file_nothing_waits() -> None:
     assert messages[-1] == Heard(1, 0, 0, 4, finished=True)
     assert speaker.recording.samples == pytest.approx(tone(1.0, 24_000))
     assert clock.at == 1000.0
+
+
+def test_a_ducked_reply_that_is_stopped_does_not_rise_again() -> None:
+    desk = Desk()
+    desk.speaker.write(np.full(RATE_HZ, 0.5, np.float32))
+    desk.speaker.duck(True)
+    desk.pass_time()
+    desk.pass_time()
+    desk.speaker.stop()
+    desk.speaker.duck(False)
+    desk.pass_time()
+    assert 0.0 < np.abs(desk.heard[-1]).max() <= 0.005

@@ -10,7 +10,9 @@ from core.utils.config import VadConfig
 from stt.voice_activity_detection import Continued, Onset, Overlong, Rejected, Started, VadEvent, VoiceActivityDetection
 
 CHUNK_S = 0.032
-CONFIG = VadConfig(pre_roll_ms=96, onset_ms=60, min_speech_ms=190, far_end_min_speech_ms=350, gap_ms=64)
+CONFIG = VadConfig(
+    pre_roll_ms=96, onset_ms=60, far_end_onset_ms=60, min_speech_ms=190, far_end_min_speech_ms=350, gap_ms=64
+)
 
 
 class ScriptedEngine:
