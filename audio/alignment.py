@@ -12,6 +12,7 @@ from collections import deque
 import numpy as np
 
 from audio.delay import Delay, measure_delay
+from audio.echo_path import LOUD
 from audio.far_end import FarEndTimeline
 from core.messages import SAMPLE_RATE_HZ, Samples
 
@@ -20,8 +21,8 @@ logger = logging.getLogger(__name__)
 FRAME = SAMPLE_RATE_HZ // 100
 """samples per step of the canceller, 10 ms"""
 AIM = SAMPLE_RATE_HZ // 40
-"""The reference runs ahead of its echo by 25 ms: of 10, 20, 25, 30 and 40 ms the one with which `python3 main.py bench
-echo` left least in every room. What echoes so soon was always handed over by then."""
+"""The reference runs ahead of its echo by 25 ms: with that and 30 every target of `python3 main.py bench echo` was met;
+with 20 one was missed, with 40 the first seconds of one room leaked. By then what echoes was always handed over."""
 WANTED = (SAMPLE_RATE_HZ // 200, SAMPLE_RATE_HZ // 5)
 """range of the distance that AEC3 is to see; outside it, the reference is moved"""
 LOST_S = 0.05
@@ -40,7 +41,6 @@ SUSPICIOUS, RIVAL = 11.0, 0.5
 AGREEMENT = SAMPLE_RATE_HZ // 1000
 DRIFT = SAMPLE_RATE_HZ // 500
 """by which the delay may differ from the last one without having jumped"""
-LOUD = 5e-3
 
 
 class Alignment:
@@ -74,7 +74,7 @@ class Alignment:
         """The next frame was captured at this time, whatever came before."""
         self._next = round(captured_at * SAMPLE_RATE_HZ)
         self._near.clear()
-        self._candidate = None
+        self._candidate = self._suspect = None
 
     def is_off(self, captured_at: float) -> bool:
         """Whether sound of the capture was lost."""
