@@ -102,6 +102,8 @@ class EchoCanceller:
         self._way = _Way.PASSED
         self.path = EchoPath()
         self._held: list[Samples] | None = None
+        self._woken = False
+        """nothing has been held since it woke"""
         self._quiet = 0
         """frames since the far end was last heard"""
         self._unsettled = 0
@@ -163,7 +165,7 @@ class EchoCanceller:
             if self._canceller is None:
                 return self._rest(near)
         if not self._working:
-            self._working = True
+            self._working = self._woken = True
             self._quiet = QUIET_FRAMES
             self._alignment.restart(captured_at)
         elif self._alignment.is_off(captured_at):
@@ -191,9 +193,10 @@ class EchoCanceller:
         loud = _energy(far) > LOUD**2
         if self._alignment.resumed():
             self._quiet = QUIET_FRAMES
-        begins = self._quiet >= QUIET_FRAMES and (loud or self._alignment.delay_s is None)
+        unknown = self._woken and self._alignment.delay_s is None
+        begins = self._quiet >= QUIET_FRAMES and (loud or unknown)
         if begins and self._held is None and not self.path.absent:
-            self._held = []
+            self._held, self._woken = [], False
         self._quiet = 0 if loud else self._quiet + 1
         self._alignment.advance(near)
         if self._held is not None:

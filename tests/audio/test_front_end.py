@@ -185,6 +185,13 @@ class TestWithWebRtc:
         out = Conversation(far, missing=slice(round(0.8 * RATE_HZ), len(far))).run(0.3 * np.roll(far, 800), user)
         assert loudest(out[user]) > 0.1
 
+    def test_an_echo_that_is_never_found_delays_nothing_once_the_reply_is_over(self) -> None:
+        far = np.concatenate([noise(1.0), np.zeros(2 * RATE_HZ, np.float32)])
+        conversation = Conversation(far, missing=slice(RATE_HZ, len(far)))
+        conversation.run(noise(3.0, 0.005, seed=9))
+        late = [len(piece.samples) for piece in conversation.pieces[round(1.2 / 0.02) :]]
+        assert set(late) == {320}
+
     def test_held_sound_comes_whole_and_with_its_own_time(self) -> None:
         """While the delay is sought nothing comes; then all that was held, as if it had come at once."""
         far = noise(2.0)
