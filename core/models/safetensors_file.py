@@ -1,0 +1,130 @@
+"""Reads one .safetensors file tensor by tensor, without ever holding more than the tensor asked for.
+
+The file is read, not mapped: pages of a mapped file that were touched count as resident until the system wants them
+back, and a model that is converted on the way would be there twice.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.utils.errors import ModelLoadError
+
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+LENGTH_BYTES = 8
+MAX_HEADER_BYTES = 100_000_000
+"""the format's own limit"""
+CHUNK_BYTES = 16 * 2**20
+"""read at a time where the type changes on the way"""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorEntry:
+    """Where a tensor lies in its file."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    start: int
+    """bytes from the file's beginning"""
+    size_bytes: int
+
+
+class SafetensorsFile:
+    """One file. Opened for each read: nothing is held between them."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the header. Raises ModelLoadError for a file that is absent, cut short or damaged."""
+        self.path = path
+        self.tensors: dict[str, TensorEntry] = {}
+        self.metadata: dict[str, str] = {}
+        try:
+            self.size_bytes = path.stat().st_size
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(LENGTH_BYTES), "little")
+                if not 2 <= length <= min(MAX_HEADER_BYTES, self.size_bytes - LENGTH_BYTES):
+                    raise self._damaged(f"a header of {length} bytes in a file of {self.size_bytes}")
+                header = json.loads(file.read(length))
+            self._read_header(header, LENGTH_BYTES + length)
+        except FileNotFoundError as error:
+            raise ModelLoadError(f"{path} is missing; fetch the model again") from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._damaged(str(error)) from error
+
+    def read(self, name: str, dtype: torch.dtype | None = None) -> Tensor:
+        """A tensor of the file's type or of `dtype`, on the CPU and of its own memory."""
+        entry = self.tensors[name]
+        return self._read(name, entry, entry.start, entry.shape, dtype)
+
+    def rows(self, name: str, start: int, stop: int, dtype: torch.dtype | None = None) -> Tensor:
+        """Rows start .. stop-1 of the first dimension."""
+        entry = self.tensors[name]
+        row_bytes = entry.size_bytes // entry.shape[0]
+        return self._read(name, entry, entry.start + start * row_bytes, (stop - start, *entry.shape[1:]), dtype)
+
+    def _read(
+        self, name: str, entry: TensorEntry, start: int, shape: tuple[int, ...], dtype: torch.dtype | None
+    ) -> Tensor:
+        wanted = entry.dtype if dtype is None else dtype
+        with torch.inference_mode(False):
+            found = torch.empty(shape, dtype=wanted)
+            flat = found.view(-1)
+            step = max(1, flat.numel() if wanted == entry.dtype else CHUNK_BYTES // entry.dtype.itemsize)
+            try:
+                with self.path.open("rb", buffering=0) as file:
+                    file.seek(start)
+                    for at in range(0, flat.numel(), step):
+                        part = flat[at : at + step]
+                        if wanted == entry.dtype:
+                            self._fill(file, name, part)
+                        else:
+                            piece = torch.empty(part.numel(), dtype=entry.dtype)
+                            self._fill(file, name, piece)
+                            part.copy_(piece)
+            except OSError as error:
+                raise ModelLoadError(f"{self.path}: {name} cannot be read ({error}); check the disk") from error
+        return found
+
+    def _fill(self, file: Any, name: str, part: Tensor) -> None:
+        buffer = memoryview(part.view(torch.uint8).numpy()).cast("B") if part.numel() else memoryview(b"")
+        got = 0
+        while got < len(buffer):
+            count = file.readinto(buffer[got:])
+            if not count:
+                raise self._damaged(f"{name} ends after {got} of {len(buffer)} bytes")
+            got += count
+
+    def _read_header(self, header: dict[str, Any], data_start: int) -> None:
+        self.metadata = header.pop("__metadata__", {})
+        for name, given in header.items():
+            if given["dtype"] not in DTYPES:
+                raise ModelLoadError(
+                    f"{self.path}: {name} is of type {given['dtype']}, which is not read here; "
+                    "take the model's float32, bfloat16 or float16 version"
+                )
+            dtype, shape = DTYPES[given["dtype"]], tuple(int(size) for size in given["shape"])
+            begin, end = given["data_offsets"]
+            size_bytes = math.prod(shape) * dtype.itemsize
+            if end - begin != size_bytes or begin < 0 or data_start + end > self.size_bytes:
+                raise self._damaged(f"{name} needs bytes {data_start + begin} to {data_start + begin + size_bytes}")
+            self.tensors[name] = TensorEntry(dtype, shape, data_start + begin, size_bytes)
+
+    def _damaged(self, how: str) -> ModelLoadError:
+        return ModelLoadError(f"{self.path} is damaged or incomplete ({how}); fetch the model again")
