@@ -1,7 +1,7 @@
 """Cuts a reply into speakable units as it comes: the first is a clause, so that speech starts early, then sentences.
 
-No character is lost: the units joined are the text. English and French; abbreviations, decimals, times and
-ellipses do not end a sentence.
+No character is lost: the units joined are the text, and they are the same however the text is cut into pieces.
+English and French; abbreviations, initials, decimals, times, addresses and ellipses do not end a sentence.
 """
 
 from __future__ import annotations
@@ -9,15 +9,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from llm.skills.numbers import words_of
+
 MIN_CLAUSE = 16
 """A first clause shorter than this is not worth a unit of its own, in characters."""
 MAX_UNIT = 240
 """A sentence longer than this is cut at a clause, in characters."""
-_ABBREVIATION = re.compile(
-    r"(mrs?|ms|dr|st|prof|[js]r|vs|etc|e\.g|i\.e|approx|vol|fig|inc|ltd|co|mme|mlle|ex|c\.-à-d|cf|env|av|bd|[^\W\d_])$"
+_NEVER_ENDS = frozenset(
+    words_of(
+        "mr mrs ms dr st ste prof gen col capt lt sgt rev hon gov mt vs approx vol fig art chap p pp ca cf env ex mme "
+        "mmes mlle mlles mm me pr av bd bld inc ltd co tel tél e.g i.e c.-à-d c.à.d"
+    )
 )
-_SENTENCE_END = re.compile(r"(?:[.!?…]+|\n)[\"'»”’)\]]*(?=\s)[\s]*|\n+", re.DOTALL)
-_CLAUSE_END = re.compile(r"[,;:]\s+|\s[–—]\s+")
+"""Abbreviations with more to come, whatever stands behind them."""
+_BEFORE_NUMBERS = frozenset(
+    words_of("no nos n jan feb mar apr jun jul aug sep sept oct nov dec janv févr avr juil août déc")
+)
+"""Abbreviations only where a number follows; "no" and "mar" are words as well."""
+_MAY_END = frozenset(("a.m", "p.m", "b.c", "a.d", "j.-c"))
+"""Dotted ones that often stand last; others, as in U.S. Navy, seldom do."""
+_DOTTED = re.compile(r"(?:[^\W\d_]\.-?)+[^\W\d_]")
+_MARK = re.compile(r"([.!?…]+)(?:\s?[»])?[\"'”’)\]]*$")
+_CLAUSE = re.compile(r"[,;:]\s+$|\s[–—]\s+$")
+_WORD_BEFORE = re.compile(r"[\w.\-]*$")
 
 
 class SentenceSplitter:
@@ -27,65 +41,70 @@ class SentenceSplitter:
         self._min_clause = min_clause
         self._max_unit = max_unit
         self._buffer = ""
+        self._clause = 0
+        """where the last clause of the buffer ends"""
         self._first = True
 
     def push(self, text: str) -> list[str]:
         """Take more text in."""
-        self._buffer += text
         units = []
-        while (end := self._end()) is not None:
-            units.append(self._buffer[:end])
-            self._buffer = self._buffer[end:]
-            self._first = False
+        for character in text:
+            end = self._end(character)
+            if end:
+                units.append(self._buffer[:end])
+                self._buffer = self._buffer[end:]
+                self._clause = 0
+                self._first = False
+            self._buffer += character
         return units
 
     def flush(self) -> list[str]:
         """End of the text."""
         rest, self._buffer = self._buffer, ""
-        self._first = True
+        self._first, self._clause = True, 0
         return [rest] if rest else []
 
-    def _end(self) -> int | None:
-        """Where the first unit of the buffer ends, or None while that is not certain."""
-        sentence = self._sentence_end()
-        if self._first:
-            clause = self._clause_end(self._min_clause, sentence or len(self._buffer))
-            if clause is not None:
-                return clause
-        if sentence is not None and sentence <= self._max_unit:
-            return sentence
-        if len(self._buffer) > self._max_unit:
-            cut = self._clause_end(self._max_unit // 2, len(self._buffer)) or self._buffer.rfind(" ", 1, self._max_unit)
-            return cut if cut > 0 else self._max_unit
-        return sentence
+    def _end(self, following: str) -> int:
+        """How much of the buffer is a unit, now that it is known what follows; 0 for none."""
+        buffer = self._buffer
+        if buffer[-1:].isspace() and not following.isspace() and buffer.strip():
+            if _ends_sentence(buffer, following):
+                return len(buffer)
+            if _CLAUSE.search(buffer):
+                self._clause = len(buffer)
+                if self._first and len(buffer) >= self._min_clause:
+                    return len(buffer)
+        if len(buffer) < self._max_unit:
+            return 0
+        if self._clause >= self._max_unit // 2:
+            return self._clause
+        return max(buffer.rfind(" ") + 1, buffer.rfind("\n") + 1) or len(buffer)
 
-    def _sentence_end(self) -> int | None:
-        for match in _SENTENCE_END.finditer(self._buffer):
-            if (
-                match.end() == len(self._buffer)
-                and match.group().isspace() is False
-                and not match.group()[-1].isspace()
-            ):
-                continue
-            if self._ends_sentence(match.start(), match.group()) and match.end() < len(self._buffer):
-                return match.end()
-        return None
 
-    def _ends_sentence(self, position: int, mark: str) -> bool:
-        if not mark.startswith(".") or mark.startswith(".."):
-            following = self._buffer[position + len(mark) : position + len(mark) + 1]
-            return not (mark.startswith(("…", "..")) and following.islower())
-        before = re.search(r"[\w.\-]*$", self._buffer[:position])
-        word = before.group().casefold() if before else ""
-        if word == "no":
-            return not self._buffer[position + 1 :].lstrip()[:1].isdigit()
-        return not (word and _ABBREVIATION.match(word))
-
-    def _clause_end(self, at_least: int, at_most: int) -> int | None:
-        for match in _CLAUSE_END.finditer(self._buffer, 0, at_most):
-            if match.end() >= at_least and match.end() < len(self._buffer):
-                return match.end()
-        return None
+def _ends_sentence(text: str, following: str) -> bool:
+    """Whether a text that ends in a space is a whole sentence, before a character that is none."""
+    body = text.rstrip()
+    space = text[len(body) :]
+    found = _MARK.search(body)
+    if "\n" in space:
+        return bool(found) or body[-1] == ":" or space.count("\n") > 1 or not following.islower()
+    if not found or following == "»":
+        return False
+    mark = found[1]
+    if mark[0] in "!?":
+        return not (following.islower() and body[-1] not in mark)
+    if following.islower():
+        return False
+    if mark != ".":
+        return True
+    before = _WORD_BEFORE.search(body[: found.start()])
+    word = before.group().casefold() if before else ""
+    if word in _BEFORE_NUMBERS:
+        return not following.isdigit()
+    if word in _MAY_END:
+        return True
+    initial = len(word) == 1 and word.isalpha()
+    return not (initial or word in _NEVER_ENDS or _DOTTED.fullmatch(word))
 
 
 def split(pieces: Iterable[str]) -> Iterator[str]:
