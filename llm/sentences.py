@@ -98,12 +98,14 @@ def _ends_sentence(text: str, following: str) -> bool:
     if mark != ".":
         return True
     before = _WORD_BEFORE.search(body[: found.start()])
-    word = before.group().casefold() if before else ""
+    written = before.group() if before else ""
+    word = written.casefold()
     if word in _BEFORE_NUMBERS:
         return not following.isdigit()
     if word in _MAY_END:
         return True
-    initial = len(word) == 1 and word.isalpha()
+    # a small letter alone is a unit, as in "9 h.", and so is a large one behind a sign, as in "20°C."
+    initial = len(written) == 1 and written.isupper() and not body[: found.start() - 1].endswith("°")
     return not (initial or word in _NEVER_ENDS or _DOTTED.fullmatch(word))
 
 
