@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from core.messages import Heard, Language
@@ -31,6 +32,8 @@ class Exchange:
     heard_characters: tuple[int, ...] = ()
     """of each sentence"""
     repeatable: bool = True
+    written: str = ""
+    """the reply as a language model wrote it, before it was made speech; empty where none did"""
 
     @property
     def reply(self) -> str:
@@ -41,6 +44,23 @@ class Exchange:
         """What left the speaker."""
         parts = zip(self.sentences, self.heard_characters, strict=False)
         return " ".join(part for sentence, count in parts if (part := sentence[:count].strip()))
+
+    @property
+    def heard_whole(self) -> bool:
+        """Whether all of it left the speaker."""
+        counts = self.heard_characters
+        return len(counts) == len(self.sentences) and all(
+            count >= len(sentence.rstrip()) for sentence, count in zip(self.sentences, counts, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Exchanges in a row, the oldest first."""
+
+    first: int
+    """how many came before them since the start"""
+    exchanges: tuple[Exchange, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +76,7 @@ class Conversation:
         self._lock = threading.Lock()
         self._exchanges: deque[Exchange] = deque(maxlen=config.history_turns)
         self._limit = config.history_turns
+        self._added = 0
         self._store = store if config.enabled else None
         self._last_row: _Row | None = None
 
@@ -72,13 +93,63 @@ class Conversation:
                 return exchange
         return None
 
+    def since(self, number: int) -> Stretch:
+        """All but the first `number` exchanges since the start, as far as they are kept."""
+        with self._lock:
+            first = max(number, self._added - len(self._exchanges))
+            kept = tuple(self._exchanges)[first - self._added + len(self._exchanges) :]
+        return Stretch(first, kept)
+
+    def earlier(self, limit: int, not_before: float) -> tuple[Exchange, ...]:
+        """What was heard before this session, from the store: at most `limit` exchanges since that UTC second."""
+        if self._store is None:
+            return ()
+        try:
+            rows = self._store.query(
+                "SELECT user, heard, language FROM turns WHERE said_at >= ? AND user <> '' AND heard <> ''"
+                " ORDER BY id DESC LIMIT ?",
+                (not_before, limit),
+            )
+        except DataError as error:
+            logger.warning("the earlier conversation cannot be read: %s", error)
+            return ()
+        return tuple(
+            Exchange(0, row["user"], (row["heard"],), "fr" if row["language"] == "fr" else "en", (len(row["heard"]),))
+            for row in reversed(rows)
+        )
+
     def add(self, exchange: Exchange) -> None:
         """Append an exchange. A history that cannot be written costs a warning, not the turn."""
+        self.begin(exchange)
+        self.settle(exchange.turn)
+
+    def begin(self, exchange: Exchange) -> None:
+        """Append an exchange whose reply is still being written; `extend` it, then `settle` it."""
         heard = exchange.heard_characters or (0,) * len(exchange.sentences)
-        exchange = replace(exchange, heard_characters=heard)
         with self._lock:
-            self._exchanges.append(exchange)
-        if self._store is None:
+            self._exchanges.append(replace(exchange, heard_characters=heard))
+            self._added += 1
+
+    def extend(self, turn: int, sentences: Sequence[str], written: str = "", language: Language | None = None) -> None:
+        """Add sentences to the reply of a turn; `written` and `language` replace what was known of it."""
+        with self._lock:
+            for position in range(len(self._exchanges) - 1, -1, -1):
+                exchange = self._exchanges[position]
+                if exchange.turn == turn:
+                    self._exchanges[position] = replace(
+                        exchange,
+                        sentences=(*exchange.sentences, *sentences),
+                        heard_characters=(*exchange.heard_characters, *(0 for _ in sentences)),
+                        written=written or exchange.written,
+                        language=language or exchange.language,
+                    )
+                    return
+
+    def settle(self, turn: int) -> None:
+        """Write the exchange of a turn, complete now. One that cannot be written costs a warning, not the turn."""
+        with self._lock:
+            exchange = self._find(turn)
+        if self._store is None or exchange is None:
             return
         self.flush()
         try:

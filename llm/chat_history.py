@@ -1,0 +1,113 @@
+"""The messages a language model sees: instructions, what both have said as far as it was heard, and the new words.
+
+Trimmed by tokens, in large steps: whatever is dropped moves all that follows, so that the model's cache of it is lost.
+Dropping one exchange a turn would lose it every turn; dropping down to KEPT_SHARE of the room loses it once in many.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.messages import Language
+from llm.conversation import Conversation, Exchange
+from llm.engine import ChatMessage, Prompt, Tool
+from llm.persona import system_prompt
+
+logger = logging.getLogger(__name__)
+
+KEPT_SHARE = 0.5
+EARLIER = 8
+"""exchanges of an earlier session that are gone on from"""
+EARLIER_S = 6 * 3600.0
+"""and how old they may be"""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the history is made of."""
+
+    conversation: Conversation
+    facts: Callable[[], Sequence[str]]
+    """what the user asked to be remembered; read for each turn"""
+    wall: Callable[[], datetime]
+    """local time"""
+    language: Language = "en"
+    """of the instructions; they stay in it, so that their cache does"""
+
+
+class ChatHistory:
+    """`room` is how many tokens a prompt may have; `count` tells how many it has."""
+
+    def __init__(self, around: Around, tools: Sequence[Tool], room: int, count: Callable[[Prompt], int]) -> None:
+        self._around = around
+        self._tools = tuple(tools)
+        self._room = room
+        self._count = count
+        self._began = around.wall()
+        self._first = 0
+        """exchanges since the start that are left out"""
+        not_before = self._began.timestamp() - EARLIER_S
+        self._earlier = list(around.conversation.earlier(EARLIER, not_before))
+
+    def prompt(self, text: str) -> Prompt:
+        """For the user's new words. The same exchanges as before stand in it, unless it has outgrown its room."""
+        prompt = self._prompt(text)
+        if self._count(prompt) <= self._room:
+            return prompt
+        before = len(prompt.messages)
+        while self._drop_oldest():
+            prompt = self._prompt(text)
+            if self._count(prompt) <= self._room * KEPT_SHARE:
+                break
+        logger.info(
+            "the conversation outgrew the model's context: %d of %d messages stay", len(prompt.messages), before
+        )
+        return prompt
+
+    def forget(self) -> None:
+        """Leave out all that was said so far."""
+        while self._drop_oldest():
+            continue
+
+    def _drop_oldest(self) -> bool:
+        if self._earlier:
+            del self._earlier[0]
+            return True
+        stretch = self._around.conversation.since(self._first)
+        if not stretch.exchanges:
+            return False
+        self._first = stretch.first + 1
+        return True
+
+    def _prompt(self, text: str) -> Prompt:
+        around = self._around
+        if around.wall().date() != self._began.date():
+            self._began = around.wall()
+        system = system_prompt(around.language, self._began, around.facts(), bool(self._tools))
+        messages = [ChatMessage("system", system)]
+        for exchange in (*self._earlier, *around.conversation.since(self._first).exchanges):
+            messages += _told(exchange)
+        return Prompt(tuple(_alternating([*messages, ChatMessage("user", text)])), self._tools)
+
+
+def _told(exchange: Exchange) -> list[ChatMessage]:
+    """Both sides of an exchange; of a reply cut short only what was heard. What was said unasked is left out."""
+    if not exchange.user:
+        return []
+    heard = exchange.written if exchange.written and exchange.heard_whole else exchange.heard
+    reply = [ChatMessage("assistant", heard)] if heard.strip() else []
+    return [ChatMessage("user", exchange.user), *reply]
+
+
+def _alternating(messages: list[ChatMessage]) -> list[ChatMessage]:
+    """A question that got no answer and the next one become one message: many templates refuse two in a row."""
+    joined: list[ChatMessage] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role:
+            joined[-1] = ChatMessage(message.role, f"{joined[-1].content}\n{message.content}")
+        else:
+            joined.append(message)
+    return joined

@@ -1,0 +1,74 @@
+"""What the responder asks of whatever writes its replies: a model in this process, or a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message of a dialogue, as chat templates take them."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may ask for."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    """a JSON schema of an object"""
+
+    def as_json(self) -> dict[str, Any]:
+        """As chat templates and servers take it."""
+        function = {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
+        return {"type": "function", "function": function}
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a reply is written to; the last message is the user's."""
+
+    messages: tuple[ChatMessage, ...]
+    tools: tuple[Tool, ...] = ()
+
+
+class Engine(Protocol):
+    """All methods but `close` are called from one thread at a time; the iterator is closed to cancel."""
+
+    @property
+    def name(self) -> str:
+        """As the configuration names it."""
+        ...
+
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens prompt and reply may have together."""
+        ...
+
+    def load(self) -> None:
+        """Get ready, warm-up included. Raises ModelError, DeviceError or ConfigError."""
+        ...
+
+    def count(self, prompt: Prompt) -> int:
+        """Tokens of a prompt, or a good guess."""
+        ...
+
+    def prefill(self, prompt: Prompt) -> None:
+        """Prepare for a prompt whose last words may still change; what cannot be prepared does nothing."""
+        ...
+
+    def answer(self, prompt: Prompt) -> Iterator[str]:
+        """The reply, in pieces as it is written, thoughts and calls of tools between tags. Raises InferenceError."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back."""
+        ...

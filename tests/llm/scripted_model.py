@@ -1,0 +1,172 @@
+"""A language model whose replies are written by a test, behind the mlx_lm interface; its cache is real, its words not.
+
+What it replies to is what its cache holds: a prefix that was trimmed wrongly shows as a wrong prompt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_PIECE = re.compile(r"<\|im_start\|>|<\|im_end\|>|</?\w+>|\s?\w+|\s|[^\w\s]")
+END = "<|im_end|>"
+
+
+class ScriptedTokenizer:
+    """Words as tokens, numbered as they come; ChatML. `opening` stands after each `assistant` that is asked for."""
+
+    def __init__(self, opening: str = "", system: bool = True) -> None:
+        self.vocabulary: dict[str, int] = {}
+        self.words: list[str] = []
+        self.renders = 0
+        self._opening = opening
+        self._system = system
+
+    def encode(self, text: str) -> list[int]:
+        return [self._number(piece) for piece in _PIECE.findall(text)]
+
+    def decode(self, tokens: list[int]) -> str:
+        return "".join(self.words[token] for token in tokens)
+
+    def apply_chat_template(
+        self,
+        messages: list[dict[str, str]],
+        tools: Any = None,
+        add_generation_prompt: bool = False,
+        enable_thinking: bool = True,
+    ) -> list[int]:
+        from jinja2.exceptions import TemplateError
+
+        assert not enable_thinking
+        if not self._system and messages[0]["role"] == "system":
+            raise TemplateError("System role not supported")
+        self.renders += 1
+        text = "".join(f"<|im_start|>{message['role']}\n{message['content']}{END}\n" for message in messages)
+        if tools:
+            text = text.replace(END, f"\nTOOLS {' '.join(tool['function']['name'] for tool in tools)}{END}", 1)
+        return self.encode(text + (f"<|im_start|>assistant\n{self._opening}" if add_generation_prompt else ""))
+
+    def _number(self, word: str) -> int:
+        if word not in self.vocabulary:
+            self.vocabulary[word] = len(self.words)
+            self.words.append(word)
+        return self.vocabulary[word]
+
+
+class ScriptedCache:
+    def __init__(self) -> None:
+        self.tokens: list[int] = []
+
+    @property
+    def offset(self) -> int:
+        return len(self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    text: str
+    token: int
+    logprobs: Any = None
+    finish_reason: str | None = None
+
+
+class ScriptedRuntime:
+    """`reply(prompt)` is the text written after a prompt, given as text. `computed` counts tokens put into caches."""
+
+    def __init__(
+        self, reply: Callable[[str], str] = lambda prompt: "Yes.", tokenizer: ScriptedTokenizer | None = None
+    ) -> None:
+        self.tokenizer = tokenizer or ScriptedTokenizer()
+        self.reply = reply
+        self.prompts: list[str] = []
+        self.computed = 0
+        self.loaded: list[str] = []
+        self.samplers: list[dict[str, Any]] = []
+        self.fail_after: int | None = None
+        self.failure: Exception = RuntimeError("the cable came off")
+        self.logprobs: Callable[[int], Any] = lambda token: None
+
+    def load(self, path_or_hf_repo: str) -> Any:
+        self.loaded.append(path_or_hf_repo)
+        return "model", self.tokenizer
+
+    def make_prompt_cache(self, model: Any) -> list[Any]:
+        return [ScriptedCache()]
+
+    def trim_prompt_cache(self, cache: list[Any], num_tokens: int) -> int:
+        count = min(num_tokens, len(cache[0].tokens))
+        del cache[0].tokens[len(cache[0].tokens) - count :]
+        return count
+
+    def make_sampler(self, **options: Any) -> Any:
+        self.samplers.append(options)
+        return None
+
+    def generate_step(
+        self, prompt: list[int], model: Any, *, max_tokens: int, prompt_cache: list[Any]
+    ) -> Iterator[tuple[int, Any]]:
+        self._put(prompt_cache, prompt)
+        return iter(())
+
+    def stream_generate(
+        self, model: Any, tokenizer: Any, prompt: list[int], *, max_tokens: int, sampler: Any, prompt_cache: list[Any]
+    ) -> Iterator[Response]:
+        """A token ahead of what it yields, as the interface says; the last one is never computed."""
+        assert prompt, "an empty prompt"
+        self._put(prompt_cache, prompt)
+        text = self.tokenizer.decode(prompt_cache[0].tokens)
+        self.prompts.append(text)
+        tokens = [*self.tokenizer.encode(self.reply(text)), *self.tokenizer.encode(END)][:max_tokens]
+        for position, token in enumerate(tokens):
+            if position == self.fail_after:
+                raise self.failure
+            last = position == len(tokens) - 1
+            if not last:
+                self._put(prompt_cache, [token])
+            word = self.tokenizer.words[token]
+            reason = None if not last else "stop" if word == END else "length"
+            yield Response("" if word == END else word, token, self.logprobs(token), reason)
+
+    def _put(self, cache: list[Any], tokens: list[int]) -> None:
+        cache[0].tokens += tokens
+        self.computed += len(tokens)
+
+
+class Wrapped:
+    compiled = False
+
+    def __init__(self, model: Any) -> None:
+        self.unwrapped = model
+
+
+class PlainOptimizer:
+    """The three steps, noted and otherwise done without torch."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def initialize(self) -> Any:
+        self.steps.append("initialize")
+
+    def compile_model(self, model: Any, model_name: str) -> Any:
+        self.steps.append("compile_model")
+        return Wrapped(model)
+
+    def warmup_model(self, model: Any, warmup_input: Any, runs: int) -> float:
+        self.steps.append("warmup_model")
+        model(*warmup_input)
+        return 0.0
+
+    def get_inference_context(self, stage: Any) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+
+class OneFolder:
+    """A ModelStore that finds anything."""
+
+    def resolve(self, name_or_path: str) -> Path:
+        return Path("/models") / name_or_path

@@ -1,0 +1,151 @@
+"""What a language model is shown of the conversation."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from core.messages import Heard
+from core.utils.config import MemoryConfig
+from llm.chat_history import Around, ChatHistory
+from llm.conversation import Conversation, Exchange
+from llm.engine import Prompt, Tool
+from llm.store import Store
+
+TOOL = Tool("SetTimer", "set a timer", {"type": "object", "properties": {}})
+
+
+class Wall:
+    def __init__(self) -> None:
+        self.now = datetime.fromtimestamp(time.time()).replace(hour=14, minute=30)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def words(prompt: Prompt) -> int:
+    return sum(len(message.content.split()) for message in prompt.messages[1:])
+
+
+def make(conversation: Conversation, room: int = 10_000, **around: Any) -> ChatHistory:
+    facts: list[str] = around.pop("facts", [])
+    return ChatHistory(Around(conversation, lambda: facts, around.pop("wall", Wall()), **around), [TOOL], room, words)
+
+
+def said(prompt: Prompt) -> list[tuple[str, str]]:
+    return [(message.role, message.content) for message in prompt.messages[1:]]
+
+
+def exchange(turn: int, user: str, *sentences: str, heard: int = 1000, written: str = "") -> Exchange:
+    counts = tuple(min(heard, len(sentence)) for sentence in sentences)
+    return Exchange(turn, user, sentences, "en", counts, written=written)
+
+
+def test_only_what_was_heard_is_shown_and_the_model_sees_its_own_writing() -> None:
+    conversation = Conversation(MemoryConfig())
+    conversation.add(exchange(1, "hello", "Hi, there.", written="**Hi**, there."))
+    conversation.add(exchange(2, "tell me more", "One two three.", heard=7, written="*One* two three."))
+    conversation.add(Exchange(3, "", ("Your timer is done.",), "en", (19,)))
+    conversation.add(exchange(4, "and now", "Nothing.", heard=0))
+    assert said(make(conversation).prompt("go on")) == [
+        ("user", "hello"),
+        ("assistant", "**Hi**, there."),
+        ("user", "tell me more"),
+        ("assistant", "One two"),
+        ("user", "and now\ngo on"),
+    ]
+
+
+def test_the_instructions_hold_name_date_facts_and_stay_the_same_all_day() -> None:
+    wall = Wall()
+    facts = ["my name is Ada"]
+    history = make(Conversation(MemoryConfig()), facts=facts, wall=wall)
+    first = history.prompt("a").messages[0]
+    assert first.role == "system"
+    assert "Merline" in first.content
+    assert str(wall.now.year) in first.content
+    assert "2:30 PM" in first.content
+    assert "- my name is Ada" in first.content
+    wall.now += timedelta(hours=2)
+    assert history.prompt("b").messages[0] == first
+    facts.append("I like tea")
+    assert history.prompt("c").messages[0].content == f"{first.content}\n- I like tea"
+    wall.now += timedelta(days=1)
+    assert history.prompt("d").messages[0].content.splitlines()[:2] != first.content.splitlines()[:3]
+    assert "4:30 PM" in history.prompt("d").messages[0].content
+
+
+def test_the_instructions_are_french_where_the_session_began_in_french() -> None:
+    content = make(Conversation(MemoryConfig()), language="fr", facts=["j'aime le thé"]).prompt("x").messages[0].content
+    assert "Tu es Merline" in content
+    assert "Nous sommes le" in content
+    assert "14 h 30" in content
+    assert "- j'aime le thé" in content
+
+
+def test_it_is_trimmed_in_large_steps_whole_exchanges_first_the_oldest() -> None:
+    conversation = Conversation(MemoryConfig())
+    history = make(conversation, room=40)
+    lengths, prefixes = [], []
+    for turn in range(1, 40):
+        prompt = history.prompt(f"question {turn}")
+        assert words(prompt) <= 40
+        assert prompt.messages[1].role == "user"
+        lengths.append(len(prompt.messages))
+        prefixes.append(prompt.messages[1])
+        conversation.add(exchange(turn, f"question {turn}", "An answer of five words."))
+    trims = sum(later != earlier for earlier, later in itertools.pairwise(prefixes))
+    assert max(lengths) > 10
+    assert trims <= 39 / 2
+    assert min(lengths[10:]) >= 4
+
+
+def test_a_new_question_that_fills_the_room_alone_is_left_as_it_is() -> None:
+    conversation = Conversation(MemoryConfig())
+    conversation.add(exchange(1, "hello", "Hi."))
+    prompt = make(conversation, room=5).prompt("one two three four five six")
+    assert said(prompt) == [("user", "one two three four five six")]
+
+
+def test_what_falls_out_of_the_conversation_itself_is_no_trouble() -> None:
+    conversation = Conversation(MemoryConfig(history_turns=3))
+    history = make(conversation, room=12)
+    for turn in range(1, 30):
+        assert words(history.prompt(f"q {turn}")) <= 12
+        conversation.add(exchange(turn, f"q {turn}", "A b."))
+    history.forget()
+    assert said(history.prompt("x")) == [("user", "x")]
+
+
+def test_a_new_session_goes_on_from_what_was_heard_a_little_earlier() -> None:
+    store = Store(None)
+    before = Conversation(MemoryConfig(), store)
+    before.add(exchange(1, "my cat is Tom", "A fine name."))
+    before.add(exchange(2, "unheard", "Lost.", heard=0))
+    assert said(make(Conversation(MemoryConfig(), store)).prompt("who is Tom")) == [
+        ("user", "my cat is Tom"),
+        ("assistant", "A fine name."),
+        ("user", "who is Tom"),
+    ]
+    later = Wall()
+    later.now += timedelta(days=2)
+    assert said(make(Conversation(MemoryConfig(), store), wall=later).prompt("who is Tom")) == [("user", "who is Tom")]
+    forgetful = Conversation(MemoryConfig(enabled=False), store)
+    assert said(make(forgetful).prompt("who is Tom")) == [("user", "who is Tom")]
+
+
+def test_a_reply_that_grows_is_kept_when_it_is_settled_with_what_was_heard_by_then() -> None:
+    store = Store(None)
+    conversation = Conversation(MemoryConfig(), store)
+    conversation.begin(Exchange(5, "why", (), "en"))
+    conversation.extend(5, ["Because.", "It is so."], written="Because. It is so.")
+    conversation.heard(Heard(5, 0, 0, 8))
+    assert store.export()["turns"] == []
+    conversation.settle(5)
+    assert [row["heard"] for row in store.export()["turns"]] == ["Because."]
+    conversation.heard(Heard(5, 0, 1, 9))
+    conversation.flush()
+    assert [row["heard"] for row in store.export()["turns"]] == ["Because. It is so."]
+    assert conversation.exchanges[-1].heard_whole

@@ -1,0 +1,189 @@
+"""The engine and its cache: what a turn computes, corrections, cancellation, and failures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted_model import OneFolder, PlainOptimizer, ScriptedRuntime, ScriptedTokenizer
+
+from core.utils.errors import InferenceError, ModelLoadError
+from llm.engine import ChatMessage, Prompt, Tool
+from llm.language_model import LanguageModel, LanguageModelSettings
+
+SYSTEM = ChatMessage("system", " ".join(f"rule{number}" for number in range(60)))
+
+
+def prompt(*texts: str, tools: tuple[Tool, ...] = ()) -> Prompt:
+    """The system prompt, then user and assistant in turn."""
+    roles: Any = ("user", "assistant")
+    return Prompt((SYSTEM, *(ChatMessage(roles[at % 2], text) for at, text in enumerate(texts))), tools)
+
+
+def make(runtime: ScriptedRuntime, **settings: Any) -> LanguageModel:
+    model = LanguageModel(LanguageModelSettings("m", **settings), OneFolder(), runtime, PlainOptimizer())
+    model.load()
+    runtime.prompts.clear()
+    runtime.computed = 0
+    return model
+
+
+def written(prompt: Prompt) -> str:
+    texts = [f"<|im_start|>{message.role}\n{message.content}<|im_end|>\n" for message in prompt.messages]
+    return "".join(texts) + "<|im_start|>assistant\n"
+
+
+def test_it_loads_by_the_three_steps_and_is_warm() -> None:
+    runtime, optimizer = ScriptedRuntime(), PlainOptimizer()
+    model = LanguageModel(LanguageModelSettings("m"), OneFolder(), runtime, optimizer)
+    model.load()
+    assert optimizer.steps == ["initialize", "compile_model", "warmup_model"]
+    assert runtime.loaded == ["/models/m"]
+    assert len(runtime.prompts) == 1
+    assert runtime.samplers == [{"temp": 0.7, "top_p": 0.8, "top_k": 20}]
+    model.close()
+
+
+def test_a_turn_computes_only_what_is_new() -> None:
+    runtime = ScriptedRuntime(lambda text: "A fine day." if "weather" in text else "Hello.")
+    model = make(runtime)
+    first = prompt("hi")
+    assert "".join(model.answer(first)) == "Hello."
+    cold = runtime.computed
+    assert cold > 60
+    second = prompt("hi", "Hello.", "how is the weather")
+    assert "".join(model.answer(second)) == "A fine day."
+    assert runtime.prompts == [written(first), written(second)]
+    assert runtime.computed - cold < 25
+
+
+def test_words_computed_while_the_user_speaks_are_not_computed_again_and_corrections_are_taken_back() -> None:
+    runtime = ScriptedRuntime()
+    model = make(runtime)
+    model.prefill(prompt(""))
+    base = runtime.computed
+    for words in ("what", "what is", "what is the whether", "what is the weather in Rome"):
+        model.prefill(prompt(words))
+    before = runtime.computed
+    assert before - base < 12
+    model.prefill(prompt("what is the weather in Rome"))
+    assert runtime.computed == before
+    list(model.answer(prompt("what is the weather in Rome today")))
+    assert runtime.prompts == [written(prompt("what is the weather in Rome today"))]
+    assert runtime.computed - before <= 10
+
+
+def test_a_long_prompt_is_prepared_a_part_at_a_time() -> None:
+    runtime = ScriptedRuntime()
+    model = make(runtime)
+    model.prefill(prompt("x"), at_most=30)
+    assert runtime.computed == 30
+    model.prefill(prompt("x"), at_most=30)
+    assert runtime.computed == 60
+    list(model.answer(prompt("x")))
+    assert runtime.prompts == [written(prompt("x"))]
+
+
+@given(st.integers(0, 8), st.data())
+def test_whatever_was_cancelled_or_prepared_before_the_next_prompt_is_right(taken: int, data: st.DataObject) -> None:
+    runtime = ScriptedRuntime(lambda text: "one two three four five six.")
+    model = make(runtime, max_tokens=data.draw(st.integers(1, 9)))
+    for _ in range(3):
+        words = data.draw(st.lists(st.sampled_from(["a", "bb", "one two", "c, d"]), min_size=1, max_size=5))
+        asked = prompt(*words[: len(words) - (len(words) + 1) % 2])
+        if data.draw(st.booleans()):
+            model.prefill(prompt(*asked.messages[1].content.split(" ")[:1]), at_most=data.draw(st.integers(1, 90)))
+        pieces = model.answer(asked)
+        for _ in range(taken):
+            next(pieces, None)
+        pieces.close()
+        if runtime.prompts:
+            assert runtime.prompts[-1] == written(asked) or taken == 0
+
+
+def test_closing_the_reply_stops_it_within_one_token() -> None:
+    runtime = ScriptedRuntime(lambda text: "word " * 100)
+    model = make(runtime)
+    pieces = model.answer(prompt("x"))
+    next(pieces)
+    computed = runtime.computed
+    pieces.close()
+    assert runtime.computed - computed <= 1
+    list(model.answer(prompt("x")))
+    assert runtime.prompts[1] == written(prompt("x"))
+
+
+def test_a_reply_is_bounded_by_its_own_length_and_by_the_context() -> None:
+    runtime = ScriptedRuntime(lambda text: "a " * 500)
+    assert len(list(make(runtime, max_tokens=7).answer(prompt("x")))) == 7
+    model = make(runtime, max_tokens=400, context_tokens=200)
+    length = model.count(prompt("x"))
+    assert len(list(model.answer(prompt("x")))) == 200 - length
+
+
+def test_a_prompt_longer_than_the_context_loses_the_turn_and_says_why() -> None:
+    model = make(ScriptedRuntime(), context_tokens=100)
+    with pytest.raises(InferenceError, match=r"more than the model's context of 100; .*llm\.context_tokens"):
+        list(model.answer(prompt("word " * 200)))
+    model.prefill(prompt("word " * 200))
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (RuntimeError("the cable came off"), "failed: the cable came off"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 20 GiB"), "not enough memory"),
+        (MemoryError(), "not enough memory"),
+    ],
+)
+def test_a_failure_loses_one_turn_and_the_next_is_right(failure: Exception, words: str) -> None:
+    runtime = ScriptedRuntime(lambda text: "one two three")
+    model = make(runtime)
+    runtime.fail_after, runtime.failure = 2, failure
+    pieces = model.answer(prompt("x"))
+    next(pieces)
+    with pytest.raises(InferenceError, match=words):
+        list(pieces)
+    runtime.fail_after = None
+    assert "".join(model.answer(prompt("x"))) == "one two three"
+    assert runtime.prompts[-1] == written(prompt("x"))
+
+
+def test_a_model_that_computes_nan_loses_the_turn() -> None:
+    runtime = ScriptedRuntime()
+    model = make(runtime)
+    runtime.logprobs = lambda token: {token: float("nan")}
+    with pytest.raises(InferenceError, match="NaN"):
+        list(model.answer(prompt("x")))
+
+
+def test_a_template_without_system_messages_gets_them_with_the_first_words() -> None:
+    runtime = ScriptedRuntime(tokenizer=ScriptedTokenizer(system=False))
+    model = make(runtime)
+    list(model.answer(prompt("hi", "Hello.", "again")))
+    assert runtime.prompts[0].startswith(f"<|im_start|>user\n{SYSTEM.content}\n\nhi<|im_end|>")
+
+
+def test_a_template_that_opens_a_thought_is_told_so() -> None:
+    runtime = ScriptedRuntime(lambda text: "Hm.</think>Yes.", ScriptedTokenizer(opening="<think>\n"))
+    assert "".join(make(runtime).answer(prompt("x"))) == "<think>Hm.</think>Yes."
+
+
+def test_tools_reach_the_template() -> None:
+    runtime = ScriptedRuntime()
+    tool = Tool("SetTimer", "set a timer", {"type": "object", "properties": {}})
+    list(make(runtime).answer(prompt("x", tools=(tool,))))
+    assert "TOOLS SetTimer" in runtime.prompts[0]
+
+
+def test_a_model_without_a_template_cannot_be_loaded() -> None:
+    from core.utils.errors import ModelError
+
+    class Bare(ScriptedTokenizer):
+        def apply_chat_template(self, *args: Any, **options: Any) -> list[int]:
+            raise ModelError("m: this model has no chat template")
+
+    with pytest.raises(ModelLoadError, match="no chat template"):
+        make(ScriptedRuntime(tokenizer=Bare()))
