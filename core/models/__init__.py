@@ -1,1 +1,1 @@
-"""The causal LM: loading, KV caches, decoding loop, sampling, packed layers. Every name lives in a module of its own."""
+"""The causal LM: loading, KV caches, decoding loop, sampling, packed layers. Each name lives in its own module."""

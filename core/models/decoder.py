@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from core.models.configuration import DecoderConfig
 from core.models.kv_cache import Cache, KVCache, Mask, causal_mask
+from core.models.quantized_cache import dequantized
 from core.models.rope import RotaryTable, rotate
 
 Logits = Literal["all", "last", "none"]
@@ -68,7 +69,7 @@ class Attention(nn.Module):
         if cache is not None:
             keys, values = cache.update_and_fetch(keys, values)
             if isinstance(keys, tuple):
-                keys, values = cache.dequantized(queries.dtype)  # type: ignore[attr-defined]
+                keys, values = dequantized(cache, queries.dtype)
         attended = attend(queries, keys, values, mask)
         projected: Tensor = self.o_proj(attended.transpose(1, 2).reshape(batch, count, -1))
         return projected
@@ -163,6 +164,11 @@ class Decoder(nn.Module):
         """What activations are computed in."""
         return self.model.norm.weight.dtype
 
+    @property
+    def max_positions(self) -> int | None:
+        """Tokens of the longest text it was made for."""
+        return self.config.max_positions
+
     @torch.inference_mode()
     def forward(
         self,
@@ -196,7 +202,7 @@ class Decoder(nn.Module):
         """Embeddings [B, T, hidden] of tokens [B, T]."""
         table: Any = self.model.embed_tokens
         if isinstance(table, nn.Embedding):
-            return table(tokens)
+            return F.embedding(tokens, table.weight)
         rows: Tensor = table.rows(tokens.reshape(-1))
         return rows.view(*tokens.shape, -1)
 

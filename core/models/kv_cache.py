@@ -72,25 +72,21 @@ class KVCache:
         """Append [B, kv_heads, T, head_dim]; views of all there is."""
         start = self.offset
         end = start + keys.shape[2]
-        if self.keys is None or end > self.keys.shape[2]:
-            self._grow(end, keys, values)
-        assert self.keys is not None and self.values is not None
-        self.keys[:, :, start:end] = keys
-        self.values[:, :, start:end] = values
+        all_keys, all_values = self._room(end, keys, values)
+        all_keys[:, :, start:end] = keys
+        all_values[:, :, start:end] = values
         self.offset = end
-        return self.keys[:, :, :end], self.values[:, :, :end]
+        return all_keys[:, :, :end], all_values[:, :, :end]
 
     def reserve(self, count: int) -> None:
         """Capacity for `count` more tokens. Raises ValueError for a cache that never held any: it has no shape yet."""
         if self.keys is None or self.values is None:
             raise ValueError("KVCache.reserve: an empty cache has no shape yet; use reserve_like")
-        if self.offset + count > self.keys.shape[2]:
-            self._grow(self.offset + count, self.keys, self.values)
+        self._room(self.offset + count, self.keys, self.values)
 
     def reserve_like(self, count: int, keys: Tensor, values: Tensor) -> None:
         """As `reserve`, with heads, head_dim, type and place of keys and values [B, kv_heads, any, head_dim]."""
-        if self.keys is None or self.offset + count > self.keys.shape[2]:
-            self._grow(self.offset + count, keys, values)
+        self._room(self.offset + count, keys, values)
 
     def make_mask(self, count: int, window_size: int | None = None, return_array: bool = False) -> Mask:
         """None for one token, "causal" for several, an array where a window or `return_array` asks for one."""
@@ -141,10 +137,13 @@ class KVCache:
         self.keys = None if keys is None else keys.contiguous()
         self.values = None if values is None else values.contiguous()
 
-    def _grow(self, needed: int, keys: Tensor, values: Tensor) -> None:
-        capacity = -(-needed // self.step) * self.step
-        self.keys = grown(self.keys, self.offset, capacity, keys)
-        self.values = grown(self.values, self.offset, capacity, values)
+    def _room(self, needed: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values with room for `needed` tokens in all."""
+        if self.keys is None or self.values is None or needed > self.keys.shape[2]:
+            capacity = -(-needed // self.step) * self.step
+            self.keys = grown(self.keys, self.offset, capacity, keys)
+            self.values = grown(self.values, self.offset, capacity, values)
+        return self.keys, self.values
 
 
 def grown(old: Tensor | None, filled: int, capacity: int, like: Tensor) -> Tensor:

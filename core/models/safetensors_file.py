@@ -103,7 +103,7 @@ class SafetensorsFile:
         return found
 
     def _fill(self, file: Any, name: str, part: Tensor) -> None:
-        buffer = memoryview(part.view(torch.uint8).numpy()).cast("B") if part.numel() else memoryview(b"")
+        buffer: Any = part.view(torch.uint8).numpy()
         got = 0
         while got < len(buffer):
             count = file.readinto(buffer[got:])

@@ -1,0 +1,181 @@
+"""One text through one model: prefill in pieces, then a token a step. What generate_step is made of.
+
+A step costs one log-softmax over the vocabulary and two numbers read back; the head is computed for no token of the
+prompt but the last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.models.prompt_cache import make_prompt_cache
+from core.models.rotating_cache import RotatingKVCache
+from core.utils.errors import InferenceError
+
+Sampler = Callable[[Tensor], Tensor]
+"""log-probabilities [1, vocab] to a token [1]"""
+LogitsProcessor = Callable[[Tensor, Tensor], Tensor]
+"""tokens so far [n] and logits [1, vocab] to logits"""
+ProgressCallback = Callable[[int, int], object]
+"""prompt tokens done, and all of them"""
+
+QUANTIZED_KV_START = 5000
+"""tokens before a cache begins to be quantised, where kv_bits is given and nothing else said"""
+
+
+@dataclass(frozen=True, slots=True)
+class StepOptions:
+    """How to compute, beside model, prompt and cache."""
+
+    sampler: Sampler | None = None
+    """None: the likeliest token"""
+    logits_processors: Sequence[LogitsProcessor] = ()
+    prefill_step_size: int = 2048
+    kv_bits: int | None = None
+    kv_group_size: int = 64
+    quantized_kv_start: int = QUANTIZED_KV_START
+    progress: ProgressCallback | None = None
+
+
+class TokenBuffer:
+    """Tokens in one growing tensor: a processor gets a view of all of them, and nothing is copied for it."""
+
+    def __init__(self) -> None:
+        self._held = torch.empty(256, dtype=torch.int64)
+        self._count = 0
+
+    def append(self, tokens: Tensor) -> None:
+        """Add [n] int64 tokens."""
+        end = self._count + tokens.numel()
+        if end > self._held.numel():
+            longer = torch.empty(2 * end, dtype=torch.int64)
+            longer[: self._count] = self._held[: self._count]
+            self._held = longer
+        self._held[self._count : end] = tokens
+        self._count = end
+
+    def trim(self, count: int) -> None:
+        """Forget the last `count`."""
+        self._count -= count
+
+    @property
+    def tokens(self) -> Tensor:
+        """[n] int64."""
+        return self._held[: self._count]
+
+
+class TokenLoop:
+    """Runs `model` over `cache`, which it changes in place; the caller decides when to stop."""
+
+    def __init__(self, model: Any, cache: list[Any], options: StepOptions) -> None:
+        self.model = model
+        self.cache = cache
+        self.options = options
+        self._seen = TokenBuffer()
+        self._steps = 0
+
+    def prefill(self, prompt: Tensor, embeddings: Tensor | None) -> tuple[int, Tensor]:
+        """The first token after the prompt [n] int64 or its embeddings [n, hidden], and log-probabilities [vocab]."""
+        total = prompt.numel() if embeddings is None else embeddings.shape[0]
+        progress = self.options.progress or _no_progress
+        progress(0, total)
+        done = 0
+        while total - done > 1:
+            size = min(self.options.prefill_step_size, total - done - 1)
+            self.feed(prompt[done : done + size], _part(embeddings, done, done + size))
+            done += size
+            progress(done, total)
+        return self._compute(prompt[done:], _part(embeddings, done, total))
+
+    def step(self, token: int) -> tuple[int, Tensor]:
+        """The token after `token`, and log-probabilities [vocab]."""
+        return self._compute(torch.tensor([token]), None)
+
+    def feed(self, tokens: Tensor, embeddings: Tensor | None = None) -> None:
+        """Put tokens [n] into the cache and compute no logits."""
+        with self.model.inference_context():
+            self._call(tokens, embeddings, "none")
+            self._after(tokens)
+
+    def _compute(self, tokens: Tensor, embeddings: Tensor | None) -> tuple[int, Tensor]:
+        with self.model.inference_context():
+            logits = self._call(tokens, embeddings, "last")[:, -1]
+            self._after(tokens)
+            for processor in self.options.logits_processors:
+                logits = processor(self._seen.tokens, logits)
+            logprobs = torch.log_softmax(logits, dim=-1)
+            token = self._sample(logprobs)
+        self._steps += 1
+        return token, logprobs[0]
+
+    def _call(self, tokens: Tensor, embeddings: Tensor | None, logits: str) -> Any:
+        if embeddings is None:
+            return self.model(tokens.unsqueeze(0), cache=self.cache, logits=logits)
+        given = tokens.unsqueeze(0) if tokens.numel() else None
+        return self.model(given, cache=self.cache, input_embeddings=embeddings.unsqueeze(0), logits=logits)
+
+    def _after(self, tokens: Tensor) -> None:
+        options = self.options
+        if options.logits_processors:
+            self._seen.append(tokens)
+        if options.kv_bits is not None:
+            quantize_kv_cache(self.cache, options.quantized_kv_start, options.kv_group_size, options.kv_bits)
+
+    def _sample(self, logprobs: Tensor) -> int:
+        """One NaN among the logits makes every log-probability NaN; an infinite one makes its own NaN."""
+        if not math.isnan(logprobs[0, 0].item()):
+            sampler = self.options.sampler
+            token = likeliest(logprobs) if sampler is None else int(sampler(logprobs).item())
+            if not math.isnan(logprobs[0, token].item()):
+                return token
+        raise InferenceError(
+            f"the model computed no numbers (NaN) for step {self._steps} after {size_of(self.cache)} tokens; its "
+            "weights are damaged or overflow in this precision: fetch the model again, or take float32 or bfloat16"
+        )
+
+
+def likeliest(logprobs: Tensor) -> int:
+    """The most probable token of [1, vocab]. numpy's argmax is many times faster than torch's on a CPU."""
+    if logprobs.device.type == "cpu":
+        return int(logprobs.numpy().argmax())
+    return int(logprobs.argmax().item())
+
+
+def quantize_kv_cache(cache: list[Any], start: int, group_size: int, bits: int) -> None:
+    """Replace each member that holds `start` tokens or more by a quantised one, in place."""
+    for index, one in enumerate(cache):
+        if hasattr(one, "to_quantized") and one.offset >= start:
+            cache[index] = one.to_quantized(group_size=group_size, bits=bits)
+
+
+def prepared_cache(model: Any, prompt_cache: list[Any] | None, max_kv_size: int | None, count: int) -> list[Any]:
+    """The cache to run over, a new one unless given. InferenceError when `count` more tokens exceed the context."""
+    cache = make_prompt_cache(model, max_kv_size) if prompt_cache is None else prompt_cache
+    limit = model.max_positions
+    held = size_of(cache)
+    if limit is not None and held + count > limit and not any(isinstance(one, RotatingKVCache) for one in cache):
+        before = f" after {held} in the cache" if held else ""
+        raise InferenceError(
+            f"a prompt of {count} tokens{before} is longer than the {limit} tokens that this model was made for; "
+            "shorten it, or bound the cache with max_kv_size"
+        )
+    return cache
+
+
+def size_of(cache: Sequence[Any]) -> int:
+    """Tokens in a cache."""
+    return int(cache[0].size()) if cache else 0
+
+
+def _part(embeddings: Tensor | None, start: int, stop: int) -> Tensor | None:
+    return None if embeddings is None else embeddings[start:stop]
+
+
+def _no_progress(done: int, total: int) -> None:
+    """Where nobody asked."""
