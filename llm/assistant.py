@@ -12,7 +12,7 @@ from core.utils.config import Config
 from core.utils.voice import VoiceSettings
 from llm.conversation import Conversation
 from llm.schedule import Schedule
-from llm.skills.base import Action, Context, Intent, Reply, Session
+from llm.skills.base import Action, Context, Intent, Reply, Session, Skill
 from llm.skills.recognise import SENTENCES_FOLDER, RecogniserConfig, SkillRecogniser
 from llm.skills.registry import SKILLS_FOLDER, load_skills
 from llm.store import Store
@@ -25,6 +25,7 @@ class SkillSet:
     recogniser: SkillRecogniser
     context: Context
     actions: dict[str, Action]
+    skills: tuple[Skill, ...] = ()
 
     def act(self, intent: Intent) -> Reply:
         """Carry an intent out. Raises DataError when the store cannot be used."""
@@ -55,4 +56,4 @@ def build_skills(
         snooze_min=config.skills.snooze_min,
     )
     actions = {name: action for skill in skills for name, action in skill.actions.items()}
-    return SkillSet(SkillRecogniser(RecogniserConfig(templates), skills), context, actions)
+    return SkillSet(SkillRecogniser(RecogniserConfig(templates), skills), context, actions, skills)

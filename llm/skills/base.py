@@ -118,6 +118,8 @@ class Skill:
     actions: Mapping[str, Action]
     parse: Parser | None = None
     """reads what templates cannot, such as free sums; asked when no template fits"""
+    for_models: tuple[str, ...] | None = None
+    """the actions that a language model may call, each of which costs room in its context; None: all"""
 
 
 def reply(intent: Intent, en: str, fr: str, undo: Undo | None = None, result: float | None = None) -> Reply:

@@ -34,4 +34,4 @@ def never_mind(intent: Intent, context: Context) -> Reply:
     return replace(reply(intent, en="OK.", fr="D'accord."), repeatable=False)
 
 
-SKILL = Skill("dialogue", {"Repeat": repeat, "Stop": stop, "NeverMind": never_mind})
+SKILL = Skill("dialogue", {"Repeat": repeat, "Stop": stop, "NeverMind": never_mind}, for_models=())

@@ -82,4 +82,4 @@ _ACTIONS: dict[str, Action] = {
     "Language": languages,
     "CannotDo": cannot_do,
 }
-SKILL = Skill("smalltalk", _ACTIONS)
+SKILL = Skill("smalltalk", _ACTIONS, for_models=())

@@ -75,4 +75,4 @@ _ACTIONS: dict[str, Action] = {
     "SetVolume": set_volume,
     "NormalVoice": normal_voice,
 }
-SKILL = Skill("sound", _ACTIONS)
+SKILL = Skill("sound", _ACTIONS, for_models=())

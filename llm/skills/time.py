@@ -41,5 +41,7 @@ def tell_year(intent: Intent, context: Context) -> Reply:
 
 
 SKILL = Skill(
-    "time", {"TellTime": tell_time, "TellDate": tell_date, "TellWeekday": tell_weekday, "TellYear": tell_year}
+    "time",
+    {"TellTime": tell_time, "TellDate": tell_date, "TellWeekday": tell_weekday, "TellYear": tell_year},
+    for_models=("TellTime",),
 )

@@ -1,0 +1,178 @@
+"""Reads what a language model wrote as a call of a tool into an intent: repaired where that is plain, else refused.
+
+Nothing is carried out here, and nothing half read gets through: the intent is whole, or there is none.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from core.messages import Language
+from llm.engine import Tool
+from llm.skills.base import Intent, Slot
+from llm.skills.normalise import fold, normalise
+from llm.skills.recognise import SkillRecogniser
+from llm.tools import SENTENCE, DeclaredTool, Parameter
+
+LONGEST_CALL = 4000
+LONGEST_TEXT = 300
+"""characters; nobody dictates more to a timer"""
+LARGEST = 1e9
+_FENCE = re.compile(r"^```\w*\s*|\s*```$")
+_TRAILING_COMMA = re.compile(r",\s*([}\]])")
+_AND: dict[Language, str] = {"en": " and ", "fr": " et "}
+
+
+class ToolCallRefusedError(Exception):
+    """Why a call is not carried out. Stays inside llm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the call is about."""
+
+    text: str
+    """the user's"""
+    language: Language
+
+
+class ToolBox:
+    """The declared tools, and the recogniser that reads those which take a sentence."""
+
+    def __init__(self, declared: Mapping[str, DeclaredTool], recogniser: SkillRecogniser) -> None:
+        self._declared = dict(declared)
+        self._by_fold = {_key(name): name for name in declared}
+        self._recogniser = recogniser
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """For the prompt."""
+        return tuple(one.tool for one in self._declared.values())
+
+    def read(self, call: str, words: Words) -> Intent:
+        """The intent of one call. Raises ToolCallRefusedError."""
+        plain = _loaded(call)
+        name, arguments = _named(plain)
+        known = self._by_fold.get(_key(name))
+        if known is None:
+            raise ToolCallRefusedError(f"there is no tool {name!r}")
+        declared = self._declared[known]
+        slots = _slots(arguments, declared, words.language)
+        if SENTENCE in declared.parameters:
+            return self._by_sentence(known, str(slots[SENTENCE]), words)
+        free = frozenset(slot for slot in slots if declared.parameters[slot].free)
+        said = normalise(words.text, words.language)
+        return Intent(known, said, words.language, MappingProxyType(slots), free)
+
+    def _by_sentence(self, name: str, sentence: str, words: Words) -> Intent:
+        intent = self._recogniser.recognise_any(sentence, words.language)
+        if intent is None or intent.name != name:
+            raise ToolCallRefusedError(f"{name}: {sentence!r} is not understood")
+        return intent
+
+
+def _key(name: str) -> str:
+    return fold(name).replace("_", "").replace("-", "").replace(" ", "")
+
+
+def _loaded(call: str) -> dict[str, Any]:
+    """The object written in a call: JSON, JSON with a comma too many, a missing last brace, or Python's notation."""
+    if len(call) > LONGEST_CALL:
+        raise ToolCallRefusedError(f"it has {len(call)} characters")
+    text = _FENCE.sub("", call.strip()).strip()
+    text = _TRAILING_COMMA.sub(r"\1", text[max(text.find("{"), 0) :])
+    last = text.rfind("}") + 1
+    for attempt in (text, text[:last], text[:last] + "}"):
+        plain = _parsed(attempt)
+        if isinstance(plain, dict):
+            return plain
+    raise ToolCallRefusedError(f"it cannot be read: {call[:80]!r}")
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return None
+
+
+def _named(plain: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The function and its arguments, in the spellings that models are known to use."""
+    inner = plain.get("function")
+    if isinstance(inner, dict):
+        plain = inner
+    name = plain.get("name", inner)
+    arguments = plain.get("arguments", plain.get("parameters", {}))
+    if isinstance(arguments, str):
+        arguments = _parsed(arguments) if arguments.strip() else {}
+    if not isinstance(name, str) or not isinstance(arguments or {}, dict):
+        raise ToolCallRefusedError("it lacks a name, or its arguments are no object")
+    return name, dict(arguments or {})
+
+
+def _slots(arguments: Mapping[str, Any], declared: DeclaredTool, language: Language) -> dict[str, Slot]:
+    by_fold = {_key(slot): slot for slot in declared.parameters}
+    slots: dict[str, Slot] = {}
+    for given, value in arguments.items():
+        slot = by_fold.get(_key(str(given)))
+        if slot is None:
+            raise ToolCallRefusedError(f"{declared.tool.name}: there is no parameter {given!r}")
+        read = _value(slot, value, declared.parameters[slot], language)
+        if read is not None:
+            slots[slot] = read
+    missing = declared.required - slots.keys()
+    if missing:
+        raise ToolCallRefusedError(f"{declared.tool.name}: {', '.join(sorted(missing))} is missing")
+    return slots
+
+
+def _value(slot: str, value: Any, parameter: Parameter, language: Language) -> Slot | None:
+    """None where it means that nothing was given."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    kind = parameter.schema["type"]
+    if kind == "boolean":
+        given = value if isinstance(value, bool) else fold(str(value)) in ("true", "yes", "oui", "1", "all")
+        return parameter.choices["true"] if given else None
+    if kind == "number":
+        number = _number(value)
+        if number is None:
+            raise ToolCallRefusedError(f"{slot}: {value!r} is no number")
+        return None if number == 0 and parameter.least is not None and parameter.least > 0 else number
+    if isinstance(value, list) and parameter.free and all(isinstance(item, str) for item in value):
+        value = _AND[language].join(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ToolCallRefusedError(f"{slot}: {value!r} is no text")
+    text = " ".join(str(value).split())
+    if parameter.choices:
+        chosen = parameter.choices.get(fold(text).strip(" ."))
+        if chosen is None:
+            raise ToolCallRefusedError(f"{slot}: {text!r} is none of its values")
+        return chosen
+    if len(text) > LONGEST_TEXT:
+        raise ToolCallRefusedError(f"{slot}: its text has {len(text)} characters")
+    return text
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        try:
+            value = float(value.strip().replace(",", "."))
+        except ValueError:
+            return None
+    if not isinstance(value, int | float) or abs(value) > LARGEST or not math.isfinite(value):
+        return None
+    return float(value)
