@@ -70,6 +70,8 @@ class Attention(nn.Module):
             keys, values = cache.update_and_fetch(keys, values)
             if isinstance(keys, tuple):
                 keys, values = dequantized(cache, queries.dtype)
+            elif keys.dtype != queries.dtype:
+                keys, values = keys.to(queries.dtype), values.to(queries.dtype)
         attended = attend(queries, keys, values, mask)
         projected: Tensor = self.o_proj(attended.transpose(1, 2).reshape(batch, count, -1))
         return projected
@@ -238,8 +240,10 @@ class Decoder(nn.Module):
 
     def _fused(self, tokens: Tensor, cache: Sequence[Cache], logits: Logits) -> Any:
         """What the fused engine computes, or NotImplemented where it does not take this call."""
-        if tokens.shape[0] != 1 or not self.fused.takes(tokens.shape[1]):
+        count = tokens.shape[1]
+        if tokens.shape[0] != 1 or any(type(one) is not KVCache for one in cache):
             return NotImplemented
-        if any(type(one) is not KVCache for one in cache):
+        # Prepared even where torch takes these rows: the engine reads float32 caches only, and may take the next.
+        if not self.fused.prepare(cache, count) or not self.fused.takes(count):
             return NotImplemented
         return self.fused.forward(tokens[0], cache, logits)

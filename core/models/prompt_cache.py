@@ -15,7 +15,7 @@ from torch import Tensor
 from core.models.kv_cache import Cache, KVCache
 from core.models.quantized_cache import QuantizedKVCache
 from core.models.rotating_cache import RotatingKVCache
-from core.models.safetensors_file import SafetensorsFile
+from core.models.safetensors_file import SafetensorsFile, write_safetensors
 from core.utils.errors import ModelLoadError
 
 CLASSES: dict[str, type[Any]] = {one.__name__: one for one in (KVCache, RotatingKVCache, QuantizedKVCache)}
@@ -40,13 +40,12 @@ def trim_prompt_cache(cache: Sequence[Cache], num_tokens: int) -> int:
     """Take up to `num_tokens` off its end, in place; how many were taken, 0 where it cannot be trimmed."""
     if not cache or not can_trim_prompt_cache(cache):
         return 0
-    return [one.trim(num_tokens) for one in cache][0]
+    trimmed = [one.trim(num_tokens) for one in cache]
+    return trimmed[0]
 
 
 def save_prompt_cache(file_name: str | Path, cache: Sequence[Any], metadata: Mapping[str, str] | None = None) -> None:
     """Write a cache to a .safetensors file. Raises ValueError for a class of cache that has no file form."""
-    from safetensors.torch import save_file
-
     tensors: dict[str, Tensor] = {}
     layers = []
     for index, one in enumerate(cache):
@@ -55,7 +54,7 @@ def save_prompt_cache(file_name: str | Path, cache: Sequence[Any], metadata: Map
             raise ValueError(f"save_prompt_cache: a {name} cannot be kept; it can be {', '.join(CLASSES)}")
         layers.append([name, _split(one.state, str(index), tensors)])
     header = {"cache": json.dumps(layers), "metadata": json.dumps(dict(metadata or {}))}
-    save_file(tensors, file_name, metadata=header)
+    write_safetensors(Path(file_name), tensors, header)
 
 
 def load_prompt_cache(file_name: str | Path, return_metadata: bool = False) -> Any:

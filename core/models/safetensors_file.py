@@ -1,13 +1,15 @@
-"""Reads one .safetensors file tensor by tensor, without ever holding more than the tensor asked for.
+"""Reads and writes .safetensors files tensor by tensor, without ever holding more than the one in hand.
 
-The file is read, not mapped: pages of a mapped file that were touched count as resident until the system wants them
-back, and a model that is converted on the way would be there twice.
+Files are read, not mapped, unless `mapped` is asked for: pages of a mapped file that were touched count as resident
+until the system wants them back, and a model that is converted on the way would be there twice.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,12 @@ class SafetensorsFile:
         row_bytes = entry.size_bytes // entry.shape[0]
         return self._read(name, entry, entry.start + start * row_bytes, (stop - start, *entry.shape[1:]), dtype)
 
+    def mapped(self) -> dict[str, Tensor]:
+        """All tensors, in memory that the system brings from the file when it is touched; changes stay in memory."""
+        with torch.inference_mode(False):
+            storage = torch.UntypedStorage.from_file(str(self.path), False, self.size_bytes)
+            return {name: _view(storage, entry) for name, entry in self.tensors.items()}
+
     def _read(
         self, name: str, entry: TensorEntry, start: int, shape: tuple[int, ...], dtype: torch.dtype | None
     ) -> Tensor:
@@ -128,3 +136,32 @@ class SafetensorsFile:
 
     def _damaged(self, how: str) -> ModelLoadError:
         return ModelLoadError(f"{self.path} is damaged or incomplete ({how}); fetch the model again")
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a file, and have the disk take it; one tensor after the other, so that nothing is copied but one."""
+    names = {dtype: name for name, dtype in DTYPES.items()}
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    at = 0
+    # Wide types first: each then begins at a multiple of its size, as the format's own writer does it.
+    order = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
+    for name in order:
+        tensor = tensors[name]
+        end = at + tensor.numel() * tensor.dtype.itemsize
+        header[name] = {"dtype": names[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % LENGTH_BYTES)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(LENGTH_BYTES, "little") + text)
+        for name in order:
+            flat: Any = tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+            file.write(flat)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _view(storage: torch.UntypedStorage, entry: TensorEntry) -> Tensor:
+    empty = torch.empty(0, dtype=entry.dtype)
+    strides = [math.prod(entry.shape[axis + 1 :]) for axis in range(len(entry.shape))]
+    return empty.set_(storage, entry.start // entry.dtype.itemsize, entry.shape, strides)  # type: ignore[arg-type]

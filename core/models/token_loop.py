@@ -115,10 +115,16 @@ class TokenLoop:
         return token, logprobs[0]
 
     def _call(self, tokens: Tensor, embeddings: Tensor | None, logits: str) -> Any:
-        if embeddings is None:
-            return self.model(tokens.unsqueeze(0), cache=self.cache, logits=logits)
-        given = tokens.unsqueeze(0) if tokens.numel() else None
-        return self.model(given, cache=self.cache, input_embeddings=embeddings.unsqueeze(0), logits=logits)
+        try:
+            if embeddings is None:
+                return self.model(tokens.unsqueeze(0), cache=self.cache, logits=logits)
+            given = tokens.unsqueeze(0) if tokens.numel() else None
+            return self.model(given, cache=self.cache, input_embeddings=embeddings.unsqueeze(0), logits=logits)
+        except torch.OutOfMemoryError as error:
+            raise InferenceError(
+                f"the GPU has no memory left after {size_of(self.cache)} tokens; shorten the text, bound the cache "
+                "with max_kv_size, or run on the CPU with optimization.device: cpu"
+            ) from error
 
     def _after(self, tokens: Tensor) -> None:
         options = self.options

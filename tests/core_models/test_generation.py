@@ -328,6 +328,20 @@ def test_no_numbers_name_the_step(tmp_path: Path, prompt: list[int]):
         next(generate_step(prompt, model, sampler=make_sampler(temp=1.0)))
 
 
+def test_a_gpu_that_is_full_loses_the_turn(model: Any, prompt: list[int]):
+    class Full:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(model, name)
+
+        def __call__(self, tokens: Any, **kwargs: Any) -> Any:
+            if tokens.shape[1] == 1:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return model(tokens, **kwargs)
+
+    with pytest.raises(InferenceError, match=f"no memory left after {len(prompt) - 1} tokens"):
+        next(generate_step(prompt, Full()))
+
+
 def test_what_is_mlx_alone_is_refused_with_the_reason(model: Any, tokenizer: Any, prompt: list[int]):
     with pytest.raises(ValueError, match="streams do not exist in torch"):
         next(generate_step(prompt, model, object()))  # type: ignore[arg-type]

@@ -1,0 +1,53 @@
+"""What a model takes in main memory, reckoned from its shapes before anything is allocated."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from core.models.quantize import GROUP, can_pack
+from core.utils.errors import ModelTooLargeError
+
+BYTES_PER_WEIGHT = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "int8": 1 + 2 / GROUP, "int4": 0.5 + 2 / GROUP}
+"""packed weights share a float16 scale by groups"""
+EMBEDDING_BITS = 8
+"""of an embedding that is not the output head's too: it is read a row at a time, and small errors stay in the text"""
+WORKING_SHARE = 1.1
+"""the model's size, and what is around it while it is read and computes"""
+
+
+def model_bytes(model: nn.Module, precision: str) -> int:
+    """What the weights of a model without storage (on the meta device) will take."""
+    packed = precision in ("int8", "int4")
+    total = 0.0
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            size = parameter.numel()
+            matrix = isinstance(module, (nn.Linear, nn.Embedding)) and name == "weight"
+            if packed and not (matrix and can_pack(parameter.shape[-1])):
+                total += 4 * size
+            else:
+                total += BYTES_PER_WEIGHT[precision] * size
+    return int(total)
+
+
+def check_memory(model: nn.Module, precision: str, free_bytes: int, name: str) -> None:
+    """Raises ModelTooLargeError, naming what does fit, when the model needs more than there is."""
+    needed = WORKING_SHARE * model_bytes(model, precision)
+    if needed <= free_bytes:
+        return
+    for smaller in ("bfloat16", "int8", "int4"):
+        if BYTES_PER_WEIGHT[smaller] < BYTES_PER_WEIGHT[precision]:
+            fits = WORKING_SHARE * model_bytes(model, smaller)
+            if fits <= free_bytes:
+                cure = f"as {smaller} it needs {_gb(fits)}, which fits: set the precision to {smaller}"
+                break
+    else:
+        most = free_bytes / WORKING_SHARE / BYTES_PER_WEIGHT["int4"] / 1e9
+        cure = f"the largest model that fits has about {most:.1f} billion parameters, as int4: take a smaller one"
+    raise ModelTooLargeError(
+        f"{name} as {precision} needs {_gb(needed)} of memory and {_gb(free_bytes)} are free; {cure}"
+    )
+
+
+def _gb(size_bytes: float) -> str:
+    return f"{size_bytes / 1e9:.2f} GB"

@@ -1,0 +1,135 @@
+"""Other architectures run through transformers' modules in the same loop, with our caches."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="needs torch (the extra full)")
+pytest.importorskip("transformers", reason="needs transformers (the extra full)")
+
+import torch
+import transformers
+from tiny import SENTENCES, tiny_model, tiny_tokenizer
+
+from core.models.generation import generate, generate_step
+from core.models.hf_model import HFModel
+from core.models.loading import LoadOptions, load_model
+from core.models.prompt_cache import load_prompt_cache, make_prompt_cache, save_prompt_cache, trim_prompt_cache
+from core.models.speculative import speculative_generate_step
+from core.models.tokenizer import load_tokenizer
+from core.utils.errors import InferenceError, ModelLoadError
+
+CONFIGS: dict[str, Any] = {
+    "gpt2": lambda: transformers.GPT2Config(
+        vocab_size=384, n_positions=128, n_embd=64, n_layer=2, n_head=4, initializer_range=0.3
+    ),
+    "gpt_neox": lambda: transformers.GPTNeoXConfig(
+        vocab_size=384, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128,
+        max_position_embeddings=128, initializer_range=0.3,
+    ),
+    "mistral with a window": lambda: transformers.MistralConfig(
+        vocab_size=384, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=128, sliding_window=16, initializer_range=0.3,
+    ),
+}  # fmt: skip
+PROMPT = [5, 9, 77, 300, 2, 41, 8, 130, 12]
+
+
+def made(kind: str, folder: Path) -> tuple[Path, Any]:
+    torch.manual_seed(0)
+    network = transformers.AutoModelForCausalLM.from_config(CONFIGS[kind]()).eval()
+    network.save_pretrained(folder)
+    tiny_tokenizer(folder)
+    return folder, network
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_greedy_tokens_are_those_of_transformers(kind: str, tmp_path: Path):
+    folder, network = made(kind, tmp_path / "model")
+    model, _ = load_model(folder)
+    assert isinstance(model, HFModel)
+    out = network.generate(
+        torch.tensor([PROMPT]), do_sample=False, max_new_tokens=50, eos_token_id=None, pad_token_id=0
+    )
+    found = [token for token, _ in generate_step(PROMPT, model, max_tokens=50, prefill_step_size=3)]
+    assert found == out[0, len(PROMPT) :].tolist()
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "gpt_neox"])
+def test_caches_are_trimmed_kept_and_quantised(kind: str, tmp_path: Path):
+    model, _ = load_model(made(kind, tmp_path / "model")[0])
+    expected = [token for token, _ in generate_step(PROMPT, model, max_tokens=8)]
+    cache = make_prompt_cache(model)
+    list(generate_step([*PROMPT[:6], 99, 98], model, max_tokens=0, prompt_cache=cache))
+    assert trim_prompt_cache(cache, cache[0].offset - 6) > 0
+    save_prompt_cache(tmp_path / "cache.safetensors", cache)
+    loaded = load_prompt_cache(tmp_path / "cache.safetensors")
+    assert [token for token, _ in generate_step(PROMPT[6:], model, max_tokens=8, prompt_cache=loaded)] == expected
+    arguments: dict[str, Any] = {"kv_bits": 8, "kv_group_size": 32, "quantized_kv_start": 0}
+    if kind == "gpt2":
+        with pytest.raises(ValueError, match="kv_group_size 32 does not divide a head of 16"):
+            list(generate_step(PROMPT, model, max_tokens=8, **arguments))
+
+
+def test_a_bounded_cache_computes_what_our_own_decoder_does(tmp_path: Path):
+    folder = tiny_model(tmp_path / "model", "llama")
+    ours, _ = load_model(folder)
+    theirs = HFModel(transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval())
+    for arguments in ({"max_kv_size": 12}, {"max_kv_size": 12, "prefill_step_size": 4}, {}):
+        expected = list(generate_step(PROMPT * 3, ours, max_tokens=20, **arguments))
+        found = list(generate_step(PROMPT * 3, theirs, max_tokens=20, **arguments))
+        assert [token for token, _ in found] == [token for token, _ in expected]
+
+
+def test_drafts_and_texts(tmp_path: Path):
+    folder, _ = made("gpt2", tmp_path / "model")
+    model, _ = load_model(folder)
+    expected = [token for token, _ in generate_step(PROMPT, model, max_tokens=10)]
+    assert [token for token, *_ in speculative_generate_step(PROMPT, model, model, max_tokens=10)] == expected
+    tokenizer = load_tokenizer(folder)
+    text = generate(model, tokenizer, SENTENCES[0], max_tokens=5)
+    assert text == generate(model, tokenizer, SENTENCES[0], max_tokens=5)
+    embeddings = model.embed(torch.tensor([PROMPT]))[0].clone()
+    assert [t for t, _ in generate_step([], model, max_tokens=10, input_embeddings=embeddings)] == expected
+
+
+def test_a_table_of_positions_ends_somewhere(tmp_path: Path):
+    model, _ = load_model(made("gpt2", tmp_path / "model")[0])
+    with pytest.raises(InferenceError, match="longer than the 128 tokens"):
+        next(generate_step([5] * 129, model))
+    with pytest.raises(InferenceError, match="no more than 128 positions"):
+        list(generate_step([5] * 120, model, max_tokens=20))
+
+
+def test_packed_precision_becomes_bfloat16_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    folder, _ = made("gpt_neox", tmp_path / "model")
+    with caplog.at_level(logging.WARNING):
+        model, _ = load_model(folder, LoadOptions(precision="int4"))
+    assert model.dtype == torch.bfloat16
+    assert "stay in bfloat16" in caplog.text
+
+
+def test_what_transformers_does_not_know_or_have_is_told(tmp_path: Path):
+    folder, _ = made("gpt2", tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"n_layer": 3}))
+    with pytest.raises(ModelLoadError, match="tensors are missing"):
+        load_model(folder)
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "nonsense"}))
+    with pytest.raises(ModelLoadError, match="transformers cannot load 'nonsense'"):
+        load_model(folder)
+    (folder / "config.json").write_text(json.dumps(config | {"n_embd": 32}))
+    with pytest.raises(ModelLoadError):
+        load_model(folder)
+
+
+def test_a_state_that_cannot_be_trimmed_is_refused(tmp_path: Path):
+    config = transformers.MambaConfig(vocab_size=64, hidden_size=16, num_hidden_layers=1, state_size=4)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "mamba")
+    with pytest.raises(ModelLoadError, match="keeps a state that cannot be trimmed"):
+        load_model(tmp_path / "mamba")
