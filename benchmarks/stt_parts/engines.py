@@ -106,8 +106,8 @@ class Engines:
     openai: Whisper
 
     def backends(self) -> tuple[Backend, Backend]:
-        """The project's around them."""
-        return FasterWhisper(self.faster), OpenAIWhisper(self.openai, "cpu", "float32")
+        """The project's around them, both in the number type that is planned for a CPU."""
+        return FasterWhisper(self.faster), OpenAIWhisper(self.openai, "cpu", "int8")
 
     def faster_ways(self, sound: Samples, tokens: int) -> tuple[Way, Way, Way]:
         """Short, the default settings, and tuned ones."""

@@ -100,6 +100,16 @@ def test_both_engines_say_the_same_in_float32(openai: WhisperModel, faster: Whis
         assert ours.no_speech_prob == pytest.approx(theirs.no_speech_prob, abs=0.01)
 
 
+def test_openai_whisper_understands_as_well_in_int8(openai: WhisperModel, fresh):
+    packed = WhisperModel(MODELS / CHECKPOINT_NAME, "cpu", "int8", backend="openai-whisper")
+    assert (packed.backend, packed.compute_type) == ("openai-whisper", "int8")
+    assert wer(packed, fresh) == pytest.approx(wer(openai, fresh), abs=0.03)
+    _, language, sound = fresh[0]
+    ours, theirs = (model.transcribe_short(sound, language) for model in (packed, openai))
+    assert ours.text == theirs.text
+    assert ours.avg_logprob == pytest.approx(theirs.avg_logprob, abs=0.05)
+
+
 def test_both_engines_give_the_same_segments_in_float32(openai: WhisperModel, faster: WhisperModel, fresh):
     for _, language, sound in fresh[:: len(VOICES) * 2]:
         said = []
@@ -154,3 +164,11 @@ def test_one_row_for_all_unknown_tokens_is_the_whole_softmax():
         rows = torch.tensor([[vocabulary.row(token) for token in tokens]])
         found = network.logits(rows, encoded).log_softmax(-1)[..., :-1]
     assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_training_goes_on_from_an_exported_model():
+    vocabulary = Vocabulary((11, 500, *range(50257, 50364)))
+    trained, begun = Network(vocabulary), Network(vocabulary)
+    begun.take(trained.checkpoint(vocabulary)["model_state_dict"], vocabulary)
+    for one, same in zip(trained.whisper.parameters(), begun.whisper.parameters(), strict=True):
+        assert torch.equal(one, same)

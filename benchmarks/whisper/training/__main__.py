@@ -38,7 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _keep_memory()
             from benchmarks.whisper.training.train import TrainConfig, train
 
-            train(TrainConfig(chosen.folder, chosen.steps, chosen.minutes, full=chosen.full))
+            train(
+                TrainConfig(
+                    chosen.folder,
+                    chosen.steps,
+                    chosen.minutes,
+                    chosen.rate,
+                    ending=chosen.ending,
+                    processes=chosen.processes,
+                    full=chosen.full,
+                    begin=chosen.begin,
+                )
+            )
         case "export":
             from benchmarks.whisper.training.export import export
 
@@ -60,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--shards", type=int, default=60, help="make: up to this number")
     parser.add_argument("--steps", type=int, default=9000, help="train: up to this step")
     parser.add_argument("--minutes", type=float, default=1e9, help="train: for so long, pauses counted")
+    parser.add_argument("--rate", type=float, default=3e-3, help="train: of learning, before it falls")
+    parser.add_argument(
+        "--ending", type=float, default=0.4, help="train: share of the steps or minutes in which it falls"
+    )
+    parser.add_argument("--processes", type=int, default=2, help="train: of one thread each")
+    parser.add_argument("--begin", type=Path, help="train: a small.pt to begin from, where there is no checkpoint")
     parser.add_argument("--full", type=float, default=0.005, help="train: share of windows of 30 s")
     return parser
 

@@ -87,6 +87,14 @@ class Network(nn.Module):
         weights["decoder.token_embedding.weight"] = embedding
         return {"dims": asdict(small()), "model_state_dict": {name: value.detach() for name, value in weights.items()}}
 
+    def take(self, weights: dict[str, Any], vocabulary: Vocabulary) -> None:
+        """Whisper's weights from what `checkpoint` gave: most rows of its embedding are the shared one."""
+        name = "decoder.token_embedding.weight"
+        embedding = weights[name].float()
+        kinds, count = embedding.unique(dim=0, return_counts=True)
+        rows = torch.cat([embedding[torch.tensor(vocabulary.ids)], kinds[count.argmax()][None]])
+        self.whisper.load_state_dict({**{key: value.float() for key, value in weights.items()}, name: rows})
+
 
 def _block(block: Any, x: Tensor, dtype: torch.dtype, heard: Tensor | None = None) -> Tensor:
     """One of Whisper's blocks, its products in `dtype` and the sum in float32; a decoder's where `heard` is given."""
@@ -107,7 +115,7 @@ def _attend(attention: Any, x: Tensor, source: Tensor, causal: bool) -> Tensor:
     if source.shape[1] > _LONG or x.dtype == torch.float32:
         mixed = F.scaled_dot_product_attention(query.float(), key.float(), value.float(), is_causal=causal).to(x.dtype)
     else:
-        scores = query @ key.transpose(-1, -2) * (WIDTH // HEADS) ** -0.5
+        scores = query * (WIDTH // HEADS) ** -0.5 @ key.transpose(-1, -2)
         if causal:
             size = scores.shape[-1]
             scores = scores.masked_fill(torch.ones(size, size, dtype=torch.bool).triu_(1), -torch.inf)

@@ -33,6 +33,8 @@ _SEED = 1
 _EVERY_THIRD = 3
 _CLIP = 1.0
 _PHONEMES_FIRST = 1500
+_HEAD_ALONE = 150
+"""steps in which a new head for CTC on a trained encoder does not disturb it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class TrainConfig:
     processes: int = 2
     full: float = 0.005
     """share of windows of 30 s"""
+    begin: Path | None = None
+    """openai-whisper's file of a trained model to begin from, where the folder has no checkpoint"""
 
 
 def train(config: TrainConfig) -> None:
@@ -64,7 +68,7 @@ def train(config: TrainConfig) -> None:
     """
     torch.set_num_threads(1)
     vocabulary = load_vocabulary(config.folder / "vocabulary.json")
-    saved = _saved(config.folder / CHECKPOINT)
+    saved = _saved(config.folder / CHECKPOINT) or _begun(config.begin, vocabulary)
     # everything is forked before torch starts threads, which would not be there in the new process
     batches = feed(FeedConfig(config.folder, full=config.full), vocabulary, saved.get("pool", -1) + 1)
     first = next(batches)
@@ -117,6 +121,15 @@ def _saved(path: Path) -> dict[str, Any]:
     return torch.load(path, weights_only=True) if path.exists() else {}
 
 
+def _begun(path: Path | None, vocabulary: Vocabulary) -> dict[str, Any]:
+    """A checkpoint of an exported model, past the first steps: the head for CTC and the optimisers begin anew."""
+    if path is None:
+        return {}
+    network = Network(vocabulary)
+    network.take(torch.load(path, weights_only=True)["model_state_dict"], vocabulary)
+    return {"step": _PHONEMES_FIRST, "network": network.state_dict()}
+
+
 class _Run:
     """Network, optimisers and step."""
 
@@ -126,6 +139,7 @@ class _Run:
         self._network = Network(vocabulary)
         self._optimisers = _optimisers(self._network, config.rate)
         self.step: int = saved.get("step", 0)
+        self._first = 0 if "optimisers" in saved else self.step
         self._learnt_s: float = saved.get("learnt_s", 0.0)
         self._seen_s: float = saved.get("seen_s", 0.0)
         self._began = time.time()
@@ -133,7 +147,7 @@ class _Run:
         self._losses: list[tuple[float, float]] = []
         if saved:
             self._network.load_state_dict(saved["network"])
-            for optimiser, state in zip(self._optimisers, saved["optimisers"], strict=True):
+            for optimiser, state in zip(self._optimisers, saved.get("optimisers", ()), strict=False):
                 optimiser.load_state_dict(state)
             logger.info("going on from step %d", self.step)
 
@@ -204,8 +218,9 @@ class _Run:
         network = self._network
         encoded = network.encode(torch.from_numpy(batch.mel))
         text = network.text_loss(torch.from_numpy(batch.tokens), torch.from_numpy(batch.targets), encoded)
+        unlearnt = self._first > 0 and self.step < self._first + _HEAD_ALONE
         phonemes = network.phoneme_loss(
-            encoded,
+            encoded.detach() if unlearnt else encoded,
             torch.from_numpy(batch.phonemes),
             torch.from_numpy(batch.phoneme_lengths),
             torch.from_numpy(batch.positions),
@@ -215,7 +230,7 @@ class _Run:
     def _share(self) -> float:
         config = self._config
         left = min(self._left(), 1.0 - self.step / config.steps)
-        return max(0.0, min(1.0, (self.step + 1) / config.warm_up, left / config.ending))
+        return max(0.0, min(1.0, (self.step - self._first + 1) / config.warm_up, left / config.ending))
 
     def _log(self) -> None:
         text, phonemes = (sum(column) / len(self._losses) for column in zip(*self._losses, strict=True))

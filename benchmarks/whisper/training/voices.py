@@ -19,6 +19,7 @@ from core.messages import Language, Samples
 from tts.espeak_library import VoiceChoice, shared_library
 
 RATE_HZ = 16_000
+_MIDDLE = 50
 _DIALECTS: dict[Language, tuple[str, ...]] = {
     "en": ("en-us", "en-us", "en-us", "en-gb", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-029"),
     "fr": ("fr-fr", "fr-fr", "fr-fr", "fr-be", "fr-ch"),
@@ -32,6 +33,7 @@ _VARIANTS = (
 _FILES = {"en-gb": "gmw/en", "fr-fr": "roa/fr"}
 """two languages that are no voice names in the package's espeak-ng, as they are in the program"""
 _FLITE = ("kal", "kal16", "rms", "awb")
+_FLITE_SHARE = 0.45
 HELD_OUT_VOICES = (
     *("espeak-ng:en-gb", "espeak-ng:en-us+m3", "espeak-ng:en-gb-scotland+f4", "flite:slt"),
     *("espeak-ng:fr-ch", "espeak-ng:fr-fr+m3", "espeak-ng:fr-be+f4", "espeak-ng:fr-fr+Andrea"),
@@ -49,8 +51,10 @@ class Voice:
     name: str
     rate: float = 1.0
     """of its usual speed"""
-    pitch: int = 50
-    """0..99, espeak-ng only"""
+    pitch: int = _MIDDLE
+    """0..99, espeak-ng and flite's kal only"""
+    size: float = 1.0
+    """flite only: above 1 a smaller throat, higher and brighter at the same speed; those trained on are all men"""
 
     @property
     def language(self) -> Language:
@@ -68,7 +72,7 @@ class Clip:
 
 def draw_voice(language: Language, rng: random.Random) -> str:
     """A voice that may be trained on."""
-    if language == "en" and rng.random() < 0.3:
+    if language == "en" and rng.random() < _FLITE_SHARE:
         return f"flite:{rng.choice(_FLITE)}"
     while True:
         variant = rng.choice(_VARIANTS)
@@ -79,7 +83,7 @@ def draw_voice(language: Language, rng: random.Random) -> str:
 
 def draw_manner(name: str, rng: random.Random) -> Voice:
     """The voice, slower or faster, higher or lower."""
-    return Voice(name, rng.uniform(0.75, 1.2), rng.randint(25, 75))
+    return Voice(name, rng.uniform(0.75, 1.2), rng.randint(25, 75), rng.uniform(0.92, 1.45))
 
 
 def speak(text: str, voice: Voice) -> Clip:
@@ -90,11 +94,13 @@ def speak(text: str, voice: Voice) -> Clip:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
         if program == "flite":
-            slower = ["--setf", f"duration_stretch={1 / voice.rate:.3f}"]
-            subprocess.run(["flite", "-voice", name, *slower, "-t", text, "-o", str(path)], check=True, timeout=60)
+            manner = ["--setf", f"duration_stretch={voice.size / voice.rate:.3f}"]
+            if name.startswith("kal") and voice.pitch != _MIDDLE:
+                manner += ["--setf", f"int_f0_target_mean={105 + 2 * (voice.pitch - _MIDDLE)}"]
+            subprocess.run(["flite", "-voice", name, *manner, "-t", text, "-o", str(path)], check=True, timeout=60)
         else:
             subprocess.run(["text2wave", "-o", str(path)], input=text.encode(), check=True, timeout=60)
-        return Clip(_read(path), (-1,) * len(text.split()))
+        return Clip(_read(path, voice.size), (-1,) * len(text.split()))
 
 
 def _espeak(text: str, name: str, voice: Voice) -> Clip:
@@ -112,10 +118,10 @@ def _espeak(text: str, name: str, voice: Voice) -> Clip:
     return Clip(_resampled(spoken.samples, library.sample_rate_hz), tuple(starts))
 
 
-def _read(path: Path) -> Samples:
+def _read(path: Path, size: float) -> Samples:
     with wave.open(str(path), "rb") as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / np.float32(32768.0)
-        return _resampled(samples, file.getframerate())
+        return _resampled(samples, round(file.getframerate() * size))
 
 
 def _resampled(samples: Samples, rate_hz: int) -> Samples:

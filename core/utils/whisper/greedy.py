@@ -51,12 +51,14 @@ class Said:
     no_speech_prob: float
 
 
-def decode_greedily(model: Whisper, encoded: Tensor, start: Start, rules: Rules, limit: int) -> Said:
-    """At most `limit` tokens after `start`, for [1, n, width] `encoded`."""
+def decode_greedily(
+    model: Whisper, encoded: Tensor, start: Start, rules: Rules, limit: int, packed: Any = None
+) -> Said:
+    """At most `limit` tokens after `start`, for [1, n, width] `encoded`, by `packed` (packed.py) where it is given."""
     import torch
 
     with torch.inference_mode():
-        decoder = _Decoder(model, encoded, len(start.tokens) + limit)
+        decoder = _Decoder(model, packed or model.decoder, encoded, len(start.tokens) + limit)
         logits = decoder.step(list(start.tokens))
         no_speech = float(logits[0].softmax(dim=-1)[rules.no_speech])
         never = torch.tensor(rules.never, device=logits.device)
@@ -118,9 +120,10 @@ def _of_head(x: Tensor, head: int, heads: int) -> Tensor:
 class _Decoder:
     """The text decoder with what it has seen: keys and values of the sound and of the tokens so far."""
 
-    def __init__(self, model: Whisper, encoded: Tensor, length: int) -> None:
-        self._decoder = model.decoder
-        self._blocks: list[Any] = list(model.decoder.blocks)
+    def __init__(self, model: Whisper, decoder: Any, encoded: Tensor, length: int) -> None:
+        self._decoder = decoder
+        self._blocks: list[Any] = list(decoder.blocks)
+        self._head = getattr(decoder, "head", None)
         self._heads: int = model.dims.n_text_head
         self._sound = [
             (self._split(block.cross_attn.key(encoded)), self._split(block.cross_attn.value(encoded)))
@@ -150,7 +153,8 @@ class _Decoder:
         self._seen = end
         x = self._decoder.ln(x)[0]
         ends = x if len(tokens) == 1 else x[[0, -1]]
-        return F.linear(ends, embedding.to(x.dtype)).float()
+        logits: Tensor = self._head(ends) if self._head else F.linear(ends, embedding.to(x.dtype))
+        return logits.float()
 
     def _attend(self, attention: Any, x: Tensor, keys: Tensor, values: Tensor, masked: bool = True) -> Tensor:
         from torch.nn.functional import scaled_dot_product_attention

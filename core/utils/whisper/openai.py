@@ -72,8 +72,7 @@ class OpenAIWhisperLoader:
         if request.compute_type not in _COMPUTE_TYPES:
             raise ConfigError(f"compute_type={request.compute_type!r}: choose one of {', '.join(_COMPUTE_TYPES)}")
         device = _device(request.device)
-        half = device == "cuda" and request.compute_type in ("default", "float16")
-        compute_type = "float16" if half else "float32"
+        compute_type = _compute_type(request.compute_type, device)
         if request.compute_type not in ("default", compute_type):
             logger.info("%s computes in %s on %s, not in %s", NAME, compute_type, device, request.compute_type)
         if request.threads > 0:
@@ -86,6 +85,13 @@ class OpenAIWhisperLoader:
             reason = str(error).partition("\n")[0]
             raise ModelLoadError(f"{path}: no Whisper checkpoint, or damaged ({reason}); fetch it again") from error
         return OpenAIWhisper(model.eval(), device, compute_type)
+
+
+def _compute_type(wanted: str, device: str) -> str:
+    """float16 on CUDA, int8 on a CPU if wanted (the short path's decoder, the rest in float32), else float32."""
+    if device == "cuda" and wanted in ("default", "float16"):
+        return "float16"
+    return "int8" if device == "cpu" and wanted == "int8" else "float32"
 
 
 def _moved(model: Whisper, device: str) -> Whisper:
@@ -124,6 +130,11 @@ class OpenAIWhisper:
         self.languages: tuple[str, ...] = ("en",)
         if model.is_multilingual:
             self.languages = tuple(LANGUAGES)[: model.num_languages]
+        self._packed: Any = None
+        if compute_type == "int8":
+            from core.utils.whisper.packed import packed
+
+            self._packed = packed(model.decoder)
         self._busy = threading.Lock()
 
     def transcribe(self, samples: Samples, options: TranscribeOptions) -> tuple[Iterator[Segment], TranscriptionInfo]:
@@ -156,7 +167,7 @@ class OpenAIWhisper:
             )
             prompt = tokenizer.sot_sequence_including_notimestamps
             said = decode_greedily(
-                model, encoded, Start(prompt, stream.prefix), _rules(tokenizer), request.max_new_tokens
+                model, encoded, Start(prompt, stream.prefix), _rules(tokenizer), request.max_new_tokens, self._packed
             )
             tokens = (*stream.prefix, *said.tokens)
             pieces = pieces_of(tokenizer, tokens)
