@@ -13,7 +13,8 @@ from datetime import datetime
 
 from core.messages import Language
 from llm.conversation import Conversation, Exchange
-from llm.engine import ChatMessage, Prompt, Tool
+from llm.engine import ChatMessage, Prompt, Tool, alternating
+from llm.hidden_text import CALL_CLOSES, CALL_OPENS
 from llm.persona import system_prompt
 
 logger = logging.getLogger(__name__)
@@ -90,24 +91,21 @@ class ChatHistory:
         messages = [ChatMessage("system", system)]
         for exchange in (*self._earlier, *around.conversation.since(self._first).exchanges):
             messages += _told(exchange)
-        return Prompt(tuple(_alternating([*messages, ChatMessage("user", text)])), self._tools)
+        return Prompt(tuple(alternating([*messages, ChatMessage("user", text)])), self._tools)
 
 
 def _told(exchange: Exchange) -> list[ChatMessage]:
-    """Both sides of an exchange; of a reply cut short only what was heard. What was said unasked is left out."""
+    """Both sides of an exchange; of a reply cut short only what was heard. What was said unasked is left out.
+
+    What a skill did is shown as the call it would have been: else the model learns to say that a timer is set, and not
+    to set one.
+    """
     if not exchange.user:
         return []
+    if exchange.call:
+        call = ChatMessage("assistant", f"{CALL_OPENS}\n{exchange.call}\n{CALL_CLOSES}")
+        told = [ChatMessage("user", exchange.user), call, ChatMessage("tool", exchange.reply)]
+        return [*told, ChatMessage("assistant", exchange.heard)] if exchange.heard.strip() else told
     heard = exchange.written if exchange.written and exchange.heard_whole else exchange.heard
     reply = [ChatMessage("assistant", heard)] if heard.strip() else []
     return [ChatMessage("user", exchange.user), *reply]
-
-
-def _alternating(messages: list[ChatMessage]) -> list[ChatMessage]:
-    """A question that got no answer and the next one become one message: many templates refuse two in a row."""
-    joined: list[ChatMessage] = []
-    for message in messages:
-        if joined and joined[-1].role == message.role:
-            joined[-1] = ChatMessage(message.role, f"{joined[-1].content}\n{message.content}")
-        else:
-            joined.append(message)
-    return joined

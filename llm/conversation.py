@@ -34,6 +34,8 @@ class Exchange:
     repeatable: bool = True
     written: str = ""
     """the reply as a language model wrote it, before it was made speech; empty where none did"""
+    call: str = ""
+    """the tool that was called for it, as a language model would write that; empty where none was"""
 
     @property
     def reply(self) -> str:
@@ -130,8 +132,15 @@ class Conversation:
             self._exchanges.append(replace(exchange, heard_characters=heard))
             self._added += 1
 
-    def extend(self, turn: int, sentences: Sequence[str], written: str = "", language: Language | None = None) -> None:
-        """Add sentences to the reply of a turn; `written` and `language` replace what was known of it."""
+    def extend(
+        self,
+        turn: int,
+        sentences: Sequence[str],
+        written: str = "",
+        language: Language | None = None,
+        call: str = "",
+    ) -> None:
+        """Add sentences to the reply of a turn; what else is given replaces what was known of it."""
         with self._lock:
             for position in range(len(self._exchanges) - 1, -1, -1):
                 exchange = self._exchanges[position]
@@ -142,6 +151,7 @@ class Conversation:
                         heard_characters=(*exchange.heard_characters, *(0 for _ in sentences)),
                         written=written or exchange.written,
                         language=language or exchange.language,
+                        call=call or exchange.call,
                     )
                     return
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-Role = Literal["system", "user", "assistant"]
+from llm.hidden_text import CALL_OPENS
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+PREFILL_AT_ONCE = 128
+"""tokens; while they are computed nothing else can be answered"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,26 @@ class Prompt:
     tools: tuple[Tool, ...] = ()
 
 
+def alternating(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
+    """A question that got no answer and the next one become one message: many templates refuse two in a row."""
+    joined: list[ChatMessage] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role:
+            joined[-1] = ChatMessage(message.role, f"{joined[-1].content}\n{message.content}")
+        else:
+            joined.append(message)
+    return joined
+
+
+def without_calls(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
+    """The same dialogue for a reader that knows nothing of tools."""
+    return alternating(
+        message
+        for message in messages
+        if message.role != "tool" and not (message.role == "assistant" and message.content.startswith(CALL_OPENS))
+    )
+
+
 class Engine(Protocol):
     """All methods but `close` are called from one thread at a time; the iterator is closed to cancel."""
 
@@ -61,8 +86,8 @@ class Engine(Protocol):
         """Tokens of a prompt, or a good guess."""
         ...
 
-    def prefill(self, prompt: Prompt) -> None:
-        """Prepare for a prompt whose last words may still change; what cannot be prepared does nothing."""
+    def prefill(self, prompt: Prompt, at_most: int = PREFILL_AT_ONCE) -> None:
+        """Prepare at most so many tokens of a prompt whose last words may still change. Raises InferenceError."""
         ...
 
     def answer(self, prompt: Prompt) -> Iterator[str]:

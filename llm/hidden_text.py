@@ -5,10 +5,10 @@ Works on any pieces, also where a tag is split over several; what only looks lik
 
 from __future__ import annotations
 
-_OPENS = {"<think>": "</think>", "<thinking>": "</thinking>", "<tool_call>": "</tool_call>"}
-_STRAY = ("</think>", "</thinking>", "</tool_call>")
-_TAGS = (*_OPENS, *_STRAY)
-_CALL = "<tool_call>"
+CALL_OPENS = "<tool_call>"
+CALL_CLOSES = "</tool_call>"
+_OPENS = {"<think>": "</think>", "<thinking>": "</thinking>", CALL_OPENS: CALL_CLOSES}
+_TAGS = (*_OPENS, *_OPENS.values())
 
 
 class HiddenText:
@@ -54,7 +54,7 @@ class HiddenText:
         """End of the text. A call that was never closed is collected too: whether it is whole, its reader decides."""
         held, tag = self._held, self._tag
         self._held = self._tag = ""
-        if tag == _CALL and held.strip():
+        if tag == CALL_OPENS and held.strip():
             self._calls.append(held)
         return "" if tag else held
 
@@ -62,6 +62,6 @@ class HiddenText:
         close = _OPENS[self._tag]
         if not self._held.endswith(close):
             return
-        if self._tag == _CALL:
+        if self._tag == CALL_OPENS:
             self._calls.append(self._held[: -len(close)])
         self._held = self._tag = ""

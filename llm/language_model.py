@@ -16,14 +16,13 @@ from typing import Any
 from core.optimization.plan import StagePlan
 from core.utils.errors import InferenceError, ModelError, ModelLoadError
 from core.utils.model_store import ModelStore
-from llm.engine import ChatMessage, Prompt
+from llm.engine import PREFILL_AT_ONCE, ChatMessage, Prompt, without_calls
+from llm.hidden_text import CALL_OPENS
 from llm.runtime import Optimizer, Runtime, process_optimizer, process_runtime
 
 logger = logging.getLogger(__name__)
 
 ENGINE = "mlx"
-PREFILL_AT_ONCE = 128
-"""tokens; while they are computed nothing else can be answered"""
 TOP_P = 0.8
 TOP_K = 20
 """as Qwen recommends for its models without thinking"""
@@ -63,8 +62,8 @@ class LanguageModel:
         self._given_runtime = runtime
         self._given_optimizer = optimizer
         self._context_tokens = settings.context_tokens
-        self._system_apart = True
-        """the template knows the role `system`"""
+        self._system_apart = self._calls_tools = True
+        """whether the template knows the role `system`, and tools in the one notation that is read here"""
         self._cache: list[Any] = []
         self._cached: list[int] = []
         """the tokens that the cache holds"""
@@ -86,7 +85,7 @@ class LanguageModel:
         self._model = wrapped if wrapped.compiled else wrapped.unwrapped
         trained_for = getattr(getattr(self._model, "config", None), "max_positions", None)
         self._context_tokens = min(self._settings.context_tokens, trained_for or self._settings.context_tokens)
-        self._system_apart = self._knows_system()
+        self._try_template()
         self._sampler = self._make_sampler()
         self._reset()
         with self._explained():
@@ -203,29 +202,33 @@ class LanguageModel:
         return tokens[: _shared(tokens, other)]
 
     def _render(self, prompt: Prompt) -> list[int]:
-        messages = prompt.messages if self._system_apart else _joined(prompt.messages)
+        messages = prompt.messages if self._calls_tools else without_calls(prompt.messages)
+        messages = messages if self._system_apart else _joined(messages)
+        tools = [tool.as_json() for tool in prompt.tools] if self._calls_tools else []
         tokens = self._tokenizer.apply_chat_template(
             [{"role": message.role, "content": message.content} for message in messages],
-            tools=[tool.as_json() for tool in prompt.tools] or None,
+            tools=tools or None,
             add_generation_prompt=True,
             enable_thinking=False,
         )
         return [int(token) for token in tokens]
 
-    def _knows_system(self) -> bool:
-        """Some templates refuse that role. Raises ModelLoadError for one that takes no dialogue at all."""
+    def _try_template(self) -> None:
+        """Some templates refuse the role `system`, or tools. Raises ModelLoadError for one that takes no dialogue."""
         from jinja2.exceptions import TemplateError
 
-        hello = Prompt((ChatMessage("system", "be brief"), ChatMessage("user", "hello")))
-        for self._system_apart in (True, False):
+        hello = (ChatMessage("system", "be brief"), ChatMessage("user", "hello"))
+        called = (ChatMessage("assistant", CALL_OPENS), ChatMessage("tool", "done"), ChatMessage("assistant", "Done."))
+        speaks_json = getattr(self._tokenizer, "tool_parser", None) is not None
+        for self._calls_tools, self._system_apart in ((speaks_json, True), (False, True), (False, False)):
             try:
-                self._render(hello)
+                self._render(Prompt((*hello, *called, ChatMessage("user", "thanks"))))
             except TemplateError as error:
                 refusal = error
             except ModelError as error:
                 raise ModelLoadError(f"{self._settings.model}: {error}") from error
             else:
-                return self._system_apart
+                return
         raise ModelLoadError(
             f"{self._settings.model}: its chat template cannot be used ({refusal}); take another model"
         )

@@ -1,23 +1,27 @@
 """The answering stage: a final transcript goes in, the sentences of the reply come out, exactly one of them last.
 
-A skill whose data cannot be written costs a short spoken apology, not the assistant.
+What a skill is sure of it answers, at no cost; the rest is a language model's where there is one, else nobody's.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
 
-from core.messages import Language, Sentence, Transcript, TurnFailed
-from core.utils.errors import DataError
+from core.messages import Heard, Language, Sentence, Transcript, TurnFailed
+from core.utils.errors import DeviceError, ModelError
 from llm.assistant import SkillSet
 from llm.conversation import Exchange
+from llm.language_answers import LanguageAnswers
 from llm.sentences import split
-from llm.skills.base import Reply, Undoable, choose
-from llm.skills.languages import guess_language
+from llm.skill_answers import SkillAnswers
+from llm.skills.base import Intent, Reply, choose
 
 logger = logging.getLogger(__name__)
 
+SKILLS = "skills"
 APOLOGY = ("Sorry, that went wrong.", "Désolée, quelque chose s'est mal passé.")
 """in English and in French"""
 
@@ -26,84 +30,169 @@ class Responder:
     """A stage. `reply(text, language)` answers without a pipeline; both must be called from one thread at a time."""
 
     def __init__(self, skills: SkillSet) -> None:
-        self._skills = skills
+        self._skills = SkillAnswers(skills)
         self._context = skills.context
+        self._language: LanguageAnswers | None = None
+        self._may_fall_back = True
+        self._load_failure = ""
+        self._lock = threading.Lock()
+        self._next: LanguageAnswers | None = None
+        self._retired: list[LanguageAnswers] = []
+        self._closed = False
+
+    @property
+    def skills(self) -> SkillAnswers:
+        """What answers first."""
+        return self._skills
+
+    @property
+    def engine_name(self) -> str:
+        """Who answers what the skills do not."""
+        return self._language.engine.name if self._language else SKILLS
+
+    @property
+    def fallback_reason(self) -> str:
+        """Why no model answers although one was to, or why its last reply failed; empty when all is well."""
+        return self._load_failure or (self._language.failure if self._language else "")
+
+    def use(self, language: LanguageAnswers, may_fall_back: bool = True) -> None:
+        """Answer with a model too, not yet loaded; before `load`. One that cannot be loaded may be done without."""
+        self._language, self._may_fall_back = language, may_fall_back
+
+    def offer(self, language: LanguageAnswers) -> bool:
+        """Take over to a loaded model before the next message. False, and it is left alone, once all is closed."""
+        with self._lock:
+            if self._closed:
+                return False
+            if self._next is not None:
+                self._retired.append(self._next)
+            self._next = language
+            return True
+
+    def close_retired(self) -> bool:
+        """Close what has been replaced, on the calling thread; whether what was offered has been taken."""
+        with self._lock:
+            retired, self._retired = self._retired, []
+            taken = self._next is None
+        for language in retired:
+            language.close()
+        return taken
 
     def load(self) -> None:
-        """Read the templates of both languages."""
-        self._skills.recogniser.load()
+        """Read the templates of both languages, and load the model. Raises what loading it raises."""
+        self._skills.skills.recogniser.load()
+        if self._language is None:
+            return
+        try:
+            self._language.load()
+        except (ModelError, DeviceError) as error:
+            if not self._may_fall_back:
+                raise
+            name = self._language.engine.name
+            self._load_failure = f"{name} cannot be used, the skills answer alone: {error}"
+            logger.warning("%s", self._load_failure)
+            self._language = None
 
     def process(self, message: Transcript | TurnFailed) -> Iterator[Sentence]:
         """The reply to a final transcript, nothing for others and for silence; an apology for a lost turn."""
+        self._take_offered()
         if isinstance(message, TurnFailed):
             if not message.silent:
                 language = self._context.session.language
                 yield Sentence(message.turn, message.revision, 0, choose(language, *APOLOGY), True, language)
             return
-        if not message.final or not message.text.strip():
+        if not message.text.strip():
             return
-        reply = self._answer(message.text, message.language)
-        units = [unit.strip() for unit in split([reply.text])]
-        units = [unit for unit in units if unit] or [""]
-        self._context.conversation.add(
-            Exchange(message.turn, message.text, tuple(units), reply.language, repeatable=reply.repeatable)
-        )
-        for index, unit in enumerate(units):
-            last = index == len(units) - 1
-            yield Sentence(message.turn, message.revision, index, unit, last, reply.language)
+        if not message.final:
+            self._listen(message)
+            return
+        self._skills.dismiss()
+        intent = self._sure(message.text, message.language)
+        if intent is None and self._language is not None:
+            with closing(self._language.answer(message.text, message.language, message.turn)) as units:
+                for index, unit in enumerate(units):
+                    yield Sentence(message.turn, message.revision, index, unit.text, unit.last, unit.language)
+            return
+        reply = self._by_skill(intent, message.text, message.language)
+        texts = [text for unit in split([reply.text]) if (text := unit.strip())] or [""]
+        self._keep(reply, intent, message.turn, message.text, tuple(texts), ())
+        for index, text in enumerate(texts):
+            last = index == len(texts) - 1
+            yield Sentence(message.turn, message.revision, index, text, last, reply.language)
 
-    def reply(self, text: str, language: Language | None = None, turn: int = 0) -> Reply:
-        """Answer typed text; without `language`, in the session's language or, if it fits only there, the other."""
-        reply = self._answer(text, language or self._context.session.language)
-        heard = (len(reply.text),)
-        self._context.conversation.add(
-            Exchange(turn, text, (reply.text,), reply.language, heard, repeatable=reply.repeatable)
-        )
+    def reply(
+        self,
+        text: str,
+        language: Language | None = None,
+        turn: int = 0,
+        told: Callable[[str], None] = lambda unit: None,
+    ) -> Reply:
+        """Answer typed text; without `language`, in the session's language or, if it fits only there, the other.
+
+        `told` hears of each unit of a model's reply as it comes.
+        """
+        self._take_offered()
+        language = language or self._context.session.language
+        self._skills.dismiss()
+        intent = self._sure(text, language)
+        if intent is None and self._language is not None and text.strip():
+            return self._by_model(text, language, turn, told)
+        reply = self._by_skill(intent, text, language)
+        self._keep(reply, intent, turn, text, (reply.text,), (len(reply.text),))
+        told(reply.text)
         return reply
 
     def close(self) -> None:
-        """Write what was heard last."""
+        """Write what was heard last, and give the models back."""
         self._context.conversation.flush()
+        with self._lock:
+            self._closed = True
+            models = [*self._retired, *filter(None, (self._next, self._language))]
+            self._retired, self._next = [], None
+        for language in models:
+            language.close()
 
-    def _answer(self, text: str, language: Language) -> Reply:
-        session = self._context.session
-        self._dismiss()
-        intent = self._skills.recogniser.recognise_any(text, language)
-        if intent is None:
-            return self._sorry(text, language)
-        session.language = intent.language
-        try:
-            reply = self._skills.act(intent)
-        except DataError as error:
-            logger.error("%s failed: %s", intent.name, error)
-            return Reply(
-                choose(
-                    intent.language,
-                    "Sorry, I couldn't save that. The disk may be full or read-only.",
-                    "Désolée, je n'ai pas pu enregistrer. Le disque est peut-être plein ou protégé.",
-                ),
-                intent.language,
-                understood=True,
-            )
-        if reply.undo is not None:
-            session.undoable = Undoable(reply.undo, self._context.clock.monotonic())
-        if reply.result is not None:
-            session.result = reply.result
-        return reply
+    def _take_offered(self) -> None:
+        with self._lock:
+            if self._next is None:
+                return
+            if self._language is not None:
+                self._retired.append(self._language)
+            self._language, self._next = self._next, None
+        logger.info("%s answers from now on", self.engine_name)
 
-    def _dismiss(self) -> None:
-        """Any word of the user's ends an alarm that rings."""
-        try:
-            self._context.schedule.dismiss()
-        except DataError as error:
-            logger.error("the alarm could not be dismissed: %s", error)
+    def _listen(self, message: Transcript) -> None:
+        """While the user speaks, a model gets ready for words that no skill will answer."""
+        if self._language is not None and self._sure(message.text, message.language) is None:
+            self._language.listen(message.text[: message.stable])
 
-    def _sorry(self, text: str, language: Language) -> Reply:
-        language = guess_language(text, language)
-        logger.info("not understood: %r", text)
-        said = choose(
-            language,
-            "Sorry, I can't do that yet. Ask me what I can do.",
-            "Désolée, je ne sais pas encore faire cela. Demandez-moi ce que je sais faire.",
+    def _sure(self, text: str, language: Language) -> Intent | None:
+        intent = self._skills.find(text, language)
+        return None if intent is not None and intent.unsure and self._language is not None else intent
+
+    def _by_skill(self, intent: Intent | None, text: str, language: Language) -> Reply:
+        return self._skills.sorry(text, language) if intent is None else self._skills.act(intent)
+
+    def _by_model(self, text: str, language: Language, turn: int, told: Callable[[str], None]) -> Reply:
+        assert self._language is not None
+        said: list[str] = []
+        for index, unit in enumerate(self._language.answer(text, language, turn)):
+            said.append(unit.text)
+            language = unit.language
+            told(unit.text)
+            self._context.conversation.heard(Heard(turn, 0, index, len(unit.text)))
+        return Reply(" ".join(filter(None, said)), language)
+
+    def _keep(
+        self,
+        reply: Reply,
+        intent: Intent | None,
+        turn: int,
+        text: str,
+        sentences: tuple[str, ...],
+        heard: tuple[int, ...],
+    ) -> None:
+        call = self._language.call_of(intent) if self._language is not None and intent is not None else ""
+        self._context.conversation.add(
+            Exchange(turn, text, sentences, reply.language, heard, repeatable=reply.repeatable, call=call)
         )
-        return Reply(said, language, understood=False)

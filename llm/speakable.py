@@ -22,6 +22,12 @@ class SpeakableText:
         self._hidden = HiddenText(thinking)
         self._lines = LineSpeech(language)
         self._splitter = SentenceSplitter()
+        self._written = ""
+
+    @property
+    def written(self) -> str:
+        """The text so far as the model wrote it, without thoughts and calls."""
+        return self._written
 
     @property
     def calls(self) -> tuple[str, ...]:
@@ -33,6 +39,7 @@ class SpeakableText:
         units = []
         for character in piece:
             for visible in self._hidden.feed(character):
+                self._written += visible
                 if not self.calls:
                     units += self._splitter.push(self._lines.feed(visible))
         return _spoken(units)
@@ -40,6 +47,7 @@ class SpeakableText:
     def flush(self) -> list[str]:
         """End of the text."""
         visible = self._hidden.flush()
+        self._written += visible
         said = "" if self.calls else "".join(self._lines.feed(character) for character in visible)
         return _spoken(self._splitter.push(said + self._lines.flush()) + self._splitter.flush())
 

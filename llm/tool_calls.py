@@ -71,11 +71,40 @@ class ToolBox:
         said = normalise(words.text, words.language)
         return Intent(known, said, words.language, MappingProxyType(slots), free)
 
+    def written(self, intent: Intent) -> str:
+        """What a model would have to write for this intent; empty where no tool does the same."""
+        declared = self._declared.get(intent.name)
+        if declared is None:
+            return ""
+        if SENTENCE in declared.parameters:
+            return _call(intent.name, {SENTENCE: intent.text})
+        arguments: dict[str, Any] = {}
+        for slot, value in intent.slots.items():
+            parameter = declared.parameters.get(slot)
+            if parameter is None:
+                return ""
+            arguments[slot] = _argument(value, parameter)
+        return _call(intent.name, arguments)
+
     def _by_sentence(self, name: str, sentence: str, words: Words) -> Intent:
         intent = self._recogniser.recognise_any(sentence, words.language)
         if intent is None or intent.name != name:
             raise ToolCallRefusedError(f"{name}: {sentence!r} is not understood")
         return intent
+
+
+def _call(name: str, arguments: Mapping[str, Any]) -> str:
+    return json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
+
+
+def _argument(value: Slot, parameter: Parameter) -> Any:
+    if parameter.schema["type"] == "boolean":
+        return True
+    if parameter.choices:
+        shown = parameter.schema.get("enum", ())
+        words = [word for word, slot in parameter.choices.items() if slot == value]
+        return next((word for word in shown if fold(word) in words), words[0] if words else value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _key(name: str) -> str:

@@ -79,23 +79,33 @@ def _declared(name: str, intents: Intents, language: Language) -> DeclaredTool:
     }
     if required:
         schema["required"] = sorted(required)
-    return DeclaredTool(Tool(name, _example(intents, blocks[0], language), schema), parameters, required)
+    return DeclaredTool(Tool(name, _example(intents, blocks[0]), schema), parameters, required)
 
 
-def _example(intents: Intents, block: IntentData, language: Language) -> str:
-    """The first template in its plainest form, its lists as {names}."""
-    from hassil import sample_expression
+def _example(intents: Intents, block: IntentData) -> str:
+    """The first template in its plainest form, its lists as {slots}."""
+    from hassil import parse_sentence
 
-    samples = sample_expression(
-        block.sentences[0].expression,
-        slot_lists={**intents.slot_lists, **block.slot_lists},
-        expansion_rules={**intents.expansion_rules, **block.expansion_rules},
-        language=language,
-        expand_lists=False,
-        expand_ranges=False,
-        skip_optionals=True,
-    )
-    return " ".join(next(iter(samples)).split())
+    said = _plainest(parse_sentence(block.sentence_texts[0]).expression, intents, block)
+    return " ".join(said.split())
+
+
+def _plainest(expression: Expression, intents: Intents, block: IntentData) -> str:
+    """Without what is optional, and of choices the first; hassil's own samples go through all of them."""
+    from hassil.expression import Alternative, Group, ListReference, RuleReference, TextChunk
+
+    if isinstance(expression, TextChunk):
+        return expression.text
+    if isinstance(expression, ListReference):
+        return f"{{{expression.slot_name}}}"
+    if isinstance(expression, RuleReference):
+        rule = {**intents.expansion_rules, **block.expansion_rules}.get(expression.rule_name)
+        return _plainest(rule.expression, intents, block) if rule else ""
+    if not isinstance(expression, Group):
+        return ""
+    if isinstance(expression, Alternative):
+        return "" if expression.is_optional else _plainest(expression.items[0], intents, block)
+    return "".join(_plainest(item, intents, block) for item in expression.items)
 
 
 def _parameters(intents: Intents, blocks: Iterable[IntentData], language: Language) -> dict[str, Parameter]:

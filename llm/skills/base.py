@@ -36,6 +36,8 @@ class Intent:
     """slots that hold free words"""
     may_go_on: bool = False
     """the sentence is often the start of a longer one"""
+    unsure: bool = False
+    """a language model, where there is one, may know better what is meant"""
 
     @property
     def text(self) -> str:

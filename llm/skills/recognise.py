@@ -7,7 +7,7 @@ read by `normalise`, so a template's range bounds what may be spoken, not what m
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 SENTENCES_FOLDER = Path(__file__).resolve().parent / "sentences"
 POLITE_RULES = ("polite_start", "polite_end")
 """Expansion rules of a language that may stand before and after any sentence."""
+MOST_FREE_WORDS = 20
+"""A sentence with more that no template knows may only begin like a command."""
 _OPEN_NUMBER_ENDS = frozenset(
     words_of(
         "twenty thirty forty fifty sixty seventy eighty ninety hundred thousand point and plus minus times "
@@ -247,4 +249,10 @@ def _to_intent(result: RecognizeResult, said: Utterance, language: Language) -> 
         MappingProxyType(slots),
         frozenset(open_slots),
         bool(metadata.get("may_go_on", False)),
+        _many(slots, open_slots),
     )
+
+
+def _many(slots: Mapping[str, Slot], open_slots: Collection[str]) -> bool:
+    """Whether more words are free than anybody dictates in one go."""
+    return sum(len(str(slots[slot]).split()) for slot in open_slots) > MOST_FREE_WORDS

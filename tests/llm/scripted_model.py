@@ -23,6 +23,7 @@ class ScriptedTokenizer:
         self.vocabulary: dict[str, int] = {}
         self.words: list[str] = []
         self.renders = 0
+        self.tool_parser = object()
         self._opening = opening
         self._system = system
 

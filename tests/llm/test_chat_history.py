@@ -58,6 +58,19 @@ def test_only_what_was_heard_is_shown_and_the_model_sees_its_own_writing() -> No
     ]
 
 
+def test_what_a_skill_did_is_shown_as_the_call_it_would_have_been() -> None:
+    conversation = Conversation(MemoryConfig())
+    call = '{"name": "SetTimer", "arguments": {"minutes": 5}}'
+    conversation.add(Exchange(1, "timer, five minutes", ("Timer set.",), "en", (10,), call=call))
+    assert said(make(conversation).prompt("thanks")) == [
+        ("user", "timer, five minutes"),
+        ("assistant", f"<tool_call>\n{call}\n</tool_call>"),
+        ("tool", "Timer set."),
+        ("assistant", "Timer set."),
+        ("user", "thanks"),
+    ]
+
+
 def test_the_instructions_hold_name_date_facts_and_stay_the_same_all_day() -> None:
     wall = Wall()
     facts = ["my name is Ada"]

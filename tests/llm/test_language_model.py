@@ -178,6 +178,17 @@ def test_tools_reach_the_template() -> None:
     assert "TOOLS SetTimer" in runtime.prompts[0]
 
 
+def test_a_model_whose_way_to_call_tools_is_unknown_sees_none() -> None:
+    tokenizer = ScriptedTokenizer()
+    tokenizer.tool_parser = None
+    runtime = ScriptedRuntime(tokenizer=tokenizer)
+    tool = Tool("SetTimer", "set a timer", {"type": "object", "properties": {}})
+    call = (ChatMessage("assistant", "<tool_call>\n{}\n</tool_call>"), ChatMessage("tool", "Timer set."))
+    asked = prompt("x", tools=(tool,)).messages
+    list(make(runtime).answer(Prompt((*asked, *call, ChatMessage("user", "y")), (tool,))))
+    assert runtime.prompts == [written(prompt("x\ny"))]
+
+
 def test_a_model_without_a_template_cannot_be_loaded() -> None:
     from core.utils.errors import ModelError
 

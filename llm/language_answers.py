@@ -1,0 +1,198 @@
+"""Answers by a language model: the conversation goes in, speakable units come out; tools it calls are carried out.
+
+A tool's own reply is spoken, not the model's words about it: it is exact, in the user's language, and there at once,
+where a second round would cost seconds. All calls of a reply are carried out, or none where one cannot be read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+
+from core.messages import Language
+from core.utils.errors import DataError, InferenceError
+from llm.chat_history import Around, ChatHistory
+from llm.conversation import Exchange
+from llm.engine import Engine
+from llm.hidden_text import CALL_CLOSES, CALL_OPENS
+from llm.sentences import split
+from llm.skill_answers import SkillAnswers
+from llm.skills.base import Intent, choose
+from llm.skills.languages import guess_language
+from llm.skills.memory import facts
+from llm.speakable import SpeakableText
+from llm.tool_calls import ToolBox, ToolCallRefusedError, Words
+from llm.tools import declare
+
+logger = logging.getLogger(__name__)
+
+MOST_CALLS = 4
+"""in one reply; a model that asks for more has lost its way"""
+CALL_BETWEEN = f"\n{CALL_CLOSES}\n{CALL_OPENS}\n"
+CANNOT_ANSWER = (
+    "Sorry, I can't answer that right now. Timers, notes and sums still work.",
+    "Désolée, je ne peux pas répondre à cela maintenant. Minuteurs, notes et calculs marchent toujours.",
+)
+NOT_DONE = ("Sorry, I couldn't do that.", "Désolée, je n'ai pas pu le faire.")
+NO_ANSWER = ("Sorry, I have no answer to that.", "Désolée, je n'ai pas de réponse à cela.")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A part of a reply that can be spoken."""
+
+    text: str
+    """empty at the end of a reply whose last words were spoken already"""
+    language: Language
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSettings:
+    """How a model is used."""
+
+    reply_tokens: int = 256
+    """kept free of the context for the reply"""
+    tools: bool = True
+
+
+class LanguageAnswers:
+    """One engine with the conversation it sees. Used by one thread at a time."""
+
+    def __init__(self, engine: Engine, skills: SkillAnswers, settings: AnswerSettings | None = None) -> None:
+        self.engine = engine
+        self.failure = ""
+        """why the last reply failed; empty once one has not"""
+        self._skills = skills
+        self._settings = settings or AnswerSettings()
+        self._listened = ""
+
+    def load(self) -> None:
+        """Load the engine and give it all that stands before the user's first words. Raises ModelError, DeviceError."""
+        context, language = self._skills.context, self._skills.context.session.language
+        self.engine.load()
+        declared = declare(self._skills.skills, language) if self._settings.tools else {}
+        self._box = ToolBox(declared, self._skills.skills.recogniser)
+        around = Around(context.conversation, self._facts, lambda: context.schedule.local.wall, language)
+        room = max(self.engine.context_tokens - self._settings.reply_tokens, 1)
+        self._history = ChatHistory(around, self._box.tools, room, self.engine.count)
+        self.engine.prefill(self._history.prompt(""), at_most=self.engine.context_tokens)
+
+    def close(self) -> None:
+        """Give the engine back."""
+        self.engine.close()
+
+    def listen(self, text: str) -> None:
+        """Words that the user has said so far and is not likely to change."""
+        text = text.strip()
+        if text and text != self._listened:
+            self._listened = text
+            try:
+                self.engine.prefill(self._history.prompt(text))
+            except InferenceError as error:
+                logger.warning("the words so far could not be prepared: %s", error)
+
+    def call_of(self, intent: Intent) -> str:
+        """What the model would have written for what a skill did."""
+        return self._box.written(intent)
+
+    def answer(self, text: str, language: Language, turn: int) -> Generator[Unit, None, None]:
+        """The reply, added to the conversation as it comes, exactly one unit of it last. Close it to cancel."""
+        self._listened = ""
+        context = self._skills.context
+        conversation = context.conversation
+        language = context.session.language = guess_language(text, language)
+        prompt = self._history.prompt(text)
+        reply = _Reply(turn, Words(text, language), SpeakableText(language), language)
+        conversation.begin(Exchange(turn, text, (), language))
+        pieces = self.engine.answer(prompt)
+        try:
+            for unit in self._stream(pieces, reply):
+                conversation.extend(turn, [unit], language=reply.language)
+                yield Unit(unit, reply.language, False)
+            ending = reply.ending or ([] if reply.begun else [choose(language, *NO_ANSWER)]) or [""]
+            conversation.extend(turn, ending, reply.written, reply.language, reply.call)
+            for unit in ending[:-1]:
+                yield Unit(unit, reply.language, False)
+            yield Unit(ending[-1], reply.language, True)
+        finally:
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                close()
+            conversation.settle(turn)
+
+    def _stream(self, pieces: Iterator[str], reply: _Reply) -> Iterator[str]:
+        """The units but those of the reply's end, which are left in `reply`."""
+        speakable = reply.speakable
+        self.failure = ""
+        try:
+            for piece in pieces:
+                for unit in speakable.push(piece):
+                    reply.begin(unit)
+                    yield unit
+            reply.ending = speakable.flush()
+        except InferenceError as error:
+            logger.error("turn %d: %s", reply.turn, error)
+            self.failure = str(error)
+            reply.ending = [choose(reply.words.language, *CANNOT_ANSWER)]
+            return
+        if reply.ending:
+            reply.begin(reply.ending[0])
+        if speakable.calls:
+            reply.ending += self._carry_out(reply)
+        else:
+            reply.written = speakable.written.strip()
+
+    def _carry_out(self, reply: _Reply) -> list[str]:
+        """What the tools say; all are understood before the first is called, and none is called twice."""
+        words = reply.words
+        intents: list[Intent] = []
+        try:
+            if len(reply.speakable.calls) > MOST_CALLS:
+                raise ToolCallRefusedError(f"{len(reply.speakable.calls)} calls in one reply")
+            for call in reply.speakable.calls:
+                intent = self._box.read(call, words)
+                if not any((one.name, one.slots) == (intent.name, intent.slots) for one in intents):
+                    intents.append(intent)
+        except ToolCallRefusedError as refusal:
+            logger.warning("turn %d: a tool call is refused: %s", reply.turn, refusal)
+            return [choose(words.language, *NOT_DONE)]
+        reply.call = CALL_BETWEEN.join(filter(None, map(self._box.written, intents)))
+        said = []
+        for intent in intents:
+            try:
+                told = self._skills.act(intent).text
+            except (ValueError, ArithmeticError, LookupError, TypeError) as error:
+                logger.warning("turn %d: %s cannot be done with %s: %s", reply.turn, intent.name, intent.slots, error)
+                told = choose(words.language, *NOT_DONE)
+            said += [unit.strip() for unit in split([told]) if unit.strip()]
+        return said
+
+    def _facts(self) -> tuple[str, ...]:
+        try:
+            return facts(self._skills.context.store)
+        except DataError as error:
+            logger.error("what is remembered cannot be read: %s", error)
+            return ()
+
+
+@dataclass(slots=True)
+class _Reply:
+    """One on its way."""
+
+    turn: int
+    words: Words
+    speakable: SpeakableText
+    language: Language
+    """that it is written in, guessed from its first unit"""
+    begun: bool = False
+    ending: list[str] = field(default_factory=list)
+    written: str = ""
+    call: str = ""
+
+    def begin(self, unit: str) -> None:
+        """Note its first unit."""
+        if not self.begun:
+            self.begun = True
+            self.language = guess_language(unit, self.language)

@@ -1,0 +1,296 @@
+"""The responder with a language model: who answers what, tools, errors, cancellation, exchange while running."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted_model import OneFolder, PlainOptimizer, ScriptedRuntime
+from skill_rig import make_skills
+
+from core.messages import Heard, Language, Sentence, Transcript
+from core.utils.errors import InferenceError, ModelLoadError
+from llm.engine import Prompt
+from llm.language_answers import AnswerSettings, LanguageAnswers
+from llm.language_model import LanguageModel, LanguageModelSettings
+from llm.responder import Responder
+
+
+class Rig:
+    """A responder with scripted replies: text -> reply, by what the user's last words hold."""
+
+    def __init__(
+        self, *replies: tuple[str, str], language: Language = "en", load: bool = True, **settings: Any
+    ) -> None:
+        self.replies = replies
+        self.runtime = ScriptedRuntime(self.write)
+        self.skills = make_skills(language=language)
+        self.responder = Responder(self.skills)
+        model = LanguageModel(LanguageModelSettings("m"), OneFolder(), self.runtime, PlainOptimizer())
+        self.answers = LanguageAnswers(model, self.responder.skills, AnswerSettings(**settings))
+        self.responder.use(self.answers)
+        if load:
+            self.responder.load()
+        self.runtime.prompts.clear()
+        self.turn = 0
+
+    def write(self, prompt: str) -> str:
+        asked = prompt.rpartition("<|im_start|>user\n")[2]
+        return next((reply for words, reply in self.replies if words in asked), "I see.")
+
+    def ask(self, text: str, language: Language = "en", heard: bool = True) -> list[Sentence]:
+        self.turn += 1
+        said = list(self.responder.process(Transcript(self.turn, 0, text, len(text), language, True)))
+        assert [sentence.index for sentence in said] == list(range(len(said)))
+        assert [sentence.last for sentence in said] == [False] * (len(said) - 1) + [True]
+        for sentence in said if heard else ():
+            self.skills.context.conversation.heard(Heard(self.turn, 0, sentence.index, len(sentence.text)))
+        return said
+
+    def say(self, text: str, language: Language = "en") -> list[str]:
+        return [sentence.text for sentence in self.ask(text, language) if sentence.text]
+
+
+def call(name: str, arguments: str = "{}") -> str:
+    return f'<tool_call>\n{{"name": "{name}", "arguments": {arguments}}}\n</tool_call>'
+
+
+def test_what_a_skill_is_sure_of_costs_no_model() -> None:
+    rig = Rig()
+    assert rig.responder.engine_name == "mlx"
+    assert rig.say("what time is it") == ["It's 2:30 PM."]
+    assert rig.say("set a timer for five minutes") == ["Timer set for 5 minutes."]
+    assert rig.runtime.prompts == []
+
+
+def test_the_rest_is_the_models_first_a_clause_then_sentences() -> None:
+    rig = Rig(("sky", "Because of the air, **mostly**. It scatters blue. 😀"))
+    assert rig.say("why is the sky blue") == ["Because of the air,", "mostly.", "It scatters blue."]
+    exchange = rig.skills.context.conversation.exchanges[-1]
+    assert exchange.written == "Because of the air, **mostly**. It scatters blue. 😀"
+    assert exchange.heard_whole
+
+
+def test_the_next_prompt_holds_what_was_heard_and_what_the_skills_did() -> None:
+    rig = Rig(("cat", "Tom is a fine name. Really."))
+    rig.ask("my cat is called Tom", heard=False)
+    rig.skills.context.conversation.heard(Heard(1, 0, 0, 6))
+    rig.ask("set a timer for five minutes")
+    rig.ask("what did I say")
+    _, dialogue = rig.runtime.prompts[-1].split("TOOLS", 1)
+    assert "<|im_start|>user\nmy cat is called Tom<|im_end|>\n<|im_start|>assistant\nTom is<|im_end|>" in dialogue
+    assert '"name": "SetTimer", "arguments": {"minutes": 5}' in dialogue
+    assert "<|im_start|>tool\nTimer set for 5 minutes.<|im_end|>" in dialogue
+    assert dialogue.endswith("<|im_start|>user\nwhat did I say<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_words_heard_so_far_are_prepared_unless_a_skill_will_answer_them() -> None:
+    rig = Rig()
+    before = rig.runtime.computed
+    list(rig.responder.process(Transcript(1, 0, "what time is it", 15, "en", False)))
+    assert rig.runtime.computed == before
+    list(rig.responder.process(Transcript(1, 0, "why is the sky blew", 14, "en", False)))
+    prepared = rig.runtime.computed - before
+    assert 3 <= prepared <= 8
+    rig.turn = 0
+    assert rig.say("why is the sky blue today") == ["I see."]
+    assert rig.runtime.prompts[-1].endswith("user\nwhy is the sky blue today<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_a_tool_is_called_once_and_its_own_reply_is_said() -> None:
+    asked = call("SetTimer", '{"minutes": 9, "name": "pasta"}')
+    rig = Rig(("pasta", f"Sure thing, let me see. {asked} It is set!"))
+    said = rig.say("I am cooking pasta which takes nine minutes so look after that")
+    assert said == ["Sure thing, let me see.", "'pasta' timer set for 9 minutes."]
+    (timer,) = rig.skills.context.schedule.items("timer")
+    assert timer.text == "pasta"
+    assert rig.say("never mind") == ["I cancelled the 'pasta' timer."]
+
+
+def test_two_calls_are_both_made_and_the_same_one_only_once() -> None:
+    milk, tea = call("AddItem", '{"item": "milk"}'), call("AddItem", '{"item": "tea"}')
+    rig = Rig(("fridge", milk + milk + tea))
+    rig.say("the fridge lacks a few things")
+    assert [entry.text for entry in rig.skills.context.store.entries("shopping")] == ["milk", "tea"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        call("AddItem", '{"item": "milk"}') + call("AddItem", '{"thing": "tea"}'),
+        call("AddItem", '{"item": "milk"}') + "<tool_call>{",
+        call("AddItem", '{"item": "milk"}') + call("Explode"),
+        "".join(call("AddItem", f'{{"item": "{number}"}}') for number in range(9)),
+    ],
+)
+def test_where_one_call_cannot_be_read_none_is_made(written: str) -> None:
+    rig = Rig(("fridge", written))
+    assert rig.say("the fridge lacks a few things") == ["Sorry, I couldn't do that."]
+    assert rig.skills.context.store.entries("shopping") == []
+
+
+def test_without_tools_none_is_declared() -> None:
+    rig = Rig(tools=False)
+    rig.say("why")
+    assert "TOOLS" not in rig.runtime.prompts[-1]
+
+
+def test_thoughts_are_not_said_and_no_words_at_all_are_told() -> None:
+    rig = Rig(("joke", "<think>Hm. Long.</think>"), ("riddle", "<think>Hm.</think>Yes."))
+    assert rig.say("tell me a joke about hats") == ["Sorry, I have no answer to that."]
+    assert rig.say("and a riddle about hats") == ["Yes."]
+
+
+def test_the_reply_is_spoken_in_the_language_it_is_written_in() -> None:
+    rig = Rig(("ciel", "Le ciel est bleu parce que la lumière est diffusée."), ("french", "Le chat est sur la table."))
+    assert rig.ask("pourquoi le ciel est-il bleu", "en")[0].language == "fr"
+    assert rig.skills.context.session.language == "fr"
+    assert rig.ask("say something about a cat in french words for me", "en")[0].language == "fr"
+
+
+def test_facts_reach_the_model() -> None:
+    rig = Rig()
+    rig.say("remember that my name is Ada")
+    rig.say("why is the sky blue")
+    assert "- my name is Ada" in rig.runtime.prompts[-1]
+    rig.say("forget everything you know about me")
+    rig.say("why is the sky blue")
+    assert "Ada" not in rig.runtime.prompts[-1].partition("<|im_end|>")[0]
+
+
+def test_a_failure_is_told_in_the_users_language_and_the_next_turn_is_right() -> None:
+    rig = Rig()
+    rig.runtime.fail_after = 0
+    assert rig.say("pourquoi le ciel est-il bleu")[0].startswith("Désolée, je ne peux pas répondre")
+    assert "the cable came off" in rig.responder.fallback_reason
+    assert rig.say("what time is it") == ["It's 2:30 PM."]
+    rig.runtime.fail_after = None
+    assert rig.say("why is the sky blue") == ["I see."]
+    assert rig.responder.fallback_reason == ""
+
+
+def test_a_failure_in_the_middle_ends_the_reply_with_an_apology() -> None:
+    rig = Rig(("sky", "Because of the air, mostly. It scatters."))
+    rig.runtime.fail_after = 8
+    assert rig.say("why is the sky blue")[0] == "Because of the air,"
+    assert rig.say("why is the sky blue")[-1].startswith("Sorry, I can't answer")
+
+
+def test_a_reply_cut_off_leaves_the_conversation_with_what_was_heard() -> None:
+    rig = Rig(("story", "Once upon a time, there was a cat. It slept. It ate."))
+    under_way = rig.responder.process(Transcript(1, 0, "tell me a story about cats", 26, "en", True))
+    first = next(under_way)
+    assert first.text == "Once upon a time,"
+    rig.skills.context.conversation.heard(Heard(1, 0, 0, 9))
+    under_way.close()
+    assert rig.skills.context.conversation.exchanges[-1].heard == "Once upon"
+    assert [row["heard"] for row in rig.skills.context.store.export()["turns"]] == ["Once upon"]
+    rig.turn = 1
+    assert rig.say("why is the sky blue") == ["I see."]
+    assert "assistant\nOnce upon<|im_end|>" in rig.runtime.prompts[-1]
+
+
+def test_typed_words_are_answered_whole_and_told_as_they_come() -> None:
+    rig = Rig(("sky", "Because of the air, mostly. It scatters."))
+    told: list[str] = []
+    reply = rig.responder.reply("why is the sky blue", turn=3, told=told.append)
+    assert reply.text == "Because of the air, mostly. It scatters."
+    assert told == ["Because of the air,", "mostly.", "It scatters."]
+    assert rig.skills.context.conversation.exchanges[-1].heard == reply.text
+    assert rig.responder.reply("what time is it", turn=4).text == "It's 2:30 PM."
+
+
+class Engine:
+    """As little of one as a test needs."""
+
+    name = "mlx"
+    context_tokens = 1000
+
+    def __init__(self, write: Callable[[Prompt], Iterator[str]] = lambda prompt: iter(("Other.",))) -> None:
+        self.write = write
+        self.closed = 0
+        self.failure: Exception | None = None
+
+    def load(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    def count(self, prompt: Prompt) -> int:
+        return len(prompt.messages)
+
+    def prefill(self, prompt: Prompt, at_most: int = 0) -> None:
+        if at_most < 1000:
+            raise InferenceError("not now")
+
+    def answer(self, prompt: Prompt) -> Iterator[str]:
+        return self.write(prompt)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_a_model_that_cannot_be_loaded_is_done_without_where_that_is_allowed() -> None:
+    for may_fall_back in (True, False):
+        responder = Responder(make_skills())
+        engine = Engine()
+        engine.failure = ModelLoadError("m: is not on this machine")
+        responder.use(LanguageAnswers(engine, responder.skills), may_fall_back)
+        if not may_fall_back:
+            with pytest.raises(ModelLoadError):
+                responder.load()
+            continue
+        responder.load()
+        assert responder.engine_name == "skills"
+        assert "the skills answer alone: m: is not on this machine" in responder.fallback_reason
+        assert not responder.reply("why is the sky blue").understood
+
+
+def test_a_preparation_that_fails_costs_nothing() -> None:
+    responder = Responder(make_skills())
+    responder.use(LanguageAnswers(Engine(), responder.skills))
+    responder.load()
+    assert list(responder.process(Transcript(1, 0, "why is the sky", 14, "en", False))) == []
+    assert responder.reply("why is the sky blue").text == "Other."
+
+
+def test_a_model_offered_while_running_answers_from_the_next_message_on() -> None:
+    responder = Responder(make_skills())
+    responder.load()
+    assert not responder.reply("why is the sky blue").understood
+    first, second = Engine(), Engine(lambda prompt: iter(("Second.",)))
+    offered = [LanguageAnswers(engine, responder.skills) for engine in (first, second)]
+    for language in offered:
+        language.load()
+    assert responder.offer(offered[0])
+    assert not responder.close_retired()
+    assert responder.reply("why is the sky blue").text == "Other."
+    assert responder.close_retired()
+    assert responder.engine_name == "mlx"
+    assert responder.offer(offered[1])
+    assert responder.reply("why is the sky blue").text == "Second."
+    assert responder.close_retired()
+    assert first.closed == 1
+    responder.close()
+    assert second.closed == 1
+    assert not responder.offer(offered[0])
+
+
+@cache
+def talker() -> tuple[Responder, Engine]:
+    responder, engine = Responder(make_skills()), Engine()
+    responder.use(LanguageAnswers(engine, responder.skills))
+    responder.load()
+    return responder, engine
+
+
+@given(st.text(max_size=200))
+def test_whatever_a_model_writes_is_answered_by_one_whole_reply(text: str) -> None:
+    responder, engine = talker()
+    engine.write = lambda prompt: iter(text)
+    said = list(responder.process(Transcript(1, 0, "why is the sky blue", 19, "en", True)))
+    assert [sentence.last for sentence in said] == [False] * (len(said) - 1) + [True]
+    assert any(character.isalnum() for sentence in said for character in sentence.text)
