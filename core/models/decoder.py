@@ -140,6 +140,9 @@ class Decoder(nn.Module):
     `inference_context` makes the block that the decoding loop computes in.
     """
 
+    batches = True
+    """whether several texts go through it at once"""
+
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
