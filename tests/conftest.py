@@ -7,6 +7,8 @@ fails is run once more, for real time is not to be had on a busy machine, and th
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Generator, Sequence
 
@@ -18,6 +20,13 @@ AUDIO_REQUIRED = os.environ.get("MERLINE_REQUIRE_AUDIO") == "1"
 _ran: Counter[str] = Counter()
 _skipped: Counter[tuple[str, str]] = Counter()
 _left_out: Counter[str] = Counter()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Kernels are compiled once for the whole run, its subprocesses included, and never into the user's own folder."""
+    if "NUMBA_CACHE_DIR" not in os.environ:
+        folder = os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="merline-kernels-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def _kind(item: pytest.Item) -> str:

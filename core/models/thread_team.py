@@ -1,0 +1,111 @@
+"""Threads that wait for work: a numba function runs in several at once and shares its work out itself.
+
+Work is claimed in pieces from counters in memory, so a thread that comes late, because the machine is busy, costs
+nothing: the others have done its part, and it finds every piece taken. Nobody waits for a thread that holds no piece.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from core.models.simd import at, operation
+
+COUNTERS = 16
+"""int64 a shared piece of work takes in the memory that `claim` counts in: two cache lines"""
+_SPINS = 2000
+"""looks at a counter before the processor is offered to others: tens of microseconds"""
+_I64 = ir.IntType(64)
+_yield_processor = types.ExternalFunction("SwitchToThread" if sys.platform == "win32" else "sched_yield", types.int32())
+
+
+@intrinsic
+def claim(typing: Any, counters: Any) -> Any:
+    """The number of the next piece of work, from 0; beyond the last one there is none left."""
+
+    def build(b: ir.IRBuilder, a: Any) -> Any:
+        return b.atomic_rmw("add", at(b, a[0], _I64), ir.Constant(_I64, 1), "seq_cst")
+
+    return operation(types.int64(types.int64), build)
+
+
+@intrinsic
+def finish(typing: Any, counters: Any) -> Any:
+    """One claimed piece is done."""
+
+    def build(b: ir.IRBuilder, a: Any) -> None:
+        done = at(b, b.add(a[0], ir.Constant(_I64, 64)), _I64)
+        b.atomic_rmw("add", done, ir.Constant(_I64, 1), "seq_cst")
+
+    return operation(types.void(types.int64), build)
+
+
+@intrinsic
+def _finished(typing: Any, counters: Any) -> Any:
+    def build(b: ir.IRBuilder, a: Any) -> Any:
+        return b.load_atomic(at(b, b.add(a[0], ir.Constant(_I64, 64)), _I64), "seq_cst", 8)
+
+    return operation(types.int64(types.int64), build)
+
+
+@numba.njit(nogil=True, cache=True)
+def await_all(counters, pieces):
+    """Wait until that many pieces are done."""
+    spins = 0
+    while _finished(counters) < pieces:
+        spins += 1
+        if spins > _SPINS:
+            _yield_processor()
+
+
+class ThreadTeam:
+    """Threads 1, 2 ... that join the caller's, thread 0, in a job. Made when needed; they end with the process."""
+
+    def __init__(self) -> None:
+        self._inboxes: list[queue.SimpleQueue[Callable[[int], object]]] = []
+        self._lock = threading.Lock()
+
+    def run(self, job: Callable[[int], object], threads: int) -> None:
+        """Call job(0) here and job(1), ... elsewhere; return when job(0) does.
+
+        job(0) must not return before the whole work is done; the others may begin late, even after that.
+        """
+        for inbox in self._members(threads - 1):
+            while not inbox.empty():
+                try:
+                    inbox.get_nowait()  # a job that its thread has not even begun is done by now
+                except queue.Empty:
+                    break
+            inbox.put(job)
+        job(0)
+
+    def _members(self, count: int) -> list[queue.SimpleQueue[Callable[[int], object]]]:
+        with self._lock:
+            while len(self._inboxes) < count:
+                inbox: queue.SimpleQueue[Callable[[int], object]] = queue.SimpleQueue()
+                self._inboxes.append(inbox)
+                number = len(self._inboxes)
+                threading.Thread(target=_work, args=(inbox, number), name=f"kernels-{number}", daemon=True).start()
+            return self._inboxes[:count]
+
+
+def _work(inbox: queue.SimpleQueue[Callable[[int], object]], number: int) -> None:
+    while True:
+        try:
+            job = inbox.get(timeout=1.0)
+        except queue.Empty:
+            continue
+        job(number)
+        del job  # it holds the work's memory
+
+
+TEAM = ThreadTeam()
+"""the one of this process"""
