@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.models.cpu_kernels import BFLOAT16, FLOAT32, GROUP, Activations, Linear
-from core.models.fused_step import COLUMNS, OPERATIONS, Buffers, Shape, run_head, run_layers
+from core.models.fused_step import COLUMNS, KEYS, OPERATIONS, Buffers, Shape, run_head, run_layers
 from core.models.kv_cache import KVCache
 from core.models.packed_linear import PackedLinear
 from core.models.quantize import BLOCK
@@ -81,9 +83,9 @@ class FusedDecoder:
         self._config = decoder.config
         self._rotary = RotaryTable(decoder.config)
         self._kept: list[Tensor] = []
-        self._table = torch.zeros(decoder.config.layers, COLUMNS, dtype=torch.int64)
+        self._table = np.zeros((decoder.config.layers, COLUMNS), np.int64)
         for n, layer in enumerate(decoder.layers):
-            self._table[n, : COLUMNS - 3] = torch.tensor(self._row(layer, decoder.config.rope_layers[n]))
+            self._table[n, :KEYS] = self._row(layer, decoder.config.rope_layers[n])
         self._head = self._linear(_head(decoder))
         self._norm = self._float32(decoder.model.norm.weight)
         self._packed = isinstance(decoder.layers[0].self_attn.q_proj, PackedLinear)  # type: ignore[union-attr]
@@ -114,7 +116,9 @@ class FusedDecoder:
             last = min(first + ROWS, count)
             wanted = (last - first if logits == "all" else int(last == count)) if logits != "none" else 0
             found.append(self._pass(tokens[first:last], caches, wanted))
-        return torch.cat(found) if logits != "none" else None
+        if logits == "none":
+            return None
+        return found[-1] if logits == "last" else torch.cat(found)
 
     def _pass(self, tokens: Tensor, caches: Sequence[KVCache], wanted: int) -> Tensor:
         """Some rows through all layers; logits [wanted, vocab] of the last ones."""
@@ -136,7 +140,7 @@ class FusedDecoder:
         padded = -(-self._head.rows // BLOCK) * BLOCK
         out = torch.empty(wanted, padded)
         job = partial(
-            _run, shape, config.rms_eps, table.numpy(), room.activations(), room.inner(), buffers,
+            _run, shape, config.rms_eps, table, room.activations(), room.inner(), buffers,
             self._norm, self._head, out, (room, table, scores, cosines, sines, progress),
         )  # fmt: skip
         TEAM.run(job, threads)
@@ -144,14 +148,12 @@ class FusedDecoder:
             one.offset = start + rows
         return out[:, : config.vocab]
 
-    def _addresses(self, caches: Sequence[KVCache]) -> Tensor:
-        table = self._table.clone()
+    def _addresses(self, caches: Sequence[KVCache]) -> NDArray[np.int64]:
+        table = self._table.copy()
         for n, one in enumerate(caches):
             assert one.keys is not None
             assert one.values is not None
-            table[n, COLUMNS - 3] = one.keys.data_ptr()
-            table[n, COLUMNS - 2] = one.values.data_ptr()
-            table[n, COLUMNS - 1] = one.keys.shape[2]
+            table[n, KEYS:] = one.keys.data_ptr(), one.values.data_ptr(), one.keys.shape[2]
         return table
 
     def _scores_for(self, length: int, threads: int) -> Tensor:
