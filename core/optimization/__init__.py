@@ -21,10 +21,15 @@ _HOMES = {
     "leak_guard": "memory",
 }
 
-__all__ = sorted(_HOMES)
+_RENAMED = {"mlx_generate": "generate", "mlx_load": "load", "mlx_stream_generate": "stream_generate"}
+"""names of core.optimization.mlx_replacement as they are imported from here"""
+
+__all__ = sorted([*_HOMES, *_RENAMED])
 
 
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        return getattr(import_module(f"{__name__}.mlx_replacement"), _RENAMED[name])
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
