@@ -114,6 +114,14 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyUnderWay:
+    """A reply is being written and there is nothing to say yet: between two of these it can be cancelled."""
+
+    turn: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """From this sample of a sentence's sound on, this many of its characters have been said."""
 

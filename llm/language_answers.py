@@ -43,7 +43,7 @@ class Unit:
     """A part of a reply that can be spoken."""
 
     text: str
-    """empty at the end of a reply whose last words were spoken already"""
+    """empty where there is nothing to say: not yet, or, at the end, no more"""
     language: Language
     last: bool
 
@@ -109,7 +109,8 @@ class LanguageAnswers:
         pieces = self.engine.answer(prompt)
         try:
             for unit in self._stream(pieces, reply):
-                conversation.extend(turn, [unit], language=reply.language)
+                if unit:
+                    conversation.extend(turn, [unit], language=reply.language)
                 yield Unit(unit, reply.language, False)
             ending = reply.ending or ([] if reply.begun else [choose(language, *NO_ANSWER)]) or [""]
             conversation.extend(turn, ending, reply.written, reply.language, reply.call)
@@ -123,14 +124,17 @@ class LanguageAnswers:
             conversation.settle(turn)
 
     def _stream(self, pieces: Iterator[str], reply: _Reply) -> Iterator[str]:
-        """The units but those of the reply's end, which are left in `reply`."""
+        """The units but those of the end, which are left in `reply`; an empty one where a piece completes none."""
         speakable = reply.speakable
         self.failure = ""
         try:
             for piece in pieces:
-                for unit in speakable.push(piece):
+                units = speakable.push(piece)
+                for unit in units:
                     reply.begin(unit)
                     yield unit
+                if not units:
+                    yield ""
             reply.ending = speakable.flush()
         except InferenceError as error:
             logger.error("turn %d: %s", reply.turn, error)

@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
-from core.messages import Heard, Language, Sentence, Transcript, TurnFailed
+from core.messages import Heard, Language, ReplyUnderWay, Sentence, Transcript, TurnFailed
 from core.utils.errors import DeviceError, ModelError
 from llm.assistant import SkillSet
 from llm.conversation import Exchange
-from llm.language_answers import LanguageAnswers
+from llm.language_answers import LanguageAnswers, Unit
 from llm.sentences import split
 from llm.skill_answers import SkillAnswers
 from llm.skills.base import Intent, Reply, choose
@@ -93,7 +93,7 @@ class Responder:
             logger.warning("%s", self._load_failure)
             self._language = None
 
-    def process(self, message: Transcript | TurnFailed) -> Iterator[Sentence]:
+    def process(self, message: Transcript | TurnFailed) -> Iterator[Sentence | ReplyUnderWay]:
         """The reply to a final transcript, nothing for others and for silence; an apology for a lost turn."""
         self._take_offered()
         if isinstance(message, TurnFailed):
@@ -110,8 +110,7 @@ class Responder:
         intent = self._sure(message.text, message.language)
         if intent is None and self._language is not None:
             with closing(self._language.answer(message.text, message.language, message.turn)) as units:
-                for index, unit in enumerate(units):
-                    yield Sentence(message.turn, message.revision, index, unit.text, unit.last, unit.language)
+                yield from self._spoken(units, message)
             return
         reply = self._by_skill(intent, message.text, message.language)
         texts = [text for unit in split([reply.text]) if (text := unit.strip())] or [""]
@@ -176,12 +175,22 @@ class Responder:
     def _by_model(self, text: str, language: Language, turn: int, told: Callable[[str], None]) -> Reply:
         assert self._language is not None
         said: list[str] = []
-        for index, unit in enumerate(self._language.answer(text, language, turn)):
-            said.append(unit.text)
-            language = unit.language
-            told(unit.text)
-            self._context.conversation.heard(Heard(turn, 0, index, len(unit.text)))
-        return Reply(" ".join(filter(None, said)), language)
+        for unit in self._language.answer(text, language, turn):
+            if unit.text:
+                language = unit.language
+                told(unit.text)
+                self._context.conversation.heard(Heard(turn, 0, len(said), len(unit.text)))
+                said.append(unit.text)
+        return Reply(" ".join(said), language)
+
+    def _spoken(self, units: Iterator[Unit], message: Transcript) -> Iterator[Sentence | ReplyUnderWay]:
+        index = 0
+        for unit in units:
+            if unit.text or unit.last:
+                yield Sentence(message.turn, message.revision, index, unit.text, unit.last, unit.language)
+                index += 1
+            else:
+                yield ReplyUnderWay(message.turn, message.revision)
 
     def _keep(
         self,

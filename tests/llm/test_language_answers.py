@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -12,12 +14,21 @@ from hypothesis import strategies as st
 from scripted_model import OneFolder, PlainOptimizer, ScriptedRuntime
 from skill_rig import make_skills
 
-from core.messages import Heard, Language, Sentence, Transcript
+from core.messages import Heard, Language, ReplyUnderWay, Sentence, Transcript
+from core.stage import StageThread, TurnClock
 from core.utils.errors import InferenceError, ModelLoadError
 from llm.engine import Prompt
 from llm.language_answers import AnswerSettings, LanguageAnswers
 from llm.language_model import LanguageModel, LanguageModelSettings
 from llm.responder import Responder
+
+
+def sentences_of(messages: Iterator[Sentence | ReplyUnderWay]) -> Iterator[Sentence]:
+    return (message for message in messages if isinstance(message, Sentence))
+
+
+def sentences(messages: Iterator[Sentence | ReplyUnderWay]) -> list[Sentence]:
+    return list(sentences_of(messages))
 
 
 class Rig:
@@ -44,7 +55,7 @@ class Rig:
 
     def ask(self, text: str, language: Language = "en", heard: bool = True) -> list[Sentence]:
         self.turn += 1
-        said = list(self.responder.process(Transcript(self.turn, 0, text, len(text), language, True)))
+        said = sentences(self.responder.process(Transcript(self.turn, 0, text, len(text), language, True)))
         assert [sentence.index for sentence in said] == list(range(len(said)))
         assert [sentence.last for sentence in said] == [False] * (len(said) - 1) + [True]
         for sentence in said if heard else ():
@@ -183,7 +194,7 @@ def test_a_failure_in_the_middle_ends_the_reply_with_an_apology() -> None:
 def test_a_reply_cut_off_leaves_the_conversation_with_what_was_heard() -> None:
     rig = Rig(("story", "Once upon a time, there was a cat. It slept. It ate."))
     under_way = rig.responder.process(Transcript(1, 0, "tell me a story about cats", 26, "en", True))
-    first = next(under_way)
+    (first,) = islice(sentences_of(under_way), 1)
     assert first.text == "Once upon a time,"
     rig.skills.context.conversation.heard(Heard(1, 0, 0, 9))
     under_way.close()
@@ -192,6 +203,21 @@ def test_a_reply_cut_off_leaves_the_conversation_with_what_was_heard() -> None:
     rig.turn = 1
     assert rig.say("why is the sky blue") == ["I see."]
     assert "assistant\nOnce upon<|im_end|>" in rig.runtime.prompts[-1]
+
+
+def test_a_turn_that_is_over_ends_its_reply_within_one_token() -> None:
+    rig = Rig(("story", "word " * 200))
+    clock, sent = TurnClock(), queue.Queue[Any]()
+    thread = StageThread("llm", rig.responder, sent, clock, lambda message, wait_s: True)
+    turn = clock.open()
+    sent.put(Transcript(turn, 0, "tell me a story about cats", 26, "en", True))
+    for _ in range(20):
+        thread.step()
+    before = rig.runtime.computed
+    clock.open()
+    for _ in range(20):
+        thread.step()
+    assert rig.runtime.computed - before <= 1
 
 
 def test_typed_words_are_answered_whole_and_told_as_they_come() -> None:
@@ -291,6 +317,6 @@ def talker() -> tuple[Responder, Engine]:
 def test_whatever_a_model_writes_is_answered_by_one_whole_reply(text: str) -> None:
     responder, engine = talker()
     engine.write = lambda prompt: iter(text)
-    said = list(responder.process(Transcript(1, 0, "why is the sky blue", 19, "en", True)))
+    said = sentences(responder.process(Transcript(1, 0, "why is the sky blue", 19, "en", True)))
     assert [sentence.last for sentence in said] == [False] * (len(said) - 1) + [True]
     assert any(character.isalnum() for sentence in said for character in sentence.text)
