@@ -245,7 +245,7 @@ class _Group:
             if self._options.logits_processors:
                 row.seen.append(prompt)
         with self._model.inference_context():
-            for piece in padded.split(self._options.prefill_step_size, dim=1):
+            for piece in torch.split(padded, self._options.prefill_step_size, dim=1):
                 if piece.numel():
                     self._model(piece, cache=cache, logits="none")
 

@@ -146,7 +146,7 @@ def encoded(tokenizer: TokenizerWrapper, prompt: Prompt) -> Tensor:
     """Tokens [n] of a prompt; a text gets special tokens unless it begins with the token that begins texts."""
     if isinstance(prompt, str):
         bos = tokenizer.bos_token
-        prompt = tokenizer.encode(prompt, add_special_tokens=bos is None or not prompt.startswith(bos))
+        return as_tokens(tokenizer.encode(prompt, add_special_tokens=bos is None or not prompt.startswith(bos)))
     return as_tokens(prompt)
 
 

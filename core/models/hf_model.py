@@ -10,6 +10,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 from transformers.cache_utils import Cache as LayeredCache
 from transformers.cache_utils import CacheLayerMixin
-from transformers.utils import logging as their_logging
 
 from core.models.checkpoint import Checkpoint
 from core.models.kv_cache import Cache, causal_mask
@@ -120,13 +120,13 @@ class HFModel:
         return torch.zeros(mask.shape, dtype=self.dtype, device=self.device).masked_fill(~mask, lowest)[None, None]
 
 
-class _Layer(CacheLayerMixin):
+class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]
     """One of our caches in transformers' place for one."""
 
     is_sliding = False
 
     def __init__(self, ours: Any) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._ours = ours
         self.is_initialized = True
 
@@ -164,7 +164,7 @@ def load_hf_model(folder: Path, config: Mapping[str, Any], options: Any) -> HFMo
         )
     try:
         with _without_progress_bars():
-            network, info = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=getattr(torch, precision),
                 use_safetensors=True,
@@ -181,6 +181,7 @@ def load_hf_model(folder: Path, config: Mapping[str, Any], options: Any) -> HFMo
             f"{folder}: transformers cannot load {config.get('model_type')!r} ({reason}); "
             "take a causal language model that it knows, or a newer transformers"
         ) from error
+    network, info = loaded
     lacking = sorted(info["missing_keys"]) or sorted(str(one) for one in info["mismatched_keys"])
     if lacking:
         raise ModelLoadError(
@@ -196,6 +197,7 @@ def load_hf_model(folder: Path, config: Mapping[str, Any], options: Any) -> HFMo
 @contextmanager
 def _without_progress_bars() -> Iterator[None]:
     """They would be drawn into the terminal that the assistant talks in."""
+    their_logging: Any = import_module("transformers.utils.logging")
     shown = their_logging.is_progress_bar_enabled()
     their_logging.disable_progress_bar()
     try:

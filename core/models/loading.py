@@ -106,7 +106,7 @@ def _fill(decoder: Decoder, checkpoint: Checkpoint, dtype: torch.dtype, device: 
 
 def _fuse(decoder: Decoder) -> None:
     from core.models.fused import FusedDecoder, obstacle
-    from core.models.packed_linear import has_kernels
+    from core.models.quantize import has_kernels
 
     reason = obstacle(decoder) if has_kernels() else "numba, which compiles its kernels, is not installed"
     if reason:

@@ -91,6 +91,6 @@ def _joined(state: Any, file: SafetensorsFile) -> Any:
 
 
 def _restored(kind: type[Any], state: Any, file: SafetensorsFile) -> Any:
-    cache = kind.__new__(kind)
+    cache: Any = object.__new__(kind)
     cache.state = _joined(state, file)
     return cache

@@ -24,7 +24,7 @@ SMALLEST_SCALE = 1e-7
 def quantize(x: Tensor, group_size: int, bits: int) -> Quantized:
     """`x` [..., dim] in groups along the last dimension, least significant bits first."""
     levels = 2**bits - 1
-    groups = x.float().unflatten(-1, (-1, group_size))
+    groups = _grouped(x.float(), group_size)
     lowest, highest = groups.amin(-1, keepdim=True), groups.amax(-1, keepdim=True)
     from_below = lowest.abs() > highest.abs()
     edge = torch.where(from_below, lowest, highest)
@@ -40,8 +40,13 @@ def quantize(x: Tensor, group_size: int, bits: int) -> Quantized:
 def dequantize(quantized: Quantized, group_size: int, bits: int, dtype: torch.dtype) -> Tensor:
     """[..., dim] of `dtype`."""
     packed, scales, biases = quantized
-    codes = _unpacked(packed, bits).unflatten(-1, (-1, group_size))
+    codes = _grouped(_unpacked(packed, bits), group_size)
     return (codes * scales.unsqueeze(-1) + biases.unsqueeze(-1)).flatten(-2).to(dtype)
+
+
+def _grouped(x: Tensor, size: int) -> Tensor:
+    """[..., n] as [..., n / size, size]."""
+    return x.reshape(*x.shape[:-1], -1, size)
 
 
 def dequantized(cache: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -141,7 +146,7 @@ def _cut(parts: Quantized | None, end: int) -> Quantized:
 def _packed(codes: Tensor, bits: int) -> Tensor:
     if bits == 8:
         return codes
-    parts = codes.unflatten(-1, (-1, 8 // bits))
+    parts = _grouped(codes, 8 // bits)
     packed = parts[..., 0].clone()
     for index in range(1, 8 // bits):
         packed |= parts[..., index] << (index * bits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import nn
 
 from core.models.quantize import GROUP, can_pack
@@ -9,7 +11,7 @@ from core.utils.errors import ModelTooLargeError
 
 BYTES_PER_WEIGHT = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "int8": 1 + 2 / GROUP, "int4": 0.5 + 2 / GROUP}
 """packed weights share a float16 scale by groups"""
-EMBEDDING_BITS = 8
+EMBEDDING_BITS: Literal[8] = 8
 """of an embedding that is not the output head's too: it is read a row at a time, and small errors stay in the text"""
 WORKING_SHARE = 1.1
 """the model's size, and what is around it while it is read and computes"""

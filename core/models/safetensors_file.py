@@ -84,7 +84,7 @@ class SafetensorsFile:
     def mapped(self) -> dict[str, Tensor]:
         """All tensors, in memory that the system brings from the file when it is touched; changes stay in memory."""
         with torch.inference_mode(False):
-            storage = torch.UntypedStorage.from_file(str(self.path), False, self.size_bytes)
+            storage: Any = torch.UntypedStorage.from_file(str(self.path), False, self.size_bytes)
             return {name: _view(storage, entry) for name, entry in self.tensors.items()}
 
     def _read(
@@ -161,7 +161,7 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mappi
         os.fsync(file.fileno())
 
 
-def _view(storage: torch.UntypedStorage, entry: TensorEntry) -> Tensor:
+def _view(storage: Any, entry: TensorEntry) -> Tensor:
     empty = torch.empty(0, dtype=entry.dtype)
     strides = [math.prod(entry.shape[axis + 1 :]) for axis in range(len(entry.shape))]
-    return empty.set_(storage, entry.start // entry.dtype.itemsize, entry.shape, strides)  # type: ignore[arg-type]
+    return empty.set_(storage, entry.start // entry.dtype.itemsize, entry.shape, strides)

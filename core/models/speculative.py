@@ -114,7 +114,7 @@ class _Side:
     def prefill(self, tokens: Tensor) -> None:
         """All but the last token."""
         with self.model.inference_context():
-            for piece in tokens[:-1].split(self._options.prefill_step_size):
+            for piece in torch.split(tokens[:-1], self._options.prefill_step_size):
                 if piece.numel():
                     self._call(piece, "none")
 
