@@ -2,6 +2,9 @@
 
 The cache always holds a prefix of some prompt, known token by token. A reply whose iterator is closed stops within
 one token and leaves it so. After an error it is begun anew.
+
+Of the steps in core.optimization.torch_engine one is left out, torch.compile: each length of a growing cache would be
+another graph to compile. core.models has kernels of its own instead.
 """
 
 from __future__ import annotations
@@ -81,8 +84,6 @@ class LanguageModel:
         runtime = self._runtime = self._given_runtime or process_runtime()
         folder = self._store.resolve(self._settings.model)
         self._model, self._tokenizer = runtime.load(str(folder))[:2]
-        wrapped = optimizer.compile_model(self._model, "language model")
-        self._model = wrapped if wrapped.compiled else wrapped.unwrapped
         trained_for = getattr(getattr(self._model, "config", None), "max_positions", None)
         self._context_tokens = min(self._settings.context_tokens, trained_for or self._settings.context_tokens)
         self._try_template()

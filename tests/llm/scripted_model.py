@@ -137,25 +137,14 @@ class ScriptedRuntime:
         self.computed += len(tokens)
 
 
-class Wrapped:
-    compiled = False
-
-    def __init__(self, model: Any) -> None:
-        self.unwrapped = model
-
-
 class PlainOptimizer:
-    """The three steps, noted and otherwise done without torch."""
+    """The steps of an engine, noted and otherwise done without torch."""
 
     def __init__(self) -> None:
         self.steps: list[str] = []
 
     def initialize(self) -> Any:
         self.steps.append("initialize")
-
-    def compile_model(self, model: Any, model_name: str) -> Any:
-        self.steps.append("compile_model")
-        return Wrapped(model)
 
     def warmup_model(self, model: Any, warmup_input: Any, runs: int) -> float:
         self.steps.append("warmup_model")

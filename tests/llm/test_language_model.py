@@ -35,11 +35,11 @@ def written(prompt: Prompt) -> str:
     return "".join(texts) + "<|im_start|>assistant\n"
 
 
-def test_it_loads_by_the_three_steps_and_is_warm() -> None:
+def test_it_loads_on_the_planned_device_and_is_warm() -> None:
     runtime, optimizer = ScriptedRuntime(), PlainOptimizer()
     model = LanguageModel(LanguageModelSettings("m"), OneFolder(), runtime, optimizer)
     model.load()
-    assert optimizer.steps == ["initialize", "compile_model", "warmup_model"]
+    assert optimizer.steps == ["initialize", "warmup_model"]
     assert runtime.loaded == ["/models/m"]
     assert len(runtime.prompts) == 1
     assert runtime.samplers == [{"temp": 0.7, "top_p": 0.8, "top_k": 20}]
