@@ -103,6 +103,18 @@ def round_activations(activations, first, last):
         )
 
 
+@jit
+def rows_from(activations, row, columns):
+    """The activations without their first rows."""
+    groups = row * (columns // GROUP)
+    return Activations(
+        activations.values + 4 * row * columns,
+        activations.rounded + row * columns,
+        activations.scales + 4 * groups,
+        activations.sums + 4 * groups,
+    )
+
+
 def _tile(kind: int, tokens: int) -> Any:
     """An intrinsic: BLOCK rows of quantised weights with `tokens` rows of activations, all groups."""
 

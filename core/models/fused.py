@@ -16,8 +16,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.models.cpu_kernels import BFLOAT16, FLOAT32, GROUP, Activations, Linear
-from core.models.fused_step import COLUMNS, KEYS, OPERATIONS, Buffers, Shape, run_head, run_layers
+from core.models.cpu_kernels import BFLOAT16, FLOAT32, GROUP, TILE, Activations, Linear
+from core.models.fused_step import (
+    COLUMNS,
+    GATE_ROWS,
+    KEYS,
+    OPERATIONS,
+    Buffers,
+    Shape,
+    inner_piece,
+    run_head,
+    run_layers,
+)
 from core.models.kv_cache import KVCache
 from core.models.packed_linear import PackedLinear
 from core.models.quantize import BLOCK
@@ -27,7 +37,7 @@ from core.models.thread_team import COUNTERS, TEAM
 if TYPE_CHECKING:
     from core.models.decoder import Decoder
 
-ROWS = 256
+ROWS = 512
 """of a long text that go through the layers at once"""
 FLOAT_ROWS = 4
 """at most, of a float model"""
@@ -61,7 +71,6 @@ class _Room:
     inner_rounded: tuple[Tensor, Tensor, Tensor]
     heads: Tensor
     gate: Tensor
-    up: Tensor
 
     def activations(self) -> Activations:
         """Inputs of attention and of the linear layers around it."""
@@ -89,7 +98,7 @@ class FusedDecoder:
         self._head = self._linear(_head(decoder))
         self._norm = self._float32(decoder.model.norm.weight)
         self._packed = isinstance(decoder.layers[0].self_attn.q_proj, PackedLinear)  # type: ignore[union-attr]
-        self._room: dict[int, _Room] = {}
+        self._room: dict[tuple[int, int], _Room] = {}
         self._scores = torch.empty(0)
 
     def takes(self, rows: int) -> bool:
@@ -112,8 +121,10 @@ class FusedDecoder:
         """
         found: list[Tensor] = []
         count = len(tokens)
-        for first in range(0, count, ROWS):
-            last = min(first + ROWS, count)
+        passes = -(-count // ROWS)
+        step = -(-count // (passes * TILE)) * TILE
+        for first in range(0, count, step):
+            last = min(first + step, count)
             wanted = (last - first if logits == "all" else int(last == count)) if logits != "none" else 0
             found.append(self._pass(tokens[first:last], caches, wanted))
         if logits == "none":
@@ -124,7 +135,7 @@ class FusedDecoder:
         """Some rows through all layers; logits [wanted, vocab] of the last ones."""
         config, rows, threads = self._config, len(tokens), torch.get_num_threads()
         start = caches[0].offset
-        room = self._room_for(rows)
+        room = self._room_for(rows, threads)
         room.hidden.copy_(self._decoder.embed(tokens.unsqueeze(0)).squeeze(0))
         table, scores = self._addresses(caches), self._scores_for(start + rows, threads)
         cosines, sines = self._rotary.rows(start, rows, scores)
@@ -134,7 +145,7 @@ class FusedDecoder:
             rows, start, threads,
         )  # fmt: skip
         buffers = Buffers(
-            room.hidden.data_ptr(), room.heads.data_ptr(), room.gate.data_ptr(), room.up.data_ptr(),
+            room.hidden.data_ptr(), room.heads.data_ptr(), room.gate.data_ptr(),
             scores.data_ptr(), scores.shape[1], cosines.data_ptr(), sines.data_ptr(), progress.data_ptr(),
         )  # fmt: skip
         padded = -(-self._head.rows // BLOCK) * BLOCK
@@ -161,23 +172,22 @@ class FusedDecoder:
             self._scores = torch.empty(threads, -(-length // 1024) * 1024)
         return self._scores
 
-    def _room_for(self, rows: int) -> _Room:
+    def _room_for(self, rows: int, threads: int) -> _Room:
         """One row's memory is kept, and the last other size's."""
-        found = self._room.get(rows)
+        found = self._room.get((rows, threads))
         if found is None:
             config = self._config
-            self._room = {size: room for size, room in self._room.items() if size == 1}
+            self._room = {size: room for size, room in self._room.items() if size[0] == 1}
             width = max(config.hidden, config.heads * config.head_dim)
             row_width = (config.heads + 2 * config.kv_heads) * config.head_dim
-            found = self._room[rows] = _Room(
+            found = self._room[rows, threads] = _Room(
                 hidden=torch.empty(rows, config.hidden),
                 values=torch.empty(rows, width),
                 inner_values=torch.empty(rows, config.intermediate),
                 rounded=_rounding_room(rows, width),
                 inner_rounded=_rounding_room(rows, config.intermediate),
                 heads=torch.empty(rows, row_width),
-                gate=torch.empty(rows, config.intermediate),
-                up=torch.empty(rows, config.intermediate),
+                gate=torch.empty(threads, GATE_ROWS, 2, inner_piece(config.intermediate, threads)),
             )
         return found
 

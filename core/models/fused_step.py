@@ -18,6 +18,7 @@ from core.models.cpu_kernels import (
     jit,
     multiply_block,
     round_activations,
+    rows_from,
 )
 from core.models.cpu_layers import attend, rms_norm, rotate, silu_product
 from core.models.simd import get, put
@@ -33,6 +34,8 @@ OPERATIONS = 8
 _STEP = 8 * COUNTERS
 _PIECES = 8
 """of an operation for each thread"""
+GATE_ROWS = 32
+"""whose inner activations a thread has at hand before they are multiplied: they fit into its cache"""
 
 
 class Shape(NamedTuple):
@@ -59,8 +62,7 @@ class Buffers(NamedTuple):
     heads: int
     """[rows, query, key and value heads, head width]"""
     gate: int
-    """[rows, inner]"""
-    up: int
+    """[threads, GATE_ROWS, gate and up, inner_piece(...)]"""
     scores: int
     """[threads, score_room]"""
     score_room: int
@@ -84,6 +86,11 @@ def _linear(table, layer, which):
 def _piece(items, threads):
     """Items in a piece, so that there are about _PIECES pieces a thread."""
     return max(1, items // (_PIECES * threads))
+
+
+def inner_piece(inner, threads):
+    """Width of a piece of the inner activations, in numbers."""
+    return GROUP * _piece(inner // GROUP, threads)
 
 
 @jit
@@ -211,24 +218,30 @@ def _add_product(shape, linear, activations, buffers, at):
 
 
 @jit
-def _gate(shape, table, layer, activations, inner, buffers, rounds, at):
-    """The feed-forward part's inner activations: two blocks make a group."""
+def _gate(shape, table, layer, activations, inner, buffers, rounds, thread, at):
+    """The feed-forward part's inner activations. A piece is some groups of all rows, GATE_ROWS rows at a time."""
     gate, up = _linear(table, layer, GATE), _linear(table, layer, UP)
-    groups, stride = shape.inner // GROUP, 4 * shape.inner
+    groups = shape.inner // GROUP
     piece = _piece(groups, shape.threads)
     pieces = (groups + piece - 1) // piece
+    width = 4 * GROUP * piece
+    room = buffers.gate + 2 * width * GATE_ROWS * thread
     chosen = claim(at)
     while chosen < pieces:
         first, last = chosen * piece, min(chosen * piece + piece, groups)
-        for block in range(2 * first, 2 * last):
-            multiply_block(gate, activations, shape.rows, block, buffers.gate + 4 * BLOCK * block, stride, 0)
-            multiply_block(up, activations, shape.rows, block, buffers.up + 4 * BLOCK * block, stride, 0)
-        for row in range(shape.rows):
-            offset = row * stride + 4 * GROUP * first
-            width = GROUP * (last - first)
-            silu_product(buffers.gate + offset, buffers.up + offset, inner.values + offset, width)
-            if rounds:
-                round_activations(inner, row * groups + first, row * groups + last)
+        for row in range(0, shape.rows, GATE_ROWS):
+            rows = min(GATE_ROWS, shape.rows - row)
+            given = rows_from(activations, row, shape.hidden)
+            for block in range(2 * first, 2 * last):
+                to = room + 4 * BLOCK * (block - 2 * first)
+                multiply_block(gate, given, rows, block, to, 2 * width, 0)
+                multiply_block(up, given, rows, block, to + width, 2 * width, 0)
+            for n in range(rows):
+                source, begin = room + 2 * width * n, (row + n) * groups + first
+                to = inner.values + 4 * GROUP * begin
+                silu_product(source, source + width, to, GROUP * (last - first))
+                if rounds:
+                    round_activations(inner, begin, begin + last - first)
         finish(at)
         chosen = claim(at)
     await_all(at, pieces)
@@ -246,7 +259,7 @@ def run_layers(shape, epsilon, table, activations, inner, buffers, thread):
         _attention(shape, table, layer, activations, buffers, rounds, thread, at + 3 * _STEP)
         _add_product(shape, _linear(table, layer, OUT), activations, buffers, at + 4 * _STEP)
         _norm(shape, buffers.hidden, table[layer, AFTER_NORM], epsilon, activations, rounds, at + 5 * _STEP)
-        _gate(shape, table, layer, activations, inner, buffers, rounds, at + 6 * _STEP)
+        _gate(shape, table, layer, activations, inner, buffers, rounds, thread, at + 6 * _STEP)
         _add_product(shape, _linear(table, layer, DOWN), inner, buffers, at + 7 * _STEP)
         at += OPERATIONS * _STEP
 
