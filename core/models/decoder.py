@@ -81,11 +81,11 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Mask) -> Tensor:
     """Queries [B, heads, T, head_dim] over keys and values [B, kv_heads, S, head_dim]; like the queries."""
     batch, heads, count, head_dim = queries.shape
     kv_heads = keys.shape[1]
-    if count == 1 and mask is None:
+    array = None if isinstance(mask, str) else mask
+    if count == 1:
         # The query heads of a group are so many queries of one key head: nothing is repeated.
         folded = queries.reshape(batch, kv_heads, heads // kv_heads, head_dim)
-        return F.scaled_dot_product_attention(folded, keys, values).view(batch, heads, 1, head_dim)
-    array = None if isinstance(mask, str) else mask
+        return F.scaled_dot_product_attention(folded, keys, values, attn_mask=array).view(batch, heads, 1, head_dim)
     return F.scaled_dot_product_attention(
         queries, keys, values, attn_mask=array, is_causal=mask == "causal" if array is None else False, enable_gqa=True
     )

@@ -41,7 +41,7 @@ class LoadOptions:
     packed_cache: Path | None = None
     """folder where packed weights are kept for the next start; None: they are packed anew each time"""
     fused: bool = True
-    """whether core.models.fused runs the decoder on a CPU where it can"""
+    """whether core.models.fused runs the decoder on a CPU where it can, and core.models.cuda_graph on a card"""
 
 
 def load_model(folder: Path, options: LoadOptions | None = None) -> tuple[Any, dict[str, Any]]:
@@ -82,6 +82,10 @@ def build_decoder(config: DecoderConfig, checkpoint: Checkpoint, options: LoadOp
     decoder.eval().requires_grad_(False)
     if options.fused and options.device == "cpu":
         _fuse(decoder)
+    elif options.fused and options.device == "cuda" and options.precision not in PACKED_BITS:
+        from core.models.cuda_graph import GraphedDecoder
+
+        decoder.fused = GraphedDecoder(decoder)
     return decoder
 
 
