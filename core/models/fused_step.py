@@ -88,9 +88,9 @@ def _piece(items, threads):
     return max(1, items // (_PIECES * threads))
 
 
-def inner_piece(inner, threads):
+def inner_piece(inner: int, threads: int) -> int:
     """Width of a piece of the inner activations, in numbers."""
-    return GROUP * _piece(inner // GROUP, threads)
+    return GROUP * int(_piece(inner // GROUP, threads))
 
 
 @jit

@@ -6,6 +6,7 @@ nothing: the others have done its part, and it finds every piece taken. Nobody w
 
 from __future__ import annotations
 
+import platform
 import queue
 import sys
 import threading
@@ -17,13 +18,14 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from core.models.simd import at, operation
+from core.models.simd import at, call, operation
 
 COUNTERS = 16
 """int64 a shared piece of work takes in the memory that `claim` counts in: two cache lines"""
-_SPINS = 2000
+_SPINS = 500
 """looks at a counter before the processor is offered to others: tens of microseconds"""
 _I64 = ir.IntType(64)
+_IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 _yield_processor = types.ExternalFunction("SwitchToThread" if sys.platform == "win32" else "sched_yield", types.int32())
 
 
@@ -56,12 +58,24 @@ def _finished(typing: Any, counters: Any) -> Any:
     return operation(types.int64(types.int64), build)
 
 
+@intrinsic
+def _pause(typing):
+    """Tell the processor that this is a waiting loop, where it can be told."""
+
+    def build(b: ir.IRBuilder, a: Any) -> None:
+        if _IS_X86:
+            call(b, "llvm.x86.sse2.pause", ir.VoidType())
+
+    return operation(types.void(), build)
+
+
 @numba.njit(nogil=True, cache=True)
 def await_all(counters, pieces):
     """Wait until that many pieces are done."""
     spins = 0
     while _finished(counters) < pieces:
         spins += 1
+        _pause()
         if spins > _SPINS:
             _yield_processor()
 
