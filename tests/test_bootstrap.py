@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import main as entry
+from core import bootstrap
 from core.environment import failures, pip, requirements, system_packages, torch_index
 from tests.checkouts import (  # noqa: F401
     BASE_PYTHON,
@@ -359,6 +360,16 @@ class TestActiveEnvironment:
             result.stderr == f"The active environment {active.parents[1]} lacks tiny-two: using {ready.venv} instead.\n"
         )
         assert ready.start("hello", python=active).stderr == ""
+
+    @pytest.mark.parametrize(("conda", "active"), [("", False), ("elsewhere", False), ("here", True)])
+    def test_conda_counts_where_this_is_its_python(
+        self, conda: str, active: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        here = str(tmp_path / "here")
+        monkeypatch.setattr(sys, "prefix", here)
+        monkeypatch.setattr(sys, "base_prefix", here)
+        monkeypatch.setenv("CONDA_PREFIX", str(tmp_path / conda) if conda else "")
+        assert bootstrap.active_environment() is active
 
     def test_a_change_in_it_is_noticed(self, ready: Checkout, active: Path) -> None:
         assert "active" in ready.start("hello", python=active).stdout

@@ -28,6 +28,11 @@ class SpeechEngine(Protocol):
     """Speaks a text; one thread at a time uses it, and closing the generator stops its work."""
 
     @property
+    def name(self) -> str:
+        """As configuration and plan call it."""
+        ...
+
+    @property
     def sample_rate_hz(self) -> int:
         """Rate of every piece; known after `load`."""
         ...

@@ -34,6 +34,8 @@ class EspeakEngine:
     They share the process's one library unless another is given.
     """
 
+    name = "espeak"
+
     def __init__(self, config: TtsConfig, library: EspeakLibrary | None = None) -> None:
         self._config = config
         self._given = library

@@ -38,6 +38,11 @@ class Synthesizer:
         self._missing: set[Language] = set()
 
     @property
+    def engine_name(self) -> str:
+        """Who speaks, for people and for `ask --json`."""
+        return self._engine.name
+
+    @property
     def sample_rate_hz(self) -> int:
         """Rate of every chunk; known after `load`."""
         return self._engine.sample_rate_hz

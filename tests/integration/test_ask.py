@@ -43,6 +43,7 @@ def test_a_spoken_question_is_answered_into_a_file(tmp_path: Path):
     assert "84" in answered["reply"]
     assert set(answered) == {"transcript", "language", "reply", "engines", "timings_ms", "audio"}
     assert set(answered["engines"]) == {"vad", "stt", "llm", "tts"}
+    assert answered["engines"]["tts"] == "espeak"
     assert set(answered["timings_ms"]) == {"speech", "endpoint", "stt", "first_token", "first_audio", "total"}
     speech = read_wav(out)
     assert speech.seconds == pytest.approx(answered["audio"]["seconds"], abs=0.01)

@@ -1,0 +1,43 @@
+"""The log file: rotated, its owner's alone, and never in the way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.app.logs import set_up_logs
+from core.utils.config import LogConfig
+
+
+@pytest.fixture(autouse=True)
+def root_logger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
+    """The root logger, put back as it was."""
+    monkeypatch.setenv("MERLINE_HOME", str(tmp_path))
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield root
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_it_is_rotated_and_its_owners_alone(tmp_path: Path, root_logger: logging.Logger):
+    set_up_logs(LogConfig(max_mb=0.001, files=2), None, to_terminal=False)
+    for number in range(100):
+        root_logger.info("line %d of a long day", number)
+    files = sorted((tmp_path / "logs").iterdir())
+    assert [file.name for file in files] == ["merline.log", "merline.log.1", "merline.log.2"]
+    assert all(file.stat().st_size <= 1000 for file in files)
+    assert all(file.stat().st_mode & 0o077 == 0 for file in files)
+    assert "line 99" in files[0].read_text()
+
+
+def test_without_a_place_for_it_there_is_none(tmp_path: Path, root_logger: logging.Logger):
+    (tmp_path / "logs").write_text("in the way")
+    set_up_logs(LogConfig(), None, to_terminal=False)
+    root_logger.info("still here")
+    assert (tmp_path / "logs").read_text() == "in the way"
