@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+from core.app.answering import equip
 from core.app.brain import Brain
 from core.app.planning import apply_plan, make_plan
 from core.app.replay import Answer, answer
@@ -25,6 +26,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     plan = make_plan(config)
     apply_plan(config, plan)
     with Brain(config) as brain:
+        equip(config, plan.llm, brain.responder, arguments.offline)
         answered = answer(config, recording, brain, plan.stt)
     if answered is None:
         raise AudioFileError(
@@ -40,7 +42,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         for left in plan.left_out:
             print(f"left out: {left.what}: {left.why}", file=sys.stderr)
         print(f"you: {answered.record.transcript}\nmerline: {answered.record.reply}")
-        print(f"    {answered.record.line()}; heard by {answered.engines.stt}")
+        print(f"    {answered.record.line()}; heard by {answered.engines.stt}, answered by {answered.engines.llm}")
     return 0
 
 

@@ -124,13 +124,17 @@ class Assistant:
         """Who answers; final once the pipeline is loaded."""
         engines = self._engines
         return EngineNames(
-            vad=engines.vad.name, stt=_name(engines.transcriber), llm="skills", tts=_name(engines.synthesizer)
+            vad=engines.vad.name,
+            stt=_name(engines.transcriber),
+            llm=_name(self._brain.responder),
+            tts=_name(engines.synthesizer),
         )
 
     @property
     def fallback_reason(self) -> str:
         """Why a planned engine is not used, known once the pipeline is loaded; empty when all are."""
-        return str(getattr(self._transcriber, "fallback_reason", ""))
+        reasons = (getattr(stage, "fallback_reason", "") for stage in (self._transcriber, self._brain.responder))
+        return "\n".join(str(reason) for reason in reasons if reason)
 
     def engines(self, plan: StagePlan | None = None) -> Engines:
         """The configured engines, made but not loaded; `plan` is that of hearing."""

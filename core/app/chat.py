@@ -8,8 +8,10 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from core.app.answering import equip, wants_model
 from core.app.brain import Brain
 from core.messages import Heard, Language
+from core.optimization.plan import StagePlan
 from core.stage import Ticker, TurnClock
 from core.utils.config import Config
 
@@ -28,17 +30,46 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
     with Brain(config, language=arguments.language) as brain:
+        equip(config, _plan(config), brain.responder, arguments.offline)
         brain.responder.load()
+        if brain.responder.fallback_reason:
+            print(brain.responder.fallback_reason, file=sys.stderr)
         typing = sys.stdin.isatty()
         if typing:
             print(GREETING[brain.language])
         with Reminders(brain, active=typing):
             for number, line in enumerate(_lines(typing), 1):
                 if line.strip():
-                    reply = brain.responder.reply(line, turn=number)
-                    print(" ".join(reply.text.split()) or DONE[reply.language], flush=True)
+                    _answer(brain, line, number, typing)
         brain.responder.close()
         return 0
+
+
+def _plan(config: Config) -> StagePlan | None:
+    """That of the answering stage; None where the skills answer alone, which need none."""
+    if not wants_model(config):
+        return None
+    from core.app.planning import apply_plan, make_plan
+
+    plan = make_plan(config)
+    apply_plan(config, plan)
+    return plan.llm
+
+
+def _answer(brain: Brain, line: str, turn: int, typing: bool) -> None:
+    """One line; on a terminal a model's reply appears as it is written."""
+    shown: list[str] = []
+
+    def show(unit: str) -> None:
+        if typing and unit:
+            print(f"{' ' if shown else ''}{' '.join(unit.split())}", end="", flush=True)
+            shown.append(unit)
+
+    reply = brain.responder.reply(line, turn=turn, told=show)
+    if shown:
+        print(flush=True)
+    else:
+        print(" ".join(reply.text.split()) or DONE[reply.language], flush=True)
 
 
 class Reminders:

@@ -9,6 +9,7 @@ import sys
 
 from audio.front_end import FrontEnd
 from core.app import chat
+from core.app.answering import equip
 from core.app.assistant import Assistant, SoundEnds
 from core.app.brain import Brain
 from core.app.check import failed, quick_checks
@@ -69,6 +70,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         ends = SoundEnds(sound.microphone, sound.speaker, FrontEnd(config.echo, sound.speaker.far_end))
         plan = make_plan(config)
         apply_plan(config, plan)
+        equip(config, plan.llm, brain.responder, arguments.offline)
         assistant = Assistant(config, brain.clock, ends, brain, turn_finished)
         setup = FullSetup(config, offline=arguments.offline)
         first_run = FirstRun(config, assistant, brain, arguments.offline)
@@ -80,8 +82,8 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             view = open_view(config.view, brain.language, lambda: assistant.listener.level)
             views.append(view)
             watch(view, pipeline)
-            if assistant.fallback_reason:
-                view.show(Note(assistant.fallback_reason))
+            for reason in filter(None, assistant.fallback_reason.splitlines()):
+                view.show(Note(reason))
             for left in plan.left_out:
                 logger.info("left out: %s: %s", left.what, left.why)
                 view.show(Note(f"left out: {left.what}, because {left.why}"))

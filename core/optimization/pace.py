@@ -15,6 +15,10 @@ HEAR_WITHIN_S = 0.5
 """an utterance: of the 1.1 s that the whole answer may take to begin"""
 TOKENS_PER_S = 10.0
 """three times as fast as speech, so that the voice never waits for the next words"""
+NEW_TOKENS = 40
+"""of a prompt, that a turn adds: what stands before is computed already"""
+CLAUSE_TOKENS = 12
+"""of a reply, until its first clause can be spoken"""
 SPEAK_WITHIN = 0.8
 """seconds of work for a second of speech"""
 
@@ -35,10 +39,21 @@ class Pace:
     measured: bool
     cores: float
     """those that this process may use"""
+    reply_within_s: float = math.inf
+    """from a question's last word to the first clause of a reply, as far as the language model takes it"""
 
     def seconds(self, candidate: Candidate) -> float:
         """For the stage's unit of work: products, then memory traffic, as if they never overlapped."""
         return candidate.operations / (self.gflops * GB) + candidate.traffic_bytes / (self.gb_s * GB)
+
+    def tokens_per_s(self, candidate: Candidate) -> float:
+        """What a language model writes."""
+        return 1 / self.seconds(candidate)
+
+    def first_clause_s(self, candidate: Candidate) -> float:
+        """Until a language model has read a turn's new words and written a clause."""
+        read_s = NEW_TOKENS * candidate.operations / (self.gflops * GB)
+        return read_s + CLAUSE_TOKENS * self.seconds(candidate)
 
     def objection(self, candidate: Candidate) -> str | None:
         """Why it would be too slow, as the end of a sentence; None where it would not, and on a graphics card."""
@@ -51,6 +66,11 @@ class Pace:
             return f"it would take {_up(seconds)} s to understand a sentence on this processor, above {HEAR_WITHIN_S} s"
         if candidate.stage == "llm" and seconds * TOKENS_PER_S > 1:
             return f"it would write {_down(1 / seconds)} tokens a second on this processor, below {TOKENS_PER_S:g}"
+        if candidate.stage == "llm" and self.first_clause_s(candidate) > self.reply_within_s:
+            begins = _up(self.first_clause_s(candidate))
+            return (
+                f"its reply would begin after {begins} s on this processor, above llm.reply_s ({self.reply_within_s:g})"
+            )
         if candidate.stage == "tts" and seconds > SPEAK_WITHIN:
             return f"it would need {_up(seconds)} s for a second of speech on this processor, above {SPEAK_WITHIN} s"
         return None
@@ -65,10 +85,11 @@ def _down(value: float) -> str:
     return f"{math.floor(value * 10) / 10:g}"
 
 
-def pace_of(profile: MachineProfile, threads: int) -> Pace:
+def pace_of(profile: MachineProfile, threads: int, reply_within_s: float = math.inf) -> Pace:
     """Measured where it was; else by cores and instruction sets."""
     if profile.speed is not None:
-        return Pace(profile.speed.gemm_fp32_gflops, profile.speed.bandwidth_gb_s, True, profile.cpu.usable_cores)
+        speed = profile.speed
+        return Pace(speed.gemm_fp32_gflops, speed.bandwidth_gb_s, True, profile.cpu.usable_cores, reply_within_s)
     per_core = max((GFLOPS_A_CORE.get(name, 0.0) for name in profile.cpu.instruction_sets), default=0.0)
     share = min(threads, profile.cpu.usable_cores)
-    return Pace(max(per_core, GFLOPS_PLAIN) * share, ASSUMED_GB_S, False, profile.cpu.usable_cores)
+    return Pace(max(per_core, GFLOPS_PLAIN) * share, ASSUMED_GB_S, False, profile.cpu.usable_cores, reply_within_s)

@@ -43,7 +43,7 @@ class PerformanceTuner:
         config = self._config
         choice = choose_device(profile, config)
         threads, thread_reason = _threads(profile.cpu, config)
-        pace = pace_of(profile, threads)
+        pace = pace_of(profile, threads, config.llm.reply_s)
         pays = int8_pays(profile)
         ladders = {stage: ladder(stage, self._engines, choice, config, pays) for stage in STAGES}
         available = _available(profile, config)

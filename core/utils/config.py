@@ -81,7 +81,15 @@ class SttConfig(Section):
 
 
 class LlmConfig(Section):
-    engine: Literal["auto", "skills"] = "auto"
+    engine: Literal["auto", "skills", "mlx", "openai"] = "auto"
+    model: str | None = None
+    base_url: str | None = None
+    reply_s: Annotated[float, Field(gt=0.0, le=60.0)] = 2.5
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 0.7
+    max_tokens: Annotated[int, Field(ge=1, le=4096)] = 256
+    context_tokens: Annotated[int, Field(ge=512, le=131_072)] = 4096
+    tools: bool = True
+    timeout_s: Seconds = 30.0
 
 
 class TtsConfig(Section):
@@ -211,6 +219,17 @@ def _check_relations(config: Config) -> None:
         raise ConfigError(
             "endpoint: provisional_ms <= complete_ms <= incomplete_ms must hold, got "
             f"{endpoint.provisional_ms}, {endpoint.complete_ms}, {endpoint.incomplete_ms}"
+        )
+
+    llm = config.llm
+    if llm.engine == "openai" and not (llm.base_url and llm.model):
+        missing = "llm.base_url" if not llm.base_url else "llm.model"
+        example = "http://localhost:11434/v1" if not llm.base_url else "the name of a model on that server"
+        raise ConfigError(f"{missing}: is not set, and llm.engine: openai needs it; set it to e.g. {example}")
+    if llm.max_tokens > llm.context_tokens // 2:
+        raise ConfigError(
+            f"llm.max_tokens: {llm.max_tokens} is more than half of llm.context_tokens ({llm.context_tokens}), which "
+            "leaves too little for the conversation; lower it"
         )
 
 

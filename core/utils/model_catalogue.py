@@ -15,6 +15,16 @@ MB = 10**6
 WHISPER_FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 """what CTranslate2 and faster-whisper read"""
 PREPROCESSOR = "preprocessor_config.json"
+CAUSAL_FILES = ("config.json", "*.safetensors", "tokenizer.json", "tokenizer_config.json")
+CAUSAL_OPTIONAL_FILES = (
+    "generation_config.json",
+    "model.safetensors.index.json",
+    "chat_template.jinja",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,22 @@ def _whisper(size: str, size_bytes: int, owner: str = "Systran", many_bands: boo
     )
 
 
-# Two bytes a parameter and 3 MB of vocabulary and tokenizer.
+def _causal(name: str, size: str, size_bytes: int, repository: str) -> KnownModel:
+    return KnownModel(
+        name=name,
+        stage="llm",
+        engine="mlx",
+        size=size,
+        repository=repository,
+        files=CAUSAL_FILES,
+        optional_files=CAUSAL_OPTIONAL_FILES,
+        size_bytes=size_bytes,
+        licence="Apache-2.0",
+        languages=("en", "fr"),
+    )
+
+
+# Two bytes a parameter and 3 MB of vocabulary and tokenizer; of the smaller Qwen3 the output layer is stored apart.
 CATALOGUE = (
     _whisper("tiny", 78 * MB),
     _whisper("base", 148 * MB),
@@ -66,6 +91,12 @@ CATALOGUE = (
     _whisper("medium", 1531 * MB),
     _whisper("large-v3-turbo", 1621 * MB, owner="mobiuslabsgmbh", many_bands=True),
     _whisper("large-v3", 3091 * MB, many_bands=True),
+    _causal("qwen3-0.6b", "0.6B", 1515 * MB, "Qwen/Qwen3-0.6B"),
+    _causal("qwen3-1.7b", "1.7B", 4075 * MB, "Qwen/Qwen3-1.7B"),
+    _causal("qwen3-4b", "4B", 8055 * MB, "Qwen/Qwen3-4B"),
+    _causal("qwen3-8b", "8B", 16_395 * MB, "Qwen/Qwen3-8B"),
+    _causal("qwen2.5-0.5b", "0.5B", 999 * MB, "Qwen/Qwen2.5-0.5B-Instruct"),
+    _causal("qwen2.5-1.5b", "1.5B", 3098 * MB, "Qwen/Qwen2.5-1.5B-Instruct"),
 )
 
 

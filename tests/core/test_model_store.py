@@ -337,7 +337,9 @@ def test_a_damaged_manifest_means_incomplete(text: str, server: HubServer, store
 
 def test_the_catalogue_is_consistent():
     assert len({model.name for model in CATALOGUE}) == len(CATALOGUE)
-    assert [model.size_bytes for model in CATALOGUE] == sorted(model.size_bytes for model in CATALOGUE)
+    for family in ("whisper", "qwen3", "qwen2.5"):
+        sizes = [model.size_bytes for model in CATALOGUE if model.name.startswith(family)]
+        assert sizes == sorted(sizes)
 
 
 def test_the_list_says_what_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

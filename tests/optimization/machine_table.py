@@ -109,12 +109,12 @@ MACHINES = (
     Machine(
         "the founding machine, measured, nothing else running",
         profile(6, 5.5, 7.7, logical=12, speed=MEASURED_FAST_AVX2),
-        Expected("cpu", "float32", 6, 8, "whisper small int8", "mlx 3B int4", MELO32, (1, 1, 2, 2)),
+        Expected("cpu", "float32", 6, 8, "whisper small int8", "mlx 1.7B int8", MELO32, (1, 1, 2, 2)),
     ),
     Machine(
         "a laptop of two cores",
         profile(2, 4.5, 8.0, logical=4),
-        Expected("cpu", "float32", 2, 4, "whisper base int8", "mlx 0.5B int8", MELO32, (1, 1, 1, 1)),
+        Expected("cpu", "float32", 2, 4, "whisper base int8", "mlx 0.6B int8", MELO32, (1, 1, 1, 1)),
     ),
     Machine(
         "an old laptop without AVX2",
@@ -124,47 +124,47 @@ MACHINES = (
     Machine(
         "an 8 GB Mac with M1",
         profile(8, 2.7, 8.6, NEON, fast=4, system="Darwin", mps=True),
-        Expected("mps", "float16", 4, 4, "whisper base int8", "mlx 0.5B float16", MELO16, (1, 1, 1, 1)),
+        Expected("mps", "float16", 4, 4, "whisper base int8", "mlx 0.6B float16", ESPEAK, (1, 1, 1, 1)),
     ),
     Machine(
         "a 64 GB Mac with M2 Ultra",
         profile(24, 48.0, 68.7, NEON, fast=16, system="Darwin", mps=True),
-        Expected("mps", "float16", 16, 8, "whisper small int8", "mlx 7B float16", MELO16, (1, 13, 1, 1)),
+        Expected("mps", "float16", 16, 8, "whisper small int8", "mlx 8B float16", MELO16, (1, 13, 1, 1)),
     ),
     Machine(
         "an Intel Mac",
         profile(6, 8.0, 17.2, logical=12, system="Darwin"),
-        Expected("cpu", "float32", 6, 8, "whisper base int8", "mlx 0.5B int8", MELO32, (1, 1, 2, 2)),
+        Expected("cpu", "float32", 6, 8, "whisper base int8", "mlx 0.6B int8", MELO32, (1, 1, 2, 2)),
     ),
     Machine(
         "a Raspberry Pi 5 with 8 GB",
         profile(4, 7.1, 8.5, NEON),
-        Expected("cpu", "float32", 4, 8, "whisper base int8", "mlx 0.5B int8", MELO32, (1, 1, 1, 1)),
+        Expected("cpu", "float32", 4, 8, "whisper base int8", "mlx 0.6B int8", MELO32, (1, 1, 1, 1)),
     ),
     Machine(
         "a Raspberry Pi 4 with 2 GB",
         profile(4, 1.4, 1.9, NEON),
-        Expected("cpu", "float32", 4, 2, "whisper base int8", "mlx 0.5B int8", ESPEAK, (1, 1, 1, 1)),
+        Expected("cpu", "float32", 4, 2, "whisper base int8", SKILLS, ESPEAK, (1, 1, 1, 1)),
     ),
     Machine(
         "a hybrid laptop of 4 fast and 8 slow cores",
         profile(12, 9.0, 16.0, VNNI, logical=16, fast=4),
-        Expected("cpu", "float32", 12, 8, "whisper small int8", "mlx 1.5B int4", MELO32, (1, 3, 5, 3)),
+        Expected("cpu", "float32", 12, 8, "whisper small int8", "mlx 0.6B int8", MELO32, (1, 3, 5, 3)),
     ),
     Machine(
         "a hybrid desktop of 8 fast and 4 slow cores",
         profile(12, 20.0, 32.0, VNNI, logical=20, fast=8),
-        Expected("cpu", "float32", 8, 8, "whisper small int8", "mlx 1.5B int4", MELO32, (1, 2, 3, 2)),
+        Expected("cpu", "float32", 8, 8, "whisper small int8", "mlx 0.6B int8", MELO32, (1, 2, 3, 2)),
     ),
     Machine(
         "a Windows laptop",
         profile(4, 6.0, 16.0, logical=8, system="Windows"),
-        Expected("cpu", "float32", 4, 8, "whisper base int8", "mlx 0.5B int8", MELO32, (1, 1, 1, 1)),
+        Expected("cpu", "float32", 4, 8, "whisper base int8", "mlx 0.6B int8", MELO32, (1, 1, 1, 1)),
     ),
     Machine(
         "WSL2 with half of the machine's memory",
         profile(8, 6.5, 8.2, logical=16, gpus=(card("GeForce RTX 3060", 12.9, 11.2),)),
-        Expected("cuda", "bfloat16", 8, 16, "whisper large-v3-turbo bfloat16", "mlx 3B bfloat16", MELOB, (1, 1, 1, 1)),
+        Expected("cuda", "bfloat16", 8, 16, "whisper large-v3 bfloat16", "mlx 1.7B bfloat16", MELOB, (1, 1, 1, 1)),
     ),
     Machine(
         "a container with half a core",
@@ -179,22 +179,22 @@ MACHINES = (
     Machine(
         "a container of two and a half cores",
         profile(16, 6.0, 8.0, AVX512, usable=2.5, limit_gb=8.0),
-        Expected("cpu", "float32", 2, 4, "whisper base int8", "mlx 0.5B int8", MELO32, (1, 1, 1, 1)),
+        Expected("cpu", "float32", 2, 4, "whisper base int8", "mlx 0.6B int8", MELO32, (1, 1, 1, 1)),
     ),
     Machine(
         "a server of 64 cores with AMX, measured",
         profile(64, 240.0, 256.0, SERVER, logical=128, speed=Speed(280.0, 4200.0, 30_000.0)),
-        Expected("cpu", "float32", 64, 8, "whisper large-v3 int8", "mlx 7B int8", MELO32, (1, 16, 31, 16)),
+        Expected("cpu", "float32", 64, 8, "whisper large-v3 int8", "mlx 8B int8", MELO32, (1, 16, 31, 16)),
     ),
     Machine(
         "a server pinned to four of its cores",
         profile(32, 60.0, 64.0, AVX512, logical=64, usable=4),
-        Expected("cpu", "float32", 4, 8, "whisper base int8", "mlx 0.5B int8", MELO32, (1, 1, 1, 1)),
+        Expected("cpu", "float32", 4, 8, "whisper base int8", "mlx 0.6B int8", MELO32, (1, 1, 1, 1)),
     ),
     Machine(
         "a machine where int8 measured slower than float32",
         profile(8, 12.0, 16.0, speed=Speed(40.0, 400.0, 300.0)),
-        Expected("cpu", "float32", 8, 8, "whisper small float32", "mlx 0.5B float32", MELO32, (1, 2, 3, 2)),
+        Expected("cpu", "float32", 8, 8, "whisper small float32", "mlx 0.6B float32", MELO32, (1, 2, 3, 2)),
     ),
     Machine(
         "a 24 GB card beside a forbidden one of 16 GB",
@@ -208,23 +208,23 @@ MACHINES = (
                 card("GeForce RTX 3090", 25.8, 25.3, (8, 6), 2),
             ),
         ),
-        Expected("cuda", "bfloat16", 16, 32, "whisper large-v3 bfloat16", "mlx 7B bfloat16", MELOB, (1, 1, 1, 1)),
+        Expected("cuda", "bfloat16", 16, 32, "whisper large-v3 bfloat16", "mlx 8B bfloat16", MELOB, (1, 1, 1, 1)),
         {"gpu": {"forbid": ["RTX 5060 Ti"]}},
     ),
     Machine(
         "an RTX 4090",
         profile(16, 40.0, 64.0, logical=32, gpus=(card("GeForce RTX 4090", 25.8, 24.9, (8, 9)),)),
-        Expected("cuda", "bfloat16", 16, 32, "whisper large-v3 bfloat16", "mlx 7B bfloat16", MELOB, (1, 1, 1, 1)),
+        Expected("cuda", "bfloat16", 16, 32, "whisper large-v3 bfloat16", "mlx 8B bfloat16", MELOB, (1, 1, 1, 1)),
     ),
     Machine(
         "a laptop card of 4 GB",
         profile(4, 8.0, 16.0, logical=8, gpus=(card("GeForce GTX 1650", 4.3, 3.9, (7, 5)),)),
-        Expected("cuda", "float16", 4, 4, "whisper small float16", "mlx 0.5B float16", MELO16, (1, 1, 1, 1)),
+        Expected("cuda", "float16", 4, 4, "whisper small float16", "mlx 0.6B float16", MELO16, (1, 1, 1, 1)),
     ),
     Machine(
         "a card too small to begin",
         profile(4, 6.0, 16.0, logical=8, gpus=(card("GeForce MX150", 2.1, 1.2, (6, 1)),)),
-        Expected("cpu", "float32", 4, 8, "whisper base int8", "mlx 0.5B int8", MELO32, (1, 1, 1, 1)),
+        Expected("cpu", "float32", 4, 8, "whisper base int8", "mlx 0.6B int8", MELO32, (1, 1, 1, 1)),
     ),
     Machine(
         "a card taken by a game",
@@ -235,12 +235,12 @@ MACHINES = (
             logical=16,
             gpus=(card("GeForce RTX 4070", 12.9, 0.9, (8, 9), processes=(GpuProcess(4242, "game.exe", 11 * GB),)),),
         ),
-        Expected("cpu", "float32", 8, 8, "whisper small int8", "mlx 1.5B int4", MELO32, (1, 2, 3, 2)),
+        Expected("cpu", "float32", 8, 8, "whisper small int8", "mlx 0.6B int8", MELO32, (1, 2, 3, 2)),
     ),
     Machine(
         "an H200",
         profile(16, 120.0, 137.0, SERVER, gpus=(card("H200", 150.8, 150.2, (9, 0)),)),
-        Expected("cuda", "bfloat16", 16, 32, "whisper large-v3 bfloat16", "mlx 7B bfloat16", MELOB, (1, 1, 1, 1)),
+        Expected("cuda", "bfloat16", 16, 32, "whisper large-v3 bfloat16", "mlx 8B bfloat16", MELOB, (1, 1, 1, 1)),
     ),
     Machine(
         "two cards, the freer one is taken",
@@ -250,7 +250,7 @@ MACHINES = (
             32.0,
             gpus=(card("GeForce RTX 3090", 25.8, 6.0, (8, 6), 1), card("GeForce RTX 3060", 12.9, 12.5, (8, 6), 2)),
         ),
-        Expected("cuda", "bfloat16", 8, 16, "whisper large-v3-turbo bfloat16", "mlx 7B int8", MELOB, (1, 1, 1, 1)),
+        Expected("cuda", "bfloat16", 8, 16, "whisper large-v3-turbo bfloat16", "mlx 4B bfloat16", MELOB, (1, 1, 1, 1)),
     ),
     Machine(
         "a single old core with half a gigabyte",
@@ -260,12 +260,12 @@ MACHINES = (
     Machine(
         "a cloud machine of one core with AVX512",
         profile(1, 1.7, 2.0, AVX512, logical=2),
-        Expected("cpu", "float32", 1, 2, "whisper base int8", "mlx 0.5B int8", ESPEAK, (1, 1, 1, 1)),
+        Expected("cpu", "float32", 1, 2, "whisper base int8", SKILLS, ESPEAK, (1, 1, 1, 1)),
     ),
     Machine(
         "an RTX 4090 that the owner keeps for games",
         profile(16, 40.0, 64.0, logical=32, gpus=(card("GeForce RTX 4090", 25.8, 24.9, (8, 9)),)),
-        Expected("cpu", "float32", 16, 8, "whisper small int8", "mlx 1.5B int4", MELO32, (1, 4, 7, 4)),
+        Expected("cpu", "float32", 16, 8, "whisper small int8", "mlx 0.6B int8", MELO32, (1, 4, 7, 4)),
         {"optimization": {"device": "cpu"}},
     ),
 )

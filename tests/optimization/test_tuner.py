@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from machine_table import GB, MACHINES, Expected, Machine, card, profile
+from machine_table import GB, MACHINES, MEASURED_FAST_AVX2, Expected, Machine, card, profile
 
 from core.optimization.catalogue import ALL_ENGINES, EMBEDDED_ENGINES
 from core.optimization.plan import Plan, StagePlan
@@ -94,7 +94,7 @@ def test_the_forbidden_card_is_not_used():
 
 def test_little_memory_leaves_out_engines_that_are_not_even_installed():
     made = plan(FOUNDING, engines=EMBEDDED_ENGINES)
-    assert [left.what for left in made.left_out] == ["Qwen2.5 0.5B in int8", "MeloTTS in float32"]
+    assert [left.what for left in made.left_out] == ["Qwen3 0.6B in int8", "MeloTTS in float32"]
     assert all("GB of memory" in left.why for left in made.left_out)
     assert "left out: MeloTTS" in made.explain()
 
@@ -108,12 +108,12 @@ def test_what_is_not_installed_is_not_left_out_for_being_slow():
 
 
 def test_the_next_better_model_is_left_out_with_its_need():
-    made = plan(profile(8, 1.75, 8.0))
-    assert in_short(made.llm) == "mlx 0.5B int8"
+    made = plan(profile(8, 2.75, 8.0, speed=MEASURED_FAST_AVX2))
+    assert in_short(made.llm) == "mlx 0.6B int8"
     left = next(left for left in made.left_out if left.stage == "llm")
-    assert left.what == "Qwen2.5 1.5B in int4"
+    assert left.what == "Qwen3 1.7B in int4"
     assert left.needs_bytes > made.llm.memory_bytes
-    assert "GB of memory, and 1.57 GB can be had" in left.why
+    assert "GB of memory, and 2.48 GB can be had" in left.why
 
 
 def test_a_full_machine_still_gets_a_plan_and_is_told():
@@ -132,7 +132,7 @@ def test_a_system_that_tells_no_memory_gets_the_smallest_engines():
 def test_a_forced_engine_on_a_card_without_room_for_it_is_told():
     full = profile(8, 12.0, 16.0, gpus=(replace(RTX_3090, free_bytes=round(1.6 * GB)),))
     made = plan(full, wanting(Config(), llm="mlx"))
-    assert in_short(made.llm) == "mlx 0.5B bfloat16"
+    assert in_short(made.llm) == "mlx 0.6B bfloat16"
     assert "GB of the card, more than is free" in made.explain()
 
 

@@ -1,0 +1,118 @@
+"""What answers besides the skills: a language model here, one on a server, or none."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+
+from core.optimization.catalogue import EMBEDDED_ENGINES, QWEN, QWEN_2_5
+from core.optimization.plan import StagePlan
+from core.utils.config import Config
+from core.utils.model_store import ModelStore
+from llm.language_answers import AnswerSettings, LanguageAnswers
+from llm.responder import SKILLS, Responder
+
+logger = logging.getLogger(__name__)
+
+ENGINE = "mlx"
+REMOTE = "openai"
+PACKAGES = ("torch", "transformers", "safetensors")
+"""all of which a model here needs"""
+
+
+def engines_here(config: Config, store: ModelStore | None = None) -> frozenset[str]:
+    """The answering engines to plan with. A model here where it is asked for, or can be had without a download."""
+    asked = config.llm.engine == ENGINE
+    return EMBEDDED_ENGINES | {ENGINE} if asked or model_is_here(config, store) else EMBEDDED_ENGINES
+
+
+def wants_model(config: Config, store: ModelStore | None = None) -> bool:
+    """Whether one may be loaded here; without, nothing needs to be known of the machine to answer."""
+    return config.llm.engine != SKILLS and ENGINE in engines_here(config, store)
+
+
+def planned_config(config: Config) -> Config:
+    """As the tuner takes it: a model on a server takes no more of this machine than the skills do."""
+    if config.llm.engine != REMOTE:
+        return config
+    return config.model_copy(update={"llm": config.llm.model_copy(update={"engine": SKILLS})})
+
+
+def equip(config: Config, plan: StagePlan | None, responder: Responder, offline: bool = False) -> None:
+    """Give the responder what the configuration asks for, not yet loaded; nothing where the skills answer alone.
+
+    With `llm.engine: auto` a model that cannot be loaded is done without. Without a plan, `auto` means the skills
+    unless llm.model is set.
+    """
+    wish = config.llm.engine
+    planned = plan is not None and plan.engine == ENGINE
+    if wish == SKILLS or (wish == "auto" and not planned and config.llm.model is None):
+        return
+    if wish == REMOTE:
+        responder.use(_remote(config, responder, offline), may_fall_back=False)
+        return
+    model = model_to_load(config, plan.model if planned and plan is not None else None)
+    responder.use(local_answers(config, plan if planned else None, responder, model), may_fall_back=wish == "auto")
+
+
+def local_answers(config: Config, plan: StagePlan | None, responder: Responder, model: str) -> LanguageAnswers:
+    """A model on this machine, not yet loaded."""
+    from llm.language_model import LanguageModel, LanguageModelSettings
+
+    llm = config.llm
+    settings = LanguageModelSettings(
+        model, plan, max_tokens=llm.max_tokens, context_tokens=llm.context_tokens, temperature=llm.temperature
+    )
+    return LanguageAnswers(LanguageModel(settings), responder.skills, _settings(config))
+
+
+def model_to_load(config: Config, planned: str | None, store: ModelStore | None = None) -> str:
+    """The configured model, else the planned size if it is here, else the largest smaller one, else the smallest.
+
+    Where none is here it is the planned one, so that what is missing has a name.
+    """
+    if config.llm.model is not None:
+        return config.llm.model
+    store = store or ModelStore()
+    sizes = [size.name for size in sorted((*QWEN_2_5, *QWEN), key=lambda size: size.parameters)]
+    names = {model.size: model.name for model in store.catalogue if model.engine == ENGINE}
+    planned = planned if planned in sizes else QWEN[0].name
+    wanted = sizes.index(planned)
+    order = [*reversed(sizes[: wanted + 1]), *sizes[wanted + 1 :]]
+    here = [names[size] for size in order if size in names and store.find(names[size]) is not None]
+    return here[0] if here else names[planned]
+
+
+def model_is_here(config: Config, store: ModelStore | None = None) -> bool:
+    """Whether one could be loaded now, as far as looking tells."""
+    if config.llm.model is None:
+        store = store or ModelStore()
+        if not any(store.find(model.name) for model in store.catalogue if model.engine == ENGINE):
+            return False
+    return packages_are_here()
+
+
+def packages_are_here() -> bool:
+    """Whether a model could be loaded by this process."""
+    importlib.invalidate_caches()
+    return all(importlib.util.find_spec(name) for name in PACKAGES)
+
+
+def _remote(config: Config, responder: Responder, offline: bool) -> LanguageAnswers:
+    from llm.remote import RemoteModel, RemoteSettings
+
+    llm = config.llm
+    settings = RemoteSettings(
+        llm.base_url or "",
+        llm.model or "",
+        max_tokens=llm.max_tokens,
+        context_tokens=llm.context_tokens,
+        temperature=llm.temperature,
+        timeout_s=llm.timeout_s,
+        offline=offline,
+    )
+    return LanguageAnswers(RemoteModel(settings), responder.skills, _settings(config))
+
+
+def _settings(config: Config) -> AnswerSettings:
+    return AnswerSettings(reply_tokens=config.llm.max_tokens, tools=config.llm.tools)

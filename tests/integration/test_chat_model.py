@@ -1,0 +1,88 @@
+"""`chat` and `ask` with a language model of random weights: what it says is noise, but it flows and ends."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.program import ROOT, run
+
+pytest.importorskip("torch", reason="torch is not installed (extra `full`)")
+pytest.importorskip("transformers", reason="transformers is not installed (extra `full`)")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    sys.path.insert(0, str(ROOT / "tests" / "core_models"))
+    from tiny import tiny_model
+
+    return tiny_model(tmp_path_factory.mktemp("models") / "tiny", "qwen2")
+
+
+def test_skills_answer_theirs_exactly_and_the_model_the_rest_bounded(tmp_path: Path, model: Path):
+    asked = "what is twelve times seven\nwhy is the sky blue\nset a timer for five minutes\ntell me about the sea\n"
+    settings = ("llm.engine=mlx", f"llm.model={model}", "llm.max_tokens=24")
+    flags = [part for setting in settings for part in ("--set", setting)]
+    done = run(tmp_path, "chat", "--language", "en", *flags, text=asked, timeout=180)
+    assert done.returncode == 0, done.stderr
+    product, sky, timer, sea = done.stdout.splitlines()
+    assert product == "That's 84."
+    assert timer == "Timer set for 5 minutes."
+    for reply in (sky, sea):
+        assert 0 < len(reply) < 400
+        assert "I can't do that yet" not in reply
+        assert not re.search(r"<think>|<tool_call>|<\|im_end\|>", reply)
+
+
+def test_a_model_that_is_not_there_is_named_when_asked_for_and_done_without_when_not(tmp_path: Path):
+    missing = tmp_path / "none" / "such"
+    done = run(
+        tmp_path, "chat", "--set", "llm.engine=mlx", "--set", f"llm.model={missing}", text="hello\n", timeout=180
+    )
+    assert done.returncode == 1
+    assert f"{missing}: there is no such folder" in done.stderr
+    done = run(tmp_path, "chat", "--language", "en", "--set", f"llm.model={missing}", text="2 plus 2\n", timeout=180)
+    assert done.returncode == 0
+    assert "the skills answer alone" in done.stderr
+    assert "4" in done.stdout
+
+
+def test_a_server_answers_typed_questions_and_one_that_is_gone_is_told(tmp_path: Path):
+    sys.path.insert(0, str(ROOT / "tests" / "llm"))
+    from chat_server import saying, serving
+
+    with serving(saying("It scatters ", "blue light.")) as server:
+        settings = ("llm.engine=openai", f"llm.base_url={server.base_url}", "llm.model=qwen")
+        flags = [part for setting in settings for part in ("--set", setting)]
+        done = run(tmp_path, "chat", "--language", "en", *flags, text="why is the sky blue\n2 plus 2\n", timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[0] == "It scatters blue light."
+        assert "4" in done.stdout.splitlines()[1]
+        assert len(server.requests) == 1
+    done = run(tmp_path, "chat", "--language", "en", *flags, text="why is the sky blue\n2 plus 2\n", timeout=60)
+    assert done.returncode == 0
+    assert "I can't answer that right now" in done.stdout.splitlines()[0]
+    assert "is the server running?" in done.stderr
+    assert "4" in done.stdout.splitlines()[1]
+
+
+def test_a_server_without_an_address_is_a_mistake_in_the_configuration(tmp_path: Path):
+    done = run(tmp_path, "chat", "--set", "llm.engine=openai", text="hello\n")
+    assert done.returncode == 2
+    assert "llm.base_url: is not set" in done.stderr
+
+
+def test_a_spoken_turn_names_who_answered(tmp_path: Path, model: Path):
+    question = tmp_path / "question.wav"
+    assert run(tmp_path, "say", "what is twelve times seven", "--out", str(question)).returncode == 0
+    settings = ("llm.engine=mlx", f"llm.model={model}", "stt.engine=pocketsphinx", "llm.max_tokens=8")
+    flags = [part for setting in settings for part in ("--set", setting)]
+    done = run(tmp_path, "ask", str(question), "--json", *flags, timeout=180)
+    assert done.returncode == 0, done.stderr
+    answered = json.loads(done.stdout)
+    assert answered["engines"]["llm"] == "mlx"
+    assert answered["reply"].startswith("That's")
