@@ -315,7 +315,7 @@ def put(typing: Any, address: Any, value: Any) -> Any:
 
 def byte_dot(b: ir.IRBuilder, sums: Any, weights: Any, activations: Any) -> Any:
     """sums [16 int32] + the products of four unsigned weight bytes with four signed activation bytes, in each lane."""
-    return _DOTS[DOT](b, sums, weights, activations)
+    return DOT_CODES[DOT](b, sums, weights, activations)
 
 
 def _dot_avx512(b: ir.IRBuilder, sums: Any, weights: Any, activations: Any) -> Any:
@@ -364,7 +364,7 @@ def _dot_portable(b: ir.IRBuilder, sums: Any, weights: Any, activations: Any) ->
     return sums
 
 
-_DOTS: dict[Dot, Callable[..., Any]] = {
+DOT_CODES: dict[Dot, Callable[..., Any]] = {
     "avx512-vnni": _dot_avx512,
     "avx-vnni": _dot_avx_vnni,
     "avx2": _dot_avx2,

@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch (the extra full)")
-pytest.importorskip("numba", reason="needs numba (the extra full)")
+numba = pytest.importorskip("numba", reason="needs numba (the extra full)")
 
-from core.models import packed_linear  # noqa: E402
+import llvmlite.binding as llvm  # noqa: E402
+from llvmlite import ir  # noqa: E402
+from numba import types  # noqa: E402
+from numba.extending import intrinsic  # noqa: E402
+
+from core.models import packed_linear, simd  # noqa: E402
 from core.models.packed_linear import PackedEmbedding, PackedLinear  # noqa: E402
 from core.models.quantize import unpack  # noqa: E402
 
@@ -100,35 +107,71 @@ def test_an_embedding_shares_the_weights_of_its_layer():
     assert table.linear.packed.data_ptr() == linear.packed.data_ptr()
 
 
-ANOTHER_PROCESSOR = """
+def product_by(dot: simd.Dot) -> Callable[[int, int, int], None]:
+    """64 unsigned bytes times 64 signed ones at addresses, added in fours to 16 int32 at another."""
+    words = ir.VectorType(ir.IntType(32), 16)
+
+    def build(b, a):
+        weights, activations, sums = (b.load(simd.at(b, address, words), align=1) for address in a)
+        bytes_ = b.bitcast(weights, ir.VectorType(ir.IntType(8), 64))
+        b.store(simd.DOT_CODES[dot](b, sums, bytes_, activations), simd.at(b, a[2], words), align=4)
+
+    @intrinsic
+    def multiply(typing, weights, activations, sums):
+        return simd.operation(types.void(types.int64, types.int64, types.int64), build)
+
+    @numba.njit
+    def run(weights, activations, sums):
+        multiply(weights, activations, sums)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("dot", "feature"), [("avx512-vnni", "avx512vnni"), ("avx-vnni", "avxvnni"), ("avx2", "avx2"), ("portable", "")]
+)
+def test_every_processor_s_byte_product_is_exact(dot, feature):
+    """What this processor lacks cannot be run here; the portable product can anywhere."""
+    if feature and not llvm.get_host_cpu_features().get(feature):
+        pytest.skip(f"this processor has no {feature}")
+    run = product_by(dot)
+    random = np.random.default_rng(1)
+    for weights, activations in [
+        (random.integers(0, 256, 64), random.integers(-128, 128, 64)),
+        (np.full(64, 255), np.full(64, -128)),
+        (np.full(64, 255), np.full(64, 127)),
+    ]:
+        u, s, sums = weights.astype(np.uint8), activations.astype(np.int8), np.arange(16, dtype=np.int32)
+        run(u.ctypes.data, s.ctypes.data, sums.ctypes.data)
+        assert sums.tolist() == (np.arange(16) + (weights * activations).reshape(16, 4).sum(1)).tolist()
+
+
+OLDER_PROCESSOR = """
 import sys, torch
 from core.models import quantize, simd
 from core.models.packed_linear import PackedLinear
-assert simd.DOT == sys.argv[1], simd.DOT
+assert simd.DOT == "avx2", simd.DOT
 quantize.has_kernels = lambda: False  # nothing is compiled but the product
-made = torch.Generator().manual_seed(7)
-results = []
-for bits in (4, 8):
-    linear = PackedLinear.from_float(torch.randn(48, 96, generator=made), torch.randn(48, generator=made), bits)
-    results.append(linear(torch.randn(9, 96, generator=made)))
-torch.save(results, sys.argv[2])
+x, results = torch.load(sys.argv[1]), []
+for weight in torch.load(sys.argv[2]):
+    results += [PackedLinear.from_float(weight, None, bits)(x) for bits in (4, 8)]
+torch.save(results, sys.argv[3])
 """
 
 
-def by_processor(dot: str, folder: Path) -> list[torch.Tensor]:
-    where = folder / f"{dot}.pt"
-    environment = os.environ | {"MERLINE_DOT": dot, "NUMBA_CACHE_DIR": "", "MERLINE_HOME": str(folder / dot)}
-    command = [sys.executable, "-c", ANOTHER_PROCESSOR, dot, str(where)]
+@pytest.mark.slow
+def test_a_laptop_of_ten_years_ago_computes_the_same(tmp_path: Path):
+    """The kernels compiled for Haswell: AVX2 and nothing newer."""
+    seed = torch.Generator().manual_seed(7)
+    x, weight = torch.randn(9, 96, generator=seed), torch.randn(48, 96, generator=seed)
+    torch.save(x, tmp_path / "x.pt")
+    torch.save([weight], tmp_path / "w.pt")
+    environment = os.environ | {
+        "MERLINE_DOT": "avx2", "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+f16c,+bmi2",
+        "NUMBA_CACHE_DIR": "", "MERLINE_HOME": str(tmp_path / "home"),
+    }  # fmt: skip
+    command = [sys.executable, "-c", OLDER_PROCESSOR, *(str(tmp_path / name) for name in ("x.pt", "w.pt", "y.pt"))]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    return torch.load(where)
-
-
-def test_every_processor_s_byte_product_gives_the_same_numbers(tmp_path: Path):
-    """What is newer than this machine cannot be run here; the portable product can anywhere."""
-    features = pytest.importorskip("llvmlite.binding").get_host_cpu_features()
-    able = {"avx512-vnni": "avx512vnni", "avx-vnni": "avxvnni", "avx2": "avx2"}
-    portable = by_processor("portable", tmp_path)
-    for dot, feature in able.items():
-        if features.get(feature):
-            assert all(map(torch.equal, by_processor(dot, tmp_path), portable)), dot
+    here = [PackedLinear.from_float(weight, None, bits)(x) for bits in (4, 8)]
+    assert all(map(torch.equal, torch.load(tmp_path / "y.pt"), here))
