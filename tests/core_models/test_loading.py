@@ -310,6 +310,17 @@ def test_a_gpu_without_room_is_left_for_the_cpu(
     assert "does not fit on cuda as float32 (CUDA out of memory); it runs on the CPU instead" in caplog.text
 
 
+def test_loading_leaves_torchs_compiler_alone(folder: Path):
+    code = (
+        "import sys; from pathlib import Path; from core.models.loading import load_model\n"
+        "load_model(Path(sys.argv[1])); print('sympy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.strip() == "False", done.stderr
+
+
 MEASURE = """
 import resource, sys
 from pathlib import Path
