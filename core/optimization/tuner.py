@@ -62,7 +62,7 @@ class PerformanceTuner:
             tts=_stage_plan(selection.chosen["tts"], shares.tts),
             gpu=choice.gpu,
             compiles=choice.device == "cuda",  # on a CPU it gains 3 to 7 % (bench optimizer) and takes seconds a model
-            left_out=selection.left_out,
+            left_out=tuple(left for left in selection.left_out if not _model_named(config, left.stage)),
             reasons=(
                 *choice.reasons,
                 thread_reason,
@@ -75,6 +75,11 @@ class PerformanceTuner:
             ),
             capture_threads=shares.capture,
         )
+
+
+def _model_named(config: Config, stage: str) -> bool:
+    """Whether the user named this stage's model, which is then not weighed against the catalogue's larger ones."""
+    return getattr(getattr(config, stage), "model", None) is not None
 
 
 def room_of(profile: MachineProfile, config: Config, choice: DeviceChoice) -> Room:

@@ -116,6 +116,11 @@ def test_the_next_better_model_is_left_out_with_its_need():
     assert "GB of memory, and 2.48 GB can be had" in left.why
 
 
+def test_a_model_that_the_user_named_is_not_weighed_against_larger_ones():
+    little, named = profile(8, 2.75, 8.0, speed=MEASURED_FAST_AVX2), {"llm": {"engine": "mlx", "model": "my-own"}}
+    assert "llm" not in [left.stage for left in plan(little, Config.model_validate(named)).left_out]
+
+
 def test_a_full_machine_still_gets_a_plan_and_is_told():
     made = plan(profile(2, 0.1, 4.0))
     assert (made.stt.engine, made.llm.engine, made.tts.engine) == ("pocketsphinx", "skills", "espeak")
