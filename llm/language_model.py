@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from core.optimization.plan import StagePlan
@@ -83,7 +84,10 @@ class LanguageModel:
         optimizer.initialize()
         runtime = self._runtime = self._given_runtime or process_runtime()
         folder = self._store.resolve(self._settings.model)
-        self._model, self._tokenizer = runtime.load(str(folder))[:2]
+        plan = self._settings.plan
+        self._model, self._tokenizer = runtime.load(str(folder), precision=plan.compute_type if plan else None)[:2]
+        if plan is not None:
+            self._model.inference_context = partial(optimizer.get_inference_context, plan)
         trained_for = getattr(getattr(self._model, "config", None), "max_positions", None)
         self._context_tokens = min(self._settings.context_tokens, trained_for or self._settings.context_tokens)
         self._try_template()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from dataclasses import replace
 
 from core.optimization.catalogue import EMBEDDED_ENGINES, QWEN, QWEN_2_5
-from core.optimization.plan import StagePlan
+from core.optimization.plan import Plan
 from core.utils.config import Config
 from core.utils.model_store import ModelStore
 from llm.language_answers import AnswerSettings, LanguageAnswers
@@ -38,30 +39,34 @@ def planned_config(config: Config) -> Config:
     return config.model_copy(update={"llm": config.llm.model_copy(update={"engine": SKILLS})})
 
 
-def equip(config: Config, plan: StagePlan | None, responder: Responder, offline: bool = False) -> None:
+def equip(config: Config, plan: Plan | None, responder: Responder, offline: bool = False) -> None:
     """Give the responder what the configuration asks for, not yet loaded; nothing where the skills answer alone.
 
     With `llm.engine: auto` a model that cannot be loaded is done without. Without a plan, `auto` means the skills
     unless llm.model is set.
     """
     wish = config.llm.engine
-    planned = plan is not None and plan.engine == ENGINE
-    if wish == SKILLS or (wish == "auto" and not planned and config.llm.model is None):
+    planned = plan.llm if plan is not None and plan.llm.engine == ENGINE else None
+    if wish == SKILLS or (wish == "auto" and planned is None and config.llm.model is None):
         return
     if wish == REMOTE:
         responder.use(_remote(config, responder, offline), may_fall_back=False)
         return
-    model = model_to_load(config, plan.model if planned and plan is not None else None)
-    responder.use(local_answers(config, plan if planned else None, responder, model), may_fall_back=wish == "auto")
+    model = model_to_load(config, planned.model if planned else None)
+    responder.use(local_answers(config, plan, responder, model), may_fall_back=wish == "auto")
 
 
-def local_answers(config: Config, plan: StagePlan | None, responder: Responder, model: str) -> LanguageAnswers:
-    """A model on this machine, not yet loaded."""
+def local_answers(config: Config, plan: Plan | None, responder: Responder, model: str) -> LanguageAnswers:
+    """A model on this machine, not yet loaded.
+
+    It gets all threads: until its first clause is written nothing else has much to compute, and that is waited for.
+    """
     from llm.language_model import LanguageModel, LanguageModelSettings
 
     llm = config.llm
+    mine = replace(plan.llm, threads=plan.threads) if plan is not None and plan.llm.engine == ENGINE else None
     settings = LanguageModelSettings(
-        model, plan, max_tokens=llm.max_tokens, context_tokens=llm.context_tokens, temperature=llm.temperature
+        model, mine, max_tokens=llm.max_tokens, context_tokens=llm.context_tokens, temperature=llm.temperature
     )
     return LanguageAnswers(LanguageModel(settings), responder.skills, _settings(config))
 
@@ -92,10 +97,10 @@ def model_is_here(config: Config, store: ModelStore | None = None) -> bool:
     return packages_are_here()
 
 
-def packages_are_here() -> bool:
-    """Whether a model could be loaded by this process."""
+def packages_are_here(packages: tuple[str, ...] = PACKAGES) -> bool:
+    """Whether this process could import them; by default, whether it could load a model."""
     importlib.invalidate_caches()
-    return all(importlib.util.find_spec(name) for name in PACKAGES)
+    return all(importlib.util.find_spec(name) for name in packages)
 
 
 def _remote(config: Config, responder: Responder, offline: bool) -> LanguageAnswers:

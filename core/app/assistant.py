@@ -13,7 +13,16 @@ from core.app.announcer import Announcer
 from core.app.brain import Brain
 from core.app.floor import Floor
 from core.app.spoken import SpokenText
-from core.messages import DeviceEvent, EchoDropped, Heard, SpeechStarted, Transcript, VoiceOnset, VoiceRejected
+from core.messages import (
+    Announcement,
+    DeviceEvent,
+    EchoDropped,
+    Heard,
+    SpeechStarted,
+    Transcript,
+    VoiceOnset,
+    VoiceRejected,
+)
 from core.optimization.plan import StagePlan
 from core.optimization.profiler import InferenceProfiler
 from core.pipeline import Part, Pipeline
@@ -156,6 +165,10 @@ class Assistant:
             self.profiler.span,
         )
         return make_transcriber(config, plan, parts)
+
+    def say(self, text: str) -> None:
+        """Aloud, in the next gap of the conversation."""
+        self.announcer.announce(Announcement(text, self._brain.language, chime=False))
 
     def warm_up(self) -> None:
         """Load what is not needed to begin listening: the echo canceller and the recogniser's larger model."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from core.app.answering import equip, wants_model
 from core.app.brain import Brain
 from core.messages import Heard, Language
-from core.optimization.plan import StagePlan
+from core.optimization.plan import Plan
 from core.stage import Ticker, TurnClock
 from core.utils.config import Config
 
@@ -45,15 +45,15 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         return 0
 
 
-def _plan(config: Config) -> StagePlan | None:
-    """That of the answering stage; None where the skills answer alone, which need none."""
+def _plan(config: Config) -> Plan | None:
+    """None where the skills answer alone, which need none."""
     if not wants_model(config):
         return None
     from core.app.planning import apply_plan, make_plan
 
     plan = make_plan(config)
     apply_plan(config, plan)
-    return plan.llm
+    return plan
 
 
 def _answer(brain: Brain, line: str, turn: int, typing: bool) -> None:

@@ -13,7 +13,8 @@ from core.utils.config import Config
 logger = logging.getLogger(__name__)
 
 SETTING = "fetch_models"
-"""in the data file"""
+LANGUAGE_SETTING = "fetch_language_model"
+"""in the data file: one answer for what hears, one for what answers, which is ten times as large"""
 YES = frozenset({"", "y", "yes", "o", "oui"})
 NO = frozenset({"n", "no", "non"})
 
@@ -28,9 +29,9 @@ class KeptSettings(Protocol):
     def set_setting(self, name: str, value: str) -> None: ...
 
 
-def decision(config: Config, kept: KeptSettings, has_terminal: bool) -> Decision:
+def decision(config: Config, kept: KeptSettings, has_terminal: bool, setting: str = SETTING) -> Decision:
     """The configured one, else the one kept, else to ask; without a terminal to ask in it is no, this time."""
-    match config.setup.full_models, kept.setting(SETTING):
+    match config.setup.full_models, kept.setting(setting):
         case ("always", _) | ("ask", "yes"):
             return "yes"
         case ("never", _) | ("ask", "no"):

@@ -67,6 +67,11 @@ class FirstRun:
         said, self._said = self._said, []
         return said + (self._over.news() if self._over else [])
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self._over is None or self._over.over
+
     def stop(self) -> None:
         """End what is under way; the next start goes on from there."""
         if self._over is not None:

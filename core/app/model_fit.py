@@ -1,4 +1,4 @@
-"""Refuses a model of speech that this machine's memory does not hold, and names the largest that it does."""
+"""Refuses a model that this machine's memory does not hold, and names the largest that it does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.catalogue import WHISPER
-from core.optimization.fitting import Fit, WhisperFitting
+from core.optimization.fitting import Fit, WhisperFitting, with_all_memory
+from core.optimization.language_choice import Prediction, predict
 from core.optimization.profile import MachineProfile
 from core.utils.config import Config
 from core.utils.errors import ModelTooLargeError
@@ -14,6 +15,7 @@ from core.utils.model_catalogue import CATALOGUE, KnownModel
 
 GB = 10**9
 ENGINE = "whisper"
+LANGUAGE_ENGINE = "mlx"
 
 
 class ModelFit:
@@ -23,20 +25,38 @@ class ModelFit:
     """
 
     def __init__(self, config: Config, profile: MachineProfile | None = None, alone: bool = False) -> None:
-        self._sizes = WhisperFitting(config, profile or SystemAnalyzer().analyze(), alone)
+        profile = profile or SystemAnalyzer().analyze()
+        self._sizes = WhisperFitting(config, profile, alone)
+        self._language = {one.size: one for one in predict(with_all_memory(profile) if alone else profile, config)}
         self._or_wait = "" if alone else ", or close other programs"
 
     def check(self, model: str) -> None:
-        """Raises ModelTooLargeError for a name or a folder of a Whisper that does not fit.
+        """Raises ModelTooLargeError for a model's name, or a folder of a Whisper, that does not fit.
 
         What is neither known nor there passes: that it cannot be loaded is told by whoever loads it.
         """
+        known = next((one for one in CATALOGUE if one.name == model and one.engine == LANGUAGE_ENGINE), None)
+        if known is not None:
+            self._check_language(model, self._language[known.size])
+            return
         fit = self._fit(model)
         if fit is not None and not fit.fits:
             raise ModelTooLargeError(
                 f"{model}: is too large for this machine: the assistant with it takes {fit.needs_bytes / GB:.2f} GB of "
                 f"{fit.place}, and {fit.room_bytes / GB:.2f} GB can be had; {self._cure()}"
             )
+
+    def _check_language(self, model: str, prediction: Prediction) -> None:
+        if prediction.fits:
+            return
+        fitting = {one.size for one in self._language.values() if one.fits}
+        names = [one.name for one in CATALOGUE if one.engine == LANGUAGE_ENGINE and one.size in fitting]
+        cure = f"take {names[-1]}" if names else "no language model fits: set llm.engine: skills"
+        needs, have = prediction.needs_bytes / GB, prediction.room_bytes / GB
+        raise ModelTooLargeError(
+            f"{model}: is too large for this machine: the assistant with it takes {needs:.2f} GB, and {have:.2f} GB "
+            f"can be had; {cure}{self._or_wait}"
+        )
 
     def largest(self) -> KnownModel | None:
         """The largest of the catalogue that fits."""

@@ -6,11 +6,14 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from core.app.model_fit import ModelFit
 from core.environment.view import readable
+from core.optimization.analyzer import SystemAnalyzer
+from core.optimization.language_choice import Prediction, predict
 from core.utils.config import Config
 from core.utils.download_progress import DownloadProgress
 from core.utils.errors import ConfigError
@@ -39,6 +42,8 @@ class ModelRow:
     """while it works; None where nobody has reckoned it"""
     does_not_fit: tuple[str, ...]
     """why, in plain sentences"""
+    tokens_per_s: float | None = None
+    """that a language model would write on this machine; None where nobody has reckoned it"""
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -51,12 +56,15 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             return _remove(store, arguments.names, arguments.yes)
     if arguments.names:
         raise ConfigError(f"models list: takes no name, but {arguments.names[0]!r} was given; leave it out")
-    return show(store, arguments.json, _available_memory())
+    return show(store, arguments.json, _available_memory(), predict(SystemAnalyzer().analyze(), config))
 
 
-def show(store: ModelStore, as_json: bool, memory_bytes: int) -> int:
-    """Print what is there and what can be had, beside the memory that is free (0: unknown); 0."""
-    rows = _rows(store, memory_bytes)
+def show(store: ModelStore, as_json: bool, memory_bytes: int, predictions: Sequence[Prediction] = ()) -> int:
+    """Print what is there and what can be had, beside the memory that is free (0: unknown); 0.
+
+    `predictions`: how the language models would do on this machine.
+    """
+    rows = _rows(store, memory_bytes, {prediction.size: prediction for prediction in predictions})
     if as_json:
         plain = {"folder": str(store.folder), "free_bytes": store.free_bytes(), "models": [asdict(row) for row in rows]}
         print(json.dumps(plain, indent=2))
@@ -71,14 +79,15 @@ def show(store: ModelStore, as_json: bool, memory_bytes: int) -> int:
     return 0
 
 
-def _rows(store: ModelStore, memory: int) -> list[ModelRow]:
+def _rows(store: ModelStore, memory: int, predictions: Mapping[str, Prediction]) -> list[ModelRow]:
     stored = {model.name: model for model in store.stored()}
     known = {model.name: model for model in store.catalogue}
     free = store.free_bytes()
     rows = []
     for name in [*known, *(name for name in stored if name not in known)]:
         model, there = known.get(name), stored.get(name)
-        needs = _needed_memory(model) if model else None
+        prediction = predictions.get(model.size) if model and model.stage == "llm" else None
+        needs = prediction.memory_bytes if prediction else _needed_memory(model) if model else None
         lacks = []
         if model and (there is None or there.state == "partial"):
             missing = model.size_bytes - (there.size_bytes if there else 0)
@@ -88,8 +97,11 @@ def _rows(store: ModelStore, memory: int) -> list[ModelRow]:
                 )
         if needs is not None and needs > memory > 0:
             lacks.append(f"not enough memory: {plain_size(needs)} needed, {plain_size(memory)} free")
+        if prediction and prediction.objection:
+            lacks.append(f"too slow: {prediction.objection}")
         size = there.size_bytes if there else model.size_bytes if model else 0
-        rows.append(ModelRow(name, there.state if there else "absent", size, model, needs, tuple(lacks)))
+        fast = prediction.tokens_per_s if prediction else None
+        rows.append(ModelRow(name, there.state if there else "absent", size, model, needs, tuple(lacks), fast))
     return rows
 
 
@@ -108,6 +120,8 @@ def _line(row: ModelRow) -> str:
             words.append("complete")
     if row.known:
         words.append(f"{DOES[row.known.stage]} ({', '.join(row.known.languages)}), licence {row.known.licence}")
+    if row.tokens_per_s is not None:
+        words.append(f"about {row.tokens_per_s:.0f} tokens/s here")
     return "  ".join([*words, *(f"[{reason}]" for reason in row.does_not_fit)])
 
 

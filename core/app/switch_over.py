@@ -1,4 +1,4 @@
-"""A first run's way from the embedded recogniser to Whisper: ask, fetch, load, exchange; all beside the conversation.
+"""A first run's way from an embedded engine to a better one: ask, fetch, load, exchange; all beside the conversation.
 
 Each step is looked at by `news()`, which never waits. What fails is said once with its cure and costs nothing that
 works; the next start goes on from what has been fetched.
@@ -12,14 +12,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.app.consent import Decision, Question
 from core.app.model_fetch import FetchState, ModelFetch
 from core.app.models import describe, plain_size
 from core.app.setup import FIRST_S, OFTEN_S, SELDOM_S
+from core.app.switch_words import ANSWERING_WORDS
+from core.app.switch_words import WORDS as WORDS
 from core.messages import Language
-from core.stage import Stage
 from core.utils.errors import MerlineError
 from core.utils.model_catalogue import KnownModel
 
@@ -29,31 +30,6 @@ PACKAGES_S = 2.0
 """between two looks for packages that are still being installed"""
 LOADED_S = 5.0
 """how long the end of the program waits for a model that is being loaded"""
-
-WORDS: dict[Language, dict[str, str]] = {
-    "en": {
-        "question": "Fetch {name} ({size}, from {repository}, licence {licence}) in the background, to understand free "
-        "speech? [Y/n]",
-        "declined": "Not fetched; `python3 main.py models download {name}` does it at any time.",
-        "offline": "{name} ({size}) would understand free speech; --offline forbids fetching it. All else works.",
-        "begun": "fetching {name} ({size}) in the background; talk meanwhile.",
-        "failed": "{name} cannot be used yet: {reason}. {present} goes on listening; the next start tries again.",
-        "switched": "{name} listens from now on.",
-        "aloud": "I understand free speech now.",
-    },
-    "fr": {
-        "question": "Télécharger {name} ({size}, de {repository}, licence {licence}) en arrière-plan, pour comprendre "
-        "la parole libre ? [O/n]",
-        "declined": "Pas de téléchargement ; `python3 main.py models download {name}` le fera à tout moment.",
-        "offline": "{name} ({size}) comprendrait la parole libre ; --offline interdit de le télécharger. Tout le reste "
-        "marche.",
-        "begun": "téléchargement de {name} ({size}) en arrière-plan ; parlez, je vous écoute.",
-        "failed": "{name} ne peut pas encore servir : {reason}. {present} continue d'écouter ; le prochain démarrage "
-        "essaiera de nouveau.",
-        "switched": "{name} écoute désormais.",
-        "aloud": "Je comprends désormais la parole libre.",
-    },
-}
 
 
 class Fetch(Protocol):
@@ -70,13 +46,19 @@ class Reply(Protocol):
     def answer(self) -> bool | None: ...
 
 
+class Engine(Protocol):
+    """What is exchanged: loaded, and closed by whoever has it last."""
+
+    def close(self) -> None: ...
+
+
 class Switch(Protocol):
-    """What is asked of stt.switching.SwitchingTranscriber."""
+    """What is asked of stt.switching.SwitchingTranscriber and of llm.responder.Responder."""
 
     @property
     def engine_name(self) -> str: ...
 
-    def offer(self, stage: Stage) -> bool: ...
+    def offer(self, engine: Any, /) -> bool: ...
 
     def close_retired(self) -> bool: ...
 
@@ -92,7 +74,8 @@ class SwitchPlan:
     def words(self, which: str, present: str = "", reason: str = "") -> str:
         """One of WORDS."""
         model = self.model
-        return WORDS[self.language][which].format(
+        words = ANSWERING_WORDS if model.stage == "llm" else WORDS
+        return words[self.language][which].format(
             name=model.name,
             size=plain_size(model.size_bytes),
             repository=model.repository,
@@ -106,7 +89,7 @@ class SwitchPlan:
 class SwitchMeans:
     """What it takes; all but `load` return at once."""
 
-    load: Callable[[], Stage]
+    load: Callable[[], Engine]
     """the new engine, loaded and warm; raises MerlineError. Called on a thread of its own"""
     keep: Callable[[bool], None] = lambda answer: None
     """the user's answer, for good"""
@@ -248,8 +231,8 @@ class SwitchOver:
 class _Loading:
     """An engine being loaded on a thread of its own."""
 
-    def __init__(self, load: Callable[[], Stage]) -> None:
-        self.stage: Stage | None = None
+    def __init__(self, load: Callable[[], Engine]) -> None:
+        self.stage: Engine | None = None
         self.failure = "loading it ended unexpectedly; the log says more"
         self._load = load
         self._thread = threading.Thread(target=self._run, name="merline-load", daemon=True)

@@ -14,6 +14,7 @@ from core.app.assistant import Assistant, SoundEnds
 from core.app.brain import Brain
 from core.app.check import failed, quick_checks
 from core.app.ending import EndingWish
+from core.app.first_language_model import FirstLanguageModel
 from core.app.first_run import FirstRun
 from core.app.lock import InstanceLock
 from core.app.planning import apply_plan, make_plan
@@ -70,10 +71,11 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         ends = SoundEnds(sound.microphone, sound.speaker, FrontEnd(config.echo, sound.speaker.far_end))
         plan = make_plan(config)
         apply_plan(config, plan)
-        equip(config, plan.llm, brain.responder, arguments.offline)
+        equip(config, plan, brain.responder, arguments.offline)
         assistant = Assistant(config, brain.clock, ends, brain, turn_finished)
         setup = FullSetup(config, offline=arguments.offline)
         first_run = FirstRun(config, assistant, brain, arguments.offline)
+        model_run = FirstLanguageModel(config, brain, assistant.say, arguments.offline)
         pipeline = assistant.join(first_run.engines(plan.stt))
         pipelines.append(pipeline)
         pipeline.load()
@@ -87,7 +89,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             for left in plan.left_out:
                 logger.info("left out: %s: %s", left.what, left.why)
                 view.show(Note(f"left out: {left.what}, because {left.why}"))
-            _converse(assistant, view, brain, setup, first_run)
+            _converse(assistant, view, brain, setup, (first_run, model_run))
         finally:
             pipeline.close()
             if config.log.trace:
@@ -108,7 +110,14 @@ def _start(assistant: Assistant, view: View) -> None:
     gc.freeze()
 
 
-def _converse(assistant: Assistant, view: View, brain: Brain, setup: FullSetup, first_run: FirstRun) -> None:
+def _converse(
+    assistant: Assistant,
+    view: View,
+    brain: Brain,
+    setup: FullSetup,
+    first_runs: tuple[FirstRun, FirstLanguageModel],
+) -> None:
+    first_run, model_run = first_runs
     try:
         with EndingWish() as ending:
             _start(assistant, view)
@@ -119,12 +128,15 @@ def _converse(assistant: Assistant, view: View, brain: Brain, setup: FullSetup, 
             while not ending.asked:
                 view.refresh()
                 assistant.pipeline.wait(DRAW_S)
-                for text in (*setup.news(), *first_run.news()):
+                for text in (*setup.news(), *first_run.news(), *model_run.news()):
                     view.show(Note(text))
+                if first_run.over:
+                    model_run.start(setup)
             logger.info("ended by the user")
     finally:
         gc.unfreeze()
         first_run.stop()
+        model_run.stop()
         setup.stop()
         view.close()
 

@@ -39,7 +39,7 @@ class WhisperFitting:
     def __init__(self, config: Config, profile: MachineProfile, alone: bool = False) -> None:
         stt = config.stt.model_copy(update={"engine": "auto"})
         config = config.model_copy(update={"stt": stt})
-        profile = _with_all_memory(profile) if alone else profile
+        profile = with_all_memory(profile) if alone else profile
         choice = choose_device(profile, config)
         self._like = ladder("stt", frozenset({ENGINE}), choice, config, int8_pays(profile)).steps[0]
         self._room = room_of(profile, config, choice)
@@ -73,6 +73,7 @@ def _beside_the_least(candidate: Candidate) -> dict[Stage, Candidate]:
     return {"stt": candidate, "llm": EMBEDDED["skills"], "tts": EMBEDDED["espeak"]}
 
 
-def _with_all_memory(profile: MachineProfile) -> MachineProfile:
+def with_all_memory(profile: MachineProfile) -> MachineProfile:
+    """As if no other program were running."""
     memory = replace(profile.memory, available_bytes=profile.memory.total_bytes)
     return replace(profile, memory=memory, gpus=tuple(replace(gpu, free_bytes=gpu.total_bytes) for gpu in profile.gpus))

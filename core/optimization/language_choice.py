@@ -9,7 +9,6 @@ from core.optimization.catalogue import (
     EMBEDDED_ENGINES,
     QWEN,
     QWEN_2_5,
-    Candidate,
     CausalSize,
     qwen,
 )
@@ -98,10 +97,7 @@ def _weights(size: CausalSize, planned: dict[str | None, WeightType], least: Wei
 
 
 def _free(config: Config) -> Config:
-    """The question is which model to have, whoever answers today."""
-    return config.model_copy(update={"llm": config.llm.model_copy(update={"engine": "auto"})})
-
-
-def candidate_of(size_name: str, weights: WeightType = "int8") -> Candidate | None:
-    """A size by its name, on a CPU; None for one that is not of the catalogue."""
-    return next((qwen(size, "cpu", weights) for size in (*QWEN_2_5, *QWEN) if size.name == size_name), None)
+    """The question is which model to have, whoever listens and answers today."""
+    stages = {"stt": config.stt, "llm": config.llm, "tts": config.tts}
+    free = {name: section.model_copy(update={"engine": "auto"}) for name, section in stages.items()}
+    return config.model_copy(update=free)

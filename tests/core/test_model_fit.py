@@ -152,3 +152,11 @@ def test_on_the_command_line_a_download_is_refused_before_anything_is_asked_of_t
     assert (done.returncode, done.stdout) == (1, "")
     assert "whisper-large-v3: is too large for this machine" in done.stderr
     assert "take whisper-base, the largest that fits" in done.stderr
+
+
+def test_a_language_model_too_large_is_refused_with_one_that_fits():
+    with pytest.raises(ModelTooLargeError, match=r"qwen3-8b: is too large .*; take qwen"):
+        ModelFit(AUTO, profile(4, available_gb=3.0, total_gb=8.0)).check("qwen3-8b")
+    with pytest.raises(ModelTooLargeError, match=r"no language model fits: set llm\.engine: skills"):
+        ModelFit(limited(600), SMALL).check("qwen3-0.6b")
+    ModelFit(AUTO, LARGE).check("qwen3-8b")

@@ -42,7 +42,10 @@ pytestmark = [
 ]
 START_S = 30.0
 FETCH_S = 60.0
-FIRST_RUN = ("talk", "--set", "setup.full_models=always", "--set", "setup.full_packages=false")
+FIRST_RUN = (
+    "talk",
+    *("--set", "setup.full_models=always", "--set", "setup.full_packages=false", "--set", "llm.engine=skills"),
+)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 _PIECE = re.compile(r"<\|im_start\|>|<\|im_end\|>|</?\w+>|\s?\w+|\s|[^\w\s]")
@@ -91,9 +92,9 @@ class ScriptedRuntime:
         self.failure: Exception = RuntimeError("the cable came off")
         self.logprobs: Callable[[int], Any] = lambda token: None
 
-    def load(self, path_or_hf_repo: str) -> Any:
+    def load(self, path_or_hf_repo: str, *, precision: Any = None) -> Any:
         self.loaded.append(path_or_hf_repo)
-        return "model", self.tokenizer
+        return SimpleNamespace(), self.tokenizer
 
     def make_prompt_cache(self, model: Any) -> list[Any]:
         return [ScriptedCache()]

@@ -1,0 +1,103 @@
+"""Where no language model is here yet, `talk` begins with the skills; this brings one, after what hears is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.app import answering, hearing
+from core.app.answering import ENGINE
+from core.app.brain import Brain
+from core.app.consent import LANGUAGE_SETTING, decision, has_terminal
+from core.app.first_whisper import CLIENT
+from core.app.model_fit import ModelFit
+from core.app.planning import make_plan
+from core.app.setup import FullSetup
+from core.app.switch_over import SwitchMeans, SwitchOver, SwitchPlan
+from core.optimization.analyzer import SystemAnalyzer
+from core.optimization.profile import MachineProfile
+from core.optimization.tuner import PerformanceTuner
+from core.utils.config import Config
+from core.utils.errors import ModelTooLargeError
+from core.utils.model_catalogue import KnownModel
+from core.utils.model_store import ModelStore
+from llm.language_answers import LanguageAnswers
+
+
+class FirstLanguageModel:
+    """The way from the skills alone to a language model. Does nothing where there is nothing to fetch."""
+
+    def __init__(self, config: Config, brain: Brain, say: Callable[[str], None], offline: bool) -> None:
+        self._config = config
+        self._brain = brain
+        self._say = say
+        self._over: SwitchOver | None = None
+        self._said: list[str] = []
+        decided = decision(config, brain.store, has_terminal(), LANGUAGE_SETTING)
+        model = model_to_fetch(config, ModelStore()) if decided != "no" else None
+        self._plan = SwitchPlan(model, decided, brain.language) if model is not None else None
+        if self._plan is not None and offline:
+            self._said = [self._plan.words("offline")] if config.llm.model is None else []
+            self._plan = None
+
+    def start(self, setup: FullSetup) -> None:
+        """Begin; a second call does nothing."""
+        plan, brain = self._plan, self._brain
+        if plan is None or self._over is not None or not (_can_fetch() or setup.running):
+            return
+        means = SwitchMeans(
+            load=lambda: self._load(plan.model),
+            keep=lambda answer: brain.store.set_setting(LANGUAGE_SETTING, "yes" if answer else "no"),
+            say=self._say,
+            ready=lambda: not setup.running and _can_fetch(),
+        )
+        self._over = SwitchOver(plan, brain.responder, means)
+        self._said += self._over.start()
+
+    def news(self) -> list[str]:
+        """Lines for the user; usually none."""
+        said, self._said = self._said, []
+        return said + (self._over.news() if self._over else [])
+
+    def stop(self) -> None:
+        """End what is under way; the next start goes on from there."""
+        if self._over is not None:
+            self._over.stop()
+
+    def _load(self, model: KnownModel) -> LanguageAnswers:
+        llm = self._config.llm.model_copy(update={"engine": ENGINE, "model": model.name})
+        config = self._config.model_copy(update={"llm": llm})
+        answers = answering.local_answers(config, make_plan(config), self._brain.responder, model.name)
+        answers.load()
+        return answers
+
+
+def model_to_fetch(config: Config, store: ModelStore, profile: MachineProfile | None = None) -> KnownModel | None:
+    """The language model that `talk` should fetch while the skills answer; None where nothing is to be done.
+
+    That is with `llm.engine: auto` alone: the model that llm.model names, if it is not here and fits; or, where none
+    is here at all, the planned one.
+    """
+    if config.llm.engine != "auto":
+        return None
+    models = {model.name: model for model in store.catalogue if model.engine == ENGINE}
+    if config.llm.model is not None:
+        named = models.get(config.llm.model)
+        return named if named and not store.find(named.name) and _fits(named, config, profile) else None
+    if any(store.find(name) for name in models):
+        return None
+    engines = hearing.engines_here(config, store) | {ENGINE}
+    planned = PerformanceTuner(config, engines).plan(profile or SystemAnalyzer().analyze()).llm
+    return next((model for model in models.values() if model.size == planned.model), None)
+
+
+def _fits(model: KnownModel, config: Config, profile: MachineProfile | None) -> bool:
+    try:
+        ModelFit(config, profile).check(model.name)
+    except ModelTooLargeError:
+        return False  # loading it says so, and what fits
+    return True
+
+
+def _can_fetch() -> bool:
+    """Whether a model could be fetched and loaded by this process now."""
+    return answering.packages_are_here((*answering.PACKAGES, CLIENT))

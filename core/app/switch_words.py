@@ -1,0 +1,55 @@
+"""What a first run says of the models that it fetches, in both languages: for hearing, and for answering."""
+
+from __future__ import annotations
+
+from core.messages import Language
+
+WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "question": "Fetch {name} ({size}, from {repository}, licence {licence}) in the background, to understand free "
+        "speech? [Y/n]",
+        "declined": "Not fetched; `python3 main.py models download {name}` does it at any time.",
+        "offline": "{name} ({size}) would understand free speech; --offline forbids fetching it. All else works.",
+        "begun": "fetching {name} ({size}) in the background; talk meanwhile.",
+        "failed": "{name} cannot be used yet: {reason}. {present} goes on listening; the next start tries again.",
+        "switched": "{name} listens from now on.",
+        "aloud": "I understand free speech now.",
+    },
+    "fr": {
+        "question": "Télécharger {name} ({size}, de {repository}, licence {licence}) en arrière-plan, pour comprendre "
+        "la parole libre ? [O/n]",
+        "declined": "Pas de téléchargement ; `python3 main.py models download {name}` le fera à tout moment.",
+        "offline": "{name} ({size}) comprendrait la parole libre ; --offline interdit de le télécharger. Tout le reste "
+        "marche.",
+        "begun": "téléchargement de {name} ({size}) en arrière-plan ; parlez, je vous écoute.",
+        "failed": "{name} ne peut pas encore servir : {reason}. {present} continue d'écouter ; le prochain démarrage "
+        "essaiera de nouveau.",
+        "switched": "{name} écoute désormais.",
+        "aloud": "Je comprends désormais la parole libre.",
+    },
+}
+
+ANSWERING_WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "question": "Fetch {name} ({size}, from {repository}, licence {licence}) in the background, to answer any "
+        "question? [Y/n]",
+        "declined": "Not fetched; `python3 main.py models download {name}` does it at any time.",
+        "offline": "{name} ({size}) would answer any question; --offline forbids fetching it. All else works.",
+        "begun": "fetching {name} ({size}) in the background; talk meanwhile.",
+        "failed": "{name} cannot be used yet: {reason}. The skills go on answering; the next start tries again.",
+        "switched": "{name} answers from now on.",
+        "aloud": "I can answer any question now.",
+    },
+    "fr": {
+        "question": "Télécharger {name} ({size}, de {repository}, licence {licence}) en arrière-plan, pour répondre à "
+        "toute question ? [O/n]",
+        "declined": "Pas de téléchargement ; `python3 main.py models download {name}` le fera à tout moment.",
+        "offline": "{name} ({size}) répondrait à toute question ; --offline interdit de le télécharger. Tout le reste "
+        "marche.",
+        "begun": "téléchargement de {name} ({size}) en arrière-plan ; parlez, je vous écoute.",
+        "failed": "{name} ne peut pas encore servir : {reason}. Je continue de répondre comme avant ; le prochain "
+        "démarrage essaiera de nouveau.",
+        "switched": "{name} répond désormais.",
+        "aloud": "Je peux désormais répondre à toute question.",
+    },
+}

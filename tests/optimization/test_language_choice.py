@@ -1,0 +1,59 @@
+"""Which language model suits a machine, and how fast each would write there."""
+
+from __future__ import annotations
+
+import pytest
+from machine_table import MEASURED_FAST_AVX2, VNNI, card, profile
+
+from core.optimization.language_choice import choose_language_model, predict
+from core.optimization.plan import StagePlan
+from core.utils.config import Config, LlmConfig
+
+LAPTOP = profile(6, 12.0, 16.0, VNNI, speed=MEASURED_FAST_AVX2)
+CARD = profile(8, 24.0, 32.0, VNNI, gpus=(card("GeForce RTX 4090", 25.8, 25.3, (8, 9)),))
+
+
+def size(plan: StagePlan | None) -> str | None:
+    return plan.model if plan else None
+
+
+def test_larger_models_write_more_slowly_and_take_more():
+    predictions = {one.size: one for one in predict(LAPTOP, Config())}
+    assert list(predictions) == ["0.5B", "0.6B", "1.5B", "1.7B", "4B", "8B"]
+    speeds = [predictions[name].tokens_per_s for name in ("0.6B", "4B", "8B")]
+    assert speeds == sorted(speeds, reverse=True)
+    assert predictions["0.6B"].objection is None
+    assert "tokens a second" in predictions["8B"].objection
+
+
+def test_who_wishes_a_reply_sooner_gets_a_smaller_model():
+    chosen = [size(choose_language_model(LAPTOP, reply_s)) for reply_s in (0.05, 0.5, 1.0, 30.0)]
+    assert chosen == [None, "0.6B", "1.7B", "4B"]
+
+
+def test_the_wish_reaches_the_plan_through_the_configuration_and_its_reason_is_told():
+    from core.optimization.catalogue import EMBEDDED_ENGINES
+    from core.optimization.tuner import PerformanceTuner
+
+    made = PerformanceTuner(Config(llm=LlmConfig(reply_s=0.3)), EMBEDDED_ENGINES | {"mlx"}).plan(LAPTOP)
+    assert made.llm.engine == "skills"
+    assert any("above llm.reply_s (0.3)" in left.why for left in made.left_out)
+
+
+def test_what_does_not_fit_is_said_and_not_chosen():
+    small = profile(6, 3.0, 8.0, VNNI, speed=MEASURED_FAST_AVX2)
+    assert [one.size for one in predict(small, Config()) if not one.fits] == ["4B", "8B"]
+    assert size(choose_language_model(small, 30.0)) == "1.7B"
+
+
+def test_on_a_card_nobody_has_measured_the_speed():
+    predictions = predict(CARD, Config())
+    assert {one.tokens_per_s for one in predictions} == {None}
+    assert all(one.fits for one in predictions)
+    assert size(choose_language_model(CARD, 1.0)) == "8B"
+
+
+@pytest.mark.parametrize("engine", ["skills", "mlx"])
+def test_who_answers_today_changes_no_prediction(engine: str):
+    asked = Config(llm=LlmConfig(engine=engine))  # type: ignore[arg-type]
+    assert predict(LAPTOP, asked) == predict(LAPTOP, Config())
