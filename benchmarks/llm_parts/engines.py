@@ -7,6 +7,8 @@ meets them alike; of their rounds the fastest counts, as what disturbs only ever
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 THREADS = 2
 CONTEXT = 2048
+LLAMA_LIMIT_S = 120
 SETTLE_S = 0.25
 """before each turn: the threads of the one before may still be spinning"""
 PRECISIONS = ("float32", "bfloat16", "int8", "int4")
@@ -31,6 +34,10 @@ BITS = {"float32": 32.0, "bfloat16": 16.0, "int8": 8.5, "int4": 4.5, "Q8_0": 8.5
 """a weight, a float16 scale for each 32 included; the engine's name ends in one of them"""
 LLAMA_PACKAGES = ("llama_cpp", "gguf")
 LLAMA_CURE = "python3 -m pip install llama-cpp-python gguf (in .venv; it compiles for ten minutes and more)"
+LLAMA_REBUILD = (
+    "where it is AMX that crashes, as in some virtual machines, put in front of it "
+    "CMAKE_ARGS='-DCMAKE_C_FLAGS=-mno-amx-int8 -DCMAKE_CXX_FLAGS=-mno-amx-int8'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +68,28 @@ def load_engines(folder: Path, wanted: Iterable[str] = ALL) -> dict[str, Engine]
     import torch
 
     torch.set_num_threads(THREADS)
+    chosen = [name for name in ALL if name in set(wanted)]
+    reason = _llama_obstacle(folder) if set(chosen) & set(LLAMA) else ""
+    if reason:
+        logger.warning("bench llm: llama.cpp is not measured, as %s", reason)
+        chosen = [name for name in chosen if name not in LLAMA]
+    return {name: _load(folder, name) for name in chosen}
+
+
+def _llama_obstacle(folder: Path) -> str:
+    """Why llama.cpp cannot take part; empty where it can. It is tried in a process of its own, which it may end."""
     missing = [name for name in LLAMA_PACKAGES if find_spec(name) is None]
-    engines: dict[str, Engine] = {}
-    for name in [one for one in ALL if one in set(wanted)]:
-        if name in LLAMA and missing:
-            logger.warning("bench llm: %s is not measured, as %s is missing: %s", name, missing[0], LLAMA_CURE)
-        else:
-            engines[name] = _load(folder, name)
-    return engines
+    if missing:
+        return f"{missing[0]} is missing: {LLAMA_CURE}"
+    path = gguf_path(folder, "Q8_0")
+    code = "import sys, llama_cpp; llama_cpp.Llama(sys.argv[1], n_ctx=64, verbose=False).eval([3, 4, 5])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=LLAMA_LIMIT_S
+    )
+    if done.returncode == 0:
+        return ""
+    last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+    return f"it does not run here ({last}); {LLAMA_REBUILD}"
 
 
 def _load(folder: Path, name: str) -> Engine:
