@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from core.app.brain import Brain
+from core.app.check_answering import answering_checks
 from core.app.check_hearing import hearing_checks
 from core.app.check_optimization import optimization_checks
 from core.messages import DeviceEvent, Samples
@@ -90,6 +91,7 @@ def all_checks(config: Config) -> list[Check]:
         Check("skills", lambda: _skills(config)),
         *optimization_checks(config),
         *hearing_checks(config),
+        *answering_checks(config),
         Check("question", lambda: _question(config), limit_s=8.0),
     ]
 

@@ -11,12 +11,14 @@ import pytest
 
 from core.app.answering import engines_here, equip, model_to_load, planned_config, wants_model
 from core.app.brain import Brain
+from core.app.check_answering import judge_answering
 from core.app.consent import LANGUAGE_SETTING
 from core.app.first_language_model import FirstLanguageModel, model_to_fetch
 from core.app.setup import FullSetup
+from core.optimization.plan import StagePlan
 from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config, LlmConfig, SetupConfig, load_config
-from core.utils.errors import ConfigError
+from core.utils.errors import ConfigError, ModelLoadError
 from core.utils.model_catalogue import CATALOGUE
 from core.utils.model_store import Manifest, ModelStore, write_manifest
 from tests.hub_server import HubServer
@@ -95,6 +97,23 @@ def test_what_a_first_run_fetches(tmp_path: Path):
     assert named is not None
     assert named.name == "qwen2.5-0.5b"
     assert model_to_fetch(config(model="qwen3-8b"), empty, SMALL) is None
+
+
+def test_the_self_check_says_who_will_answer_and_what_would_better_it(tmp_path: Path):
+    empty = stored(tmp_path / "none")
+    skills = StagePlan("skills", None, "cpu", "float32", 1, 0)
+    planned = StagePlan("mlx", "0.6B", "cpu", "int8", 1, 10**9)
+    assert judge_answering(config(engine="skills"), empty, skills).text == "the skills alone, as llm.engine asks"
+    assert judge_answering(config(), empty, skills).text.startswith("the skills alone")
+    remote = config(engine="openai", base_url=URL, model="qwen")
+    assert judge_answering(remote, empty).text == f"qwen at {URL}, after the skills; not asked now"
+    here = judge_answering(config(), stored(tmp_path / "one", "qwen3-0.6b"), planned)
+    assert (here.outcome, here.text.split(":")[0]) == ("pass", "qwen3-0.6b in int8")
+    missing = judge_answering(config(model="qwen3-0.6b"), empty, skills)
+    assert missing.outcome == "warn"
+    assert "models download qwen3-0.6b" in missing.cure
+    with pytest.raises(ModelLoadError, match="is not on this machine"):
+        judge_answering(config(engine="mlx", model="qwen3-0.6b"), empty, planned)
 
 
 @pytest.mark.parametrize(
