@@ -24,7 +24,7 @@ from core.models.requirements import EMBEDDING_BITS
 logger = logging.getLogger(__name__)
 
 PACKED_BITS: dict[str, Bits] = {"int8": 8, "int4": 4}
-WEIGHTS_AT_ONCE = 2**20
+WEIGHTS_AT_ONCE = 2**18
 """quantised together: their temporaries are a few times as large as float32"""
 EMBEDDING = "model.embed_tokens"
 HEAD = "lm_head"
