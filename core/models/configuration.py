@@ -175,6 +175,10 @@ def _rope(config: Mapping[str, Any]) -> tuple[float, RopeScaling]:
     """The base of the frequencies and their scaling; transformers 5 keeps both under rope_parameters."""
     given: dict[str, Any] = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
     theta = float(config.get("rope_theta") or given.get("rope_theta") or 10000.0)
+    if any(isinstance(value, dict) for value in given.values()):
+        raise UnsupportedDecoderError(f"rotary positions that differ by layer ({', '.join(given)})")
+    if given.get("truncate") is False:
+        raise UnsupportedDecoderError("yarn that is not truncated")
     kind = given.get("rope_type") or given.get("type") or "default"
     if kind not in ROPE_KINDS:
         raise UnsupportedDecoderError(f"rope scaling {kind!r}, not one of {', '.join(ROPE_KINDS)}")

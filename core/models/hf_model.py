@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
@@ -23,6 +24,7 @@ from transformers.cache_utils import CacheLayerMixin
 from core.models.checkpoint import Checkpoint
 from core.models.kv_cache import Cache, causal_mask
 from core.models.quantized_cache import dequantized
+from core.models.requirements import BYTES_PER_WEIGHT, check_memory
 from core.models.rotating_cache import RotatingKVCache
 from core.utils.errors import InferenceError, ModelLoadError
 
@@ -162,6 +164,10 @@ def load_hf_model(folder: Path, config: Mapping[str, Any], options: Any) -> HFMo
         logger.warning(
             "%s runs through transformers' modules, which stay in bfloat16: no %s", folder, options.precision
         )
+    if options.device == "cpu" and options.memory_bytes is not None:
+        count = sum(math.prod(checkpoint.entry(name).shape) for name in checkpoint)
+        sizes = {one: count * BYTES_PER_WEIGHT[one] for one in ("float32", "bfloat16", "float16")}
+        check_memory(sizes, precision, options.memory_bytes, folder.name)
     try:
         with _without_progress_bars():
             loaded: Any = AutoModelForCausalLM.from_pretrained(

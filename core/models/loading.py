@@ -18,7 +18,7 @@ from core.models.checkpoint import Checkpoint
 from core.models.configuration import DecoderConfig, UnsupportedDecoderError, read_config
 from core.models.decoder import Decoder
 from core.models.packing import PACKED_BITS, fill_packed
-from core.models.requirements import check_memory
+from core.models.requirements import BYTES_PER_WEIGHT, check_memory, model_bytes
 from core.utils.errors import ModelLoadError
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,8 @@ def build_decoder(config: DecoderConfig, checkpoint: Checkpoint, options: LoadOp
         decoder = Decoder(config)
     _check_tensors(decoder, checkpoint)
     if options.device == "cpu" and options.memory_bytes is not None:
-        check_memory(decoder, options.precision, options.memory_bytes, checkpoint.folder.name)
+        sizes = {precision: model_bytes(decoder, precision) for precision in BYTES_PER_WEIGHT}
+        check_memory(sizes, options.precision, options.memory_bytes, checkpoint.folder.name)
     if options.precision in PACKED_BITS:
         fill_packed(decoder, checkpoint, PACKED_BITS[options.precision], options.packed_cache)
         decoder.to(options.device)

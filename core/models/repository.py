@@ -16,7 +16,7 @@ from core.utils.model_catalogue import CATALOGUE, KnownModel
 from core.utils.model_download import ModelDownload
 from core.utils.model_store import ModelStore
 
-WANTED = ("config.json", "*.safetensors")
+WANTED = ("config.json", "model*.safetensors")
 OPTIONAL = (
     "model.safetensors.index.json",
     "generation_config.json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from torch import nn
@@ -32,20 +33,23 @@ def model_bytes(model: nn.Module, precision: str) -> int:
     return int(total)
 
 
-def check_memory(model: nn.Module, precision: str, free_bytes: int, name: str) -> None:
-    """Raises ModelTooLargeError, naming what does fit, when the model needs more than there is."""
-    needed = WORKING_SHARE * model_bytes(model, precision)
+def check_memory(sizes: Mapping[str, float], precision: str, free_bytes: int, name: str) -> None:
+    """Raises ModelTooLargeError, naming what does fit, when the model needs more than there is.
+
+    `sizes` are the bytes of its weights by precision, in those that it can be had in, widest first.
+    """
+    needed = WORKING_SHARE * sizes[precision]
     if needed <= free_bytes:
         return
-    for smaller in ("bfloat16", "int8", "int4"):
-        if BYTES_PER_WEIGHT[smaller] < BYTES_PER_WEIGHT[precision]:
-            fits = WORKING_SHARE * model_bytes(model, smaller)
-            if fits <= free_bytes:
-                cure = f"as {smaller} it needs {_gb(fits)}, which fits: set the precision to {smaller}"
-                break
+    for other, size in sizes.items():
+        fits = WORKING_SHARE * size
+        if fits <= free_bytes:
+            cure = f"as {other} it needs {_gb(fits)}, which fits: set the precision to {other}"
+            break
     else:
-        most = free_bytes / WORKING_SHARE / BYTES_PER_WEIGHT["int4"] / 1e9
-        cure = f"the largest model that fits has about {most:.1f} billion parameters, as int4: take a smaller one"
+        smallest = list(sizes)[-1]
+        most = free_bytes / WORKING_SHARE / BYTES_PER_WEIGHT[smallest] / 1e9
+        cure = f"the largest model that fits has about {most:.1f} billion parameters, as {smallest}: take a smaller one"
     raise ModelTooLargeError(
         f"{name} as {precision} needs {_gb(needed)} of memory and {_gb(free_bytes)} are free; {cure}"
     )

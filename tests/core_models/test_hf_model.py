@@ -22,7 +22,7 @@ from core.models.loading import LoadOptions, load_model
 from core.models.prompt_cache import load_prompt_cache, make_prompt_cache, save_prompt_cache, trim_prompt_cache
 from core.models.speculative import speculative_generate_step
 from core.models.tokenizer import load_tokenizer
-from core.utils.errors import InferenceError, ModelLoadError
+from core.utils.errors import InferenceError, ModelLoadError, ModelTooLargeError
 
 CONFIGS: dict[str, Any] = {
     "gpt2": lambda: transformers.GPT2Config(
@@ -112,6 +112,16 @@ def test_packed_precision_becomes_bfloat16_and_says_so(tmp_path: Path, caplog: p
         model, _ = load_model(folder, LoadOptions(precision="int4"))
     assert model.dtype == torch.bfloat16
     assert "stay in bfloat16" in caplog.text
+
+
+def test_a_model_that_memory_does_not_hold_is_refused(tmp_path: Path):
+    folder, _ = made("gpt2", tmp_path / "model")
+    size = (folder / "model.safetensors").stat().st_size
+    load_model(folder, LoadOptions(memory_bytes=2 * size))
+    with pytest.raises(ModelTooLargeError, match="set the precision to bfloat16"):
+        load_model(folder, LoadOptions(memory_bytes=size))
+    with pytest.raises(ModelTooLargeError, match="as float16: take a smaller one"):
+        load_model(folder, LoadOptions(memory_bytes=1000, precision="int4"))
 
 
 def test_what_transformers_does_not_know_or_have_is_told(tmp_path: Path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import subprocess
 import sys
 import textwrap
@@ -22,8 +21,7 @@ from tiny import tiny_model
 from core.models.configuration import DecoderConfig
 from core.models.decoder import Decoder
 from core.models.loading import LoadOptions, load_model
-from core.models.packed_linear import PackedEmbedding, PackedLinear
-from core.models.safetensors_file import SafetensorsFile, write_safetensors
+from core.models.safetensors_file import write_safetensors
 from core.utils.errors import ModelLoadError, ModelTooLargeError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,107 +88,6 @@ def test_config_fields_can_be_replaced(folder: Path):
     plain = load_model(folder)[0](PROMPT)
     turned = load_model(folder, LoadOptions(overrides={"rope_theta": 500.0}))[0](PROMPT)
     assert not torch.allclose(plain, turned, atol=1e-3)
-
-
-@pytest.mark.parametrize("tied", [True, False])
-@pytest.mark.parametrize("precision", ["int8", "int4"])
-def test_packed_models_stay_near(precision: Any, tied: bool, tmp_path: Path):
-    folder = tiny_model(tmp_path / "model", "qwen2", tie_word_embeddings=tied)
-    exact = load_model(folder)[0](PROMPT)
-    packed, _ = load_model(folder, LoadOptions(precision=precision))
-    assert packed.dtype == torch.float32
-    assert isinstance(packed.lm_head, PackedLinear)
-    assert isinstance(packed.model.embed_tokens, PackedEmbedding)
-    assert (packed.model.embed_tokens.linear is packed.lm_head) == tied
-    assert not [name for name, parameter in packed.named_parameters() if parameter.is_meta]
-    gap = torch.linalg.norm(packed(PROMPT) - exact) / torch.linalg.norm(exact)
-    assert gap < {"int8": 0.03, "int4": 0.35}[precision]
-
-
-def test_rows_of_an_odd_length_stay_in_float(tmp_path: Path):
-    folder = tiny_model(tmp_path / "model", "llama", intermediate_size=72)
-    packed, _ = load_model(folder, LoadOptions(precision="int8"))
-    mlp = packed.model.layers[0].mlp
-    assert isinstance(mlp.up_proj, PackedLinear)
-    assert isinstance(mlp.down_proj, torch.nn.Linear)
-    assert packed(PROMPT).isfinite().all()
-
-
-def stored(folder: Path) -> Path:
-    (found,) = folder.glob("*.safetensors")
-    return found
-
-
-@pytest.mark.parametrize("precision", ["int8", "int4"])
-def test_packed_weights_are_kept_and_mapped_in(precision: Any, folder: Path, tmp_path: Path):
-    options = LoadOptions(precision=precision, packed_cache=tmp_path / "packed")
-    first = load_model(folder, options)[0](PROMPT)
-    written = stored(tmp_path / "packed").stat()
-    again = load_model(folder, options)[0]
-    assert torch.equal(again(PROMPT), first)
-    assert stored(tmp_path / "packed").stat() == written
-    assert not list((tmp_path / "packed").glob(".*"))
-
-
-@pytest.mark.parametrize("harm", ["cut short", "a flipped bit", "rubbish", "another format"])
-def test_damaged_packed_weights_are_packed_anew(
-    harm: str, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-):
-    options = LoadOptions(precision="int4", packed_cache=tmp_path / "packed")
-    expected = load_model(folder, options)[0](PROMPT)
-    path = stored(tmp_path / "packed")
-    whole = path.read_bytes()
-    if harm == "cut short":
-        path.write_bytes(whole[:-100])
-    elif harm == "a flipped bit":
-        path.write_bytes(whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:])
-    elif harm == "rubbish":
-        path.write_bytes(b"no tensors here")
-    else:
-        write_safetensors(path, {"a": torch.zeros(3)}, {"format": "pt"})
-    with caplog.at_level(logging.WARNING):
-        assert torch.equal(load_model(folder, options)[0](PROMPT), expected)
-    assert "packed anew" in caplog.text
-    assert path.read_bytes() == whole
-
-
-def test_other_weights_get_packed_weights_of_their_own(folder: Path, tmp_path: Path):
-    options = LoadOptions(precision="int8", packed_cache=tmp_path / "packed")
-    load_model(folder, options)
-    before = stored(tmp_path / "packed")
-    edit(folder, model__norm__weight=torch.full((64,), 2.0))
-    os.utime(folder / "model.safetensors", ns=(1, 1))
-    changed = load_model(folder, options)[0]
-    assert stored(tmp_path / "packed") != before
-    assert torch.equal(changed.model.norm.weight, torch.full((64,), 2.0))
-    load_model(folder, LoadOptions(precision="int4", packed_cache=tmp_path / "packed"))
-    assert len(list((tmp_path / "packed").glob("*.safetensors"))) == 2
-
-
-def test_a_disk_that_refuses_costs_only_the_keeping(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    (tmp_path / "packed").write_text("a file where a folder should be")
-    with caplog.at_level(logging.WARNING):
-        load_model(folder, LoadOptions(precision="int8", packed_cache=tmp_path / "packed"))
-    assert "packed weights are not kept" in caplog.text
-
-
-def test_safetensors_files_of_ours_are_those_of_everyone(tmp_path: Path):
-    tensors = {
-        "a": torch.arange(6).view(2, 3).to(torch.float16),
-        "b": torch.ones(3, dtype=torch.uint8),
-        "c": torch.tensor(2.5),
-        "d": torch.zeros(0, 4),
-    }
-    write_safetensors(tmp_path / "x.safetensors", tensors, {"k": "é"})
-    found = load_file(tmp_path / "x.safetensors")
-    file = SafetensorsFile(tmp_path / "x.safetensors")
-    mapped = file.mapped()
-    assert file.metadata == {"k": "é"}
-    for name, tensor in tensors.items():
-        assert torch.equal(found[name], tensor)
-        assert torch.equal(mapped[name], tensor)
-        assert torch.equal(file.read(name), tensor)
-    assert file.rows("a", 1, 2, torch.float32).tolist() == [[3.0, 4.0, 5.0]]
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path):
@@ -378,4 +275,4 @@ def test_loading_holds_the_model_once(precision: str, large: Path):
     assert done.returncode == 0, done.stderr
     ratio, size_mb = map(float, done.stdout.split())
     assert size_mb > {"float32": 300, "bfloat16": 150, "int8": 80, "int4": 40}[precision]
-    assert ratio <= 1.25
+    assert ratio <= 1.25, size_mb

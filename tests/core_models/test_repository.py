@@ -21,6 +21,7 @@ FILES = {
     "tokenizer.json": b"{}",
     "pytorch_model.bin": b"pickled",
     "modeling.py": b"code",
+    "consolidated.safetensors": b"the same in another layout",
 }
 
 
@@ -46,8 +47,10 @@ def test_a_repository_is_fetched_once_and_without_code(tmp_path: Path):
         assert find_model("owner/model", hub=hub, folder=tmp_path / "models") == found
         assert len(server.asked) == asked
     names = {path.name for path in found.iterdir()}
-    assert {name for name in FILES if not name.endswith((".bin", ".py"))} <= names
-    assert not {"pytorch_model.bin", "modeling.py"} & names
+    assert {
+        name for name in FILES if not name.endswith((".bin", ".py")) and name != "consolidated.safetensors"
+    } <= names
+    assert not {"pytorch_model.bin", "modeling.py", "consolidated.safetensors"} & names
 
 
 def test_a_revision_lies_beside(tmp_path: Path):
@@ -85,7 +88,7 @@ def test_a_repository_without_safetensors(tmp_path: Path):
     files = {name: data for name, data in FILES.items() if not name.endswith(".safetensors")}
     with (
         HubServer({"owner/model": files}) as server,
-        pytest.raises(ModelError, match=r"has no file '\*\.safetensors'"),
+        pytest.raises(ModelError, match=r"has no file 'model\*\.safetensors'"),
     ):
         find_model("owner/model", hub=Hub(HubOptions(endpoint=server.endpoint)), folder=tmp_path / "models")
 
