@@ -7,6 +7,7 @@ where a second round would cost seconds. All calls of a reply are carried out, o
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from core.messages import Language
 from core.utils.errors import DataError, InferenceError
 from llm.chat_history import Around, ChatHistory
 from llm.conversation import Exchange
-from llm.engine import Engine
+from llm.engine import PREFILL_AT_ONCE, Engine, Prompt
 from llm.hidden_text import CALL_CLOSES, CALL_OPENS
 from llm.sentences import split
 from llm.skill_answers import SkillAnswers
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 MOST_CALLS = 4
 """in one reply; a model that asks for more has lost its way"""
 CALL_BETWEEN = f"\n{CALL_CLOSES}\n{CALL_OPENS}\n"
+CLOSE_S = 10.0
+"""how long closing waits for a piece that is being computed"""
 CANNOT_ANSWER = (
     "Sorry, I can't answer that right now. Timers, notes and sums still work.",
     "Désolée, je ne peux pas répondre à cela maintenant. Minuteurs, notes et calculs marchent toujours.",
@@ -55,6 +58,8 @@ class AnswerSettings:
     reply_tokens: int = 256
     """kept free of the context for the reply"""
     tools: bool = True
+    beside: bool = False
+    """what stands before the user's first words is computed beside what follows loading, and not before it ends"""
 
 
 class LanguageAnswers:
@@ -67,6 +72,10 @@ class LanguageAnswers:
         self._skills = skills
         self._settings = settings or AnswerSettings()
         self._listened = ""
+        self._lock = threading.Lock()
+        """held while the engine computes"""
+        self._stop = threading.Event()
+        self._preparing: threading.Thread | None = None
 
     def load(self) -> None:
         """Load the engine and give it all that stands before the user's first words. Raises ModelError, DeviceError."""
@@ -77,21 +86,46 @@ class LanguageAnswers:
         around = Around(context.conversation, self._facts, lambda: context.schedule.local.wall, language)
         room = max(self.engine.context_tokens - self._settings.reply_tokens, 1)
         self._history = ChatHistory(around, self._box.tools, room, self.engine.count)
-        self.engine.prefill(self._history.prompt(""), at_most=self.engine.context_tokens)
+        prompt = self._history.prompt("")
+        if not self._settings.beside:
+            self.engine.prefill(prompt, at_most=self.engine.context_tokens)
+            return
+        pieces = self.engine.count(prompt) // PREFILL_AT_ONCE + 1
+        self._preparing = threading.Thread(
+            target=self._prepare, args=(prompt, pieces), name="merline-prefill", daemon=True
+        )
+        self._preparing.start()
 
     def close(self) -> None:
         """Give the engine back."""
+        self._stop.set()
+        if self._preparing is not None:
+            self._preparing.join(CLOSE_S)
         self.engine.close()
+
+    def _prepare(self, prompt: Prompt, pieces: int) -> None:
+        """A piece at a time, until all is computed or the first words come, which take it over."""
+        for _ in range(pieces):
+            with self._lock:
+                if self._stop.is_set():
+                    return
+                try:
+                    self.engine.prefill(prompt)
+                except InferenceError as error:
+                    logger.warning("the instructions could not be prepared: %s", error)
+                    return
 
     def listen(self, text: str) -> None:
         """Words that the user has said so far and is not likely to change."""
         text = text.strip()
         if text and text != self._listened:
             self._listened = text
-            try:
-                self.engine.prefill(self._history.prompt(text))
-            except InferenceError as error:
-                logger.warning("the words so far could not be prepared: %s", error)
+            self._stop.set()
+            with self._lock:
+                try:
+                    self.engine.prefill(self._history.prompt(text))
+                except InferenceError as error:
+                    logger.warning("the words so far could not be prepared: %s", error)
 
     def call_of(self, intent: Intent) -> str:
         """What the model would have written for what a skill did."""
@@ -100,6 +134,11 @@ class LanguageAnswers:
     def answer(self, text: str, language: Language, turn: int) -> Generator[Unit, None, None]:
         """The reply, added to the conversation as it comes, exactly one unit of it last. Close it to cancel."""
         self._listened = ""
+        self._stop.set()
+        with self._lock:
+            yield from self._answer(text, language, turn)
+
+    def _answer(self, text: str, language: Language, turn: int) -> Iterator[Unit]:
         context = self._skills.context
         conversation = context.conversation
         language = context.session.language = guess_language(text, language)

@@ -120,4 +120,4 @@ def _remote(config: Config, responder: Responder, offline: bool) -> LanguageAnsw
 
 
 def _settings(config: Config) -> AnswerSettings:
-    return AnswerSettings(reply_tokens=config.llm.max_tokens, tools=config.llm.tools)
+    return AnswerSettings(reply_tokens=config.llm.max_tokens, tools=config.llm.tools, beside=True)

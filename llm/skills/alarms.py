@@ -90,5 +90,5 @@ def no_alarm(intent: Intent) -> Reply:
 SKILL = Skill(
     "alarms",
     {"SetAlarm": set_alarm, "ListAlarms": list_alarms, "CancelAlarm": cancel_alarm, "Snooze": snooze},
-    for_models=("SetAlarm", "ListAlarms", "CancelAlarm"),
+    for_models=("SetAlarm", "ListAlarms"),
 )

@@ -121,7 +121,8 @@ class Skill:
     parse: Parser | None = None
     """reads what templates cannot, such as free sums; asked when no template fits"""
     for_models: tuple[str, ...] | None = None
-    """the actions that a language model may call, each of which costs room in its context; None: all"""
+    """the actions that a language model may call, None: all; each costs room in its context, and what deletes or
+    cancels many things is the user's alone to ask for"""
 
 
 def reply(intent: Intent, en: str, fr: str, undo: Undo | None = None, result: float | None = None) -> Reply:

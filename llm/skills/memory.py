@@ -70,5 +70,5 @@ def _forgotten(intent: Intent, context: Context, entries: Sequence[Entry], en: s
 SKILL = Skill(
     "memory",
     {"RememberFact": remember, "ListFacts": tell, "ForgetFact": forget, "ForgetFacts": forget_all},
-    for_models=("RememberFact", "ForgetFact"),
+    for_models=("RememberFact",),
 )

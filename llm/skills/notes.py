@@ -95,4 +95,5 @@ def no_note(intent: Intent) -> Reply:
 SKILL = Skill(
     "notes",
     {"AddNote": add_note, "ReadNotes": read_notes, "RemoveNote": remove_note, "ClearNotes": clear_notes},
+    for_models=("AddNote", "ReadNotes"),
 )

@@ -79,4 +79,5 @@ def no_reminder(intent: Intent) -> Reply:
 SKILL = Skill(
     "reminders",
     {"SetReminder": set_reminder, "ListReminders": list_reminders, "CancelReminder": cancel_reminder},
+    for_models=("SetReminder", "ListReminders"),
 )

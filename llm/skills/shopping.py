@@ -115,4 +115,5 @@ SKILL = Skill(
         "RemoveItem": remove_item,
         "ClearItems": clear_items,
     },
+    for_models=("AddItem", "ReadItems"),
 )

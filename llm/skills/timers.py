@@ -180,4 +180,5 @@ SKILL = Skill(
         "CancelTimer": cancel_timer,
         "AddTime": add_time,
     },
+    for_models=("SetTimer", "TimeLeft", "CancelTimer"),
 )

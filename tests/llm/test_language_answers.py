@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import islice
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_model import OneFolder, PlainOptimizer, ScriptedRuntime
 from skill_rig import make_skills
@@ -110,6 +111,25 @@ def test_words_heard_so_far_are_prepared_unless_a_skill_will_answer_them() -> No
     rig.turn = 0
     assert rig.say("why is the sky blue today") == ["I see."]
     assert rig.runtime.prompts[-1].endswith("user\nwhy is the sky blue today<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_what_stands_before_the_first_words_is_computed_beside_until_they_come() -> None:
+    rig = Rig(beside=True, load=False)
+    begun, go_on = threading.Event(), threading.Event()
+    compute = rig.runtime.generate_step
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        begun.set()
+        assert go_on.wait(10)
+        return compute(*arguments, **options)
+
+    rig.runtime.generate_step = slow  # type: ignore[method-assign]
+    rig.responder.load()
+    assert begun.wait(10)
+    go_on.set()
+    assert rig.say("why is the sky blue") == ["I see."]
+    assert rig.runtime.prompts[-1].endswith("user\nwhy is the sky blue<|im_end|>\n<|im_start|>assistant\n")
+    rig.responder.close()
 
 
 def test_a_tool_is_called_once_and_its_own_reply_is_said() -> None:
@@ -313,6 +333,7 @@ def talker() -> tuple[Responder, Engine]:
     return responder, engine
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_whatever_a_model_writes_is_answered_by_one_whole_reply(text: str) -> None:
     responder, engine = talker()

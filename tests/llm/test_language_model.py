@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_model import OneFolder, PlainOptimizer, ScriptedRuntime, ScriptedTokenizer
 
@@ -86,6 +86,7 @@ def test_a_long_prompt_is_prepared_a_part_at_a_time() -> None:
     assert runtime.prompts == [written(prompt("x"))]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 8), st.data())
 def test_whatever_was_cancelled_or_prepared_before_the_next_prompt_is_right(taken: int, data: st.DataObject) -> None:
     runtime = ScriptedRuntime(lambda text: "one two three four five six.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from chat_server import ChatServer, Wire, refusing, saying, serving
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from skill_rig import make_skills
 
@@ -195,6 +195,7 @@ def test_offline_forbids_the_network_and_not_this_machine() -> None:
         RemoteModel(RemoteSettings("https://api.example.com/v1", "m", offline=True), {}).load()
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=60), st.just(b"data: [DONE]"), st.just(b'{"choices":[]}')), max_size=6))
 def test_no_line_breaks_the_reader(lines: list[bytes]) -> None:
     events = ReplyEvents()

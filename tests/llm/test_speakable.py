@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.messages import Language
@@ -117,6 +117,7 @@ PIECES = st.lists(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(PIECES, st.data())
 def test_how_the_text_is_cut_into_pieces_makes_no_difference(parts: list[str], data: st.DataObject) -> None:
     text = "".join(parts)
@@ -137,6 +138,7 @@ PLAIN = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(
     PLAIN, st.lists(st.sampled_from([" ", ", ", ". ", "! ", " : ", "... ", "; ", " – ", "'", '" ', "\n"]), min_size=1)
 )
@@ -145,6 +147,7 @@ def test_plain_text_loses_and_doubles_no_word_character(words: list[str], betwee
     assert re.sub(r"\W", "", "".join(units(text))) == re.sub(r"\W", "", text)
 
 
+@settings(deadline=None)
 @given(PIECES)
 def test_thoughts_and_calls_are_never_said(parts: list[str]) -> None:
     text = "".join(part.replace("<", "(").replace(">", ")") for part in parts)

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from skill_rig import make_skills
 
@@ -32,7 +32,7 @@ def test_each_action_that_models_may_call_is_declared_with_its_slots_in_both_lan
     for language in ("en", "fr"):
         tools = {tool.name: tool for tool in box(language).tools}
         assert {"SetTimer", "SetAlarm", "SetReminder", "Calculate", "AddNote", "AddItem", "TellTime"} <= set(tools)
-        assert not {"Greet", "Repeat", "Louder", "CannotDo", "NeverMind"} & set(tools)
+        assert not {"Greet", "Repeat", "Louder", "CannotDo", "NeverMind", "ClearNotes", "ForgetFacts"} & set(tools)
         timer = tools["SetTimer"].parameters["properties"]
         assert timer["minutes"] == {"type": "number"}
         assert timer["name"] == {"type": "string"}
@@ -46,7 +46,7 @@ def test_each_action_that_models_may_call_is_declared_with_its_slots_in_both_lan
 
 def test_all_tools_together_leave_room_in_a_small_context() -> None:
     for language in ("en", "fr"):
-        assert len(json.dumps([tool.as_json() for tool in box(language).tools])) < 7000
+        assert len(json.dumps([tool.as_json() for tool in box(language).tools])) < 4500
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_all_tools_together_leave_room_in_a_small_context() -> None:
         ('```json\n{"name": "SetTimer", "arguments": {"minutes": 5}}\n```', "SetTimer", {"minutes": 5.0}),
         ('{"name": "SetTimer", "arguments": {"minutes": 5}', "SetTimer", {"minutes": 5.0}),
         ('call: {"name": "SetTimer", "arguments": "{\\"minutes\\": 5}"}.', "SetTimer", {"minutes": 5.0}),
-        ('{"function": {"name": "ListTimers", "arguments": ""}}', "ListTimers", {}),
-        ('{"name": "ListTimers"}', "ListTimers", {}),
+        ('{"function": {"name": "ReadItems", "arguments": ""}}', "ReadItems", {}),
+        ('{"name": "ReadItems"}', "ReadItems", {}),
         ('{"name": "CancelTimer", "arguments": {"all": true}}', "CancelTimer", {"all": "yes"}),
         ('{"name": "CancelTimer", "arguments": {"all": false}}', "CancelTimer", {}),
         ('{"name": "SetAlarm", "arguments": {"hour": 7, "minute": 30, "day": "Monday", "recurrence": "daily"}}',
@@ -127,6 +127,7 @@ VALUES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_call_of_a_tool_breaks_its_skill(data: st.DataObject) -> None:
     skills = make_skills()
