@@ -74,6 +74,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether prompts leave this machine."""
+        ...
+
+    @property
     def context_tokens(self) -> int:
         """How many tokens prompt and reply may have together."""
         ...

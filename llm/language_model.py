@@ -53,6 +53,7 @@ class LanguageModel:
     """Implements llm.engine.Engine. `runtime` and `optimizer` are the process's own unless given."""
 
     name = ENGINE
+    elsewhere = False
 
     def __init__(
         self,

@@ -72,6 +72,11 @@ class RemoteModel:
         self._key = next((key for name in KEYS if (key := environ.get(name, "").strip())), "")
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether the server is another machine."""
+        return urlsplit(self._settings.base_url).hostname not in LOOPBACK
+
+    @property
     def context_tokens(self) -> int:
         """As configured: a server does not tell."""
         return self._settings.context_tokens

@@ -85,6 +85,7 @@ class Responder:
             return
         try:
             self._language.load()
+            self._tell_skills()
         except (ModelError, DeviceError) as error:
             if not self._may_fall_back:
                 raise
@@ -158,7 +159,13 @@ class Responder:
             if self._language is not None:
                 self._retired.append(self._language)
             self._language, self._next = self._next, None
+        self._tell_skills()
         logger.info("%s answers from now on", self.engine_name)
+
+    def _tell_skills(self) -> None:
+        """Who answers besides them, which they are asked about."""
+        if self._language is not None:
+            self._context.session.model = "elsewhere" if self._language.engine.elsewhere else "here"
 
     def _listen(self, message: Transcript) -> None:
         """While the user speaks, a model gets ready for words that no skill will answer."""

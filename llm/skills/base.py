@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 from core.messages import Language
 from core.utils.clock import Clock
@@ -93,6 +94,8 @@ class Session:
     language: Language = "en"
     result: float | None = None
     undoable: Undoable | None = None
+    model: Literal["none", "here", "elsewhere"] = "none"
+    """where the language model runs that answers what no skill does"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,14 @@ def thanks(intent: Intent, context: Context) -> Reply:
 
 
 def who_are_you(intent: Intent, context: Context) -> Reply:
+    if context.session.model == "elsewhere":
+        return reply(
+            intent,
+            en="I'm Merline, the assistant on your own computer. What I can't answer by myself goes, as text, to the "
+            "server you configured.",
+            fr="Je suis Merline, l'assistante de votre ordinateur. Ce à quoi je ne sais pas répondre seule part, en "
+            "texte, au serveur que vous avez configuré.",
+        )
     return reply(
         intent,
         en="I'm Merline, the assistant on your own computer. Nothing you say leaves it.",
@@ -40,6 +48,15 @@ def who_are_you(intent: Intent, context: Context) -> Reply:
 
 
 def capabilities(intent: Intent, context: Context) -> Reply:
+    if context.session.model != "none":
+        return reply(
+            intent,
+            en="I can tell the time, set timers, alarms and reminders, do sums, convert units, keep notes and a "
+            "shopping list, remember what you ask me to, and answer questions.",
+            fr="Je donne l'heure, je règle des minuteurs, des alarmes et des rappels, je calcule, je convertis des "
+            "unités, je tiens vos notes et votre liste de courses, je retiens ce que vous me demandez, et je réponds "
+            "aux questions.",
+        )
     return reply(
         intent,
         en="I can tell the time, set timers, alarms and reminders, do sums, convert units, "

@@ -254,6 +254,7 @@ class Engine:
     """As little of one as a test needs."""
 
     name = "mlx"
+    elsewhere = False
     context_tokens = 1000
 
     def __init__(self, write: Callable[[Prompt], Iterator[str]] = lambda prompt: iter(("Other.",))) -> None:
@@ -293,6 +294,16 @@ def test_a_model_that_cannot_be_loaded_is_done_without_where_that_is_allowed() -
         assert responder.engine_name == "skills"
         assert "the skills answer alone: m: is not on this machine" in responder.fallback_reason
         assert not responder.reply("why is the sky blue").understood
+
+
+@pytest.mark.parametrize(("elsewhere", "words"), [(False, "Nothing you say leaves it."), (True, "the server you")])
+def test_who_is_asked_whether_words_leave_the_machine_tells_the_truth(elsewhere: bool, words: str) -> None:
+    responder, engine = Responder(make_skills()), Engine()
+    engine.elsewhere = elsewhere
+    responder.use(LanguageAnswers(engine, responder.skills))
+    responder.load()
+    assert words in responder.reply("who are you").text
+    assert "answer questions" in responder.reply("what can you do").text
 
 
 def test_a_preparation_that_fails_costs_nothing() -> None:
