@@ -168,11 +168,13 @@ def load_hf_model(folder: Path, config: Mapping[str, Any], options: Any) -> HFMo
         count = sum(math.prod(checkpoint.entry(name).shape) for name in checkpoint)
         sizes = {one: count * BYTES_PER_WEIGHT[one] for one in ("float32", "bfloat16", "float16")}
         check_memory(sizes, precision, options.memory_bytes, folder.name)
+    # In the file's own type, so that transformers maps it and copies nothing; then each tensor in the type asked for.
+    kept = max((checkpoint.entry(name) for name in checkpoint), key=lambda entry: entry.size_bytes).dtype
     try:
         with _without_progress_bars():
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
-                dtype=getattr(torch, precision),
+                dtype=kept,
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=True,
@@ -197,7 +199,25 @@ def load_hf_model(folder: Path, config: Mapping[str, Any], options: Any) -> HFMo
     kinds = getattr(network.config.get_text_config(), "layer_types", None) or ()
     if getattr(network, "_is_stateful", False) or any("attention" not in kind or "linear" in kind for kind in kinds):
         raise ModelLoadError(f"{folder}: {config.get('model_type')} keeps a state that cannot be trimmed; take another")
-    return HFModel(network.to(options.device).eval().requires_grad_(False))
+    network.eval().requires_grad_(False)
+    if kept != getattr(torch, precision):
+        _convert(network, checkpoint, getattr(torch, precision))
+    return HFModel(network.to(options.device))
+
+
+def _convert(network: nn.Module, checkpoint: Checkpoint, dtype: torch.dtype) -> None:
+    """Give each parameter another type, read from the file again: what was mapped is never touched, nor counted twice.
+
+    A parameter that the file has under another name or in another order is converted in memory.
+    """
+    for name, parameter in network.named_parameters():
+        if name in checkpoint and checkpoint.entry(name).shape == tuple(parameter.shape):
+            first, last = checkpoint.rows(name, 0, 1), checkpoint.rows(name, parameter.shape[0] - 1, parameter.shape[0])
+            if torch.equal(first, parameter.data[:1]) and torch.equal(last, parameter.data[-1:]):
+                parameter.data = checkpoint.read(name, dtype)
+                continue
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.to(dtype)
 
 
 @contextmanager

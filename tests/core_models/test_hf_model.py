@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ pytest.importorskip("transformers", reason="needs transformers (the extra full)"
 
 import torch
 import transformers
+from peak import measured_peak
 from tiny import SENTENCES, tiny_model, tiny_tokenizer
 
 from core.models.generation import generate, generate_step
@@ -104,6 +106,33 @@ def test_a_table_of_positions_ends_somewhere(tmp_path: Path):
         next(generate_step([5] * 129, model))
     with pytest.raises(InferenceError, match="no more than 128 positions"):
         list(generate_step([5] * 120, model, max_tokens=20))
+
+
+@pytest.mark.parametrize(("kept", "asked"), [("bfloat16", "float32"), ("float32", "bfloat16"), ("float16", "float16")])
+def test_weights_come_in_the_type_asked_for(kept: str, asked: Any, tmp_path: Path):
+    folder, network = made("gpt_neox", tmp_path / "model")
+    network.to(getattr(torch, kept)).save_pretrained(folder)
+    model, _ = load_model(folder, LoadOptions(precision=asked))
+    expected = dict(network.named_parameters())
+    for name, parameter in model.network.named_parameters():
+        assert parameter.dtype == getattr(torch, asked)
+        assert torch.equal(parameter, expected[name].to(parameter.dtype))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_loading_holds_the_model_once(tmp_path: Path):
+    for name, size, layers in (("warm", 64, 1), ("large", 768, 4)):
+        config = transformers.GPTNeoXConfig(
+            vocab_size=20000,
+            hidden_size=size,
+            num_hidden_layers=layers,
+            num_attention_heads=8,
+            intermediate_size=4 * size,
+        )
+        transformers.AutoModelForCausalLM.from_config(config).to(torch.bfloat16).save_pretrained(tmp_path / name)
+    ratio, size_mb = measured_peak(tmp_path, "float32")
+    assert size_mb > 200
+    assert ratio <= 1.25
 
 
 def test_packed_precision_becomes_bfloat16_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture):

@@ -6,7 +6,6 @@ import json
 import logging
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 pytest.importorskip("torch", reason="needs torch (the extra full)")
 
 import torch
+from peak import measured_peak
 from safetensors.torch import load_file, save_file
 from tiny import tiny_model
 
@@ -218,30 +218,6 @@ def test_loading_leaves_torchs_compiler_alone(folder: Path):
     assert done.stdout.strip() == "False", done.stderr
 
 
-MEASURE = """
-import resource, sys
-from pathlib import Path
-from core.models.loading import LoadOptions, load_model
-from core.models import packing
-
-def resident():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-
-def peak():
-    return int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) * 1024
-
-def size(model):
-    tensors = {t.data_ptr(): t.nbytes for t in (*model.parameters(), *model.buffers())}
-    return sum(tensors.values())
-
-load_model(Path(sys.argv[1]) / "warm", LoadOptions(precision=sys.argv[2], fused=False))
-before = resident()
-Path("/proc/self/clear_refs").write_text("5")
-model, _ = load_model(Path(sys.argv[1]) / "large", LoadOptions(precision=sys.argv[2], fused=False))
-print((peak() - before) / size(model), size(model) / 1e6)
-"""
-
-
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model of 150 MB in bfloat16, and a small one beside it that brings in the code."""
@@ -263,16 +239,10 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8", "int4"])
+@pytest.mark.parametrize(
+    "precision", ["float32", "int4", *(pytest.param(name, marks=pytest.mark.slow) for name in ("bfloat16", "int8"))]
+)
 def test_loading_holds_the_model_once(precision: str, large: Path):
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(MEASURE), str(large), precision],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    ratio, size_mb = map(float, done.stdout.split())
+    ratio, size_mb = measured_peak(large, precision)
     assert size_mb > {"float32": 300, "bfloat16": 150, "int8": 80, "int4": 40}[precision]
     assert ratio <= 1.25, size_mb
