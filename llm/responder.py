@@ -9,15 +9,18 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from core.messages import Heard, Language, ReplyUnderWay, Sentence, Transcript, TurnFailed
 from core.utils.errors import DeviceError, ModelError
 from llm.assistant import SkillSet
 from llm.conversation import Exchange
-from llm.language_answers import LanguageAnswers, Unit
 from llm.sentences import split
 from llm.skill_answers import SkillAnswers
 from llm.skills.base import Intent, Reply, choose
+
+if TYPE_CHECKING:
+    from llm.language_answers import LanguageAnswers, Unit
 
 logger = logging.getLogger(__name__)
 

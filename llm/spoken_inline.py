@@ -5,7 +5,6 @@ What proves to be no markup comes out unchanged; how the text is cut into pieces
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable
 
@@ -164,8 +163,10 @@ class InlineSpeech:
 
     def _entity(self, character: str) -> str:
         if character == ";":
+            from html import unescape  # two thousand names, for a model that writes one once in a while
+
             entity, self._held = self._held + character, ""
-            return self._out(html.unescape(entity))
+            return self._out(unescape(entity))
         if (character.isalnum() or character == "#") and len(self._held) < _LONGEST_ENTITY:
             self._held += character
             return ""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib.util
 import logging
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from core.optimization.catalogue import EMBEDDED_ENGINES, QWEN, QWEN_2_5
-from core.optimization.plan import Plan
 from core.utils.config import Config
 from core.utils.model_store import ModelStore
-from llm.language_answers import AnswerSettings, LanguageAnswers
 from llm.responder import SKILLS, Responder
+
+if TYPE_CHECKING:
+    from core.optimization.plan import Plan
+    from llm.language_answers import AnswerSettings, LanguageAnswers
 
 logger = logging.getLogger(__name__)
 
@@ -23,13 +25,16 @@ PACKAGES = ("torch", "transformers", "safetensors")
 
 def engines_here(config: Config, store: ModelStore | None = None) -> frozenset[str]:
     """The answering engines to plan with. A model here where it is asked for, or can be had without a download."""
+    from core.optimization.catalogue import EMBEDDED_ENGINES
+
     asked = config.llm.engine == ENGINE
     return EMBEDDED_ENGINES | {ENGINE} if asked or model_is_here(config, store) else EMBEDDED_ENGINES
 
 
 def wants_model(config: Config, store: ModelStore | None = None) -> bool:
     """Whether one may be loaded here; without, nothing needs to be known of the machine to answer."""
-    return config.llm.engine != SKILLS and ENGINE in engines_here(config, store)
+    wish = config.llm.engine
+    return wish == ENGINE or (wish == "auto" and model_is_here(config, store))
 
 
 def planned_config(config: Config) -> Config:
@@ -61,6 +66,7 @@ def local_answers(config: Config, plan: Plan | None, responder: Responder, model
 
     It gets all threads: until its first clause is written nothing else has much to compute, and that is waited for.
     """
+    from llm.language_answers import LanguageAnswers
     from llm.language_model import LanguageModel, LanguageModelSettings
 
     llm = config.llm
@@ -76,6 +82,8 @@ def model_to_load(config: Config, planned: str | None, store: ModelStore | None 
 
     Where none is here it is the planned one, so that what is missing has a name.
     """
+    from core.optimization.catalogue import QWEN, QWEN_2_5
+
     if config.llm.model is not None:
         return config.llm.model
     store = store or ModelStore()
@@ -104,6 +112,7 @@ def packages_are_here(packages: tuple[str, ...] = PACKAGES) -> bool:
 
 
 def _remote(config: Config, responder: Responder, offline: bool) -> LanguageAnswers:
+    from llm.language_answers import LanguageAnswers
     from llm.remote import RemoteModel, RemoteSettings
 
     llm = config.llm
@@ -120,4 +129,6 @@ def _remote(config: Config, responder: Responder, offline: bool) -> LanguageAnsw
 
 
 def _settings(config: Config) -> AnswerSettings:
+    from llm.language_answers import AnswerSettings
+
     return AnswerSettings(reply_tokens=config.llm.max_tokens, tools=config.llm.tools, beside=True)

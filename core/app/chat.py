@@ -7,13 +7,16 @@ import io
 import sys
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from core.app.answering import equip, wants_model
 from core.app.brain import Brain
 from core.messages import Heard, Language
-from core.optimization.plan import Plan
 from core.stage import Ticker, TurnClock
 from core.utils.config import Config
+
+if TYPE_CHECKING:
+    from core.optimization.plan import Plan
 
 GREETING: dict[Language, str] = {
     "en": "Type, and end with Ctrl-D. Ask me what I can do.",
