@@ -1,0 +1,119 @@
+"""The whole network of a MeloTTS voice, for inference only: text to frames, frames to samples.
+
+Parameters have the published checkpoints' names, with weight norm folded (tts.melo.weights).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tts.melo.configuration import BERT_WIDTH, JA_BERT_WIDTH, MeloConfig
+from tts.melo.decoder import Decoder
+from tts.melo.durations import Durations, StochasticDurations
+from tts.melo.flow import Flow
+from tts.melo.layers import Encoder
+
+DURATION_KERNEL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """A sentence as the network takes it."""
+
+    phones: Tensor
+    """int64 [phones], as are the next two"""
+    tones: Tensor
+    languages: Tensor
+    ja_bert: Tensor | None = None
+    """[768, phones]; None is zeros"""
+    bert: Tensor | None = None
+    """[1024, phones], of Chinese; None is zeros"""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a sentence is said; the defaults are MeloTTS's."""
+
+    speaker: int = 0
+    sdp_ratio: float = 0.2
+    """share of the stochastic durations"""
+    noise_scale: float = 0.6
+    noise_scale_w: float = 0.8
+    """of the durations"""
+    length_scale: float = 1.0
+    """1 / speed"""
+    seed: int | None = None
+    """of the noise; None takes torch's own generator"""
+
+
+class TextEncoder(nn.Module):
+    """Phones to hidden states and the prior's mean and log-scale."""
+
+    def __init__(self, config: MeloConfig) -> None:
+        super().__init__()
+        self.emb = nn.Embedding(len(config.symbols), config.hidden)
+        self.tone_emb = nn.Embedding(config.tones, config.hidden)
+        self.language_emb = nn.Embedding(config.languages, config.hidden)
+        self.bert_proj = nn.Conv1d(BERT_WIDTH, config.hidden, 1)
+        self.ja_bert_proj = nn.Conv1d(JA_BERT_WIDTH, config.hidden, 1)
+        speaker_width = config.speaker_width if config.conditioned_encoder else 0
+        self.encoder = Encoder(config.hidden, config.inner, config.heads, config.layers, config.kernel, speaker_width)
+        self.proj = nn.Conv1d(config.hidden, 2 * config.channels, 1)
+
+    def forward(self, sounds: Sounds, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Hidden [1, hidden, phones], mean and log-scale [1, channels, phones]."""
+        known = self.emb(sounds.phones) + self.tone_emb(sounds.tones) + self.language_emb(sounds.languages)
+        x = known.mT[None]
+        for projection, features in ((self.bert_proj, sounds.bert), (self.ja_bert_proj, sounds.ja_bert)):
+            x = x + (projection.bias[:, None] if features is None else projection(features[None]))
+        hidden = self.encoder(x * x.shape[1] ** 0.5, speaker)
+        mean, log_scale = self.proj(hidden).chunk(2, dim=1)
+        return hidden, mean, log_scale
+
+
+class MeloNetwork(nn.Module):
+    """`frames` once a sentence, then `dec` on all of them or window by window."""
+
+    def __init__(self, config: MeloConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.enc_p = TextEncoder(config)
+        self.sdp = StochasticDurations(config.hidden, DURATION_KERNEL, config.speaker_width)
+        self.dp = Durations(config.hidden, DURATION_KERNEL, config.speaker_width)
+        self.flow = Flow(config)
+        self.dec = Decoder(config.decoder)
+        self.emb_g = nn.Embedding(config.speaker_rows, config.speaker_width)
+
+    def speaker(self, row: int) -> Tensor:
+        """[1, width, 1]."""
+        return self.emb_g.weight[row][None, :, None]
+
+    def frames(self, sounds: Sounds, manner: Manner) -> tuple[Tensor, Tensor]:
+        """What the decoder takes, [1, channels, frames], and how many frames each phone has, int64 [phones]."""
+        speaker = self.speaker(manner.speaker)
+        device = speaker.device
+        generator = None if manner.seed is None else torch.Generator(device).manual_seed(manner.seed)
+        hidden, mean, log_scale = self.enc_p(sounds, speaker)
+        lengths = torch.zeros_like(hidden[:, :1])
+        if manner.sdp_ratio:
+            noise = torch.randn(1, 2, hidden.shape[2], device=device, generator=generator) * manner.noise_scale_w
+            lengths = self.sdp(hidden, noise.to(hidden.dtype), speaker) * manner.sdp_ratio
+        if manner.sdp_ratio < 1:
+            lengths = lengths + self.dp(hidden, speaker) * (1 - manner.sdp_ratio)
+        counts = torch.ceil(torch.exp(lengths) * manner.length_scale)[0, 0].nan_to_num(1.0, 1e4, 1.0).long()
+        if int(counts.sum()) < 1:
+            counts[-1] = 1
+        mean, log_scale = (part.repeat_interleave(counts, dim=2) for part in (mean, log_scale))
+        if manner.noise_scale:
+            noise = torch.randn(mean.shape, device=device, generator=generator).to(mean.dtype)
+            mean = mean + noise * torch.exp(log_scale) * manner.noise_scale
+        return self.flow(mean, speaker), counts
+
+    def forward(self, sounds: Sounds, manner: Manner) -> Tensor:
+        """The whole sentence in one piece, [samples]."""
+        frames, _ = self.frames(sounds, manner)
+        samples: Tensor = self.dec(frames, self.speaker(manner.speaker))
+        return samples[0, 0]
