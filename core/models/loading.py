@@ -19,7 +19,7 @@ from core.models.configuration import DecoderConfig, UnsupportedDecoderError, re
 from core.models.decoder import Decoder
 from core.models.packing import PACKED_BITS, fill_packed
 from core.models.requirements import BYTES_PER_WEIGHT, check_memory, model_bytes
-from core.utils.errors import ModelLoadError
+from core.utils.errors import MissingDependencyError, ModelLoadError
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,13 @@ def _load(folder: Path, config: dict[str, Any], options: LoadOptions) -> Any:
     try:
         decoder_config = DecoderConfig.from_dict(config)
     except UnsupportedDecoderError as reason:
-        from core.models.hf_model import load_hf_model
+        try:
+            from core.models.hf_model import load_hf_model
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"{folder.name} is none of our own architectures ({reason}) and needs transformers, which cannot be "
+                f"imported ({error}); install the extra 'full'"
+            ) from error
 
         logger.info("%s runs through transformers' own modules (%s)", folder.name, reason)
         return load_hf_model(folder, config, options)

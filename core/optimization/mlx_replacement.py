@@ -7,6 +7,7 @@ defined in core.models; importing this loads no torch, the first use does.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
@@ -18,8 +19,8 @@ from core.optimization.host import this_host
 from core.optimization.host_memory import read_memory
 from core.optimization.torch_device import release_cached
 from core.optimization.torch_optimizer import TorchOptimizer, get_performance_optimizer
-from core.utils.errors import ModelLoadError
-from core.utils.paths import data_folder
+from core.utils.errors import DataError, ModelLoadError
+from core.utils.paths import make_data_folder
 
 if TYPE_CHECKING:
     from core.models.batch import BatchResponse as BatchResponse
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from core.models.sampling import make_sampler as make_sampler
     from core.models.speculative import speculative_generate_step as speculative_generate_step
     from core.models.tokenizer import TokenizerWrapper as TokenizerWrapper
+
+logger = logging.getLogger(__name__)
 
 _HOMES = {
     "BatchResponse": "batch",
@@ -143,19 +146,29 @@ def _load(
     from core.models.tokenizer import load_tokenizer
 
     stage = optimizer.plan.llm if optimizer.plan is not None else None
+    chosen = precision or (stage.compute_type if stage is not None else "float32")
     folder = find_model(where, revision)
     model, config = load_model(
         folder,
         LoadOptions(
-            precision=precision or (stage.compute_type if stage is not None else "float32"),
+            precision=chosen,
             device="cpu" if stage is not None and stage.device == "cpu" else device.type,
             overrides=dict(model_config or {}),
             memory_bytes=read_memory(this_host()).available_bytes or None,
-            packed_cache=data_folder() / "packed",
+            packed_cache=_packed_folder() if chosen in ("int8", "int4") else None,
         ),
     )
     model.inference_context = partial(optimizer.get_inference_context, stage)
     return model, load_tokenizer(folder, tokenizer_config, eos_token_ids(config)), config
+
+
+def _packed_folder() -> Path | None:
+    """Where packed weights are kept; None, with a warning, where nothing can be."""
+    try:
+        return make_data_folder() / "packed"
+    except DataError as error:
+        logger.warning("packed weights are not kept, each start packs them anew: %s", error)
+        return None
 
 
 def _refuse(adapter_path: str | None, trust_remote_code: bool) -> None:

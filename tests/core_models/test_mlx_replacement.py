@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import stat
 import subprocess
 import sys
 import threading
@@ -192,11 +193,20 @@ def test_precision_and_threads_are_the_plans(folder: Path, home: Path):
     model, _ = ours.load(folder, optimizer=planned("int8", threads=2))
     assert model.lm_head.bits == 8
     assert list((home / "packed").glob("*.safetensors"))
+    if sys.platform != "win32":
+        assert [stat.S_IMODE(path.stat().st_mode) for path in (home, home / "packed")] == [0o700, 0o700]
     with model.inference_context():
         assert torch.get_num_threads() == 2
         assert torch.is_inference_mode_enabled()
     asked, _ = ours.load(folder, precision="bfloat16", optimizer=planned("int8"))
     assert asked.dtype == torch.bfloat16
+
+
+def test_a_data_folder_that_refuses_costs_only_the_keeping(folder: Path, home: Path, caplog: pytest.LogCaptureFixture):
+    home.write_text("a file")
+    model, _ = ours.load(folder, precision="int4")
+    assert model.lm_head.bits == 4
+    assert "packed weights are not kept" in caplog.text
 
 
 def test_the_same_arguments_give_the_same_objects(folder: Path):
