@@ -83,9 +83,11 @@ def _llama_obstacle(folder: Path) -> str:
         return f"{missing[0]} is missing: {LLAMA_CURE}"
     path = gguf_path(folder, "Q8_0")
     code = "import sys, llama_cpp; llama_cpp.Llama(sys.argv[1], n_ctx=64, verbose=False).eval([3, 4, 5])"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=LLAMA_LIMIT_S
-    )
+    command = [sys.executable, "-c", code, str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LLAMA_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return f"it did not read three tokens in {LLAMA_LIMIT_S} s"
     if done.returncode == 0:
         return ""
     last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]

@@ -38,9 +38,11 @@ def test_the_shape_is_qwens_as_transformers_builds_it() -> None:
     assert read_weights(shape) == sum(one.numel() for one in model.parameters() if one.ndim == 2)
 
 
-def test_a_written_model_is_read_by_ours_and_by_transformers_with_the_same_tokens(tmp_path: Path) -> None:
+def test_a_written_model_is_read_by_ours_and_by_transformers_with_the_same_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MERLINE_HOME", str(tmp_path / "home"))
     write_model(tmp_path, SHAPE | TINY)
-    (tmp_path / "complete").touch()
     sides = [engines.Ours(tmp_path, "float32"), engines.Transformers(tmp_path, "float32")]
     prompt = [token % TINY["vocab_size"] for token in prompt_tokens(12)]
     written = [side.decode(prompt, 6) for side in sides]
