@@ -68,11 +68,6 @@ class ChatHistory:
         )
         return prompt
 
-    def forget(self) -> None:
-        """Leave out all that was said so far."""
-        while self._drop_oldest():
-            continue
-
     def _drop_oldest(self) -> bool:
         if self._earlier:
             del self._earlier[0]

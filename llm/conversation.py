@@ -79,6 +79,7 @@ class Conversation:
         self._exchanges: deque[Exchange] = deque(maxlen=config.history_turns)
         self._limit = config.history_turns
         self._added = 0
+        self._began = time.time()
         self._store = store if config.enabled else None
         self._last_row: _Row | None = None
 
@@ -108,9 +109,9 @@ class Conversation:
             return ()
         try:
             rows = self._store.query(
-                "SELECT user, heard, language FROM turns WHERE said_at >= ? AND user <> '' AND heard <> ''"
-                " ORDER BY id DESC LIMIT ?",
-                (not_before, limit),
+                "SELECT user, heard, language FROM turns WHERE said_at >= ? AND said_at < ? AND user <> ''"
+                " AND heard <> '' ORDER BY id DESC LIMIT ?",
+                (not_before, self._began, limit),
             )
         except DataError as error:
             logger.warning("the earlier conversation cannot be read: %s", error)

@@ -47,7 +47,8 @@ def planned_config(config: Config) -> Config:
 def equip(config: Config, plan: Plan | None, responder: Responder, offline: bool = False) -> None:
     """Give the responder what the configuration asks for, not yet loaded; nothing where the skills answer alone.
 
-    With `llm.engine: auto` a model that cannot be loaded is done without. Without a plan, `auto` means the skills
+    With `llm.engine: auto` a model that cannot be loaded is done without, and so is a server that --offline forbids.
+    Without a plan, `auto` means the skills
     unless llm.model is set.
     """
     wish = config.llm.engine
@@ -55,7 +56,7 @@ def equip(config: Config, plan: Plan | None, responder: Responder, offline: bool
     if wish == SKILLS or (wish == "auto" and planned is None and config.llm.model is None):
         return
     if wish == REMOTE:
-        responder.use(_remote(config, responder, offline), may_fall_back=False)
+        responder.use(_remote(config, responder, offline))
         return
     model = model_to_load(config, planned.model if planned else None)
     responder.use(local_answers(config, plan, responder, model), may_fall_back=wish == "auto")

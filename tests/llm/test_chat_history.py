@@ -128,8 +128,6 @@ def test_what_falls_out_of_the_conversation_itself_is_no_trouble() -> None:
     for turn in range(1, 30):
         assert words(history.prompt(f"q {turn}")) <= 12
         conversation.add(exchange(turn, f"q {turn}", "A b."))
-    history.forget()
-    assert said(history.prompt("x")) == [("user", "x")]
 
 
 def test_a_new_session_goes_on_from_what_was_heard_a_little_earlier() -> None:
@@ -145,6 +143,9 @@ def test_a_new_session_goes_on_from_what_was_heard_a_little_earlier() -> None:
     later = Wall()
     later.now += timedelta(days=2)
     assert said(make(Conversation(MemoryConfig(), store), wall=later).prompt("who is Tom")) == [("user", "who is Tom")]
+    mine = Conversation(MemoryConfig(), store)
+    mine.add(exchange(1, "hello", "Hi."))
+    assert [text for role, text in said(make(mine).prompt("x")) if role == "user"] == ["my cat is Tom", "hello", "x"]
     forgetful = Conversation(MemoryConfig(enabled=False), store)
     assert said(make(forgetful).prompt("who is Tom")) == [("user", "who is Tom")]
 
