@@ -1,4 +1,4 @@
-"""Phonemes to the numbers of a voice's own symbol list, with the tone and language numbers all published voices share."""
+"""Phonemes to the numbers of a voice's own symbol list, with the tone and language numbers that all voices share."""
 
 from __future__ import annotations
 

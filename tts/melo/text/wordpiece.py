@@ -1,7 +1,7 @@
 """BERT's WordPiece over a published `vocab.txt`: words, their pieces, and the pieces' numbers.
 
-The pieces equal those of the `tokenizers` package, save that a mark such as `[SEP]` in the text is only text; a word that the vocabulary cannot spell, or that is
-longer than a hundred letters, is one `[UNK]`.
+The pieces equal those of the `tokenizers` package, save that a mark such as `[SEP]` in the text is only text. A word
+that the vocabulary cannot spell, or that is longer than a hundred letters, is one `[UNK]`.
 """
 
 from __future__ import annotations
