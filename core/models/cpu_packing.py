@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from core.models.cpu_kernels import BLOCK, GROUP, jit
-from core.models.quantize import REACHES
+from core.models.quantize import REACHES, REFITS
 from core.models.simd import (
     add,
     as_half,
@@ -36,12 +36,34 @@ _MOST = 65504.0
 
 
 @jit
+def _codes(weights, scale):
+    """Of 16 weights in 4 bits, from -8 to 7."""
+    inverse = every(0.0 if scale == 0.0 else np.float32(1.0) / scale)
+    return maximum(minimum(rint(mul(weights, inverse)), every(7.0)), every(-8.0))
+
+
+@jit
+def _held(scale):
+    """As float16 keeps it."""
+    return as_half(max(min(scale, np.float32(_MOST)), np.float32(-_MOST)))
+
+
+@jit
+def _refitted(a, b, scale):
+    """The scale that serves best the codes which `scale` gives to 32 weights."""
+    codes_a, codes_b = _codes(a, scale), _codes(b, scale)
+    squares = total(fma(codes_a, codes_a, mul(codes_b, codes_b)))
+    if squares == 0.0:
+        return scale
+    return _held(total(fma(a, codes_a, mul(b, codes_b))) / squares)
+
+
+@jit
 def _error(a, b, scale):
     """Squared error of 32 weights in 4 bits."""
-    inverse = every(0.0 if scale == 0.0 else np.float32(1.0) / scale)
-    low, high, negative = every(-8.0), every(7.0), every(-1.0)
-    wrong_a = fma(maximum(minimum(rint(mul(a, inverse)), high), low), every(scale), mul(a, negative))
-    wrong_b = fma(maximum(minimum(rint(mul(b, inverse)), high), low), every(scale), mul(b, negative))
+    negative = every(-1.0)
+    wrong_a = fma(_codes(a, scale), every(scale), mul(a, negative))
+    wrong_b = fma(_codes(b, scale), every(scale), mul(b, negative))
     return total(fma(wrong_a, wrong_a, mul(wrong_b, wrong_b)))
 
 
@@ -52,10 +74,12 @@ def _scale(a, b, bits):
     low = -largest(maximum(mul(a, every(-1.0)), mul(b, every(-1.0))))
     peak = high if high >= -low else low
     if bits == 8:
-        return as_half(min(abs(peak) / np.float32(127.0), np.float32(_MOST)))
+        return _held(abs(peak) / np.float32(127.0))
     best, chosen = np.float32(np.inf), np.float32(0.0)
     for reach in _REACHES:
-        scale = as_half(max(min(peak / reach, np.float32(_MOST)), np.float32(-_MOST)))
+        scale = _held(peak / reach)
+        for _ in range(REFITS):
+            scale = _refitted(a, b, scale)
         error = _error(a, b, scale)
         if error < best:
             best, chosen = error, scale

@@ -24,7 +24,7 @@ from core.utils.errors import ModelLoadError
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "merline-packed-1"
+FORMAT = "merline-packed-2"
 """changes with the layout of codes and scales"""
 CHECKED_AT_ONCE = 16 * 2**20
 

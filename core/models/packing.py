@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -67,15 +66,15 @@ def _fill(decoder: Decoder, bits: Bits, weights: Weights, floats: Floats) -> Non
     config = decoder.config
     matrices = [(name, one) for name, one in decoder.named_modules() if isinstance(one, nn.Linear)]
     if can_pack(config.hidden):
-        embedding_bits: Bits = bits if config.tie_embeddings else EMBEDDING_BITS
-        table = PackedLinear(weights(EMBEDDING, config.vocab, config.hidden, embedding_bits))
+        table = PackedLinear(weights(EMBEDDING, config.vocab, config.hidden, EMBEDDING_BITS))
         decoder.model.embed_tokens = PackedEmbedding(table)
         if config.tie_embeddings:
             decoder.lm_head = table
     for name, linear in sorted(matrices, key=lambda pair: -pair[1].weight.numel()):
         if can_pack(linear.in_features):
             bias = None if linear.bias is None else floats(f"{name}.bias")
-            packed = PackedLinear(weights(name, linear.out_features, linear.in_features, bits), bias)
+            own = EMBEDDING_BITS if name == HEAD else bits
+            packed = PackedLinear(weights(name, linear.out_features, linear.in_features, own), bias)
             path, _, leaf = name.rpartition(".")
             setattr(decoder.get_submodule(path), leaf, packed)
     for name, _ in list(decoder.named_parameters()):
@@ -118,7 +117,7 @@ def _expected(decoder: Decoder, bits: Bits) -> dict[str, tuple[int, ...]]:
             full = f"{name}.{leaf}"
             matrix = leaf == "weight" and isinstance(module, (nn.Linear, nn.Embedding))
             if matrix and can_pack(parameter.shape[-1]):
-                own: Any = bits if isinstance(module, nn.Linear) or decoder.config.tie_embeddings else EMBEDDING_BITS
+                own = EMBEDDING_BITS if name in (EMBEDDING, HEAD) else bits
                 blocks, groups = -(-parameter.shape[0] // BLOCK), parameter.shape[1] // GROUP
                 found[f"{full}.codes"], found[f"{full}.scales"] = (blocks, groups, 64 * own), (blocks, groups, BLOCK)
             else:

@@ -1,8 +1,9 @@
 """Weights in 4 or 8 bits with a float16 scale for each 32 of a row, laid out for the kernels; and back.
 
-Symmetric: weight = (code - half) * scale, half being 8 or 128. The scale is the one of a few near the group's largest
-weight that leaves the smallest squared error. Sixteen rows lie together: of a group first all rows' columns 0-3, then
-4-7 and so on. In 4 bits columns 16-31 are the upper halves of the bytes of columns 0-15.
+Symmetric: weight = (code - half) * scale, half being 8 or 128. In 4 bits the scale is the one that leaves the smallest
+squared error of a few near the group's largest weight, each refitted to its codes by least squares. Sixteen rows lie
+together: of a group first all rows' columns 0-3, then 4-7 and so on. In 4 bits columns 16-31 are the upper halves of
+the bytes of columns 0-15.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ Bits = Literal[4, 8]
 REACHES = (-8.0, -7.75, -7.5, -7.25, -7.0, -8.5, 7.5, 7.0)
 """codes that a group's largest weight may take in 4 bits; where it would need a larger one it is clipped, and the
 others gain"""
+REFITS = 2
+"""times a scale is fitted anew to the codes that it gave"""
 _ROWS_AT_ONCE = 4096
 
 
@@ -140,9 +143,13 @@ def _quantize_groups(part: torch.Tensor, bits: Bits) -> tuple[torch.Tensor, torc
     scale = torch.zeros_like(peak)
     for reach in REACHES:
         candidate = _as_stored(peak / reach)
-        error = (
-            ((_code(part, candidate, half).to(torch.float32) - half) * candidate - part).square().sum(2, keepdim=True)
-        )
+        for _ in range(REFITS):
+            code = _code(part, candidate, half).to(torch.float32) - half
+            squares = code.square().sum(2, keepdim=True)
+            fitted = _as_stored((part * code).sum(2, keepdim=True) / squares)
+            candidate = torch.where(squares > 0, fitted, candidate)
+        code = _code(part, candidate, half).to(torch.float32) - half
+        error = (code * candidate - part).square().sum(2, keepdim=True)
         better = error < best
         best, scale = torch.where(better, error, best), torch.where(better, candidate, scale)
     return _code(part, scale, half), scale.squeeze(2).half()

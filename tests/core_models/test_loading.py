@@ -21,6 +21,7 @@ from tiny import tiny_model
 from core.models.configuration import DecoderConfig
 from core.models.decoder import Decoder
 from core.models.loading import LoadOptions, load_model
+from core.models.requirements import WORKING_SHARE
 from core.models.safetensors_file import write_safetensors
 from core.utils.errors import ModelLoadError, ModelTooLargeError
 
@@ -184,8 +185,10 @@ def test_a_model_that_memory_does_not_hold_is_refused_before_anything_is_read(fo
     load_model(folder, LoadOptions(memory_bytes=2 * size))
     with pytest.raises(ModelTooLargeError, match=r"as bfloat16 it needs .* set the precision to bfloat16"):
         load_model(folder, LoadOptions(memory_bytes=int(0.7 * size)))
+    packed = load_model(folder, LoadOptions(precision="int4"))[0]
+    needed = WORKING_SHARE * sum(one.nbytes for one in (*packed.parameters(), *packed.buffers()))
     with pytest.raises(ModelTooLargeError, match="set the precision to int4"):
-        load_model(folder, LoadOptions(memory_bytes=int(0.2 * size), precision="int8"))
+        load_model(folder, LoadOptions(memory_bytes=int(1.02 * needed), precision="int8"))
     with pytest.raises(ModelTooLargeError, match=r"the largest model that fits has about 0\.0 billion"):
         load_model(folder, LoadOptions(memory_bytes=1000, precision="int4"))
 
