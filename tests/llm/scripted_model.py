@@ -87,6 +87,7 @@ class ScriptedRuntime:
         self.prompts: list[str] = []
         self.computed = 0
         self.loaded: list[str] = []
+        self.precisions: list[Any] = []
         self.samplers: list[dict[str, Any]] = []
         self.fail_after: int | None = None
         self.failure: Exception = RuntimeError("the cable came off")
@@ -94,7 +95,9 @@ class ScriptedRuntime:
 
     def load(self, path_or_hf_repo: str, *, precision: Any = None) -> Any:
         self.loaded.append(path_or_hf_repo)
-        return SimpleNamespace(), self.tokenizer
+        self.precisions.append(precision)
+        self.model = SimpleNamespace()
+        return self.model, self.tokenizer
 
     def make_prompt_cache(self, model: Any) -> list[Any]:
         return [ScriptedCache()]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_model import OneFolder, PlainOptimizer, ScriptedRuntime, ScriptedTokenizer
 
+from core.optimization.plan import StagePlan
 from core.utils.errors import InferenceError, ModelLoadError
 from llm.engine import ChatMessage, Prompt, Tool
 from llm.language_model import LanguageModel, LanguageModelSettings
@@ -44,6 +45,15 @@ def test_it_loads_on_the_planned_device_and_is_warm() -> None:
     assert len(runtime.prompts) == 1
     assert runtime.samplers == [{"temp": 0.7, "top_p": 0.8, "top_k": 20}]
     model.close()
+
+
+def test_it_is_loaded_in_the_planned_precision_and_computes_with_the_planned_threads() -> None:
+    runtime = ScriptedRuntime()
+    plan = StagePlan("mlx", "0.6B", "cpu", "int4", 3, 10**9)
+    make(runtime, plan=plan)
+    assert runtime.model.inference_context.args == (plan,)
+    make(runtime)
+    assert runtime.precisions == ["int4", None]
 
 
 def test_a_turn_computes_only_what_is_new() -> None:
