@@ -5,7 +5,6 @@ Nothing is carried out here, and nothing half read gets through: the intent is w
 
 from __future__ import annotations
 
-import ast
 import json
 import math
 import re
@@ -27,6 +26,8 @@ LONGEST_TEXT = 300
 LARGEST = 1e9
 _FENCE = re.compile(r"^```\w*\s*|\s*```$")
 _TRAILING_COMMA = re.compile(r",\s*([}\]])")
+_PYTHON = re.compile(r"""\"(?:[^\"\\]|\\.)*\"|'(?P<inner>(?:[^'\\]|\\.)*)'|\b(?:True|False|None)\b""")
+_WORDS = {"True": "true", "False": "false", "None": "null"}
 _AND: dict[Language, str] = {"en": " and ", "fr": " et "}
 
 
@@ -126,14 +127,22 @@ def _loaded(call: str) -> dict[str, Any]:
 
 
 def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-        return None
+    for attempt in (text, _as_json(text)):
+        try:
+            return json.loads(attempt)
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def _as_json(text: str) -> str:
+    """Python's notation of the same: single quotes, True, False, None. What stands in double quotes is left alone."""
+    return _PYTHON.sub(lambda found: _WORDS.get(found[0]) or _quoted(found), text)
+
+
+def _quoted(found: re.Match[str]) -> str:
+    inner = found["inner"]
+    return found[0] if inner is None else json.dumps(inner.replace("\\'", "'"))
 
 
 def _named(plain: dict[str, Any]) -> tuple[str, dict[str, Any]]:

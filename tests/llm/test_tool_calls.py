@@ -59,6 +59,9 @@ def test_all_tools_together_leave_room_in_a_small_context() -> None:
          "SetTimer", {"minutes": 2.5, "name": "tea"}),
         ('{"name": "SetTimer", "parameters": {"minutes": 5,}}', "SetTimer", {"minutes": 5.0}),
         ("{'name': 'SetTimer', 'arguments': {'minutes': 5, 'name': None}}", "SetTimer", {"minutes": 5.0}),
+        ("{'name': 'AddNote', 'arguments': {'text': 'the dog\\'s \"bowl\", None'}}",
+         "AddNote", {"text": 'the dog\'s "bowl", None'}),
+        ("{'name': \"CancelTimer\", 'arguments': {'all': True, 'name': None}}", "CancelTimer", {"all": "yes"}),
         ('```json\n{"name": "SetTimer", "arguments": {"minutes": 5}}\n```', "SetTimer", {"minutes": 5.0}),
         ('{"name": "SetTimer", "arguments": {"minutes": 5}', "SetTimer", {"minutes": 5.0}),
         ('call: {"name": "SetTimer", "arguments": "{\\"minutes\\": 5}"}.', "SetTimer", {"minutes": 5.0}),
@@ -105,6 +108,8 @@ def test_a_call_is_read_and_what_is_plainly_meant_repaired(call: str, name: str,
         '{"name": "AddNote", "arguments": {"text": "' + "x" * 400 + '"}}',
         "{" * 3000,
         '{"a":' * 700,
+        "-" * 3900 + "1",
+        "{'a': " + "[" * 3000,
     ],
 )
 def test_what_is_not_plain_is_refused(call: str) -> None:
