@@ -171,7 +171,7 @@ def test_prefill_computes_the_head_for_the_last_token_alone(model: Any, prompt: 
 
     spy = Spy()
     list(generate_step(prompt, spy, max_tokens=1, prefill_step_size=8))
-    assert spy.rows == [0] * ((len(prompt) + 6) // 8) + [1, 1]
+    assert spy.rows == [0] * ((len(prompt) + 6) // 8 - 1) + [1, 1]
 
 
 def test_without_end_means_without_end(model: Any, prompt: list[int]):
@@ -274,7 +274,7 @@ def test_a_gpu_that_is_full_loses_the_turn(model: Any, prompt: list[int]):
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return model(tokens, **kwargs)
 
-    with pytest.raises(InferenceError, match=f"no memory left after {len(prompt) - 1} tokens"):
+    with pytest.raises(InferenceError, match=f"no memory left after {len(prompt)} tokens"):
         next(generate_step(prompt, Full()))
 
 
