@@ -12,7 +12,7 @@ import unicodedata
 from tts.melo.text.english_dictionary import pronounce
 from tts.melo.text.english_reading import read
 from tts.melo.text.letter_to_sound import guess
-from tts.melo.text.phonemes import UNKNOWN, Phonemes, Spelling, assemble
+from tts.melo.text.phonemes import UNKNOWN, Phonemes, Spelling, assemble, sayable
 from tts.melo.text.wordpiece import Word, WordPiece
 
 _SOUNDS_OF_MARKS = {
@@ -40,7 +40,7 @@ class EnglishFrontEnd:
 
     def process(self, text: str) -> Phonemes:
         """Phonemes of one sentence. Raises InferenceError for nothing to say or too much, MissingDependencyError."""
-        normalized = self.normalise(text)
+        normalized = self.normalise(sayable(text))
         return assemble(normalized, map(_spelling, self._wordpiece.words(normalized)))
 
 

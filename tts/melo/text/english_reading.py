@@ -55,8 +55,8 @@ _ABBREVIATIONS = {
 _TIME = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)(?!\d)(?:\s*\b([ap])(?:m\b|\.m\b\.?))?", re.ASCII)
 _GROUPED = re.compile(r"\d[\d,]+\d", re.ASCII)
 _MONEY = re.compile(r"([£$€¥])([\d,.]*\d)", re.ASCII)
-_DECIMAL = re.compile(r"(\d+)\.(\d+)", re.ASCII)
-_ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)(?![a-z])", re.ASCII)
+_DECIMAL = re.compile(r"(?<!\d)(\d+)\.(\d+)", re.ASCII)
+_ORDINAL = re.compile(r"(?<!\d)(\d+)(?:st|nd|rd|th)(?![a-z])", re.ASCII)
 _NUMBER = re.compile(r"(?:(?<!\w)-)?\d+", re.ASCII)
 _ABBREVIATION = re.compile(rf"\b({'|'.join(_ABBREVIATIONS)})\.")
 

@@ -90,7 +90,7 @@ def _finish(phones: str) -> str:
 
 def _link(word: str, phones: str, following: str) -> str:
     """The silent last consonant of a number's word, which is heard before an unstressed vowel."""
-    if following[:1] not in _VOWELS or word == "et":
+    if following[:1] not in _VOWELS or word == "et" or word.startswith("mill"):
         return ""
     if word[-1] in "sxz":
         return "" if phones[-1:] in ("s", "z") else "z"

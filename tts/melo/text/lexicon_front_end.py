@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tts.melo.text.lexicon import Lexicon
-from tts.melo.text.phonemes import UNKNOWN, Phonemes, Spelling, assemble
+from tts.melo.text.phonemes import UNKNOWN, Phonemes, Spelling, assemble, sayable
 from tts.melo.text.wordpiece import Word, WordPiece
 
 MARKS = frozenset(",.!?…¿¡")
@@ -47,7 +47,7 @@ class LexiconFrontEnd:
 
     def process(self, text: str) -> Phonemes:
         """Phonemes of one sentence. Raises InferenceError for nothing to say or too much, MissingDependencyError."""
-        normalized = self.normalise(text)
+        normalized = self.normalise(sayable(text))
         return assemble(normalized, map(self._spelling, self._wordpiece.words(normalized)))
 
     def pronounce(self, word: str) -> str:
@@ -65,13 +65,10 @@ class LexiconFrontEnd:
         if not run.isdecimal():
             return self._lexicon.sound(run)
         plain = "".join(str(int(digit)) for digit in run)
-        words = [part for word in self._rules.number(plain).split() for part in self._parts(word)]
+        words = re.split("[ -]", self._rules.number(plain))
         sounds = list(map(self._lexicon.sound, words))
         links = [self._rules.link(*both) for both in zip(words, sounds, sounds[1:], strict=False)]
         return " ".join(sound + link for sound, link in zip(sounds, [*links, ""], strict=True))
-
-    def _parts(self, word: str) -> list[str]:
-        return [word] if self._lexicon.find(word) is not None else word.split("-")
 
     def _spelling(self, word: Word) -> Spelling:
         phones = tuple(self.pronounce(word.text).replace(" ", ""))

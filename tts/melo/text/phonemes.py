@@ -5,6 +5,7 @@ A front end never asks the network for anything, never downloads, and loads its 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +18,9 @@ UNKNOWN = "UNK"
 """the phone of what has no pronunciation"""
 MAX_TOKENS = 510
 """BERT has 512 positions, and two of them are the marks around the sentence"""
+_LONGEST_WORD = 40
+_LONGEST_TEXT = _LONGEST_WORD * MAX_TOKENS
+_BEYOND_LONGEST = re.compile(rf"\w{{{_LONGEST_WORD}}}(?=\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,13 @@ class FrontEnd(Protocol):
         ...
 
 
+def sayable(text: str) -> str:
+    """`text` with spaces in words of more than forty letters. Raises InferenceError for what no sentence can be."""
+    if len(text) > _LONGEST_TEXT:
+        raise _too_long(text)
+    return _BEYOND_LONGEST.sub(r"\g<0> ", text)
+
+
 def spread(phones: int, tokens: int) -> list[int]:
     """How many of a word's phones each of its tokens gets: evenly, the first ones one more."""
     share, more = divmod(phones, tokens)
@@ -72,13 +83,17 @@ def assemble(normalized: str, words: Iterable[Spelling]) -> Phonemes:
     for word in words:
         tokens += word.tokens
         if len(tokens) > MAX_TOKENS:
-            raise InferenceError(
-                f"a sentence of {len(normalized)} characters is too long for the voice (more than {MAX_TOKENS} word "
-                f"pieces): {normalized[:40]!r}...; give it in shorter sentences"
-            )
+            raise _too_long(normalized)
         phones += word.phones
         tones += word.tones
         word2ph += spread(len(word.phones), len(word.tokens))
     if len(phones) == 1:
         raise InferenceError(f"nothing in {normalized[:40]!r} can be pronounced; give the voice words to say")
     return Phonemes((*phones, PAD), (*tones, 0), (*word2ph, 1), normalized, tuple(tokens))
+
+
+def _too_long(text: str) -> InferenceError:
+    return InferenceError(
+        f"a sentence of {len(text)} characters is too long for the voice (more than {MAX_TOKENS} word pieces): "
+        f"{text[:40]!r}...; give it in shorter sentences"
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-_GROUPED = r"\d{1,3}(?:[. ]\d{3})+(?!\d)|\d+"
+_GROUPED = r"\d{1,3}(?:[. ]\d{3}){1,6}(?!\d)|\d+"
 _NUMBER = rf"(?:{_GROUPED})(?:,\d+)?"
 _UNITS = {
     "km/h": ("kilómetro por hora", "kilómetros por hora"),
@@ -34,6 +34,10 @@ _UNITS = {
     "%": ("por ciento", "por ciento"),
 }
 _FEMININE = frozenset({"hora", "libra"})
+_CENTS = {"€": ("céntimo", "céntimos"), "$": ("centavo", "centavos"), "£": ("penique", "peniques")}
+_NO_NOUNS = frozenset(
+    {"a", "al", "con", "de", "del", "e", "en", "entre", "es", "hasta", "más", "menos", "o", "para", "por", "que", "y"}
+)
 _ABBREVIATIONS = {
     "sr": "señor",
     "sra": "señora",
@@ -75,7 +79,7 @@ _QUANTITY = re.compile(
     rf"(?<![\w,.])({_NUMBER})\s?({'|'.join(map(re.escape, sorted(_UNITS, key=len, reverse=True)))})(?!\w)", re.ASCII
 )
 _ORDINAL = re.compile(r"\b(\d{1,2})(?:\.?([ºª])|\.?([oa])\b)", re.ASCII)
-_NOUN = re.compile(r"\s[^\W\d_]")
+_NOUN = re.compile(r"\s([^\W\d_]+)")
 _MINUS = re.compile(r"(?<![\w)])[-−](?=\d)", re.ASCII)
 _PLAIN = re.compile(_NUMBER, re.ASCII)
 _SIGN = re.compile("|".join(map(re.escape, _SIGNS)))
@@ -89,7 +93,7 @@ def read(text: str) -> str:
     text = _ORDINAL.sub(_ordinal, text)
     text = _MINUS.sub("menos ", text)
     text = _QUANTITY.sub(_quantity, text)
-    text = _PLAIN.sub(lambda match: _apart(match, number(match[0])), text)
+    text = _PLAIN.sub(_plain, text)
     return _SIGN.sub(lambda match: f" {_SIGNS[match[0]]} ", text)
 
 
@@ -125,6 +129,11 @@ def _shortened(words: str, feminine: bool) -> str:
 
 def _quantity(match: re.Match[str]) -> str:
     one, many = _UNITS[match[2]]
+    whole, _, cents = match[1].partition(",")
+    if match[2] in _CENTS and len(cents) == 2:
+        small = _shortened(cardinal(str(int(cents))), feminine=False)
+        rest = f" con {small} {_CENTS[match[2]][int(cents) != 1]}" if int(cents) else ""
+        return f"{_shortened(number(whole), feminine=one in _FEMININE)} {one if whole == '1' else many}{rest}"
     words = number(match[1])
     if one != many:
         words = _shortened(words, one.split()[0] in _FEMININE)
@@ -149,8 +158,12 @@ def _ordinal(match: re.Match[str]) -> str:
     return words[:-1] if place in (1, 3) and _NOUN.match(match.string, match.end()) else words
 
 
-def _apart(match: re.Match[str], words: str) -> str:
-    text = match.string
+def _plain(match: re.Match[str]) -> str:
+    """A number alone, or before what it counts: "veintiún libros", "una manzana", "veintiuno de enero"."""
+    text, words = match.string, number(match[0])
+    noun = _NOUN.match(text, match.end())
+    if noun and noun[1].lower() not in _NO_NOUNS:
+        words = _shortened(words, noun[1].lower().endswith(("a", "as")))
     before = " " if match.start() and text[match.start() - 1].isalpha() else ""
     after = " " if match.end() < len(text) and text[match.end()].isalpha() else ""
     return f"{before}{words}{after}"
