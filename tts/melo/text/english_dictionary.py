@@ -31,9 +31,9 @@ def _entries() -> dict[str, str]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Words and phones; further readings have a number behind the word, as in `the(2)`, and are no words."""
+    """Words and phones, without the further readings: those have a number behind the word, as in `the(2)`."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             word, _, phones = line.partition(" ")
-            if not word.startswith("#"):
+            if not word.startswith("#") and not word.endswith(")"):
                 yield word, phones.partition("#")[0].strip()

@@ -52,7 +52,7 @@ _ABBREVIATIONS = {
     "ft": "fort",
 }
 
-_TIME = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)(?!\d)(?:\s*\b([ap])(?:m\b|\.m\b\.?))?", re.ASCII)
+_TIME = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)(?!\d)(?:\s*([ap])(?:m\b|\.m\b\.?))?", re.ASCII)
 _GROUPED = re.compile(r"\d[\d,]+\d", re.ASCII)
 _MONEY = re.compile(r"([£$€¥])([\d,.]*\d)", re.ASCII)
 _DECIMAL = re.compile(r"(?<!\d)(\d+)\.(\d+)", re.ASCII)

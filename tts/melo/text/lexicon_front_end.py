@@ -80,6 +80,6 @@ class LexiconFrontEnd:
 def tidy(text: str, silent: str, pauses: dict[str, str]) -> str:
     """Without the characters of `silent`, other punctuation by `pauses`; begins with a word and ends with a stop."""
     text = text.translate({ord(mark): said for mark, said in {**pauses, **dict.fromkeys(silent, "")}.items()})
-    text = re.sub(r"^[\s,.!?]+", "", text)
-    text = " ".join(text.split())
+    text = "".join(character for character in text if character.isprintable() or character.isspace())
+    text = " ".join(re.sub(r"^[\s,.!?]+", "", text).split())
     return text if not text or text[-1] in ",.!?…" else f"{text}."
