@@ -36,7 +36,7 @@ print((peak() - before) / size(model), size(model) / 1e6)
 def measured_peak(folder: Path, precision: str) -> tuple[float, float]:
     """Of loading folder/large after folder/warm: peak over the model's size, and that size in MB. Linux only.
 
-    The smaller of two measurements where the first is above 1.25: threads and compiled kernels take some 10 MB at times.
+    The smaller of two measurements where the first is above 1.25: threads and kernels take some 10 MB at times.
     """
     ratio, size_mb = _measured(folder, precision)
     return (ratio, size_mb) if ratio <= 1.25 else min((ratio, size_mb), _measured(folder, precision))
