@@ -69,7 +69,7 @@ class SplineFlow(nn.Module):
 
     def forward(self, z: Tensor, text: Tensor) -> Tensor:
         """[1, 2, phones] back through the flow."""
-        kept, changed = z.split(1, dim=1)
+        kept, changed = z[:, :1], z[:, 1:]
         free = self.proj(self.convs(self.pre(kept) + text)).mT  # [1, phones, 3 BINS - 1]
         widths, heights, slopes = free.split((BINS, BINS, BINS - 1), dim=-1)
         return torch.cat(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from core.utils.errors import InferenceError
 from tts.melo.configuration import BERT_WIDTH, JA_BERT_WIDTH, MeloConfig
 from tts.melo.decoder import Decoder
 from tts.melo.durations import Durations, StochasticDurations
@@ -17,6 +18,8 @@ from tts.melo.flow import Flow
 from tts.melo.layers import Encoder
 
 DURATION_KERNEL = 3
+LONGEST = 10_000
+"""frames of one sentence: two minutes; the flow's memory grows with their square"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,11 @@ class Sounds:
     """[768, phones]; None is zeros"""
     bert: Tensor | None = None
     """[1024, phones], of Chinese; None is zeros"""
+
+    def to(self, device: torch.device) -> Sounds:
+        """The same on a device."""
+        features = (None if part is None else part.to(device) for part in (self.ja_bert, self.bert))
+        return Sounds(self.phones.to(device), self.tones.to(device), self.languages.to(device), *features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,10 @@ class TextEncoder(nn.Module):
         known = self.emb(sounds.phones) + self.tone_emb(sounds.tones) + self.language_emb(sounds.languages)
         x = known.mT[None]
         for projection, features in ((self.bert_proj, sounds.bert), (self.ja_bert_proj, sounds.ja_bert)):
-            x = x + (projection.bias[:, None] if features is None else projection(features[None]))
+            if features is not None:
+                x = x + projection(features[None])
+            elif projection.bias is not None:
+                x = x + projection.bias[:, None]
         hidden = self.encoder(x * x.shape[1] ** 0.5, speaker)
         mean, log_scale = self.proj(hidden).chunk(2, dim=1)
         return hidden, mean, log_scale
@@ -103,9 +114,7 @@ class MeloNetwork(nn.Module):
             lengths = self.sdp(hidden, noise.to(hidden.dtype), speaker) * manner.sdp_ratio
         if manner.sdp_ratio < 1:
             lengths = lengths + self.dp(hidden, speaker) * (1 - manner.sdp_ratio)
-        counts = torch.ceil(torch.exp(lengths) * manner.length_scale)[0, 0].nan_to_num(1.0, 1e4, 1.0).long()
-        if int(counts.sum()) < 1:
-            counts[-1] = 1
+        counts = _counts(torch.ceil(torch.exp(lengths) * manner.length_scale)[0, 0])
         mean, log_scale = (part.repeat_interleave(counts, dim=2) for part in (mean, log_scale))
         if manner.noise_scale:
             noise = torch.randn(mean.shape, device=device, generator=generator).to(mean.dtype)
@@ -117,3 +126,17 @@ class MeloNetwork(nn.Module):
         frames, _ = self.frames(sounds, manner)
         samples: Tensor = self.dec(frames, self.speaker(manner.speaker))
         return samples[0, 0]
+
+
+def _counts(frames: Tensor) -> Tensor:
+    """As whole numbers, one at least in all. Raises InferenceError for what no sentence lasts."""
+    total = float(frames.sum())
+    if not total <= LONGEST:  # also where it is not a number
+        raise InferenceError(
+            f"the network gives a sentence of {len(frames)} phones {total:g} frames, where {LONGEST} are the most: "
+            "the sentence is lost; shorten it, or if this repeats download the voice again"
+        )
+    counts = frames.long()
+    if total < 1:
+        counts[-1] = 1
+    return counts

@@ -8,8 +8,11 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,8 +64,28 @@ def convert(folder: Path) -> Path:
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """All tensors of a published checkpoint, mapped from the disk. Raises ModelLoadError."""
+    content = _read_pickle(path)
+    model = content.get("model") if isinstance(content, Mapping) else None
+    if not isinstance(model, Mapping) or not all(isinstance(value, Tensor) for value in model.values()):
+        raise ModelLoadError(f"{path} has no table of tensors named 'model': it is not a MeloTTS checkpoint")
+    return dict(model)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, or of a pickle that is a plain table of them. Raises ModelLoadError."""
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    content = _read_pickle(path)
+    if not isinstance(content, Mapping):
+        raise ModelLoadError(f"{path} is not a table of tensors; download the voice again")
+    return {name: value for name, value in content.items() if isinstance(value, Tensor)}
+
+
+def _read_pickle(path: Path) -> Any:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # on pickles of an unusual kind, which are refused right after
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except FileNotFoundError as error:
         raise ModelLoadError(f"{path} is missing: download the voice again (`models download`)") from error
     except pickle.UnpicklingError as error:
@@ -72,10 +95,6 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         ) from error
     except (RuntimeError, OSError, ValueError, EOFError, KeyError) as error:
         raise ModelLoadError(f"{path} is damaged ({error}); download the voice again") from error
-    model = content.get("model") if isinstance(content, Mapping) else None
-    if not isinstance(model, Mapping) or not all(isinstance(value, Tensor) for value in model.values()):
-        raise ModelLoadError(f"{path} has no table of tensors named 'model': it is not a MeloTTS checkpoint")
-    return dict(model)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -85,7 +104,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ModelLoadError(f"{path} is damaged ({error}); delete it, and it is made anew") from error
+        raise ModelLoadError(f"{path} is damaged ({error}); download the voice again") from error
 
 
 def inference_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -97,7 +116,7 @@ def inference_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if last == "weight_g" and f"{base}.weight_v" in needed:
             folded[f"{base}.weight"] = fold_weight_norm(tensor.float(), needed[f"{base}.weight_v"].float())
         elif last != "weight_v" or f"{base}.weight_g" not in needed:
-            folded[name] = tensor.float()
+            folded[name] = tensor.to(torch.float32, copy=True)  # not a view of the file, which may be written anew
     return folded
 
 

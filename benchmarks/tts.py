@@ -1,0 +1,37 @@
+"""MeloTTS on a CPU against the plain way of the reference: whole sentences, first sound, memory; where the time goes.
+
+Published sizes with random weights, two threads, all sides in turn on the same sentences. Random weights show speed,
+memory and exactness; they show nothing of quality, and a sentence's frames a phone are set, not learnt.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks.figures import Figure
+
+logger = logging.getLogger(__name__)
+
+NEEDED = ("torch", "transformers", "numba")
+
+
+def run() -> list[Figure]:
+    """Measure; needs the extra full. About two minutes on two quiet cores, and 700 MB of disk."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        logger.warning("bench tts: not measured, as %s is missing; install the extra full", missing[0])
+        return []
+    from benchmarks.tts_parts import memory, parts, speed
+    from benchmarks.tts_parts.voice import write_bert, write_voice
+
+    with tempfile.TemporaryDirectory() as folder:
+        voice, bert = write_voice(Path(folder) / "voice"), write_bert(Path(folder) / "bert")
+        return [*speed.figures(voice, bert), *parts.figures(voice, bert), *memory.figures(voice, bert)]
+
+
+if __name__ == "__main__":
+    for figure in run():
+        print(figure.line())

@@ -1,0 +1,1 @@
+"""What `bench tts` measures, a module each."""

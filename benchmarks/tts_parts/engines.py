@@ -1,0 +1,77 @@
+"""The same voice and the same BERT on every side: the plain way of the reference, and ours.
+
+Plain: the whole of BERT with its head, weight norm recomputed at every call, one piece, nothing before its last sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.tts_parts.voice import spread
+from core.optimization import TorchOptimizer
+from tts.melo.bert import BertPrecision, load_bert
+from tts.melo.configuration import read_config
+from tts.melo.network import Manner, MeloNetwork, Sounds
+from tts.melo.synthesis import NetworkSynthesis
+from tts.melo.weights import CHECKPOINT_FILE, inference_tensors, read_checkpoint
+from tts.melo.windows import WindowGrowth
+
+MANNER = Manner(seed=11)
+
+
+class Engine(Protocol):
+    """Token ids and phones in, pieces of sound out."""
+
+    def speak(self, tokens: Tensor, sounds: Sounds) -> Iterator[Tensor]:
+        """The features of the tokens take the place of those in `sounds`."""
+        ...
+
+
+class Plain:
+    """As the reference does it, in torch."""
+
+    def __init__(self, voice: Path, bert: Path) -> None:
+        from transformers import BertForMaskedLM
+
+        self._bert = BertForMaskedLM.from_pretrained(bert).eval()
+        self._checkpoint = {name: tensor.clone() for name, tensor in read_checkpoint(voice / CHECKPOINT_FILE).items()}
+        self._network = MeloNetwork(read_config(voice))
+        self._network.load_state_dict(inference_tensors(self._checkpoint))
+        kept = [tensor for name, tensor in self._checkpoint.items() if name.startswith("enc_q.")]
+        self._checkpoint.clear()
+        self._training_only = kept
+        for part in (self._network.dec.ups, self._network.dec.resblocks):
+            for layer in part.modules():
+                if isinstance(layer, (nn.Conv1d, nn.ConvTranspose1d)):
+                    nn.utils.parametrizations.weight_norm(layer)
+        self._network.eval().requires_grad_(False)
+
+    def speak(self, tokens: Tensor, sounds: Sounds) -> Iterator[Tensor]:
+        """One piece."""
+        with torch.inference_mode():
+            features = self._bert(tokens[None], output_hidden_states=True).hidden_states[-3][0].mT
+            samples = self._network(spread(features, sounds), MANNER)
+        yield samples
+
+
+class Ours:
+    """tts.melo."""
+
+    def __init__(
+        self, voice: Path, bert: Path, precision: BertPrecision = "float32", growth: WindowGrowth | None = None
+    ):
+        self._bert = load_bert(bert, precision)
+        self._synthesis = NetworkSynthesis(voice, growth=growth)
+        self._synthesis.load(TorchOptimizer())
+
+    def speak(self, tokens: Tensor, sounds: Sounds) -> Iterator[Tensor]:
+        """Window by window."""
+        with torch.inference_mode():
+            features = self._bert(tokens)
+        for chunk in self._synthesis.synthesize(spread(features, sounds), MANNER):
+            yield torch.from_numpy(chunk)

@@ -1,0 +1,191 @@
+"""BERT's features, one vector a WordPiece: the third last hidden states, so the last two layers and the head stay out.
+
+An encoder as Devlin et al. 2018 describe it, for one text at a time; parameters have the published checkpoints' names.
+It takes token ids: tokenization is the front end's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.utils.errors import InferenceError, ModelLoadError
+from tts.melo.weights import check_fit, read_tensors
+
+UNUSED_LAYERS = 2
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+
+BertPrecision = Literal["float32", "int8"]
+
+
+@dataclass(frozen=True, slots=True)
+class BertConfig:
+    """From a Hugging Face config.json of model_type bert."""
+
+    vocabulary: int
+    hidden: int
+    layers: int
+    """of the whole model"""
+    heads: int
+    inner: int
+    positions: int
+    types: int
+    epsilon: float
+
+    @property
+    def used_layers(self) -> int:
+        """Those whose work the features need."""
+        return self.layers - UNUSED_LAYERS
+
+
+class Embeddings(nn.Module):
+    """Words, positions and the first type, added and normed."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(config.vocabulary, config.hidden)
+        self.position_embeddings = nn.Embedding(config.positions, config.hidden)
+        self.token_type_embeddings = nn.Embedding(config.types, config.hidden)
+        self.LayerNorm = nn.LayerNorm(config.hidden, config.epsilon)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """[tokens] to [tokens, hidden]."""
+        x = self.word_embeddings(tokens) + self.token_type_embeddings.weight[0]
+        normed: Tensor = self.LayerNorm(x + self.position_embeddings.weight[: len(tokens)])
+        return normed
+
+
+class _Projection(nn.Module):
+    """A linear layer, added to what went around it, and normed."""
+
+    def __init__(self, into: int, out: int, epsilon: float) -> None:
+        super().__init__()
+        self.dense = nn.Linear(into, out)
+        self.LayerNorm = nn.LayerNorm(out, epsilon)
+
+    def forward(self, x: Tensor, around: Tensor) -> Tensor:
+        normed: Tensor = self.LayerNorm(self.dense(x) + around)
+        return normed
+
+
+class Layer(nn.Module):
+    """Self-attention and a feed-forward part, [tokens, hidden] to the same."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        names = ("query", "key", "value")
+        self.attention = nn.ModuleDict(
+            {
+                "self": nn.ModuleDict({name: nn.Linear(config.hidden, config.hidden) for name in names}),
+                "output": _Projection(config.hidden, config.hidden, config.epsilon),
+            }
+        )
+        self.intermediate = nn.ModuleDict({"dense": nn.Linear(config.hidden, config.inner)})
+        self.output = _Projection(config.inner, config.hidden, config.epsilon)
+
+    def forward(self, x: Tensor) -> Tensor:
+        length, width = x.shape
+        into = self.attention["self"]
+        split = (1, length, self.heads, width // self.heads)
+        query, key, value = (into[name](x).view(split).transpose(1, 2) for name in ("query", "key", "value"))  # type: ignore[index]
+        attended = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(length, width)
+        x = self.attention["output"](attended, x)
+        features: Tensor = self.output(F.gelu(self.intermediate["dense"](x)), x)
+        return features
+
+
+class Bert(nn.Module):
+    """Token ids int64 [tokens] to features [hidden, tokens]; the network takes them spread over the phones."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embeddings = Embeddings(config)
+        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(Layer(config) for _ in range(config.used_layers))})
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Raises InferenceError for more tokens than the model has positions."""
+        if len(tokens) > self.config.positions:
+            raise InferenceError(
+                f"{len(tokens)} WordPieces in a sentence, where {self.config.positions} are the most: "
+                "say it in shorter ones"
+            )
+        x = self.embeddings(tokens)
+        layers = self.encoder["layer"]
+        assert isinstance(layers, nn.ModuleList)
+        for layer in layers:
+            x = layer(x)
+        features: Tensor = x.mT
+        return features
+
+
+def load_bert(folder: Path, precision: BertPrecision = "float32") -> Bert:
+    """The part of a BERT in `folder` that the features need, on the CPU; int8 packs its linear layers.
+
+    Raises ModelLoadError: a file is missing or damaged, holds code, or is of another kind of model.
+    """
+    config = _read_config(folder / "config.json")
+    path = next((folder / name for name in WEIGHT_FILES if (folder / name).exists()), None)
+    if path is None:
+        raise ModelLoadError(f"{folder} has none of {', '.join(WEIGHT_FILES)}: download the voice again")
+    with torch.device("meta"):
+        bert = Bert(config)
+    expected = {name: tensor.shape for name, tensor in bert.state_dict().items()}
+    tensors = {name: tensor.float() for name, tensor in _known_names(read_tensors(path)) if name in expected}
+    check_fit(expected, tensors, path)
+    bert.load_state_dict(tensors, strict=True, assign=True)
+    if precision == "int8":
+        _pack(bert)
+    return bert.eval().requires_grad_(False)
+
+
+def _known_names(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Without the prefix of a masked language model; old checkpoints call a norm's weight and bias gamma and beta."""
+    for name, tensor in tensors.items():
+        yield name.removeprefix("bert.").replace(".gamma", ".weight").replace(".beta", ".bias"), tensor
+
+
+def _pack(bert: Bert) -> None:
+    from core.models.packed_linear import PackedLinear
+
+    for module in list(bert.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Linear):
+                packed = PackedLinear.from_float(child.weight, child.bias, bits=8)
+                if isinstance(module, nn.ModuleDict):
+                    module[name] = packed
+                else:
+                    setattr(module, name, packed)
+
+
+def _read_config(path: Path) -> BertConfig:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config = BertConfig(
+            vocabulary=int(values["vocab_size"]),
+            hidden=int(values["hidden_size"]),
+            layers=int(values["num_hidden_layers"]),
+            heads=int(values["num_attention_heads"]),
+            inner=int(values["intermediate_size"]),
+            positions=int(values["max_position_embeddings"]),
+            types=int(values["type_vocab_size"]),
+            epsilon=float(values.get("layer_norm_eps", 1e-12)),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelLoadError(
+            f"{path} is not the configuration of a BERT ({error}); download the voice again"
+        ) from error
+    kind, activation = values.get("model_type", "bert"), values.get("hidden_act", "gelu")
+    if kind != "bert" or activation != "gelu" or config.used_layers < 1:
+        raise ModelLoadError(
+            f"{path}: a {kind} of {config.layers} layers with {activation} is no BERT that gives features"
+        )
+    return config

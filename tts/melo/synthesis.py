@@ -1,0 +1,128 @@
+"""A MeloTTS voice at work: a sentence's phones and features in, sound out window by window, the first one early.
+
+Encoder, durations and flow run once a sentence. It knows no text; front ends do (tts.melo).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from core.messages import Samples
+from core.utils.errors import InferenceError
+from tts.melo.configuration import MeloConfig
+from tts.melo.network import Manner, MeloNetwork, Sounds
+from tts.melo.weights import load_network
+from tts.melo.windows import WindowDecoder, WindowGrowth, choose_decoder
+
+if TYPE_CHECKING:
+    from core.optimization.plan import StagePlan
+    from core.optimization.torch_optimizer import TorchOptimizer
+
+logger = logging.getLogger(__name__)
+
+WARM_UP_PHONES = 12
+
+
+class NetworkSynthesis:
+    """One thread at a time uses it."""
+
+    def __init__(self, folder: Path, plan: StagePlan | None = None, growth: WindowGrowth | None = None) -> None:
+        self._folder = folder
+        self._plan = plan
+        self._growth = growth or WindowGrowth()
+        self._optimizer: TorchOptimizer | None = None
+        self._network: MeloNetwork | None = None
+        self._decoder: WindowDecoder | None = None
+
+    @property
+    def config(self) -> MeloConfig:
+        """The voice's; known after `load`."""
+        return self._loaded()[1].config
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Of the sound; known after `load`."""
+        return self.config.sample_rate_hz
+
+    def load(self, optimizer: TorchOptimizer) -> None:
+        """Read the weights and say something into the void. Raises ModelLoadError."""
+        device = optimizer.initialize()
+        network = load_network(self._folder).to(device)
+        self._optimizer, self._network = optimizer, network
+        with optimizer.get_inference_context(self._plan):
+            self._decoder, reason = choose_decoder(network.dec)
+        if not reason:
+            del network.dec  # the kernels have their own copy of its weights
+        else:
+            compiled = optimizer.compile_model(network.dec, "melo decoder")
+            self._decoder, _ = choose_decoder(network.dec, compiled)
+            logger.info("the decoder of %s runs in torch: %s", self._folder.name, reason)
+        optimizer.warmup_model(self._warm_up, (), runs=1)
+
+    def synthesize(self, sounds: Sounds, manner: Manner) -> Iterator[Samples]:
+        """Chunks of float32 samples; closing the iterator stops within one window.
+
+        Raises InferenceError where the network gives no numbers, ValueError for inputs that do not belong together.
+        """
+        optimizer, network, decoder = self._loaded()
+        _check(sounds, manner, network.config)
+        with optimizer.get_inference_context(self._plan):
+            device = network.emb_g.weight.device
+            frames, _ = network.frames(sounds.to(device), manner)
+            speaker = network.speaker(manner.speaker)
+        for first, end in self._growth.bounds(frames.shape[2]):
+            with optimizer.get_inference_context(self._plan):
+                samples: Samples = decoder.window(frames, speaker, first, end).float().cpu().numpy()
+            if not np.isfinite(samples).all():
+                raise InferenceError(
+                    f"the voice in {self._folder} gave samples that are no numbers (frames {first} to {end}); "
+                    "the sentence is lost, and if this repeats the voice's files are damaged: download it again"
+                )
+            yield samples
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._network = self._decoder = None
+
+    def _warm_up(self) -> None:
+        _, network, _ = self._loaded()
+        one = torch.ones(WARM_UP_PHONES, dtype=torch.int64)
+        sounds = Sounds(one % len(network.config.symbols), one * 0, one * 0)
+        for _ in self.synthesize(sounds, Manner(seed=0)):
+            continue
+
+    def _loaded(self) -> tuple[TorchOptimizer, MeloNetwork, WindowDecoder]:
+        if self._optimizer is None or self._network is None or self._decoder is None:
+            raise RuntimeError("NetworkSynthesis: load() comes first")
+        return self._optimizer, self._network, self._decoder
+
+
+def _check(sounds: Sounds, manner: Manner, config: MeloConfig) -> None:
+    """Raises ValueError naming what does not fit."""
+    count = len(sounds.phones)
+    if not count:
+        raise ValueError("a sentence has at least one phone")
+    for name, ids, limit in (
+        ("phones", sounds.phones, len(config.symbols)),
+        ("tones", sounds.tones, config.tones),
+        ("languages", sounds.languages, config.languages),
+    ):
+        if ids.shape != (count,):
+            raise ValueError(f"{name} are {list(ids.shape)} where there are {count} phones")
+        if int(ids.min()) < 0 or int(ids.max()) >= limit:
+            raise ValueError(
+                f"{name} reach from {int(ids.min())} to {int(ids.max())}; this voice knows 0 to {limit - 1}"
+            )
+    for name, features in (("bert", sounds.bert), ("ja_bert", sounds.ja_bert)):
+        if features is not None and features.shape[1:] != (count,):
+            raise ValueError(f"{name} is {list(features.shape)} where there are {count} phones")
+    if not 0 <= manner.speaker < config.speaker_rows:
+        raise ValueError(f"speaker {manner.speaker}: this voice has rows 0 to {config.speaker_rows - 1}")
+    if not manner.length_scale > 0:
+        raise ValueError(f"length_scale {manner.length_scale}: it is more than 0")
