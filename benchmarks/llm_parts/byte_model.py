@@ -44,7 +44,8 @@ SHAPE: dict[str, Any] = {
 LENGTH, BATCH = 256, 16
 RATE, WARMUP = 2e-3, 50
 STEPS = 800
-"""the rate of learning falls to nothing over so many: 3.3 million bytes, eight minutes of one quiet core"""
+"""the rate of learning falls to nothing over so many: 3.3 million bytes, eight minutes of one quiet core. Half of them
+will do where the machine has no more time"""
 SAVE_EVERY = 50
 HELD_OUT_BYTES = 60_000
 STATE = "training.pt"
@@ -86,22 +87,22 @@ def docstrings(path: Path) -> Iterator[str]:
                 yield found
 
 
-def train(minutes: float) -> None:
-    """Until STEPS or until the time is up; the next call goes on from there."""
+def train(minutes: float, steps: int = STEPS) -> None:
+    """Until all steps are done or the time is up; the next call goes on from there."""
     folder = byte_model_folder()
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     text = torch.frombuffer(bytearray(texts(held_out=False)), dtype=torch.uint8)
     model, optimizer, step = _resume(folder)
     until = time.monotonic() + 60 * minutes
-    while step < STEPS and time.monotonic() < until:
-        loss = _learn(model, optimizer, _batch(text, step), _rate(step))
+    while step < steps and time.monotonic() < until:
+        loss = _learn(model, optimizer, _batch(text, step), _rate(step, steps))
         step += 1
         if step % SAVE_EVERY == 0:
             _save(folder, model, optimizer, step)
-            print(f"step {step} of {STEPS}: loss {loss:.3f} nats a byte", flush=True)
+            print(f"step {step} of {steps}: loss {loss:.3f} nats a byte", flush=True)
     _save(folder, model, optimizer, step)
-    if step >= STEPS:
+    if step >= steps:
         model.save_pretrained(folder, safe_serialization=True)
         (folder / STATE).unlink()
 
@@ -136,8 +137,8 @@ def _batch(text: Tensor, step: int) -> Tensor:
     return torch.stack([text[start : start + LENGTH + 1] for start in starts.tolist()]).long()
 
 
-def _rate(step: int) -> float:
-    return RATE * min((step + 1) / WARMUP, 0.5 * (1 + math.cos(math.pi * step / STEPS)))
+def _rate(step: int, steps: int) -> float:
+    return RATE * min((step + 1) / WARMUP, 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
 def _learn(model: Any, optimizer: Any, batch: Tensor, rate: float) -> float:
@@ -181,8 +182,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("train", "try"))
     parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--steps", type=int, default=STEPS)
     arguments = parser.parse_args()
     if arguments.what == "train":
-        train(arguments.minutes)
+        train(arguments.minutes, arguments.steps)
     else:
         show()
