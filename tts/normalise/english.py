@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from tts.normalise import english_roman
 from tts.normalise import english_symbols as symbols
 from tts.normalise import english_words as words
 from tts.normalise.english_numbers import cardinal, decimal, digits, integer, ordinal, year
@@ -38,6 +39,9 @@ _HALF_OF_DAY = rf"(?:{SPACE}?([AaPp])\.?[Mm]\b(?:\.{NOT_AT_END})?)"
 _SIGN_WORDS = {"-": "minus", "−": "minus", "+": "plus", "±": "plus or minus"}
 _YEAR_BEFORE = re.compile(r"(?i:\b(?:in|since|by|until|till|from|to|year|of|before|after|during|around|and|or)\s)$")
 _LONGEST_YEAR_WORD = 8
+_DECADE_BEFORE = re.compile(r"(?i:['’]|\b(?:the|early|late|mid|my|your|his|her|our|their)[ -])$")
+_LONGEST_DECADE_WORD = 6
+_SAID_AS_TWO = {"24/7": "twenty-four seven", "9/11": "nine eleven"}
 _DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 100})
 
 
@@ -149,8 +153,8 @@ def _money_after(match: re.Match[str]) -> str:
 
 
 def _fraction(match: re.Match[str]) -> str | None:
-    if match[0] == "24/7":
-        return "twenty-four seven"
+    if match[0] in _SAID_AS_TWO:
+        return _SAID_AS_TWO[match[0]]
     top, bottom = int(match[2]), int(match[3])
     if not 0 < top < bottom or bottom not in _DENOMINATORS:
         return None if match[1] else f"{integer(match[2])} over {integer(match[3])}"
@@ -160,7 +164,10 @@ def _fraction(match: re.Match[str]) -> str | None:
     return f"{integer(match[1])} and {spoken}" if match[1] else spoken
 
 
-def _decade(match: re.Match[str]) -> str:
+def _decade(match: re.Match[str]) -> str | None:
+    before = match.string[max(0, match.start() - _LONGEST_DECADE_WORD) : match.start()]
+    if len(match[1]) == 2 and not _DECADE_BEFORE.search(before):
+        return None
     spoken = year(int(match[1]))
     return spoken[:-1] + "ies" if spoken.endswith("y") else spoken + "s"
 
@@ -168,6 +175,14 @@ def _decade(match: re.Match[str]) -> str:
 def _year(match: re.Match[str]) -> str | None:
     before = match.string[max(0, match.start() - _LONGEST_YEAR_WORD) : match.start()]
     return year(int(match[0])) if _YEAR_BEFORE.search(before) else None
+
+
+def _years(match: re.Match[str]) -> str:
+    return f"{year(int(match[1]))} to {year(int(match[2]))}"
+
+
+def _feet_inches(match: re.Match[str]) -> str:
+    return f"{_counted(match[1], words.UNITS['ft'])} {_counted(match[2], Noun('inch', 'inches'))}"
 
 
 def _phone(match: re.Match[str]) -> str:
@@ -201,8 +216,13 @@ ENGLISH = LanguageRules(
         Rule(re.compile(rf"(\d{{1,2}}){_HALF_OF_DAY}"), _hour),
         Rule(re.compile(rf"(\d+){SPACE}?h{SPACE}?([0-5]?\d){SPACE}?(?:min|m)?\b"), _hours_minutes),
         Rule(
-            re.compile(r"(?:\+\d{1,3}[- ])?(?:\(\d{3}\) |\d{3}[-. ])\d{3}[-.]\d{4}(?!\d)|\d{3}-\d{4}(?![-\d])"), _phone
+            re.compile(r"(?:(?:\+\d{1,3}|1)[- ])?(?:\(\d{3}\) |\d{3}[-. ])\d{3}[-.]\d{4}(?!\d)|\d{3}-\d{4}(?![-\d])"),
+            _phone,
         ),
+        Rule(re.compile(r"\+\d{1,3}(?:[ .-]\d{1,4}){2,6}(?!\d)"), _phone),
+        Rule(re.compile(r"(?:(?<=[Cc]all )|(?<=[Dd]ial ))(?:911|988|999|112|111)(?![\d,:-]|\.\d)"), _phone),
+        Rule(re.compile(r"(1[1-9]\d\d|20\d\d) ?[-–] ?(1[1-9]\d\d|20\d\d)(?![-\d.,])"), _years),
+        Rule(re.compile(r"(\d{1,2})['’′](\d{1,2})[\"”″]"), _feet_inches),
         Rule(
             re.compile(
                 rf"((?<![\w)])[-−])?([$€£¥]){SPACE}?({_NUMBER})"
@@ -221,6 +241,10 @@ ENGLISH = LanguageRules(
         Rule(re.compile(r"(?:(\d{1,15}) )?(\d{1,15})/(\d{1,15})(?![/\d])"), _fraction),
         Rule(re.compile(r"(\d{1,15})(?i:st|nd|rd|th)\b"), lambda match: ordinal(int(match[1]))),
         Rule(re.compile(r"([12]\d\d0|\d0)'?s\b"), _decade),
+        Rule(re.compile(rf"\b({alternatives(words.REGNAL_NAMES)}) ([IVXL]{{1,8}})\b"), english_roman.regnal),
+        Rule(re.compile(rf"\b({alternatives(words.NUMBERED)}) ([IVXL]{{1,8}})\b"), english_roman.numbered),
+        Rule(re.compile(r"\b([A-Z][a-z]+) ([IVXL]{2,8})\b"), english_roman.sequel),
+        Rule(re.compile(r"\b([IVX]{1,5})(?:st|nd|rd|th)?(?= century\b)"), english_roman.century),
         Rule(
             re.compile(rf"({_QUANTITY}){SPACE}?({alternatives(words.UNITS)})(?![\w²³]|/\w)"),
             lambda match: _counted(match[1], words.UNITS[match[2]]),
@@ -229,6 +253,7 @@ ENGLISH = LanguageRules(
             re.compile(rf"(?<![\w/])({alternatives(words.UNITS_ALONE)})(?![\w²³/])"),
             lambda match: words.UNITS[match[1]].many,
         ),
+        Rule(re.compile(rf"({_NUMBER})[x×](?!\w)(?! ?\d)"), lambda match: f"{_quantity(match[1])} times"),
         Rule(re.compile(rf"({_NUMBER})k\b"), lambda match: f"{_quantity(match[1])} thousand"),
         Rule(re.compile(r"1[1-9]\d\d(?![\d.,]\d|\d)|20\d\d(?![\d.,]\d|\d)"), _year),
         _rule(rf"(?:#|№|\b[Nn][°º]|\bNo\.){SPACE}?(?=\d)", "number"),
@@ -236,7 +261,14 @@ ENGLISH = LanguageRules(
         _rule(r"(?<=\d) x (?=\d)|(?<=\d) ?\* ?(?=\d)", " times "),
         _rule(r"(?<=[\d)]) / (?=[\d(])", " divided by "),
         _rule(r"(?<=[\d)]) - (?=[\d(])", " minus "),
-        _rule(r"(?<=[\d)])\^(?=[\d(])", "to the power of"),
+        _rule(r"(?<=[\d)])\^(?=[-−]?[\d(])", "to the power of"),
+        _rule(r"(?<=[\dA-Z€])/(?=(?:month|year|week|day|night|hour|minute|second|person)\b)", " per "),
+        _rule(r"\band/or\b", "and or"),
+        _rule(r"\bC#(?!\w)", "C sharp"),
+        _rule(r"\bpp\.(?= ?\d)", "pages"),
+        _rule(r"\bp\.(?= ?\d)", "page"),
+        _rule(r"\b[Ff]ig\.(?= ?\d)", "figure"),
+        _rule(r"(?<=[a-z] )St(?:\.(?=\s+[a-z])|(?=\.\s*$))", "Street"),
         _rule(r"(?<=\d)-(?=\d)|(?<=[\d%°CFM.]) ?– ?(?=[\d$€£])", " to "),
         Rule(re.compile(_QUANTITY), lambda match: _quantity(match[0])),
         Rule(

@@ -55,6 +55,7 @@ SYMBOLS = {
     "±": "plus or minus",
     "√": "square root of",
     "∞": "infinity",
+    "π": "pi",
     "²": "squared",
     "³": "cubed",
     "^": "caret",

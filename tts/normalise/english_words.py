@@ -100,6 +100,11 @@ UNITS = {
     "kPa": regular("kilopascal"),
     "bar": regular("bar"),
     "dB": regular("decibel"),
+    "bpm": Noun("beat per minute", "beats per minute"),
+    "rpm": Noun("revolution per minute", "revolutions per minute"),
+    "MB/s": Noun("megabyte per second", "megabytes per second"),
+    "GB/s": Noun("gigabyte per second", "gigabytes per second"),
+    "Gb/s": Noun("gigabit per second", "gigabits per second"),
     "px": regular("pixel"),
     "ft": Noun("foot", "feet"),
     "yd": regular("yard"),
@@ -184,3 +189,16 @@ ABBREVIATIONS = {
     "Ph.D": "P H D",
 }
 """Abbreviations whose dot may end the sentence as well."""
+
+REGNAL_NAMES = (
+    *("Alexander", "Benedict", "Catherine", "Charles", "Clement", "Edward", "Elizabeth", "Francis", "Frederick"),
+    *("George", "Gregory", "Henry", "Innocent", "James", "John Paul", "Leo", "Leopold", "Louis", "Mary", "Napoleon"),
+    *("Nicholas", "Philip", "Pius", "Ptolemy", "Ramses", "Richard", "Urban", "Victor Emmanuel", "Wilhelm", "William"),
+)
+"""A numeral behind one of these is an ordinal: "Louis the fourteenth"."""
+NUMBERED = (
+    *("World War", "Chapter", "Part", "Act", "Scene", "Section", "Article", "Volume", "Book", "Title", "Phase"),
+    *("Type", "Class", "Level", "Stage", "Super Bowl", "chapter", "part", "act", "scene", "section", "article"),
+    *("volume", "book", "phase", "type", "class", "level", "stage"),
+)
+"""A numeral behind one of these is a number, were it a single letter."""

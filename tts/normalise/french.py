@@ -9,6 +9,7 @@ import re
 
 from tts.normalise import french_symbols as symbols
 from tts.normalise import french_words as words
+from tts.normalise import roman
 from tts.normalise.forms import (
     ACCENTED_LETTER,
     DOMAIN,
@@ -37,7 +38,6 @@ _NUMBER = rf"(?:(?:{_GROUPED}|{_DOTTED}|\d+)(?:[.,]\d+)?[{VULGAR}]?|(?<![\w.,])[
 _QUANTITY = rf"(?:{SIGN}{_NUMBER}|[{VULGAR}])"
 _MONTH = f"({alternatives(words.MONTH_FORMS)})"
 _SIGN_WORDS = {"-": "moins", "−": "moins", "+": "plus", "±": "plus ou moins"}
-_ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 _DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 100})
 
 
@@ -168,10 +168,22 @@ def _ordinal(match: re.Match[str]) -> str | None:
     return ordinal(number) + "s" * ending.endswith("s")
 
 
-def _century(match: re.Match[str]) -> str:
-    values = [_ROMAN[letter] for letter in match[1]]
-    following = [*values[1:], 0]
-    return ordinal(sum(-value if value < after else value for value, after in zip(values, following, strict=True)))
+def _century(match: re.Match[str]) -> str | None:
+    number = roman.number(match[1])
+    return None if number is None else ordinal(number)
+
+
+def _numbered(match: re.Match[str]) -> str | None:
+    number = roman.number(match[2])
+    return None if number is None else f"{match[1]} {cardinal(number)}"
+
+
+def _reign(match: re.Match[str]) -> str | None:
+    return None if roman.is_a_size(match[2]) else _numbered(match)
+
+
+def _ten_digits(match: re.Match[str]) -> str:
+    return ", ".join(integer(match[0][begin : begin + 2]) for begin in range(0, 10, 2))
 
 
 def _phone(match: re.Match[str]) -> str:
@@ -201,6 +213,7 @@ FRENCH = LanguageRules(
         Rule(re.compile(rf"(\d+){SPACE}?h{SPACE}?([0-5]?\d){SPACE}?(?:min|mn)\b"), _hours_minutes),
         Rule(re.compile(rf"(\d{{1,2}}){SPACE}?[hH]{SPACE}?(\d{{2}})(?!\d)"), _hour_minute),
         Rule(re.compile(rf"(?:\+\d{{2}}{SPACE}?\d|0\d)(?:[ .\u00a0\u202f]\d{{2}}){{4}}(?!\d)"), _phone),
+        Rule(re.compile(r"(?<![\d.,])0[1-9]\d{8}(?!\d)"), _ten_digits),
         Rule(re.compile(rf"((?<![\w)])[-−])?([$€£¥]){SPACE}?({_NUMBER})"), _money_before),
         Rule(
             re.compile(
@@ -213,6 +226,11 @@ FRENCH = LanguageRules(
         Rule(re.compile(r"(?:(\d{1,15}) )?(\d{1,15})/(\d{1,15})(?![/\d])"), _fraction),
         Rule(re.compile(r"(\d{1,15})(ers|er|ères|ère|re|èmes|ème|es|e|nde|nd|de|d)\b"), _ordinal),
         Rule(re.compile(r"\b([IVXLC]{1,9})(?:er|ème|e)(?=\s+siècle)"), _century),
+        Rule(re.compile(r"\b([IVX]{2,6}|V|X)(?:ème|e)\b"), _century),
+        Rule(re.compile(rf"\b({alternatives(words.NUMBERED)}) ([IVXL]{{1,8}})\b"), _numbered),
+        Rule(re.compile(r"\b([A-ZÀ-Ý][\w-]+) ([IVXL]{2,8})\b"), _reign),
+        _rule(r"\bIer\b", "premier"),
+        _rule(r"\bI(?:re|ère)\b", "première"),
         Rule(
             re.compile(rf"({_QUANTITY}){SPACE}?({alternatives(words.UNITS)})(?![\w²³]|/\w)"),
             lambda match: _counted(match[1], words.UNITS[match[2]]),
@@ -227,9 +245,20 @@ FRENCH = LanguageRules(
         _rule(r"(?<=\d) x (?=\d)|(?<=\d) ?\* ?(?=\d)", " fois "),
         _rule(r"(?<=[\d)]) / (?=[\d(])", " divisé par "),
         _rule(r"(?<=[\d)]) - (?=[\d(])", " moins "),
-        _rule(r"(?<=[\d)])\^(?=[\d(])", "puissance"),
+        _rule(r"(?<=[\d)])\^(?=[-−]?[\d(])", "puissance"),
+        _rule(r"(?<=[\dA-Z€])/(?=(?:mois|an|semaine|jour|nuit|heure|minute|seconde|personne)\b)", " par "),
+        _rule(r"\bet/ou\b", "et ou"),
+        _rule(r"\bpp?\.(?= ?\d)", "page"),
+        _rule(r"\bfig\.(?= ?\d)", "figure"),
+        _rule(r"\bart\.(?= ?\d)", "article"),
+        _rule(r"\bapr\.(?= J\.)", "après"),
+        _rule(r"\b[Aa]v\.(?= [A-ZÀ-Ý](?!\.))", "avenue"),
+        _rule(r"\b[Bb](?:d|oul)\.?(?= [A-ZÀ-Ý])", "boulevard"),
+        _rule(r"\bSt(?=-[A-ZÀ-Ý])", "Saint"),
+        _rule(r"\bSte(?=-[A-ZÀ-Ý])", "Sainte"),
         _rule(r"(?<=[\dh])-(?=\d)|(?<=[\d%°CFh]) ?– ?(?=[\d$€£])", " à "),
         Rule(re.compile(rf"{SIGN}{_NUMBER}(?= (?:{alternatives(words.FEMININE_NOUNS)})s?\b)"), _before_feminine),
+        Rule(re.compile(rf"({_NUMBER})[x×](?!\w)(?! ?\d)"), lambda match: f"{_quantity(match[1], True)} fois"),
         Rule(re.compile(_QUANTITY), lambda match: _quantity(match[0])),
         Rule(
             re.compile(rf"(?<!\w)({alternatives(words.TITLES)})(?=\s+[A-ZÀ-Ý])"),

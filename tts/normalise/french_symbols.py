@@ -55,6 +55,7 @@ SYMBOLS = {
     "±": "plus ou moins",
     "√": "racine carrée de",
     "∞": "infini",
+    "π": "pi",
     "²": "au carré",
     "³": "au cube",
     "^": "accent circonflexe",

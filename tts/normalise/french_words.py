@@ -56,6 +56,8 @@ UNITS = {
     "l": regular("litre"),
     "L": regular("litre"),
     "cl": regular("centilitre"),
+    "Mo/s": Noun("mégaoctet par seconde", "mégaoctets par seconde"),
+    "Go/s": Noun("gigaoctet par seconde", "gigaoctets par seconde"),
     "dl": regular("décilitre"),
     "ml": regular("millilitre"),
     "mL": regular("millilitre"),
@@ -197,3 +199,9 @@ ABBREVIATIONS = {
 }
 """Written with a dot, which may end the sentence as well."""
 PLAIN_ABBREVIATIONS = {"svp": "s'il vous plaît", "càd": "c'est-à-dire", "rdv": "rendez-vous", "RDV": "rendez-vous"}
+
+NUMBERED = (
+    *("chapitre", "tome", "acte", "scène", "partie", "article", "livre", "volume", "phase", "titre", "section"),
+    *("Chapitre", "Tome", "Acte", "Scène", "Partie", "Article", "Livre", "Volume", "Phase", "Titre", "Section"),
+)
+"""A Roman numeral behind one of these is a number, were it a single letter."""
