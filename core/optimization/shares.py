@@ -10,8 +10,8 @@ from core.optimization.catalogue import GB, STAGES, Stage
 from core.optimization.plan import Device
 from core.optimization.profile import Cpu
 
-WEIGHTS: Mapping[Stage, int] = {"llm": 2, "tts": 1, "stt": 1}
-"""the language model has the most to compute between a question's end and the first sound"""
+SHARING: tuple[Stage, ...] = ("tts", "stt")
+"""stages between whose engines the spare cores are divided, who gets an odd one first"""
 CAPTURE_THREADS = 1
 
 MEMORY_STEPS = ((0.5, 1), (1.5, 2), (4.0, 4))
@@ -45,20 +45,18 @@ def heavy_threads(cpu: Cpu) -> int:
 
 
 def share_threads(cores: int, scales: Mapping[Stage, bool]) -> Shares:
-    """Each gets one thread, then those engines that can use more get the cores that are left, by WEIGHTS.
+    """Every core for the language model, where its engine can use them; the others get one each and divide the rest.
 
-    The sum is at most `cores`, or 4 where there are fewer. Largest remainders first, in the order of WEIGHTS.
+    The language model has the most to compute between a question's end and the first sound, and its threads share out
+    their work in pieces and wait for none that is late: where another stage holds a core, they lose nothing by asking
+    for it (core.models.thread_team). Other engines deal out their work evenly, so theirs do not exceed `cores`, or 4.
     """
     spare = max(0, cores - CAPTURE_THREADS - len(STAGES))
-    weights = {stage: weight for stage, weight in WEIGHTS.items() if scales[stage]}
-    total = sum(weights.values())
-    extra = dict.fromkeys(WEIGHTS, 0)
-    for stage, weight in weights.items():
-        extra[stage] = spare * weight // total
-    by_remainder = sorted(weights, key=lambda stage: -(spare * weights[stage] % total))
-    for stage in by_remainder[: spare - sum(extra.values())]:
-        extra[stage] += 1
-    return Shares(CAPTURE_THREADS, 1 + extra["stt"], 1 + extra["llm"], 1 + extra["tts"])
+    sharing = [stage for stage in SHARING if scales[stage]]
+    extra = dict.fromkeys(SHARING, 0)
+    for number, stage in enumerate(sharing):
+        extra[stage] = (spare + len(sharing) - 1 - number) // len(sharing)
+    return Shares(CAPTURE_THREADS, 1 + extra["stt"], cores if scales["llm"] else 1, 1 + extra["tts"])
 
 
 def batch_size(device: Device, free_bytes: int, threads: int) -> int:

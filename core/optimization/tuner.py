@@ -112,8 +112,10 @@ def _share_reason(shares: Shares, threads: int) -> str:
         f"{shares.capture} for listening, {shares.stt} for understanding, "
         f"{shares.llm} for the answer, {shares.tts} for speech"
     )
-    if shares.capture + shares.stt + shares.llm + shares.tts > threads:
+    if shares.capture + shares.stt + 1 + shares.tts > threads:
         return f"Working at once, the stages take turns on {_count(threads, 'core')}, with {dealt}."
+    if shares.llm > 1:
+        return f"Working at once, the stages share the cores: {dealt}, which takes those that are idle."
     return f"Working at once, the stages share the cores: {dealt}."
 
 

@@ -74,7 +74,8 @@ def test_any_plan(machine: MachineProfile, config: Config, engines: frozenset[st
     assert min(plan.threads, plan.batch_size, *(stage.threads for stage in stages)) >= 1
     if not config.optimization.threads:
         assert plan.threads <= max(1, machine.cpu.usable_cores)
-    assert plan.capture_threads + sum(stage.threads for stage in stages) <= max(4, plan.threads)
+    assert plan.capture_threads + plan.stt.threads + 1 + plan.tts.threads <= max(4, plan.threads)
+    assert plan.llm.threads <= plan.threads
     assert all(stage.threads == 1 for stage in stages if stage.engine in EMBEDDED_ENGINES or stage.device != "cpu")
 
     assert (plan.gpu is None) is (plan.device != "cuda")
