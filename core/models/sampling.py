@@ -64,13 +64,15 @@ def make_sampler(
 
 def greedy(logprobs: Tensor) -> Tensor:
     """The likeliest token; of equals, the first."""
+    if logprobs.device.type == "cpu" and logprobs.dtype == torch.float32:
+        return torch.as_tensor(logprobs.detach().numpy().argmax(-1))  # many times as fast as torch's on a CPU
     return torch.argmax(logprobs, dim=-1)
 
 
 def categorical_sampling(logits: Tensor, temp: float) -> Tensor:
     """A draw from softmax(logits / temp) in each row: the largest of logits with Gumbel noise added."""
     noise = torch.empty_like(logits, dtype=torch.float32).exponential_().log_()
-    return torch.argmax(logits.float() * (1.0 / temp) - noise, dim=-1)
+    return greedy(logits.float() * (1.0 / temp) - noise)
 
 
 def apply_top_p(logprobs: Tensor, top_p: float) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 from core.models.kv_cache import KVCache
 from core.models.prompt_cache import make_prompt_cache
 from core.models.rotating_cache import RotatingKVCache
+from core.models.sampling import greedy
 from core.utils.errors import InferenceError
 
 Sampler = Callable[[Tensor], Tensor]
@@ -145,21 +146,13 @@ class TokenLoop:
     def _sample(self, logprobs: Tensor) -> int:
         """One NaN among the logits makes every log-probability NaN; an infinite one makes its own NaN."""
         if not math.isnan(logprobs[0, 0].item()):
-            sampler = self.options.sampler
-            token = likeliest(logprobs) if sampler is None else int(sampler(logprobs).item())
+            token = int((self.options.sampler or greedy)(logprobs).item())
             if not math.isnan(logprobs[0, token].item()):
                 return token
         raise InferenceError(
             f"the model computed no numbers (NaN) for step {self._steps} after {size_of(self.cache)} tokens; its "
             "weights are damaged or overflow in this precision: fetch the model again, or take float32 or bfloat16"
         )
-
-
-def likeliest(logprobs: Tensor) -> int:
-    """The most probable token of [1, vocab]. numpy's argmax is many times faster than torch's on a CPU."""
-    if logprobs.device.type == "cpu":
-        return int(logprobs.numpy().argmax())
-    return int(logprobs.argmax().item())
 
 
 def quantize_kv_cache(cache: list[Any], start: int, group_size: int, bits: int) -> None:
