@@ -71,6 +71,8 @@ def test_numbers_are_linked(digits: str, sound: str) -> None:
         ("Mme Curie et Mlle Blanc", "Madame Curie et mademoiselle Blanc."),
         ("av. J.-C. et apr. J.-C.", "avant Jésus-Christ et après Jésus-Christ.".replace("-", " ")),
         ("pain, etc.", "pain, et cetera."),
+        ("Dr. Petit, art. 3", "docteur Petit, article 3."),
+        ("J'aime l'art. Il est 3 m. Non.", "J'aime l'art. Il est 3 m. Non."),
         ("un ; deux : trois", "un , deux , trois."),
         ("« oui » (non) [peut-être]", "oui non peut être."),
         ("Quoi…", "Quoi."),

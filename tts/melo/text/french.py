@@ -15,7 +15,7 @@ from tts.normalise.french_numbers import cardinal
 
 EXTRA = "full"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyzàâçéèêëîïôœùûü"
-_ABBREVIATIONS = {
+_ANYWHERE = {
     "av. j.-c": "avant Jésus-Christ",
     "apr. j.-c": "après Jésus-Christ",
     "c.-à-d": "c'est-à-dire",
@@ -25,29 +25,30 @@ _ABBREVIATIONS = {
     "mlle": "mademoiselle",
     "mmes": "Mesdames",
     "mme": "Madame",
-    "m": "monsieur",
-    "pr": "professeur",
-    "dr": "docteur",
-    "st": "saint",
-    "sgt": "sergent",
-    "capt": "capitaine",
-    "col": "colonel",
-    "jr": "junior",
-    "co": "compagnie",
     "qqch": "quelque chose",
     "rdv": "rendez-vous",
-    "max": "maximum",
-    "min": "minimum",
-    "no": "numéro",
-    "adr": "adresse",
-    "av": "avenue",
     "boul": "boulevard",
-    "art": "article",
-    "etc": "et cetera",
     "excl": "exclusivement",
-    "ex": "exemple",
+    "etc": "et cetera",
 }
-_WITH_DOT = re.compile(rf"\b({'|'.join(map(re.escape, _ABBREVIATIONS))})\.", re.IGNORECASE)
+_BEFORE_NAMES = {
+    "M": "monsieur",
+    "Pr": "professeur",
+    "Dr": "docteur",
+    "St": "saint",
+    "Sgt": "sergent",
+    "Capt": "capitaine",
+    "Col": "colonel",
+    "av": "avenue",
+}
+_BEFORE_FIGURES = {"art": "article", "no": "numéro", "max": "maximum", "min": "minimum", "p": "page"}
+"""words that end sentences too ("l'art.") are abbreviations only here"""
+_FULL = {**_ANYWHERE, **_BEFORE_NAMES, **_BEFORE_FIGURES}
+_WITH_DOT = re.compile(
+    rf"\b(?:(?i:{'|'.join(map(re.escape, _ANYWHERE))})\."
+    rf"|(?:{'|'.join(_BEFORE_NAMES)})\.(?=\s+[A-ZÀ-Ý])"
+    rf"|(?:{'|'.join(_BEFORE_FIGURES)})\.(?=\s*\d))"
+)
 _WITHOUT_DOT = re.compile(r"\bM(?:lles?|mes?)\b")
 _VOWELS = tuple("iyueøoəɛœɔaɑ")
 _SILENT = '"()[]{}<>«»“”《》【】「」（）¿¡'
@@ -76,7 +77,8 @@ def clean(text: str) -> str:
 
 
 def _in_full(match: re.Match[str]) -> str:
-    return _ABBREVIATIONS[match[0].rstrip(".").lower()]
+    word = match[0].removesuffix(".")
+    return _FULL.get(word) or _FULL[word.lower()]
 
 
 def _number(digits: str) -> str:
