@@ -26,9 +26,11 @@ def run() -> list[Figure]:
         return []
     from benchmarks.tts_parts import memory, parts, speed
     from benchmarks.tts_parts.voice import write_bert, write_voice
+    from tts.melo.weights import convert
 
     with tempfile.TemporaryDirectory() as folder:
         voice, bert = write_voice(Path(folder) / "voice"), write_bert(Path(folder) / "bert")
+        convert(voice)
         return [*speed.figures(voice, bert), *parts.figures(voice, bert), *memory.figures(voice, bert)]
 
 

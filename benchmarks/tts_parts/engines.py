@@ -38,7 +38,8 @@ class Plain:
     def __init__(self, voice: Path, bert: Path) -> None:
         from transformers import BertForMaskedLM
 
-        self._bert = BertForMaskedLM.from_pretrained(bert).eval()
+        self._bert = BertForMaskedLM.from_pretrained(bert)
+        self._bert.train(False)
         self._checkpoint = {name: tensor.clone() for name, tensor in read_checkpoint(voice / CHECKPOINT_FILE).items()}
         self._network = MeloNetwork(read_config(voice))
         self._network.load_state_dict(inference_tensors(self._checkpoint))

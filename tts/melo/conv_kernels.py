@@ -18,6 +18,7 @@ from numba.extending import intrinsic
 from core.models import simd
 from core.models.simd import add, every, load, maximum, mul, operation, store
 from core.models.thread_team import await_all, claim, finish
+from tts.melo.fast_convolution import OF_FOUR, OF_THREE, OUTPUTS, Matrix
 
 LANE_BYTES = 64
 _F32 = ir.VectorType(ir.FloatType(), simd.LANES)
@@ -35,7 +36,10 @@ HELD = 24 if WIDE else 6
 ) = range(26)  # fmt: skip
 """Columns of the table of operations. Addresses are of row 0 of plane 0, whether or not that row is in memory; planes
 are bytes apart; steps are in rows. 0 stands for none in RESIDUAL, ADDED, RAW and LEAKY. GROUP is planes of output that
-one pass computes; rows FIRST_ROW..END_ROW, times OUT_STEP plus OUT_OFFSET, are rows of the output."""
+one pass computes; rows FIRST_ROW..END_ROW, times OUT_STEP plus OUT_OFFSET, are rows of the output. KIND is PLAIN, or
+the taps of a scheme of fast_convolution, and then TAPS counts groups of so many taps, or CLEAR, which writes zeros to
+rows of RAW."""
+PLAIN, CLEAR = 0, -1
 
 jit = numba.njit(
     nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy", boundscheck=False
@@ -136,11 +140,52 @@ def _compute(op: Any, source: int, weights: int, bias: int, scratch: int) -> Non
         _sums_of_one(source, op[INPUT_PLANE], op[INPUT_PLANES], op[TAPS], tap_bytes, weights, bias, scratch)
 
 
+def _mixed(matrix: Matrix, b: ir.IRBuilder, vectors: list[Any]) -> list[Any]:
+    """The matrix times the vectors, without products with 0, 1 and -1."""
+    rows = []
+    for row in matrix:
+        total = None
+        for factor, vector in zip(row, vectors, strict=True):
+            if factor == 0:
+                continue
+            if total is None:
+                total = vector if factor == 1 else b.fmul(vector, simd.constant(_F32, factor))
+            elif abs(factor) == 1:
+                total = b.fadd(total, vector) if factor == 1 else b.fsub(total, vector)
+            else:
+                total = simd.call(b, "llvm.fma.v16f32", _F32, vector, simd.constant(_F32, factor), total)
+        rows.append(total)
+    return rows
+
+
+def _mixing(matrix: Matrix) -> Any:
+    """An intrinsic: that many vectors at a stride, mixed, to another address at another stride."""
+
+    def build(b: ir.IRBuilder, a: Any) -> None:
+        source, source_stride, to, stride = a
+
+        def place(begin: Any, step: Any, number: int) -> Any:
+            return simd.at(b, b.add(begin, b.mul(step, ir.Constant(_I64, number))), _F32)
+
+        vectors = [b.load(place(source, source_stride, n), align=4) for n in range(matrix.shape[1])]
+        for n, row in enumerate(_mixed(matrix, b, vectors)):
+            b.store(row, place(to, stride, n), align=4)
+
+    def mix(typing: Any, source: Any, source_stride: Any, to: Any, stride: Any) -> Any:
+        return operation(types.void(*[types.int64] * 4), build)
+
+    return intrinsic(mix)
+
+
+_enter_three, _leave_three = _mixing(OF_THREE.enter()), _mixing(OF_THREE.leave())
+_enter_four, _leave_four = _mixing(OF_FOUR.enter()), _mixing(OF_FOUR.leave())
+
+
 @jit
-def _put_rows(op: Any, sums: int, plane: int, row: int, count: int) -> None:
-    """Rows of one plane, after what is to be added, to where they belong."""
+def _put_rows(op: Any, sums: int, plane: int, row: int, count: int, apart: int) -> None:
+    """Rows of one plane, so many apart, after what is to be added, to where they belong."""
     slope = every(numba.float32(op[SLOPE_MILLI] / 1000.0))
-    step = op[OUT_STEP] * LANE_BYTES
+    step = op[OUT_STEP] * LANE_BYTES * apart
     first = (row * op[OUT_STEP] + op[OUT_OFFSET]) * LANE_BYTES
     residual = op[RESIDUAL] + plane * op[RESIDUAL_PLANE] + first
     added = op[ADDED] + plane * op[ADDED_PLANE] + first
@@ -172,7 +217,89 @@ def _direct(op: Any, piece: int, pieces_of_rows: int, scratch: int) -> None:
         _compute(op, source, weights, bias, scratch)
         count = min(rows, end - row)
         for n in range(group):
-            _put_rows(op, scratch + n * rows * LANE_BYTES, number * group + n, row, count)
+            _put_rows(op, scratch + n * rows * LANE_BYTES, number * group + n, row, count, 1)
+
+
+@jit
+def _enter_all(op: Any, begin: int, tiles: int, room: int, scratch: int, apart: int) -> None:
+    """All inputs of a piece, mixed: [products, planes, groups, room, 16]."""
+    step = op[TAP_STEP]
+    for plane in range(op[INPUT_PLANES]):
+        for group in range(op[TAPS]):
+            source = op[INPUT] + plane * op[INPUT_PLANE] + (op[FIRST_TAP] + group * op[KIND] * step) * LANE_BYTES
+            to = scratch + (plane * op[TAPS] + group) * room * LANE_BYTES
+            for tile in range(tiles):
+                at = source + (begin + tile // step * OUTPUTS * step + tile % step) * LANE_BYTES
+                if op[KIND] == 3:
+                    _enter_three(at, step * LANE_BYTES, to + tile * LANE_BYTES, apart)
+                else:
+                    _enter_four(at, step * LANE_BYTES, to + tile * LANE_BYTES, apart)
+
+
+@jit
+def _leave_all(op: Any, number: int, begin: int, end: int, tiles: int, sums: int, rows: int) -> None:
+    """One group of output planes from its sums [room / rows, products, planes, rows, 16]."""
+    step, group = op[TAP_STEP], op[GROUP]
+    products = op[KIND] + OUTPUTS - 1
+    held = rows * group * LANE_BYTES
+    mixed = sums - OUTPUTS * LANE_BYTES
+    for n in range(group):
+        for tile in range(tiles):
+            row = begin + tile // step * OUTPUTS * step + tile % step
+            count = min(OUTPUTS, (end - row + step - 1) // step)
+            if count > 0:
+                at = sums + tile // rows * products * held + (n * rows + tile % rows) * LANE_BYTES
+                if op[KIND] == 3:
+                    _leave_three(at, held, mixed, LANE_BYTES)
+                else:
+                    _leave_four(at, held, mixed, LANE_BYTES)
+                _put_rows(op, mixed, number * group + n, row, count, step)
+
+
+@jit
+def _fast(op: Any, piece: int, scratch: int) -> None:
+    """A piece by a scheme: every `step`-th row belongs to one tile of OUTPUTS rows, `step` tiles lie in each other."""
+    step, group = op[TAP_STEP], op[GROUP]
+    products, rows = op[KIND] + OUTPUTS - 1, HELD // group
+    begin = op[FIRST_ROW] + piece * op[ROWS_A_PIECE]
+    end = min(begin + op[ROWS_A_PIECE], op[END_ROW])
+    tiles = (end - begin + OUTPUTS * step - 1) // (OUTPUTS * step) * step
+    room = (tiles + rows - 1) // rows * rows
+    plane = op[TAPS] * room * LANE_BYTES
+    apart = op[INPUT_PLANES] * plane
+    _enter_all(op, begin, tiles, room, scratch, apart)
+    zeros = scratch + products * apart
+    for n in range(group):
+        store(zeros + n * LANE_BYTES, every(numba.float32(0.0)))
+    sums = zeros + (group + OUTPUTS) * LANE_BYTES
+    weights = op[WEIGHTS]
+    for number in range(op[OUT_PLANES] // group):
+        for product in range(products):
+            bias = zeros if product else op[BIAS] + number * group * LANE_BYTES  # the first is added to all outputs
+            for tile in range(0, room, rows):
+                to = sums + (tile // rows * products + product) * rows * group * LANE_BYTES
+                source = scratch + product * apart + tile * LANE_BYTES
+                if group == 4:
+                    _sums_of_four(source, plane, op[INPUT_PLANES], op[TAPS], room * LANE_BYTES, weights, bias, to)
+                elif group == 2:
+                    _sums_of_two(source, plane, op[INPUT_PLANES], op[TAPS], room * LANE_BYTES, weights, bias, to)
+                else:
+                    _sums_of_one(source, plane, op[INPUT_PLANES], op[TAPS], room * LANE_BYTES, weights, bias, to)
+            weights += op[INPUT_PLANES] * op[TAPS] * simd.LANES * group * LANE_BYTES
+        _leave_all(op, number, begin, end, tiles, sums, rows)
+
+
+def scratch_floats(planes: int, groups: int, products: int, tiles: int, group: int) -> int:
+    """What a thread needs for a piece of so many tiles, or for one that is PLAIN with no products."""
+    rows = HELD // group
+    room = -(-tiles // rows) * rows
+    return simd.LANES * (room * products * (planes * groups + group) + group + OUTPUTS + HELD)
+
+
+@jit
+def _clear(op: Any, plane: int) -> None:
+    for row in range(op[FIRST_ROW], op[END_ROW]):
+        store(op[RAW] + plane * op[RAW_PLANE] + row * LANE_BYTES, every(numba.float32(0.0)))
 
 
 @jit
@@ -186,11 +313,16 @@ def run_operations(table: Any, counters: int, scratch: int) -> None:
         at = counters + n * 128
         rows = op[END_ROW] - op[FIRST_ROW]
         pieces_of_rows = (rows + op[ROWS_A_PIECE] - 1) // op[ROWS_A_PIECE]
-        pieces = pieces_of_rows * (op[OUT_PLANES] // op[GROUP])
+        pieces = pieces_of_rows if op[KIND] > 0 else pieces_of_rows * (op[OUT_PLANES] // op[GROUP])
         while True:
             piece = claim(at)
             if piece >= pieces:
                 break
-            _direct(op, piece, pieces_of_rows, scratch)
+            if op[KIND] > 0:
+                _fast(op, piece, scratch)
+            elif op[KIND] == CLEAR:
+                _clear(op, piece)
+            else:
+                _direct(op, piece, pieces_of_rows, scratch)
             finish(at)
         await_all(at, pieces)

@@ -18,11 +18,16 @@ from torch import Tensor, nn
 from core.models.thread_team import COUNTERS, TEAM
 from tts.melo import conv_kernels as kernels
 from tts.melo.decoder import LAST_SLOPE, SLOPE, Decoder, PairedBlock
+from tts.melo.fast_convolution import OUTPUTS, scheme_for
 
 LANES = 16
 _ROW_BYTES = 64
 _PIECE_WORK = 48 * 256
 """rows times channels of output that a thread takes at once"""
+FAST_PLANES = 2
+"""of input and of output, from which fewer products pay for the mixing"""
+FAST_TILES = 24
+"""that a thread takes at once, about"""
 
 Floats = NDArray[np.float32]
 
@@ -65,6 +70,13 @@ class _Convolution:
     group: int
     step: int = 1
     offset: int = 0
+    kind: int = kernels.PLAIN
+    """or the taps of a scheme, of which `weights` are then the mixed ones, and `taps` as ever"""
+
+    @property
+    def groups(self) -> int:
+        """Taps, or groups of taps, as the kernels count them."""
+        return -(-self.taps // self.kind) if self.kind else self.taps
 
     @property
     def before(self) -> int:
@@ -86,12 +98,21 @@ def _packed(
     group = next(size for size in (4, 2, 1) if planes_out % size == 0)
     padded = torch.zeros(planes_out * LANES, planes_in * LANES, taps)
     padded[:out, :into] = weight
-    parts = padded.view(planes_out // group, group, LANES, planes_in, LANES, taps).permute(0, 3, 5, 4, 1, 2)
+    kind = kernels.PLAIN
+    if taps > 2 and step == 1 and planes_in >= FAST_PLANES and planes_out >= FAST_PLANES:
+        scheme = scheme_for(taps)
+        kind = scheme.taps
+        groups = nn.functional.pad(padded, (0, -taps % kind)).view(*padded.shape[:2], -1, kind).double()
+        parts = (groups @ torch.from_numpy(scheme.weigh()).mT).float()  # [out, in, groups, products]
+    else:
+        parts = padded[..., None]
+    shape = (planes_out // group, group, LANES, planes_in, LANES, *parts.shape[2:])
+    parts = parts.view(shape).permute(0, 6, 3, 5, 4, 1, 2)
     padded_bias = torch.zeros(planes_out * LANES)
     if bias is not None:
         padded_bias[:out] = bias
     return _Convolution(
-        parts.contiguous(), padded_bias, taps, stride, first, planes_in, planes_out, group, step, offset
+        parts.contiguous(), padded_bias, taps, stride, first, planes_in, planes_out, group, step, offset, kind
     )
 
 
@@ -156,6 +177,7 @@ class FusedDecoder:
         self._threads = threads
         self._first = _from_conv(decoder.conv_pre)
         self._condition = decoder.cond
+        self._halves = (_Half(), _Half())
         mean = 1 / len(self._shape.kernels)
         self._levels = []
         for level, up in enumerate(decoder.ups):
@@ -163,23 +185,27 @@ class FusedDecoder:
             phases = _from_upsampling(up, mean if level else 1.0)
             self._levels.append(_Level(phases, [_pairs(block) for block in blocks]))
         self._last = _from_conv(decoder.conv_post, mean)
-        self._scratch = [np.zeros(1 << 14, np.float32) for _ in range(threads)]
 
     def window(self, frames: Tensor, speaker: Tensor, first: int, end: int) -> Tensor:
         """Samples [(end - first) * hop] of frames first..end of [1, channels, frames]; speaker is [1, width, 1]."""
         length = frames.shape[2]
-        work = _Window(self._threads)
+        work = _Window(self._threads, self._halves)
+        work.enter(1)
         rows, last = self._needed(first, end, length)
         signal = self._enter(work, frames, speaker, rows[0])
         for level, (layer, needed) in enumerate(zip(self._levels, rows[1:], strict=True)):
             length *= self._shape.rates[level]
             slope = SLOPE if level < len(self._levels) - 1 else LAST_SLOPE
+            work.enter(level)
             signal = self._rise(work, layer, signal, needed, length, slope)
+        work.enter(len(self._levels))
         out = work.signal(self._last.planes_out, last, length, 0)
         work.add(self._last, last, signal, raw=out)
-        work.run(self._scratch)
-        samples = torch.from_numpy(out.values[0, last.first - out.base : last.end - out.base, 0])
-        return torch.tanh(samples)
+        work.run()
+        samples = torch.tanh(torch.from_numpy(out.values[0, last.first - out.base : last.end - out.base, 0]))
+        if not bool(samples.isfinite().all()):
+            self._halves = (_Half(), _Half())  # or what is no number would spread to the next window
+        return samples
 
     def _needed(self, first: int, end: int, frames: int) -> tuple[list[_Rows], _Rows]:
         """Rows of the signal before the first upsampling and after each one's blocks; and the samples."""
@@ -261,24 +287,58 @@ def _union(rows: Any) -> _Rows:
     return _Rows(min(one.first for one in every), max(one.end for one in every))
 
 
-class _Window:
-    """The memory and the operations of one window."""
+class _Half:
+    """Memory that is taken from its beginning again and again. It grows; what was taken before stays valid."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self) -> None:
+        self._floats = np.zeros(0, np.float32)
+        self.used = 0
+
+    def take(self, planes: int, rows: int) -> Floats:
+        """[planes, rows, 16] of old numbers."""
+        size = planes * rows * LANES
+        if self.used + size > len(self._floats):
+            self._floats = np.zeros(max(2 * len(self._floats), size), np.float32)
+            self.used = 0
+        taken = self._floats[self.used : self.used + size].reshape(planes, rows, LANES)
+        self.used += size
+        return taken
+
+
+class _Window:
+    """The operations of one window, whose signals lie in two halves of memory by turns, a level in each."""
+
+    def __init__(self, threads: int, halves: tuple[_Half, _Half]) -> None:
         self._threads = threads
+        self._halves = halves
+        self._half = halves[1]
         self._rows: list[NDArray[np.int64]] = []
         self._kept: list[Any] = []
+        self._scratch_floats = kernels.scratch_floats(0, 0, 0, 0, 1)
+
+    def enter(self, level: int) -> None:
+        """What is made from now on takes the place of what the level before the last one made."""
+        self._half = self._halves[level % 2]
+        self._half.used = 0
 
     def signal(self, planes: int, rows: _Rows, length: int, margin: int) -> _Signal:
         """Room for those rows of a signal of that length; beside the signal itself there are zeros."""
-        after = margin + kernels.HELD  # a pass computes up to HELD rows, of which the last may be beside the point
-        values = np.empty((planes, rows.end - rows.first + margin + after, LANES), np.float32)
+        # a pass computes some rows too many; what it reads for them is old, and never from beside the array
+        after = max(margin + kernels.HELD, 2 * margin + 4 * OUTPUTS)
+        made = _Signal(self._half.take(planes, rows.end - rows.first + margin + after), rows.first - margin)
+        self._kept.append(made)
         if rows.first == 0:
-            values[:, :margin] = 0
+            self._clear(made, _Rows(-margin, 0))
         if rows.end >= length:
-            values[:, length - rows.first + margin :] = 0
-        self._kept.append(values)
-        return _Signal(values, rows.first - margin)
+            self._clear(made, _Rows(length, rows.end + after))
+        return made
+
+    def _clear(self, signal: _Signal, rows: _Rows) -> None:
+        op = np.zeros(kernels.FIELDS, np.int64)
+        op[kernels.KIND], op[kernels.RAW], op[kernels.RAW_PLANE] = kernels.CLEAR, signal.address, signal.plane
+        op[kernels.FIRST_ROW], op[kernels.END_ROW], op[kernels.ROWS_A_PIECE] = rows.first, rows.end, 1 << 30
+        op[kernels.OUT_PLANES], op[kernels.GROUP] = len(signal.values), 1
+        self._rows.append(op)
 
     def add(
         self,
@@ -297,9 +357,9 @@ class _Window:
         op = np.zeros(kernels.FIELDS, np.int64)
         bias = layer.bias if bias is None else bias
         self._kept.append(bias)
-        piece = max(_PIECE_WORK // (layer.group * LANES * 4), kernels.HELD)
+        piece = self._piece(layer, rows)
         op[: kernels.RESIDUAL] = (
-            source.address, source.plane, layer.planes_in, layer.taps, layer.stride, layer.first,
+            source.address, source.plane, layer.planes_in, layer.groups, layer.stride, layer.first,
             layer.weights.data_ptr(), bias.data_ptr(), layer.planes_out, layer.group,
             rows.first, rows.end, piece, layer.step, layer.offset,
         )  # fmt: skip
@@ -308,13 +368,26 @@ class _Window:
         ):  # fmt: skip
             if one is not None:
                 op[column], op[column + 1] = one.address, one.plane
-        op[kernels.SLOPE_MILLI] = round(slope * 1000)
+        op[kernels.SLOPE_MILLI], op[kernels.KIND] = round(slope * 1000), layer.kind
         self._rows.append(op)
 
-    def run(self, scratch: list[Floats]) -> None:
+    def _piece(self, layer: _Convolution, rows: _Rows) -> int:
+        """Rows that a thread takes at once."""
+        if not layer.kind:
+            return max(_PIECE_WORK // (layer.group * LANES * 4), kernels.HELD)
+        block = OUTPUTS * layer.stride
+        share = -(-(rows.end - rows.first) // (self._threads * block))
+        blocks = max(min(share, FAST_TILES // layer.stride), 1)
+        products = layer.kind + OUTPUTS - 1
+        floats = kernels.scratch_floats(layer.planes_in, layer.groups, products, blocks * layer.stride, layer.group)
+        self._scratch_floats = max(self._scratch_floats, floats)
+        return blocks * block
+
+    def run(self) -> None:
         """Compute. Threads that come late find everything done, in memory that they hold."""
         table = np.stack(self._rows)
         counters = np.zeros(len(table) * COUNTERS, np.int64)
+        scratch = [np.empty(self._scratch_floats, np.float32) for _ in range(self._threads)]
         kept = self._kept
 
         def job(number: int) -> None:

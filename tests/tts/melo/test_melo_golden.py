@@ -56,7 +56,7 @@ def test_durations_are_identical_and_audio_is_within_1e_4(network: MeloNetwork, 
     assert durations.tolist() == cases[f"{case}_{mode}_durations"].tolist()
     np.testing.assert_allclose(frames[0].numpy(), cases[f"{case}_{mode}_z"], atol=1e-5)
     for one in audio:
-        np.testing.assert_allclose(one, cases[f"{case}_{mode}_audio"], atol=1e-5, rtol=0)
+        np.testing.assert_allclose(one, cases[f"{case}_{mode}_audio"], atol=5e-5, rtol=0)
 
 
 def test_every_published_name_and_shape_loads(tmp_path: Path):
