@@ -35,14 +35,14 @@ def figures() -> Iterator[Figure]:
 
 
 def stories_figures() -> Iterator[Figure]:
-    """Of the model of 260 thousand weights; no targets, as it reads what it wrote."""
+    """Of the model of 260 thousand weights, on what it wrote itself."""
     if not MODEL.exists():
         logger.warning("bench llm: the stories are not measured, as there is no %s; set MERLINE_ASSETS", MODEL)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = convert(MODEL, VOCABULARY, Path(name))
         texts = written_stories(loaded(folder, "float32"))
-        yield from ratios("stories 260K", folder, texts, targets=False)
+        yield from ratios("stories 260K", folder, texts)
 
 
 def byte_figures() -> Iterator[Figure]:
@@ -55,18 +55,16 @@ def byte_figures() -> Iterator[Figure]:
         return
     held = held_out_tokens()
     texts = [held[start : start + WINDOW] for start in range(0, len(held) - WINDOW + 1, WINDOW)]
-    yield from ratios("bytes 3M", folder, texts, targets=True)
+    yield from ratios("bytes 3M", folder, texts)
 
 
-def ratios(name: str, folder: Path, texts: Sequence[Sequence[int]], targets: bool) -> Iterator[Figure]:
+def ratios(name: str, folder: Path, texts: Sequence[Sequence[int]]) -> Iterator[Figure]:
     """Perplexity in float32, and how many times it is in what is smaller."""
     exact = perplexity(loaded(folder, "float32"), texts)
     yield Figure(f"perplexity {name}, float32", exact, "", "lower")
     for precision, target in TARGETS.items():
         found = perplexity(loaded(folder, precision), texts)
-        yield Figure(
-            f"perplexity {name}, {precision} / float32", found / exact, "x", "lower", target if targets else None, exact
-        )
+        yield Figure(f"perplexity {name}, {precision} / float32", found / exact, "x", "lower", target, exact)
 
 
 def loaded(folder: Path, precision: Any) -> Any:

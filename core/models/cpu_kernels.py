@@ -7,63 +7,30 @@ Float weights times float32 activations, for few rows. Layouts are those of core
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
-import numba
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from core.models import simd
+from core.models import amx, simd
+from core.models.cpu_layout import BLOCK, FLOAT32, GROUP, INT4, TILE, Activations, jit
+from core.models.cpu_tiles import (
+    AHEAD,
+    amx_rows,
+    int4_row,
+    int4_tile,
+    int8_row,
+    int8_tile,
+    signed_int4,
+    signed_int8,
+)
 from core.models.simd import fma, get, load, load_bf16, operation, prefetch, put, total, zero
-
-GROUP = 32
-"""weights, and activations, that share a scale"""
-BLOCK = simd.LANES
-"""rows of quantised weights that lie together"""
-FLOAT32, BFLOAT16, INT4, INT8 = 0, 1, 4, 8
-"""kinds of weights"""
-AHEAD = 1024
-"""bytes of weights that are asked for before their turn, where each is used once: a third more bandwidth on the Xeon
-that it was tried on, and less from 512 or 4096"""
-TILE = 8
-"""rows of activations that one pass over quantised weights serves"""
 
 _F32 = ir.VectorType(ir.FloatType(), simd.LANES)
 _I32 = ir.VectorType(ir.IntType(32), simd.LANES)
-_I8 = ir.VectorType(ir.IntType(8), 4 * simd.LANES)
 _I64 = ir.IntType(64)
-
-jit = numba.njit(
-    nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy", boundscheck=False
-)
-
-
-class Linear(NamedTuple):
-    """Weights [rows, columns] at addresses. `rows` is a multiple of BLOCK when they are quantised."""
-
-    kind: int
-    weights: int
-    scales: int
-    """float16, of quantised weights"""
-    bias: int
-    """float32 [rows]; 0: none"""
-    rows: int
-    columns: int
-    """a multiple of GROUP"""
-
-
-class Activations(NamedTuple):
-    """Rows of activations [n, columns] at addresses: as float32, and rounded."""
-
-    values: int
-    """float32"""
-    rounded: int
-    """int8"""
-    scales: int
-    """float32 [n, columns / GROUP]"""
-    sums: int
-    """int32 [n, columns / GROUP]: -8 times the sum of a group's rounded values"""
 
 
 @intrinsic
@@ -115,89 +82,34 @@ def rows_from(activations, row, columns):
     )
 
 
-def _tile(kind: int, tokens: int) -> Any:
-    """An intrinsic: BLOCK rows of quantised weights with `tokens` rows of activations, all groups."""
-
-    def build(b: ir.IRBuilder, a: Any) -> None:
-        weights, scales, rounded, a_scales, sums, groups, bias, out, out_stride, accumulate = a
-        before = b.block
-        loop, after = b.append_basic_block("groups"), b.append_basic_block("done")
-        columns = b.mul(groups, ir.Constant(_I64, GROUP))
-        start = b.load(simd.at(b, bias, _F32), align=4)
-        b.branch(loop)
-        b.position_at_end(loop)
-        group = b.phi(_I64)
-        group.add_incoming(ir.Constant(_I64, 0), before)
-        held = [b.phi(_F32) for _ in range(tokens)]
-        for one in held:
-            one.add_incoming(start, before)
-        quads = _quads(b, kind, weights, group, prefetches=tokens == 1)
-        scale_at = simd.at(
-            b, b.add(scales, b.mul(group, ir.Constant(_I64, 2 * BLOCK))), ir.VectorType(ir.HalfType(), 16)
-        )
-        scale = b.fpext(b.load(scale_at, align=2), _F32)
-        sums_out = []
-        for token in range(tokens):
-            row = ir.Constant(_I64, token)
-            at_group = b.mul(b.add(b.mul(row, groups), group), ir.Constant(_I64, 4))
-            offset = simd.splat(b, b.load(simd.at(b, b.add(sums, at_group), ir.IntType(32)), align=4), _I32)
-            whole = offset if kind == INT4 else b.shl(offset, simd.constant(_I32, 4))
-            values = b.add(rounded, b.add(b.mul(row, columns), b.mul(group, ir.Constant(_I64, GROUP))))
-            for quad, part in enumerate(quads):
-                where = simd.at(b, b.add(values, ir.Constant(_I64, 4 * quad)), ir.IntType(32))
-                whole = simd.byte_dot(b, whole, part, simd.splat(b, b.load(where, align=4), _I32))
-            a_scale = simd.splat(b, b.load(simd.at(b, b.add(a_scales, at_group), ir.FloatType()), align=4), _F32)
-            product = simd.call(b, "llvm.fma.v16f32", _F32, b.sitofp(whole, _F32), b.fmul(scale, a_scale), held[token])
-            sums_out.append(product)
-        following = b.add(group, ir.Constant(_I64, 1))
-        last = b.block
-        group.add_incoming(following, last)
-        for one, new in zip(held, sums_out, strict=True):
-            one.add_incoming(new, last)
-        b.cbranch(b.icmp_signed("<", following, groups), loop, after)
-        b.position_at_end(after)
-        adds = b.icmp_signed("!=", accumulate, ir.Constant(_I64, 0))
-        for token, new in enumerate(sums_out):
-            to = simd.at(b, b.add(out, b.mul(out_stride, ir.Constant(_I64, token))), _F32)
-            old = b.select(adds, b.load(to, align=4), simd.constant(_F32, 0.0))
-            b.store(b.fadd(new, old), to, align=4)
-
-    def tile(
-        typing: Any,
-        weights: Any,
-        scales: Any,
-        rounded: Any,
-        a_scales: Any,
-        sums: Any,
-        groups: Any,
-        bias: Any,
-        out: Any,
-        out_stride: Any,
-        accumulate: Any,
-    ) -> Any:
-        return operation(types.void(*[types.int64] * 10), build)
-
-    return intrinsic(tile)
+def _tiled(linear, activations, rows, weights, scales, bias, out, out_stride, accumulate):
+    """As many rows as fill tile registers; how many that was. 0 where there are none, and nothing of it is compiled."""
+    groups = linear.columns // GROUP
+    memory = np.empty(512 * groups + 2048 + 64, np.uint8)
+    room = (memory.ctypes.data + 63) // 64 * 64
+    signed = room + 2048
+    for group in range(groups):
+        if linear.kind == INT4:
+            signed_int4(weights, group, signed + 512 * group)
+        else:
+            signed_int8(weights, group, signed + 512 * group)
+    amx.begin(amx.CONFIGURATION.ctypes.data)
+    row = 0
+    while row + amx.TILE_ROWS <= rows:
+        rounded = activations.rounded + row * linear.columns
+        a_scales = activations.scales + 4 * row * groups
+        to = out + row * out_stride
+        amx_rows(signed, scales, rounded, a_scales, groups, room, bias, to, out_stride, accumulate)
+        row += amx.TILE_ROWS
+    amx.end()
+    return row
 
 
-def _quads(b: ir.IRBuilder, kind: int, weights: ir.Value, group: ir.Value, prefetches: bool) -> list[ir.Value]:
-    """The group's eight vectors of BLOCK rows by four columns, as unsigned bytes."""
-    size = 256 if kind == INT4 else 512
-    begin = b.add(weights, b.mul(group, ir.Constant(_I64, size)))
-    if prefetches:
-        for ahead in range(AHEAD, AHEAD + size, 64):
-            simd.fetch_ahead(b, b.add(begin, ir.Constant(_I64, ahead)))
-    stored = [b.load(simd.at(b, b.add(begin, ir.Constant(_I64, 64 * n)), _I8), align=1) for n in range(size // 64)]
-    if kind == INT8:
-        return stored
-    mask, halves = simd.constant(_I8, 15), ir.VectorType(ir.IntType(16), 32)
-    lower = [b.and_(part, mask) for part in stored]
-    moved = [b.bitcast(b.lshr(b.bitcast(part, halves), simd.constant(halves, 4)), _I8) for part in stored]
-    return lower + [b.and_(part, mask) for part in moved]
+def _untiled(linear, activations, rows, weights, scales, bias, out, out_stride, accumulate):
+    return 0
 
 
-_int4_tile, _int4_row = _tile(INT4, TILE), _tile(INT4, 1)
-_int8_tile, _int8_row = _tile(INT8, TILE), _tile(INT8, 1)
+_by_tiles = jit(_tiled if amx.AMX else _untiled)
 
 
 @jit
@@ -206,6 +118,8 @@ def _quantised(linear, activations, rows, block, bias, out, out_stride, accumula
     weights = linear.weights + block * groups * (256 if linear.kind == INT4 else 512)
     scales = linear.scales + block * groups * 2 * BLOCK
     row = 0
+    if rows >= amx.TILE_ROWS and groups % 2 == 0:
+        row = _by_tiles(linear, activations, rows, weights, scales, bias, out, out_stride, accumulate)
     while row < rows:
         rounded = activations.rounded + row * linear.columns
         a_scales = activations.scales + 4 * row * groups
@@ -213,15 +127,15 @@ def _quantised(linear, activations, rows, block, bias, out, out_stride, accumula
         to = out + row * out_stride
         if row + TILE <= rows:
             if linear.kind == INT4:
-                _int4_tile(weights, scales, rounded, a_scales, sums, groups, bias, to, out_stride, accumulate)
+                int4_tile(weights, scales, rounded, a_scales, sums, groups, bias, to, out_stride, accumulate)
             else:
-                _int8_tile(weights, scales, rounded, a_scales, sums, groups, bias, to, out_stride, accumulate)
+                int8_tile(weights, scales, rounded, a_scales, sums, groups, bias, to, out_stride, accumulate)
             row += TILE
         else:
             if linear.kind == INT4:
-                _int4_row(weights, scales, rounded, a_scales, sums, groups, bias, to, out_stride, accumulate)
+                int4_row(weights, scales, rounded, a_scales, sums, groups, bias, to, out_stride, accumulate)
             else:
-                _int8_row(weights, scales, rounded, a_scales, sums, groups, bias, to, out_stride, accumulate)
+                int8_row(weights, scales, rounded, a_scales, sums, groups, bias, to, out_stride, accumulate)
             row += 1
 
 

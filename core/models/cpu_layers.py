@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.models.cpu_kernels import jit
+from core.models.cpu_layout import jit
 from core.models.simd import add, divide, every, exp, fma, get, largest, load, maximum, mul, put, store, total, zero
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.models.cpu_kernels import BLOCK, GROUP, jit
+from core.models.cpu_layout import BLOCK, GROUP, jit
 from core.models.quantize import REACHES, REFITS
 from core.models.simd import (
     add,

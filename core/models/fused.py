@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.models.cpu_kernels import BFLOAT16, FLOAT32, GROUP, TILE, Activations, Linear
+from core.models.cpu_layout import BFLOAT16, FLOAT32, GROUP, TILE, Activations, Linear
 from core.models.fused_step import (
     COLUMNS,
     GATE_ROWS,

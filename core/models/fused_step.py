@@ -10,17 +10,9 @@ from typing import NamedTuple
 
 import numba
 
-from core.models.cpu_kernels import (
-    BLOCK,
-    GROUP,
-    INT4,
-    Linear,
-    jit,
-    multiply_block,
-    round_activations,
-    rows_from,
-)
+from core.models.cpu_kernels import multiply_block, round_activations, rows_from
 from core.models.cpu_layers import attend, rms_norm, rotate, silu_product
+from core.models.cpu_layout import BLOCK, GROUP, INT4, Linear, jit
 from core.models.simd import get, put
 from core.models.thread_team import COUNTERS, await_all, claim, finish
 
@@ -34,7 +26,7 @@ OPERATIONS = 8
 _STEP = 8 * COUNTERS
 _PIECES = 8
 """of an operation for each thread"""
-GATE_ROWS = 32
+GATE_ROWS = 64
 """whose inner activations a thread has at hand before they are multiplied: they fit into its cache"""
 
 

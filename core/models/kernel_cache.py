@@ -17,7 +17,17 @@ from core.utils.paths import make_data_folder
 
 logger = logging.getLogger(__name__)
 
-SOURCES = ("simd.py", "cpu_kernels.py", "cpu_layers.py", "cpu_packing.py", "fused_step.py", "thread_team.py")
+SOURCES = (
+    "amx.py",
+    "cpu_kernels.py",
+    "cpu_layers.py",
+    "cpu_layout.py",
+    "cpu_packing.py",
+    "cpu_tiles.py",
+    "fused_step.py",
+    "simd.py",
+    "thread_team.py",
+)
 """that kernels are compiled from"""
 
 

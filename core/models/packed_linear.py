@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from core.models.quantize import BLOCK, GROUP, Bits, Packed, has_kernels, pack, rows_of, unpack
 
 if TYPE_CHECKING:
-    from core.models.cpu_kernels import Linear
+    from core.models.cpu_layout import Linear
 
 _PLAIN_BLOCKS = 64
 """unpacked at once on the plain path: a few megabytes"""
@@ -61,7 +61,7 @@ class PackedLinear(nn.Module):
 
     def kernel_view(self) -> Linear:
         """Where the weights lie, for kernels; valid as long as this module is."""
-        from core.models.cpu_kernels import Linear
+        from core.models.cpu_layout import Linear
 
         pointers = (self.packed.data_ptr(), self.scales.data_ptr(), self.bias.data_ptr())
         return Linear(self.bits, *pointers, int(self.packed.shape[0]) * BLOCK, self.columns)
@@ -71,7 +71,7 @@ class PackedLinear(nn.Module):
         return f"{self.columns} -> {self.rows}, {self.bits} bits"
 
     def _by_kernels(self, x: Tensor) -> Tensor:
-        from core.models.cpu_kernels import Activations
+        from core.models.cpu_layout import Activations
         from core.models.fused_step import run_linear
         from core.models.thread_team import COUNTERS, TEAM
 

@@ -45,7 +45,7 @@ def _choose_dot() -> Dot:
 
 
 DOT: Dot = _choose_dot()
-use_kernel_cache(DOT)
+use_kernel_cache(DOT, os.environ.get("MERLINE_AMX", ""))
 
 
 class Vector(types.Type):

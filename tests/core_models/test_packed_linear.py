@@ -40,7 +40,7 @@ def layer(rows: int, columns: int, bits: int, bias: bool = True) -> PackedLinear
 
 
 @pytest.mark.parametrize("bits", [4, 8])
-@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 21])
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 21, 43])
 def test_the_kernel_is_the_product_of_rounded_activations(bits, count):
     linear = layer(50, 96, bits)
     x = torch.randn(count, 96, generator=torch.Generator().manual_seed(count))
@@ -167,7 +167,8 @@ def test_a_laptop_of_ten_years_ago_computes_the_same(tmp_path: Path):
     torch.save(x, tmp_path / "x.pt")
     torch.save([weight], tmp_path / "w.pt")
     environment = os.environ | {
-        "MERLINE_DOT": "avx2", "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+f16c,+bmi2",
+        "MERLINE_DOT": "avx2", "MERLINE_AMX": "0", "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": "+avx2,+fma,+f16c,+bmi2",
         "NUMBA_CACHE_DIR": "", "MERLINE_HOME": str(tmp_path / "home"),
     }  # fmt: skip
     command = [sys.executable, "-c", OLDER_PROCESSOR, *(str(tmp_path / name) for name in ("x.pt", "w.pt", "y.pt"))]

@@ -1,0 +1,177 @@
+"""Quantised weights with several rows of activations at once, as code that is put together instruction by instruction.
+
+By vectors for any processor, or by the tile registers (core.models.amx) where there are some; both give the same bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from core.models import amx, simd
+from core.models.cpu_layout import BLOCK, GROUP, INT4, INT8, TILE
+from core.models.simd import operation
+
+AHEAD = 1024
+"""bytes of weights that are asked for before their turn, where each is used once: a third more bandwidth on the Xeon
+that it was tried on, and less from 512 or 4096"""
+
+_F32 = ir.VectorType(ir.FloatType(), simd.LANES)
+_I32 = ir.VectorType(ir.IntType(32), simd.LANES)
+_I8 = ir.VectorType(ir.IntType(8), 4 * simd.LANES)
+_I64 = ir.IntType(64)
+
+
+def _tile(kind: int, tokens: int) -> Any:
+    """An intrinsic: BLOCK rows of quantised weights with `tokens` rows of activations, all groups."""
+
+    def build(b: ir.IRBuilder, a: Any) -> None:
+        weights, scales, rounded, a_scales, sums, groups, bias, out, out_stride, accumulate = a
+        before = b.block
+        loop, after = b.append_basic_block("groups"), b.append_basic_block("done")
+        columns = b.mul(groups, ir.Constant(_I64, GROUP))
+        start = b.load(simd.at(b, bias, _F32), align=4)
+        b.branch(loop)
+        b.position_at_end(loop)
+        group = b.phi(_I64)
+        group.add_incoming(ir.Constant(_I64, 0), before)
+        held = [b.phi(_F32) for _ in range(tokens)]
+        for one in held:
+            one.add_incoming(start, before)
+        quads = _quads(b, kind, weights, group, prefetches=tokens == 1)
+        scale_at = simd.at(
+            b, b.add(scales, b.mul(group, ir.Constant(_I64, 2 * BLOCK))), ir.VectorType(ir.HalfType(), 16)
+        )
+        scale = b.fpext(b.load(scale_at, align=2), _F32)
+        sums_out = []
+        for token in range(tokens):
+            row = ir.Constant(_I64, token)
+            at_group = b.mul(b.add(b.mul(row, groups), group), ir.Constant(_I64, 4))
+            offset = simd.splat(b, b.load(simd.at(b, b.add(sums, at_group), ir.IntType(32)), align=4), _I32)
+            whole = offset if kind == INT4 else b.shl(offset, simd.constant(_I32, 4))
+            values = b.add(rounded, b.add(b.mul(row, columns), b.mul(group, ir.Constant(_I64, GROUP))))
+            for quad, part in enumerate(quads):
+                where = simd.at(b, b.add(values, ir.Constant(_I64, 4 * quad)), ir.IntType(32))
+                whole = simd.byte_dot(b, whole, part, simd.splat(b, b.load(where, align=4), _I32))
+            a_scale = simd.splat(b, b.load(simd.at(b, b.add(a_scales, at_group), ir.FloatType()), align=4), _F32)
+            product = simd.call(b, "llvm.fma.v16f32", _F32, b.sitofp(whole, _F32), b.fmul(scale, a_scale), held[token])
+            sums_out.append(product)
+        following = b.add(group, ir.Constant(_I64, 1))
+        last = b.block
+        group.add_incoming(following, last)
+        for one, new in zip(held, sums_out, strict=True):
+            one.add_incoming(new, last)
+        b.cbranch(b.icmp_signed("<", following, groups), loop, after)
+        b.position_at_end(after)
+        _put_rows(b, sums_out, out, out_stride, accumulate)
+
+    def tile(
+        typing: Any,
+        weights: Any,
+        scales: Any,
+        rounded: Any,
+        a_scales: Any,
+        sums: Any,
+        groups: Any,
+        bias: Any,
+        out: Any,
+        out_stride: Any,
+        accumulate: Any,
+    ) -> Any:
+        return operation(types.void(*[types.int64] * 10), build)
+
+    return intrinsic(tile)
+
+
+def _put_rows(b: ir.IRBuilder, rows: list[ir.Value], out: ir.Value, stride: ir.Value, accumulate: ir.Value) -> None:
+    """Results to their rows, added to what is there where `accumulate` is not 0."""
+    adds = b.icmp_signed("!=", accumulate, ir.Constant(_I64, 0))
+    for number, new in enumerate(rows):
+        to = simd.at(b, b.add(out, b.mul(stride, ir.Constant(_I64, number))), _F32)
+        old = b.select(adds, b.load(to, align=4), simd.constant(_F32, 0.0))
+        b.store(b.fadd(new, old), to, align=4)
+
+
+def _quads(b: ir.IRBuilder, kind: int, weights: ir.Value, group: ir.Value, prefetches: bool) -> list[ir.Value]:
+    """The group's eight vectors of BLOCK rows by four columns, as unsigned bytes."""
+    size = 256 if kind == INT4 else 512
+    begin = b.add(weights, b.mul(group, ir.Constant(_I64, size)))
+    if prefetches:
+        for ahead in range(AHEAD, AHEAD + size, 64):
+            simd.fetch_ahead(b, b.add(begin, ir.Constant(_I64, ahead)))
+    stored = [b.load(simd.at(b, b.add(begin, ir.Constant(_I64, 64 * n)), _I8), align=1) for n in range(size // 64)]
+    if kind == INT8:
+        return stored
+    mask, halves = simd.constant(_I8, 15), ir.VectorType(ir.IntType(16), 32)
+    lower = [b.and_(part, mask) for part in stored]
+    moved = [b.bitcast(b.lshr(b.bitcast(part, halves), simd.constant(halves, 4)), _I8) for part in stored]
+    return lower + [b.and_(part, mask) for part in moved]
+
+
+int4_tile, int4_row = _tile(INT4, TILE), _tile(INT4, 1)
+int8_tile, int8_row = _tile(INT8, TILE), _tile(INT8, 1)
+
+
+def _signed(kind: int) -> Any:
+    """An intrinsic: a group's weights as signed bytes to an address, for `amx_rows`."""
+
+    def build(b: ir.IRBuilder, a: Any) -> None:
+        half = simd.constant(_I8, 8 if kind == INT4 else 128)
+        for quad, part in enumerate(_quads(b, kind, a[0], a[1], prefetches=True)):
+            to = simd.at(b, b.add(a[2], ir.Constant(_I64, 64 * quad)), _I8)
+            b.store(b.sub(part, half), to, align=1)
+
+    def signed(typing, weights, group, to):
+        return operation(types.void(types.int64, types.int64, types.int64), build)
+
+    return intrinsic(signed)
+
+
+signed_int4, signed_int8 = _signed(INT4), _signed(INT8)
+
+
+@intrinsic
+def amx_rows(typing, weights, scales, rounded, a_scales, groups, room, bias, out, out_stride, accumulate):
+    """As `_tile` for amx.TILE_ROWS rows, by tile registers, two groups at a time; `weights` are signed bytes."""
+
+    def build(b: ir.IRBuilder, a: Any) -> None:
+        weights, scales, rounded, a_scales, groups, room, bias, out, out_stride, accumulate = a
+        before = b.block
+        loop, after = b.append_basic_block("groups"), b.append_basic_block("done")
+        columns = b.mul(groups, ir.Constant(_I64, GROUP))
+        start = b.load(simd.at(b, bias, _F32), align=4)
+        b.branch(loop)
+        b.position_at_end(loop)
+        first = b.phi(_I64)
+        first.add_incoming(ir.Constant(_I64, 0), before)
+        sums = [b.phi(_F32) for _ in range(amx.TILE_ROWS)]
+        held = list(sums)
+        for one in sums:
+            one.add_incoming(start, before)
+        pairs = [b.add(first, ir.Constant(_I64, n)) for n in (0, 1)]
+        rooms = [b.add(room, ir.Constant(_I64, 1024 * n)) for n in (0, 1)]
+        for n, group in enumerate(pairs):
+            left = b.add(rounded, b.mul(group, ir.Constant(_I64, GROUP)))
+            right = b.add(weights, b.mul(group, ir.Constant(_I64, 512)))
+            amx.multiply(b, n, left, columns, right, rooms[n])
+        for n, group in enumerate(pairs):
+            at = simd.at(b, b.add(scales, b.mul(group, ir.Constant(_I64, 2 * BLOCK))), ir.VectorType(ir.HalfType(), 16))
+            scale = b.fpext(b.load(at, align=2), _F32)
+            for row in range(amx.TILE_ROWS):
+                whole = b.load(simd.at(b, b.add(rooms[n], ir.Constant(_I64, 64 * row)), _I32), align=4)
+                offset = b.mul(b.add(b.mul(ir.Constant(_I64, row), groups), group), ir.Constant(_I64, 4))
+                a_scale = b.load(simd.at(b, b.add(a_scales, offset), ir.FloatType()), align=4)
+                factor = b.fmul(scale, simd.splat(b, a_scale, _F32))
+                held[row] = simd.call(b, "llvm.fma.v16f32", _F32, b.sitofp(whole, _F32), factor, held[row])
+        following = b.add(first, ir.Constant(_I64, 2))
+        first.add_incoming(following, b.block)
+        for one, new in zip(sums, held, strict=True):
+            one.add_incoming(new, b.block)
+        b.cbranch(b.icmp_signed("<", following, groups), loop, after)
+        b.position_at_end(after)
+        _put_rows(b, held, out, out_stride, accumulate)
+
+    return operation(types.void(*[types.int64] * 10), build)
