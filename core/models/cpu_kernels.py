@@ -31,6 +31,8 @@ from core.models.simd import fma, get, load, load_bf16, operation, prefetch, put
 _F32 = ir.VectorType(ir.FloatType(), simd.LANES)
 _I32 = ir.VectorType(ir.IntType(32), simd.LANES)
 _I64 = ir.IntType(64)
+FEWEST = 4
+"""rows of activations for which a tile that is not full is quicker than one after another"""
 
 
 @intrinsic
@@ -95,12 +97,13 @@ def _tiled(linear, activations, rows, weights, scales, bias, out, out_stride, ac
             signed_int8(weights, group, signed + 512 * group)
     amx.begin(amx.CONFIGURATION.ctypes.data)
     row = 0
-    while row + amx.TILE_ROWS <= rows:
+    while row + FEWEST <= rows:
         rounded = activations.rounded + row * linear.columns
         a_scales = activations.scales + 4 * row * groups
         to = out + row * out_stride
-        amx_rows(signed, scales, rounded, a_scales, groups, room, bias, to, out_stride, accumulate)
-        row += amx.TILE_ROWS
+        count = min(amx.TILE_ROWS, rows - row)
+        amx_rows(signed, scales, rounded, a_scales, groups, room, bias, count, to, out_stride, accumulate)
+        row += count
     amx.end()
     return row
 
@@ -125,17 +128,18 @@ def _quantised(linear, activations, rows, block, bias, out, out_stride, accumula
         a_scales = activations.scales + 4 * row * groups
         sums = activations.sums + 4 * row * groups
         to = out + row * out_stride
-        if row + TILE <= rows:
+        count = min(TILE, rows - row)
+        if count >= FEWEST:
             if linear.kind == INT4:
-                int4_tile(weights, scales, rounded, a_scales, sums, groups, bias, to, out_stride, accumulate)
+                int4_tile(weights, scales, rounded, a_scales, sums, groups, bias, count, to, out_stride, accumulate)
             else:
-                int8_tile(weights, scales, rounded, a_scales, sums, groups, bias, to, out_stride, accumulate)
-            row += TILE
+                int8_tile(weights, scales, rounded, a_scales, sums, groups, bias, count, to, out_stride, accumulate)
+            row += count
         else:
             if linear.kind == INT4:
-                int4_row(weights, scales, rounded, a_scales, sums, groups, bias, to, out_stride, accumulate)
+                int4_row(weights, scales, rounded, a_scales, sums, groups, bias, 1, to, out_stride, accumulate)
             else:
-                int8_row(weights, scales, rounded, a_scales, sums, groups, bias, to, out_stride, accumulate)
+                int8_row(weights, scales, rounded, a_scales, sums, groups, bias, 1, to, out_stride, accumulate)
             row += 1
 
 

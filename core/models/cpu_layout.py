@@ -14,6 +14,7 @@ BLOCK = LANES
 """rows of quantised weights that lie together"""
 FLOAT32, BFLOAT16, INT4, INT8 = 0, 1, 4, 8
 """kinds of weights"""
+ROW_MULTIPLE = 16
 TILE = 8
 """rows of activations that one pass over quantised weights serves"""
 
@@ -37,7 +38,10 @@ class Linear(NamedTuple):
 
 
 class Activations(NamedTuple):
-    """Rows of activations [n, columns] at addresses: as float32, and rounded."""
+    """Rows of activations [n, columns] at addresses: as float32, and rounded.
+
+    What is rounded has room for n rows filled up to ROW_MULTIPLE: a tile that is not full reads beyond its rows.
+    """
 
     values: int
     """float32"""

@@ -26,10 +26,10 @@ _I64 = ir.IntType(64)
 
 
 def _tile(kind: int, tokens: int) -> Any:
-    """An intrinsic: BLOCK rows of quantised weights with `tokens` rows of activations, all groups."""
+    """An intrinsic: BLOCK rows of quantised weights with `tokens` rows of activations, of which `count` are put out."""
 
     def build(b: ir.IRBuilder, a: Any) -> None:
-        weights, scales, rounded, a_scales, sums, groups, bias, out, out_stride, accumulate = a
+        weights, scales, rounded, a_scales, sums, groups, bias, count, *to = a
         before = b.block
         loop, after = b.append_basic_block("groups"), b.append_basic_block("done")
         columns = b.mul(groups, ir.Constant(_I64, GROUP))
@@ -66,7 +66,7 @@ def _tile(kind: int, tokens: int) -> Any:
             one.add_incoming(new, last)
         b.cbranch(b.icmp_signed("<", following, groups), loop, after)
         b.position_at_end(after)
-        _put_rows(b, sums_out, out, out_stride, accumulate)
+        _put_rows(b, sums_out, count, tuple(to))
 
     def tile(
         typing: Any,
@@ -77,22 +77,25 @@ def _tile(kind: int, tokens: int) -> Any:
         sums: Any,
         groups: Any,
         bias: Any,
+        count: Any,
         out: Any,
         out_stride: Any,
         accumulate: Any,
     ) -> Any:
-        return operation(types.void(*[types.int64] * 10), build)
+        return operation(types.void(*[types.int64] * 11), build)
 
     return intrinsic(tile)
 
 
-def _put_rows(b: ir.IRBuilder, rows: list[ir.Value], out: ir.Value, stride: ir.Value, accumulate: ir.Value) -> None:
-    """Results to their rows, added to what is there where `accumulate` is not 0."""
+def _put_rows(b: ir.IRBuilder, rows: list[ir.Value], count: ir.Value, to: tuple[ir.Value, ...]) -> None:
+    """The first `count` results to their rows; `to`: where, bytes between rows, and 0, or 1 to add to what is there."""
+    out, stride, accumulate = to
     adds = b.icmp_signed("!=", accumulate, ir.Constant(_I64, 0))
     for number, new in enumerate(rows):
-        to = simd.at(b, b.add(out, b.mul(stride, ir.Constant(_I64, number))), _F32)
-        old = b.select(adds, b.load(to, align=4), simd.constant(_F32, 0.0))
-        b.store(b.fadd(new, old), to, align=4)
+        with b.if_then(b.icmp_signed("<", ir.Constant(_I64, number), count), likely=True):
+            at = simd.at(b, b.add(out, b.mul(stride, ir.Constant(_I64, number))), _F32)
+            old = b.select(adds, b.load(at, align=4), simd.constant(_F32, 0.0))
+            b.store(b.fadd(new, old), at, align=4)
 
 
 def _quads(b: ir.IRBuilder, kind: int, weights: ir.Value, group: ir.Value, prefetches: bool) -> list[ir.Value]:
@@ -134,11 +137,11 @@ signed_int4, signed_int8 = _signed(INT4), _signed(INT8)
 
 
 @intrinsic
-def amx_rows(typing, weights, scales, rounded, a_scales, groups, room, bias, out, out_stride, accumulate):
+def amx_rows(typing, weights, scales, rounded, a_scales, groups, room, bias, count, out, out_stride, accumulate):
     """As `_tile` for amx.TILE_ROWS rows, by tile registers, two groups at a time; `weights` are signed bytes."""
 
     def build(b: ir.IRBuilder, a: Any) -> None:
-        weights, scales, rounded, a_scales, groups, room, bias, out, out_stride, accumulate = a
+        weights, scales, rounded, a_scales, groups, room, bias, count, *to = a
         before = b.block
         loop, after = b.append_basic_block("groups"), b.append_basic_block("done")
         columns = b.mul(groups, ir.Constant(_I64, GROUP))
@@ -172,6 +175,6 @@ def amx_rows(typing, weights, scales, rounded, a_scales, groups, room, bias, out
             one.add_incoming(new, b.block)
         b.cbranch(b.icmp_signed("<", following, groups), loop, after)
         b.position_at_end(after)
-        _put_rows(b, held, out, out_stride, accumulate)
+        _put_rows(b, held, count, tuple(to))
 
-    return operation(types.void(*[types.int64] * 10), build)
+    return operation(types.void(*[types.int64] * 11), build)

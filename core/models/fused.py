@@ -29,7 +29,7 @@ from core.models.fused_step import (
     run_layers,
 )
 from core.models.kv_cache import KVCache
-from core.models.packed_linear import PackedLinear
+from core.models.packed_linear import PackedLinear, rounding_room
 from core.models.quantize import BLOCK
 from core.models.rope import RotaryTable
 from core.models.thread_team import COUNTERS, TEAM
@@ -184,8 +184,8 @@ class FusedDecoder:
                 hidden=torch.empty(rows, config.hidden),
                 values=torch.empty(rows, width),
                 inner_values=torch.empty(rows, config.intermediate),
-                rounded=_rounding_room(rows, width),
-                inner_rounded=_rounding_room(rows, config.intermediate),
+                rounded=rounding_room(rows, width),
+                inner_rounded=rounding_room(rows, config.intermediate),
                 heads=torch.empty(rows, row_width),
                 gate=torch.empty(threads, GATE_ROWS, 2, inner_piece(config.intermediate, threads)),
             )
@@ -227,15 +227,6 @@ def _run(
         last = buffers._replace(hidden=buffers.hidden + skipped)
         stride = 4 * out.shape[1]
         run_head(shape._replace(rows=wanted), epsilon, norm, head, activations, last, out.data_ptr(), stride)
-
-
-def _rounding_room(rows: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    groups = width // GROUP
-    return (
-        torch.empty(rows, width, dtype=torch.int8),
-        torch.empty(rows, groups),
-        torch.empty(rows, groups, dtype=torch.int32),
-    )
 
 
 def _head(decoder: Decoder) -> nn.Module:

@@ -75,14 +75,9 @@ class PackedLinear(nn.Module):
         from core.models.fused_step import run_linear
         from core.models.thread_team import COUNTERS, TEAM
 
-        count, groups, padded = len(x), self.columns // GROUP, int(self.packed.shape[0]) * BLOCK
+        count, padded = len(x), int(self.packed.shape[0]) * BLOCK
         out = torch.empty(count, padded)
-        room = (
-            torch.empty(count, self.columns, dtype=torch.int8),
-            torch.empty(count, groups),
-            torch.empty(count, groups, dtype=torch.int32),
-            torch.zeros(2, COUNTERS, dtype=torch.int64),
-        )
+        room = (*rounding_room(count, self.columns), torch.zeros(2, COUNTERS, dtype=torch.int64))
         activations = Activations(x.data_ptr(), *(part.data_ptr() for part in room[:3]))
         threads = torch.get_num_threads()
         arguments = (self.kernel_view(), activations, count, threads, out.data_ptr(), 4 * padded, room[3].data_ptr())
@@ -96,6 +91,18 @@ class PackedLinear(nn.Module):
             for first in range(0, blocks, _PLAIN_BLOCKS)
         ]
         return torch.cat(parts, dim=1) + self.bias[: self.rows]
+
+
+def rounding_room(rows: int, columns: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Where rows of activations go when they are rounded: codes, scales and sums, in whole tiles."""
+    from core.models.cpu_layout import ROW_MULTIPLE
+
+    rows, groups = -(-rows // ROW_MULTIPLE) * ROW_MULTIPLE, columns // GROUP
+    return (
+        torch.zeros(rows, columns, dtype=torch.int8),
+        torch.zeros(rows, groups),
+        torch.zeros(rows, groups, dtype=torch.int32),
+    )
 
 
 def _run(function: object, arguments: tuple[object, ...], kept: object, thread: int) -> None:
