@@ -23,9 +23,9 @@ MARKS = ["[CLS]", "[SEP]", "[UNK]"]
 
 
 def needs(*packages: str) -> pytest.MarkDecorator:
-    """Skip where the extra `full` is not installed."""
+    """Skip where the extras `melo` and `melo-es` are not installed."""
     absent = [package for package in packages if find_spec(package) is None]
-    return pytest.mark.skipif(bool(absent), reason=f"not installed: {', '.join(absent)} (extra full)")
+    return pytest.mark.skipif(bool(absent), reason=f"not installed: {', '.join(absent)} (extras melo, melo-es)")
 
 
 needs_assets = pytest.mark.skipif(

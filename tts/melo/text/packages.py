@@ -8,7 +8,7 @@ from pathlib import Path
 from core.utils.errors import MissingDependencyError
 
 
-def data_file(package: str, *parts: str, extra: str = "full") -> Path:
+def data_file(package: str, *parts: str, extra: str = "melo") -> Path:
     """A file inside a package. Raises MissingDependencyError, naming the extra that brings the package."""
     spec = find_spec(package)
     folder = Path(spec.origin).parent if spec is not None and spec.origin else None

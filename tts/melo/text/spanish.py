@@ -9,7 +9,7 @@ from tts.melo.text.lexicon_front_end import LanguageRules, LexiconFrontEnd, tidy
 from tts.melo.text.spanish_reading import cardinal, read
 from tts.melo.text.wordpiece import WordPiece
 
-EXTRA = "full"
+EXTRA = "melo-es"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyzáéíóúüñ"
 _SILENT = "'\"()[]{}<>«»“”‘’《》【】「」（）"
 _PAUSES = {
