@@ -38,6 +38,7 @@ def _measure(way: str, voice: Path, bert: Path) -> float:
     import transformers.models.bert.modeling_bert  # noqa: F401  (on every side alike)
 
     from benchmarks.tts_parts import engines, speed
+    from core.optimization import TorchOptimizer
     from tts.melo import fused_decoder  # noqa: F401
 
     make: dict[str, Callable[[], engines.Engine]] = {
@@ -46,6 +47,7 @@ def _measure(way: str, voice: Path, bert: Path) -> float:
         "int8": lambda: engines.Ours(voice, bert, "int8"),
     }
     torch.set_num_threads(speed.THREADS)
+    TorchOptimizer().initialize()
     reset_peak()
     before = resident_bytes()
     engine = make[way]()

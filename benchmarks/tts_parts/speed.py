@@ -15,7 +15,7 @@ from benchmarks.tts_parts.engines import Engine, Ours, Plain
 from benchmarks.tts_parts.voice import sentence
 from tts.melo.network import Sounds
 
-ROUNDS = 4
+ROUNDS = 3
 THREADS = 2
 SENTENCE = (20, 97)
 """WordPieces and phones, with the blanks between phones, of a dozen words: about 3.7 s"""
@@ -73,6 +73,8 @@ def figures(voice: Path, bert: Path) -> list[Figure]:
     for _ in range(ROUNDS):
         for what, reply in replies.items():
             for name, engine in engines.items():
+                if (name, what) == ("plain", "clause"):
+                    continue
                 spoken = speak(engine, reply, first_only=what != "sentence" and name != "plain")
                 at = (name, what)
                 first[at] = min(first.get(at, spoken.first_s), spoken.first_s)

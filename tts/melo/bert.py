@@ -7,7 +7,7 @@ It takes token ids: tokenization is the front end's.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.models.safetensors_file import SafetensorsFile
 from core.utils.errors import InferenceError, ModelLoadError
 from tts.melo.weights import check_fit, read_tensors
 
@@ -139,31 +140,40 @@ def load_bert(folder: Path, precision: BertPrecision = "float32") -> Bert:
     with torch.device("meta"):
         bert = Bert(config)
     expected = {name: tensor.shape for name, tensor in bert.state_dict().items()}
-    tensors = {name: tensor.float() for name, tensor in _known_names(read_tensors(path)) if name in expected}
+    mapped = read_tensors(path)
+    stored = {_known_name(name): name for name in mapped}
+    tensors = {name: mapped[stored[name]] for name in expected if name in stored}
     check_fit(expected, tensors, path)
-    bert.load_state_dict(tensors, strict=True, assign=True)
     if precision == "int8":
-        _pack(bert)
+        own = SafetensorsFile(path).read if path.suffix == ".safetensors" else mapped.__getitem__
+        for name in _pack(bert, lambda name: own(stored[name]).float()):
+            del tensors[name]
+    bert.load_state_dict(
+        {name: tensor.float() for name, tensor in tensors.items()}, strict=precision == "float32", assign=True
+    )
     return bert.eval().requires_grad_(False)
 
 
-def _known_names(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def _known_name(name: str) -> str:
     """Without the prefix of a masked language model; old checkpoints call a norm's weight and bias gamma and beta."""
-    for name, tensor in tensors.items():
-        yield name.removeprefix("bert.").replace(".gamma", ".weight").replace(".beta", ".bias"), tensor
+    return name.removeprefix("bert.").replace(".gamma", ".weight").replace(".beta", ".bias")
 
 
-def _pack(bert: Bert) -> None:
+def _pack(bert: Bert, read: Callable[[str], Tensor]) -> list[str]:
+    """Each linear layer as int8 in its place, one in memory at a time; gives the names of what was read."""
     from core.models.packed_linear import PackedLinear
 
-    for module in list(bert.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.Linear):
-                packed = PackedLinear.from_float(child.weight, child.bias, bits=8)
-                if isinstance(module, nn.ModuleDict):
-                    module[name] = packed
-                else:
-                    setattr(module, name, packed)
+    names = []
+    for where in [name for name, part in bert.named_modules() if isinstance(part, nn.Linear)]:
+        names += [f"{where}.weight", f"{where}.bias"]
+        packed = PackedLinear.from_float(read(names[-2]), read(names[-1]), bits=8)
+        parent, _, own = where.rpartition(".")
+        holder = bert.get_submodule(parent)
+        if isinstance(holder, nn.ModuleDict):
+            holder[own] = packed
+        else:
+            setattr(holder, own, packed)
+    return names
 
 
 def _read_config(path: Path) -> BertConfig:

@@ -6,6 +6,7 @@ with each convolution; the mean of a level's blocks is folded into the weights a
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -108,12 +109,12 @@ def _packed(
         parts = padded[..., None]
     shape = (planes_out // group, group, LANES, planes_in, LANES, *parts.shape[2:])
     parts = parts.view(shape).permute(0, 6, 3, 5, 4, 1, 2)
+    weights = torch.frombuffer(mmap.mmap(-1, 4 * parts.numel()), dtype=torch.float32).view(parts.shape)
+    weights.copy_(parts)  # in pages of their own: between what packing takes for a moment they would leave holes
     padded_bias = torch.zeros(planes_out * LANES)
     if bias is not None:
         padded_bias[:out] = bias
-    return _Convolution(
-        parts.contiguous(), padded_bias, taps, stride, first, planes_in, planes_out, group, step, offset, kind
-    )
+    return _Convolution(weights, padded_bias, taps, stride, first, planes_in, planes_out, group, step, offset, kind)
 
 
 def _from_conv(layer: nn.Module, scale: float = 1.0) -> _Convolution:
@@ -193,11 +194,10 @@ class FusedDecoder:
         work.enter(1)
         rows, last = self._needed(first, end, length)
         signal = self._enter(work, frames, speaker, rows[0])
-        for level, (layer, needed) in enumerate(zip(self._levels, rows[1:], strict=True)):
+        for level, needed in enumerate(rows[1:]):
             length *= self._shape.rates[level]
             slope = SLOPE if level < len(self._levels) - 1 else LAST_SLOPE
-            work.enter(level)
-            signal = self._rise(work, layer, signal, needed, length, slope)
+            signal = self._rise(work, level, signal, needed, length, slope)
         work.enter(len(self._levels))
         out = work.signal(self._last.planes_out, last, length, 0)
         work.add(self._last, last, signal, raw=out)
@@ -240,14 +240,16 @@ class FusedDecoder:
         work.add(first, rows, source, leaky=out, slope=SLOPE, bias=bias)
         return out
 
-    def _rise(self, work: _Window, layer: _Level, source: _Signal, rows: _Rows, length: int, slope: float) -> _Signal:
+    def _rise(self, work: _Window, level: int, source: _Signal, rows: _Rows, length: int, slope: float) -> _Signal:
         """Adds an upsampling and its blocks; gives the leaky sum of the blocks."""
+        layer = self._levels[level]
         plans = [list(_block_rows(block, rows, length)) for block in layer.blocks]
         risen = _union(plan[-1][0] for plan in plans)
         planes, margin = layer.phases[0].planes_out, layer.margin
         rate = len(layer.phases)
         coarse = _Rows(risen.first // rate, -(-risen.end // rate))
         room = _Rows(coarse.first * rate, coarse.end * rate)
+        work.enter(level, 7 * planes * LANES * (room.end - room.first + margin + _after(margin)))
         entered, entered_leaky, inner, running, running_leaky, total, out = (
             work.signal(planes, room, length, margin) for _ in range(7)
         )
@@ -287,6 +289,11 @@ def _union(rows: Any) -> _Rows:
     return _Rows(min(one.first for one in every), max(one.end for one in every))
 
 
+def _after(margin: int) -> int:
+    """Rows behind a signal: a pass computes some too many; what it reads for them is old, and never from beyond."""
+    return max(margin + kernels.HELD, 2 * margin + 4 * OUTPUTS)
+
+
 class _Half:
     """Memory that is taken from its beginning again and again. It grows; what was taken before stays valid."""
 
@@ -294,12 +301,17 @@ class _Half:
         self._floats = np.zeros(0, np.float32)
         self.used = 0
 
+    def begin(self, floats: int) -> None:
+        """From the beginning again, with room for so many."""
+        self.used = 0
+        if len(self._floats) < floats:
+            self._floats = np.zeros(floats, np.float32)
+
     def take(self, planes: int, rows: int) -> Floats:
         """[planes, rows, 16] of old numbers."""
         size = planes * rows * LANES
         if self.used + size > len(self._floats):
-            self._floats = np.zeros(max(2 * len(self._floats), size), np.float32)
-            self.used = 0
+            self.begin(size)
         taken = self._floats[self.used : self.used + size].reshape(planes, rows, LANES)
         self.used += size
         return taken
@@ -316,15 +328,14 @@ class _Window:
         self._kept: list[Any] = []
         self._scratch_floats = kernels.scratch_floats(0, 0, 0, 0, 1)
 
-    def enter(self, level: int) -> None:
-        """What is made from now on takes the place of what the level before the last one made."""
+    def enter(self, level: int, floats: int = 0) -> None:
+        """What is made from now on, so many numbers, takes the place of what the level before the last one made."""
         self._half = self._halves[level % 2]
-        self._half.used = 0
+        self._half.begin(floats)
 
     def signal(self, planes: int, rows: _Rows, length: int, margin: int) -> _Signal:
         """Room for those rows of a signal of that length; beside the signal itself there are zeros."""
-        # a pass computes some rows too many; what it reads for them is old, and never from beside the array
-        after = max(margin + kernels.HELD, 2 * margin + 4 * OUTPUTS)
+        after = _after(margin)
         made = _Signal(self._half.take(planes, rows.end - rows.first + margin + after), rows.first - margin)
         self._kept.append(made)
         if rows.first == 0:

@@ -5,7 +5,9 @@ Encoder, durations and flow run once a sentence. It knows no text; front ends do
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +66,7 @@ class NetworkSynthesis:
             self._decoder, _ = choose_decoder(network.dec, compiled)
             logger.info("the decoder of %s runs in torch: %s", self._folder.name, reason)
         optimizer.warmup_model(self._warm_up, (), runs=1)
+        _give_back_memory()
 
     def synthesize(self, sounds: Sounds, manner: Manner) -> Iterator[Samples]:
         """Chunks of float32 samples; closing the iterator stops within one window.
@@ -101,6 +104,14 @@ class NetworkSynthesis:
         if self._optimizer is None or self._network is None or self._decoder is None:
             raise RuntimeError("NetworkSynthesis: load() comes first")
         return self._optimizer, self._network, self._decoder
+
+
+def _give_back_memory() -> None:
+    """Have glibc return what loading took for a moment, 100 MB and more; other C libraries do so by themselves."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def _check(sounds: Sounds, manner: Manner, config: MeloConfig) -> None:

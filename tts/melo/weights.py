@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.models.safetensors_file import SafetensorsFile
 from core.utils.errors import ModelLoadError
 from tts.melo.configuration import read_config
 from tts.melo.durations import TRAINING_ONLY as DURATIONS_TRAINING_ONLY
@@ -38,7 +39,7 @@ def load_network(folder: Path) -> MeloNetwork:
     config = read_config(folder)
     converted = folder / CONVERTED_FILE
     path = converted if converted.exists() else folder / CHECKPOINT_FILE
-    tensors = _read_safetensors(path) if path == converted else inference_tensors(read_checkpoint(path))
+    tensors = _read_converted(path) if path == converted else inference_tensors(read_checkpoint(path))
     with torch.device("meta"):
         network = MeloNetwork(config)
     check_fit({name: tensor.shape for name, tensor in network.state_dict().items()}, tensors, path)
@@ -72,9 +73,12 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file, or of a pickle that is a plain table of them. Raises ModelLoadError."""
+    """All tensors of a safetensors file, or of a pickle that is a plain table of them, in memory mapped from the file.
+
+    Raises ModelLoadError.
+    """
     if path.suffix == ".safetensors":
-        return _read_safetensors(path)
+        return SafetensorsFile(path).mapped()
     content = _read_pickle(path)
     if not isinstance(content, Mapping):
         raise ModelLoadError(f"{path} is not a table of tensors; download the voice again")
@@ -97,14 +101,9 @@ def _read_pickle(path: Path) -> Any:
         raise ModelLoadError(f"{path} is damaged ({error}); download the voice again") from error
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ModelLoadError(f"{path} is damaged ({error}); download the voice again") from error
+def _read_converted(path: Path) -> dict[str, Tensor]:
+    file = SafetensorsFile(path)
+    return {name: file.read(name) for name in file.tensors}
 
 
 def inference_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

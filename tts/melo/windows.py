@@ -36,7 +36,7 @@ class WindowGrowth:
         first, size = 0, float(self.first)
         while first < frames:
             end = first + int(size)
-            if frames - end < min(size * self.factor, self.largest) / 2 and frames - first <= 1.5 * self.largest:
+            if frames - end < min(size * self.factor, self.largest) / 2 and frames - first <= 1.25 * self.largest:
                 end = frames
             yield first, end
             first, size = end, min(size * self.factor, self.largest)

@@ -67,7 +67,7 @@ def test_windows_follow_one_another_and_grow(first: int, factor: float, more: in
     assert all(one[1] == two[0] for one, two in pairwise(bounds))
     sizes = [end - begin for begin, end in bounds]
     assert sizes[:-1] == sorted(sizes[:-1])
-    assert max(sizes) <= 1.5 * (first + more)
+    assert max(sizes) <= 1.25 * (first + more)
 
 
 def test_the_decoder_looks_no_further_than_reckoned(network: MeloNetwork, frames: Tensor):
