@@ -11,23 +11,19 @@ from core.models.cpu_layout import BLOCK, GROUP, jit
 from core.models.quantize import REACHES, REFITS
 from core.models.simd import (
     add,
-    as_half,
     every,
     fma,
-    get_word,
     largest,
     load,
     load_bf16,
     maximum,
     minimum,
     mul,
-    put_bytes,
-    put_half,
-    put_word,
     rint,
     total,
     zero,
 )
+from core.models.simd_bytes import as_half, get_word, put_bytes, put_half, put_word
 from core.models.thread_team import await_all, claim, finish
 
 _REACHES = np.array(REACHES, np.float32)

@@ -14,6 +14,7 @@ from numba.extending import intrinsic
 from core.models import amx, simd
 from core.models.cpu_layout import BLOCK, GROUP, INT4, INT8, TILE
 from core.models.simd import operation
+from core.models.simd_bytes import byte_dot
 
 AHEAD = 1024
 """bytes of weights that are asked for before their turn, where each is used once: a third more bandwidth on the Xeon
@@ -55,7 +56,7 @@ def _tile(kind: int, tokens: int) -> Any:
             values = b.add(rounded, b.add(b.mul(row, columns), b.mul(group, ir.Constant(_I64, GROUP))))
             for quad, part in enumerate(quads):
                 where = simd.at(b, b.add(values, ir.Constant(_I64, 4 * quad)), ir.IntType(32))
-                whole = simd.byte_dot(b, whole, part, simd.splat(b, b.load(where, align=4), _I32))
+                whole = byte_dot(b, whole, part, simd.splat(b, b.load(where, align=4), _I32))
             a_scale = simd.splat(b, b.load(simd.at(b, b.add(a_scales, at_group), ir.FloatType()), align=4), _F32)
             product = simd.call(b, "llvm.fma.v16f32", _F32, b.sitofp(whole, _F32), b.fmul(scale, a_scale), held[token])
             sums_out.append(product)
@@ -68,20 +69,7 @@ def _tile(kind: int, tokens: int) -> Any:
         b.position_at_end(after)
         _put_rows(b, sums_out, count, tuple(to))
 
-    def tile(
-        typing: Any,
-        weights: Any,
-        scales: Any,
-        rounded: Any,
-        a_scales: Any,
-        sums: Any,
-        groups: Any,
-        bias: Any,
-        count: Any,
-        out: Any,
-        out_stride: Any,
-        accumulate: Any,
-    ) -> Any:
+    def tile(typing, weights, scales, rounded, a_scales, sums, groups, bias, count, out, out_stride, accumulate):
         return operation(types.void(*[types.int64] * 11), build)
 
     return intrinsic(tile)

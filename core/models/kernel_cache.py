@@ -26,6 +26,7 @@ SOURCES = (
     "cpu_tiles.py",
     "fused_step.py",
     "simd.py",
+    "simd_bytes.py",
     "thread_team.py",
 )
 """that kernels are compiled from"""

@@ -22,6 +22,7 @@ from numba.extending import intrinsic  # noqa: E402
 from core.models import packed_linear, simd  # noqa: E402
 from core.models.packed_linear import PackedEmbedding, PackedLinear  # noqa: E402
 from core.models.quantize import unpack  # noqa: E402
+from core.models.simd_bytes import DOT_CODES  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,7 +115,7 @@ def product_by(dot: simd.Dot) -> Callable[[int, int, int], None]:
     def build(b, a):
         weights, activations, sums = (b.load(simd.at(b, address, words), align=1) for address in a)
         bytes_ = b.bitcast(weights, ir.VectorType(ir.IntType(8), 64))
-        b.store(simd.DOT_CODES[dot](b, sums, bytes_, activations), simd.at(b, a[2], words), align=4)
+        b.store(DOT_CODES[dot](b, sums, bytes_, activations), simd.at(b, a[2], words), align=4)
 
     @intrinsic
     def multiply(typing, weights, activations, sums):
