@@ -311,7 +311,10 @@ class _Half:
         """[planes, rows, 16] of old numbers."""
         size = planes * rows * LANES
         if self.used + size > len(self._floats):
-            self.begin(size)
+            self._floats, self.used = (
+                np.zeros(max(size, len(self._floats)), np.float32),
+                0,
+            )  # the old ones stay as they are
         taken = self._floats[self.used : self.used + size].reshape(planes, rows, LANES)
         self.used += size
         return taken
