@@ -32,18 +32,23 @@ SOURCES = (
 """that kernels are compiled from"""
 
 
-def use_kernel_cache(*also: str) -> None:
-    """Have numba keep what it compiles in the data folder, unless NUMBA_CACHE_DIR names a place.
+_also: list[str] = []
 
-    `also` is what changes the code beside the sources. A folder that cannot be written to costs a message.
+
+def use_kernel_cache(*also: str) -> None:
+    """Have numba keep what it compiles from now on in the data folder, unless NUMBA_CACHE_DIR names a place.
+
+    `also` is what changes the code beside the sources; it counts in later calls too. A folder that cannot be written
+    to costs a message.
     """
+    _also.extend(also)
     if os.environ.get("NUMBA_CACHE_DIR"):
         return
     here = Path(__file__).resolve().parent
     content = hashlib.sha256(numba.__version__.encode())
     for name in SOURCES:
         content.update((here / name).read_bytes())
-    for word in also:
+    for word in _also:
         content.update(word.encode())
     try:
         folder = make_data_folder() / "kernels" / content.hexdigest()[:16]

@@ -93,4 +93,4 @@ def test_a_model_too_large_is_refused_with_the_size_that_fits(tmp_path: Path, qu
 
 def test_who_heard_is_said(tmp_path: Path, question: str):
     done = run(tmp_path, "ask", question)
-    assert done.stdout.splitlines()[-1].endswith("; heard by pocketsphinx")
+    assert done.stdout.splitlines()[-1].endswith("; heard by pocketsphinx, answered by skills")

@@ -7,6 +7,7 @@ signal that a kernel reaches must be zeros. A table of operations is one call; t
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -16,6 +17,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from core.models import simd
+from core.models.cpu_layout import jit
+from core.models.kernel_cache import use_kernel_cache
 from core.models.simd import add, every, load, maximum, mul, operation, store
 from core.models.thread_team import await_all, claim, finish
 from tts.melo.fast_convolution import OF_FOUR, OF_THREE, OUTPUTS, Matrix
@@ -41,8 +44,8 @@ the taps of a scheme of fast_convolution, and then TAPS counts groups of so many
 rows of RAW."""
 PLAIN, CLEAR = 0, -1
 
-jit = numba.njit(
-    nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy", boundscheck=False
+use_kernel_cache(
+    *(Path(__file__).with_name(name).read_text("utf-8") for name in ("conv_kernels.py", "fast_convolution.py"))
 )
 
 
