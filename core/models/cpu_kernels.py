@@ -105,6 +105,7 @@ def _tiled(linear, activations, rows, weights, scales, bias, out, out_stride, ac
         amx_rows(signed, scales, rounded, a_scales, groups, room, bias, count, to, out_stride, accumulate)
         row += count
     amx.end()
+    memory[0] = 0  # numba frees an array after its last use, and an address is none
     return row
 
 

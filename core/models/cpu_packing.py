@@ -101,6 +101,7 @@ def _pack_group(a, b, bits, codes, row, scales):
         else:
             put_word(to, lower)
             put_word(to + 256, upper)
+    room[0] = 0  # numba frees an array after its last use, and an address is none
 
 
 @jit

@@ -17,28 +17,30 @@ ALL = {"stt": True, "llm": True, "tts": True}
     ("cores", "shares"),
     [
         (1, Shares(1, 1, 1, 1)),
-        (4, Shares(1, 1, 1, 1)),
-        (5, Shares(1, 1, 2, 1)),
-        (6, Shares(1, 1, 2, 2)),
-        (8, Shares(1, 2, 3, 2)),
-        (16, Shares(1, 4, 7, 4)),
-        (64, Shares(1, 16, 31, 16)),
+        (2, Shares(1, 1, 2, 1)),
+        (4, Shares(1, 1, 4, 1)),
+        (5, Shares(1, 1, 5, 2)),
+        (6, Shares(1, 2, 6, 2)),
+        (8, Shares(1, 3, 8, 3)),
+        (16, Shares(1, 7, 16, 7)),
+        (64, Shares(1, 31, 64, 31)),
     ],
 )
-def test_the_language_model_gets_twice_what_the_others_get(cores: int, shares: Shares):
+def test_the_language_model_may_take_every_core_and_the_others_divide_the_rest(cores: int, shares: Shares):
     assert share_threads(cores, ALL) == shares
 
 
 def test_an_engine_of_one_thread_leaves_its_share_to_the_others():
-    assert share_threads(8, {**ALL, "stt": False}) == Shares(1, 1, 4, 2)
+    assert share_threads(8, {**ALL, "stt": False}) == Shares(1, 1, 8, 5)
     assert share_threads(8, dict.fromkeys(ALL, False)) == Shares(1, 1, 1, 1)
 
 
 @given(st.integers(1, 512), st.fixed_dictionaries({stage: st.booleans() for stage in ALL}))
-def test_no_core_is_given_twice_and_none_is_wasted(cores: int, scales: dict[str, bool]):
+def test_but_for_the_language_model_no_core_is_given_twice_and_none_is_wasted(cores: int, scales: dict[str, bool]):
     shares = share_threads(cores, scales)
-    total = shares.capture + shares.stt + shares.llm + shares.tts
-    assert total == (max(4, cores) if any(scales.values()) else 4)
+    assert shares.llm == (cores if scales["llm"] else 1)
+    total = shares.capture + shares.stt + 1 + shares.tts
+    assert total == (max(4, cores) if scales["stt"] or scales["tts"] else 4)
 
 
 @pytest.mark.parametrize(
