@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -107,6 +111,31 @@ def test_threads_do_not_change_a_bit(threads):
     torch.set_num_threads(threads)
     for _ in range(10):
         assert torch.equal(in_pieces(CUT[4], tokens(40), [30, *range(31, 41)]), WHOLE[4])
+
+
+CROWDED = """
+import threading, torch
+import numpy as np
+import test_fused as fused
+stop = threading.Event()
+def allocate():
+    while not stop.is_set():
+        np.full(4160, 7, np.uint8) + 1
+for _ in range(3):
+    threading.Thread(target=allocate, daemon=True).start()
+for n in range(60):
+    torch.set_num_threads(2 + n % 4)
+    assert torch.equal(fused.in_pieces(fused.CUT[4], fused.tokens(40), [30, 40]), fused.WHOLE[4]), n
+stop.set()
+"""
+
+
+def test_threads_that_share_one_heap_do_not_disturb_each_other():
+    """Scratch memory that a kernel gave back too early was another thread's at once, seen in one run of hundreds."""
+    here = Path(__file__).resolve()
+    environment = os.environ | {"MALLOC_ARENA_MAX": "1", "PYTHONPATH": f"{here.parent}{os.pathsep}{here.parents[2]}"}
+    done = subprocess.run([sys.executable, "-c", CROWDED], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_only_the_logits_that_are_wanted_are_computed():
