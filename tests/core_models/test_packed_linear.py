@@ -149,14 +149,12 @@ def test_every_processor_s_byte_product_is_exact(dot, feature):
 
 OLDER_PROCESSOR = """
 import sys, torch
-from core.models import quantize, simd
+from core.models import simd
 from core.models.packed_linear import PackedLinear
+from core.models.quantize import Packed
 assert simd.DOT == "avx2", simd.DOT
-quantize.has_kernels = lambda: False  # nothing is compiled but the product
-x, results = torch.load(sys.argv[1]), []
-for weight in torch.load(sys.argv[2]):
-    results += [PackedLinear.from_float(weight, None, bits)(x) for bits in (4, 8)]
-torch.save(results, sys.argv[3])
+x = torch.load(sys.argv[1])
+torch.save([PackedLinear(Packed(*parts, 48))(x) for parts in torch.load(sys.argv[2])], sys.argv[3])
 """
 
 
@@ -166,7 +164,8 @@ def test_a_laptop_of_ten_years_ago_computes_the_same(tmp_path: Path):
     seed = torch.Generator().manual_seed(7)
     x, weight = torch.randn(9, 96, generator=seed), torch.randn(48, 96, generator=seed)
     torch.save(x, tmp_path / "x.pt")
-    torch.save([weight], tmp_path / "w.pt")
+    layers = [PackedLinear.from_float(weight, None, bits) for bits in (4, 8)]
+    torch.save([(one.packed, one.scales) for one in layers], tmp_path / "w.pt")
     environment = os.environ | {
         "MERLINE_DOT": "avx2", "MERLINE_AMX": "0", "NUMBA_CPU_NAME": "haswell",
         "NUMBA_CPU_FEATURES": "+avx2,+fma,+f16c,+bmi2",
@@ -175,5 +174,4 @@ def test_a_laptop_of_ten_years_ago_computes_the_same(tmp_path: Path):
     command = [sys.executable, "-c", OLDER_PROCESSOR, *(str(tmp_path / name) for name in ("x.pt", "w.pt", "y.pt"))]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    here = [PackedLinear.from_float(weight, None, bits)(x) for bits in (4, 8)]
-    assert all(map(torch.equal, torch.load(tmp_path / "y.pt"), here))
+    assert all(map(torch.equal, torch.load(tmp_path / "y.pt"), [one(x) for one in layers]))
