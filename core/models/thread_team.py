@@ -6,6 +6,7 @@ nothing: the others have done its part, and it finds every piece taken. Nobody w
 
 from __future__ import annotations
 
+import atexit
 import platform
 import queue
 import sys
@@ -80,46 +81,65 @@ def await_all(counters, pieces):
             _yield_processor()
 
 
+Job = Callable[[int], object]
+
+
 class ThreadTeam:
-    """Threads 1, 2 ... that join the caller's, thread 0, in a job. Made when needed; they end with the process."""
+    """Threads 1, 2 ... that join the caller's, thread 0, in a job. Made when needed; `close` ends them."""
 
     def __init__(self) -> None:
-        self._inboxes: list[queue.SimpleQueue[Callable[[int], object]]] = []
+        self._inboxes: list[queue.SimpleQueue[Job | None]] = []
+        self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
+        self._closed = False
 
-    def run(self, job: Callable[[int], object], threads: int) -> None:
-        """Call job(0) here and job(1), ... elsewhere; return when job(0) does.
+    def run(self, job: Job, threads: int) -> None:
+        """Call job(0) here and job(1), ... elsewhere; return when job(0) does. After `close`, only job(0).
 
         job(0) must not return before the whole work is done; the others may begin late, even after that.
         """
-        for inbox in self._members(threads - 1):
-            while not inbox.empty():
-                try:
-                    inbox.get_nowait()  # a job that its thread has not even begun is done by now
-                except queue.Empty:
-                    break
-            inbox.put(job)
+        with self._lock:
+            for inbox in self._members(threads - 1):
+                while not inbox.empty():
+                    try:
+                        inbox.get_nowait()  # a job that its thread has not even begun is done by now
+                    except queue.Empty:
+                        break
+                inbox.put(job)
         job(0)
 
-    def _members(self, count: int) -> list[queue.SimpleQueue[Callable[[int], object]]]:
+    def close(self) -> None:
+        """End the threads, each after the job it is in. They must be gone before the interpreter is.
+
+        Python stops a thread that comes back from a kernel during the interpreter's end by unwinding its stack,
+        and C++ code on that stack (torch's) then ends the process with SIGABRT.
+        """
         with self._lock:
-            while len(self._inboxes) < count:
-                inbox: queue.SimpleQueue[Callable[[int], object]] = queue.SimpleQueue()
-                self._inboxes.append(inbox)
-                number = len(self._inboxes)
-                threading.Thread(target=_work, args=(inbox, number), name=f"kernels-{number}", daemon=True).start()
-            return self._inboxes[:count]
+            self._closed = True
+            for inbox in self._inboxes:
+                inbox.put(None)
+            self._inboxes = []
+            threads, self._threads = self._threads, []
+        for thread in threads:
+            thread.join()
+
+    def _members(self, count: int) -> list[queue.SimpleQueue[Job | None]]:
+        while len(self._inboxes) < count and not self._closed:
+            inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+            self._inboxes.append(inbox)
+            number = len(self._inboxes)
+            thread = threading.Thread(target=_work, args=(inbox, number), name=f"kernels-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        return self._inboxes[:count]
 
 
-def _work(inbox: queue.SimpleQueue[Callable[[int], object]], number: int) -> None:
-    while True:
-        try:
-            job = inbox.get(timeout=1.0)
-        except queue.Empty:
-            continue
+def _work(inbox: queue.SimpleQueue[Job | None], number: int) -> None:
+    while (job := inbox.get()) is not None:
         job(number)
         del job  # it holds the work's memory
 
 
 TEAM = ThreadTeam()
 """the one of this process"""
+atexit.register(TEAM.close)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,8 @@ import pytest
 numba = pytest.importorskip("numba", reason="needs numba (the extra full)")
 
 from core.models.thread_team import COUNTERS, ThreadTeam, await_all, claim, finish  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @numba.njit(nogil=True)
@@ -52,3 +57,29 @@ def test_one_thread_makes_no_other():
     before = threading.active_count()
     ThreadTeam().run(lambda thread: None, 1)
     assert threading.active_count() == before
+
+
+def test_a_closed_team_has_ended_its_threads_and_the_caller_works_alone():
+    team, seen = ThreadTeam(), set()
+    before = threading.active_count()
+    team.run(lambda thread: None, 3)
+    assert threading.active_count() == before + 2
+    team.close()
+    team.close()
+    assert threading.active_count() == before
+    team.run(seen.add, 3)
+    assert seen == {0}
+
+
+def test_a_process_may_end_while_a_thread_is_in_its_job():
+    pytest.importorskip("torch", reason="needs torch (the extra full)")
+    code = (
+        "import threading, torch; from core.models.thread_team import TEAM\n"
+        "began, numbers = threading.Event(), torch.rand(20_000)\n"
+        "def job(thread):\n"
+        "    began.set() if thread else began.wait()\n"
+        "    for _ in range(2000 if thread else 0): numbers.sort()\n"
+        "TEAM.run(job, 2)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
