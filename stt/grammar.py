@@ -7,15 +7,15 @@ model supplies. What cannot be spoken or pronounced is left out, with a warning;
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import permutations, product
 from typing import TYPE_CHECKING
 
-from stt.automaton import NOTHING, OPEN, Automaton, Chain, Choice, Node, Token, build, choice, optional, phrase
+from stt.automaton import NOTHING, OPEN, Automaton, Chain, Node, Token, build, choice, optional, phrase
 from stt.numbers import CLASSES, DIGIT, number_phrases, number_words
+from stt.openness import is_too_open
 
 if TYPE_CHECKING:
     from hassil import Intents
@@ -29,7 +29,6 @@ _EDGE = re.compile(r"[\w']")
 _WORD = re.compile(r"[a-z][a-z']*|\d+|\S")
 _MAX_JOINED = 64
 """More spellings than this of one glued word, as in `timer[s]`, are a mistake in the template."""
-_LEAST_CLOSED = 2
 _WRITTEN_ONLY = re.compile("[ckm]?m|kms|mi|yd|ft|m?g|kg|t|lbs?|oz|[cm]?l|tbsp|tsp|kph|kmh|mph|[kmgt]b")
 """Abbreviations that people type but say in full; as sounds they are easily heard in anything."""
 _COURTESY = ("polite_start", "polite_end")
@@ -180,54 +179,6 @@ class _Compiler:
         if key not in self._nodes:
             self._nodes[key] = compile_body()
         return self._nodes[key]
-
-
-def is_too_open(node: Node) -> bool:
-    """Whether some phrase of `node` begins with an open slot or has fewer than `_LEAST_CLOSED` words beside one."""
-    return OPEN in _first_words(node) or _fewest_words(node).with_open < _LEAST_CLOSED
-
-
-@dataclass(frozen=True, slots=True)
-class _Fewest:
-    """The least number of words of a phrase; infinite if there is no such phrase."""
-
-    closed: float
-    """of phrases without an open slot"""
-    with_open: float
-    """of phrases with one, which itself does not count"""
-
-
-def _fewest_words(node: Node) -> _Fewest:
-    match node:
-        case Token(word):
-            return _Fewest(math.inf, 0) if word == OPEN else _Fewest(1, math.inf)
-        case Choice(options):
-            several = [_fewest_words(option) for option in options]
-            return _Fewest(min(one.closed for one in several), min(one.with_open for one in several))
-        case Chain(parts):
-            closed, with_open = 0.0, math.inf
-            for part in map(_fewest_words, parts):
-                with_open = min(with_open + min(part.closed, part.with_open), closed + part.with_open)
-                closed += part.closed
-            return _Fewest(closed, with_open)
-    raise ValueError(f"unknown node {node!r}")
-
-
-def _first_words(node: Node) -> frozenset[str]:
-    """The words a phrase may begin with; the empty one if it may be empty."""
-    match node:
-        case Token(word):
-            return frozenset({word})
-        case Choice(options):
-            return frozenset().union(*map(_first_words, options))
-        case Chain(parts):
-            first: frozenset[str] = frozenset({""})
-            for part in parts:
-                if "" not in first:
-                    break
-                first = (first - {""}) | _first_words(part)
-            return first
-    raise ValueError(f"unknown node {node!r}")
 
 
 def _is_written_only(expression: Expression) -> bool:

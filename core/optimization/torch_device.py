@@ -1,7 +1,8 @@
-"""Which device torch computes on, what memory is free there, and giving back what torch keeps of it."""
+"""torch itself, which device it computes on, what memory is free there, and giving back what torch keeps of it."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from core.optimization.decisions import Decisions
@@ -9,7 +10,17 @@ from core.optimization.host import this_host
 from core.optimization.host_memory import read_memory
 from core.optimization.plan import Device, Plan
 from core.utils.config import OptimizationConfig
-from core.utils.errors import GpuUnavailableError
+from core.utils.errors import GpuUnavailableError, MissingDependencyError
+
+
+def import_torch() -> Any:
+    """The module. Raises MissingDependencyError naming the extra."""
+    try:
+        return import_module("torch")
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"torch cannot be imported ({error}); it comes with the extra `full`: MERLINE_EXTRAS=full python3 main.py"
+        ) from error
 
 
 def choose_device(torch: Any, settings: OptimizationConfig, plan: Plan | None, decisions: Decisions) -> Device:

@@ -26,9 +26,8 @@ from core.optimization.offload import WeightsOffload
 from core.optimization.plan import Device, Plan, StagePlan
 from core.optimization.profiler import InferenceProfiler
 from core.optimization.toolchain import Toolchain
-from core.optimization.torch_device import choose_device, free_bytes, release_cached
+from core.optimization.torch_device import choose_device, free_bytes, import_torch, release_cached
 from core.utils.config import OptimizationConfig
-from core.utils.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from core.optimization.batching import BatchProcessor as BatchProcessor
@@ -229,7 +228,7 @@ class TorchOptimizer:
 
     def _set_up(self) -> Any:
         if self._torch is None:
-            self._torch = _import_torch()
+            self._torch = import_torch()
         torch = self._torch
         self._cuda = bool(torch.cuda.is_available())
         self._mps = bool(torch.backends.mps.is_available())
@@ -266,15 +265,6 @@ class TorchOptimizer:
         if self._toolchain is None:
             self._toolchain = Toolchain.find()
         return self._toolchain
-
-
-def _import_torch() -> Any:
-    try:
-        return import_module("torch")
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"torch cannot be imported ({error}); it comes with the extra `full`: MERLINE_EXTRAS=full python3 main.py"
-        ) from error
 
 
 _instance: TorchOptimizer | None = None

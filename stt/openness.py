@@ -1,0 +1,58 @@
+"""Which sentences of a grammar are too open: an open slot with next to nothing beside it would fit any speech."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from stt.automaton import OPEN, Chain, Choice, Node, Token
+
+_LEAST_CLOSED = 2
+
+
+def is_too_open(node: Node) -> bool:
+    """Whether some phrase of `node` begins with an open slot or has fewer than `_LEAST_CLOSED` words beside one."""
+    return OPEN in _first_words(node) or _fewest_words(node).with_open < _LEAST_CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class _Fewest:
+    """The least number of words of a phrase; infinite if there is no such phrase."""
+
+    closed: float
+    """of phrases without an open slot"""
+    with_open: float
+    """of phrases with one, which itself does not count"""
+
+
+def _fewest_words(node: Node) -> _Fewest:
+    match node:
+        case Token(word):
+            return _Fewest(math.inf, 0) if word == OPEN else _Fewest(1, math.inf)
+        case Choice(options):
+            several = [_fewest_words(option) for option in options]
+            return _Fewest(min(one.closed for one in several), min(one.with_open for one in several))
+        case Chain(parts):
+            closed, with_open = 0.0, math.inf
+            for part in map(_fewest_words, parts):
+                with_open = min(with_open + min(part.closed, part.with_open), closed + part.with_open)
+                closed += part.closed
+            return _Fewest(closed, with_open)
+    raise ValueError(f"unknown node {node!r}")
+
+
+def _first_words(node: Node) -> frozenset[str]:
+    """The words a phrase may begin with; the empty one if it may be empty."""
+    match node:
+        case Token(word):
+            return frozenset({word})
+        case Choice(options):
+            return frozenset().union(*map(_first_words, options))
+        case Chain(parts):
+            first: frozenset[str] = frozenset({""})
+            for part in parts:
+                if "" not in first:
+                    break
+                first = (first - {""}) | _first_words(part)
+            return first
+    raise ValueError(f"unknown node {node!r}")
