@@ -23,6 +23,10 @@ _TOP_DOMAINS = "com|org|net|edu|gov|io|dev|ai|app|fr|eu|uk|de|ca|be|ch"
 DOMAIN = rf"(?<![\w.@-])(?:[A-Za-z0-9-]{{1,63}}\.){{1,8}}(?:{_TOP_DOMAINS})\b(?:/[\w./-]*\w)?"
 VERSION = r"\d+(?:\.\d+){2,}"
 ISO_DATE = r"(\d{4})-(\d{2})-(\d{2})(?![-\d])(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?(?!\d))?"
+SUPERSCRIPT = "[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+"
+"""an exponent; a lone ² or ³ has a name of its own"""
+LAST_OF_THIS_CENTURY = 68
+"""a year in two digits; those above are of the last century, as POSIX has it"""
 ACCENTED_LETTER = "[^\\W\\d_][\u0300-\u036f]{1,8}"
 
 
@@ -34,6 +38,11 @@ def alternatives(words: Iterable[str]) -> str:
 def compose(match: re.Match[str]) -> str:
     """A letter joined with the accents that follow it as characters of their own."""
     return unicodedata.normalize("NFC", match[0])
+
+
+def exponent(match: re.Match[str]) -> str | None:
+    """The plain sign and digits of a `SUPERSCRIPT`; None for one with a name of its own."""
+    return None if match[0] in "²³" else unicodedata.normalize("NFKC", match[0]).replace("−", "-")
 
 
 def is_date(year: int, month: int, day: int) -> bool:

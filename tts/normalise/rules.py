@@ -23,6 +23,11 @@ class Rule:
     """whether the match is part of a word, so that no space may come around it"""
 
 
+def plain(pattern: str, words: str) -> Rule:
+    """A rule that always says the same words."""
+    return Rule(re.compile(pattern), lambda match: words)
+
+
 class LanguageRules:
     """The rules of one language, tried in order at every place of the text."""
 

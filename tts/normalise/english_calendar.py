@@ -1,0 +1,148 @@
+"""How English reads dates, clock times, years and decades. None leaves a form to the rules after it."""
+
+from __future__ import annotations
+
+import re
+
+from tts.normalise import english_words as words
+from tts.normalise.english_numbers import cardinal, ordinal, year
+from tts.normalise.forms import ISO_DATE, LAST_OF_THIS_CENTURY, NOT_AT_END, SPACE, alternatives, is_clock, is_date
+from tts.normalise.rules import Rule, plain
+
+_MONTH = f"({alternatives(words.MONTH_FORMS)})"
+_HALF_OF_DAY = rf"(?:{SPACE}?([AaPp])\.?[Mm]\b(?:\.{NOT_AT_END})?)"
+_YEAR_BEFORE = re.compile(
+    r"(?i:\b(?:in|since|by|until|till|from|to|year|of|before|after|during|around|and|or|between|through|circa"
+    r"|spring|summer|autumn|fall|winter|early|late|Q[1-4]|c\.|ca\.)\s)$"
+)
+_LONGEST_YEAR_WORD = 8
+_YEAR_AFTER = re.compile(
+    r"(?i: (?:election|elections|season|edition|olympics|world cup|model|budget|report|film|movie|album|novel)\b)"
+)
+_DECADE_BEFORE = re.compile(r"(?i:['’]|\b(?:the|early|late|mid|my|your|his|her|our|their)[ -])$")
+_LONGEST_DECADE_WORD = 6
+_LONGEST_SPAN = 30
+"""years between a year and the two digits of another"""
+
+
+def _date(year_number: int, month: int, day: int) -> str | None:
+    if not is_date(year_number, month, day):
+        return None
+    return f"{words.MONTHS[month - 1]} {ordinal(day)}, {year(year_number)}"
+
+
+def _iso_date(match: re.Match[str]) -> str | None:
+    spoken = _date(int(match[1]), int(match[2]), int(match[3]))
+    if spoken is None or match[4] is None:
+        return spoken
+    clock = _clock(int(match[4]), int(match[5]), int(match[6] or 0), "")
+    return None if clock is None else f"{spoken}, at {clock}"
+
+
+def _slashed_date(match: re.Match[str]) -> str | None:
+    first, second, year_number = int(match[1]), int(match[2]), int(match[3])
+    if len(match[3]) == 2:
+        year_number += 2000 if year_number <= LAST_OF_THIS_CENTURY else 1900
+    return _date(year_number, first, second) or _date(year_number, second, first)
+
+
+def _dotted_date(match: re.Match[str]) -> str | None:
+    return _date(int(match[3]), int(match[2]), int(match[1]))
+
+
+def _year_first(match: re.Match[str]) -> str | None:
+    return _date(int(match[1]), int(match[2]), int(match[3]))
+
+
+def _month_day(match: re.Match[str]) -> str | None:
+    day = int(match[2])
+    if not 1 <= day <= 31:
+        return None
+    spoken = f"{words.MONTH_FORMS[match[1]]} {ordinal(day)}"
+    return f"{spoken}, {year(int(match[3]))}" if match[3] else spoken
+
+
+def _day_month(match: re.Match[str]) -> str | None:
+    day = int(match[1])
+    if not 1 <= day <= 31:
+        return None
+    spoken = f"{ordinal(day)} of {words.MONTH_FORMS[match[2]]}"
+    return f"{spoken}, {year(int(match[3]))}" if match[3] else spoken
+
+
+def _clock(hour: int, minute: int, second: int, half: str) -> str | None:
+    if not is_clock(hour, minute, second) or (half and not 1 <= hour <= 12):
+        return None
+    if minute == 0 and second == 0:
+        if half:
+            return f"{cardinal(hour)} {half.lower()} m"
+        if hour in (0, 24):
+            return "midnight"
+        return f"{cardinal(hour)} o'clock" if hour <= 12 else f"{cardinal(hour)} hundred"
+    spoken = f"{cardinal(hour)} {'oh ' if minute < 10 else ''}{cardinal(minute)}"
+    if second:
+        spoken += f" and {cardinal(second)} second{'s' * (second > 1)}"
+    return f"{spoken} {half.lower()} m" if half else spoken
+
+
+def _clock_time(match: re.Match[str]) -> str | None:
+    return _clock(int(match[1]), int(match[2]), int(match[3] or 0), match[4] or "")
+
+
+def _hour(match: re.Match[str]) -> str | None:
+    return _clock(int(match[1]), 0, 0, match[2])
+
+
+def _decade(match: re.Match[str]) -> str | None:
+    before = match.string[max(0, match.start() - _LONGEST_DECADE_WORD) : match.start()]
+    if len(match[1]) == 2 and not _DECADE_BEFORE.search(before):
+        return None
+    spoken = year(int(match[1]))
+    return spoken[:-1] + "ies" if spoken.endswith("y") else spoken + "s"
+
+
+def _year(match: re.Match[str]) -> str | None:
+    before = match.string[max(0, match.start() - _LONGEST_YEAR_WORD) : match.start()]
+    if _YEAR_BEFORE.search(before) or _YEAR_AFTER.match(match.string, match.end()):
+        return year(int(match[0]))
+    return None
+
+
+def _years(match: re.Match[str]) -> str | None:
+    first, last = int(match[1]), int(match[2])
+    if last < 100:
+        return f"{year(first)} to {cardinal(last)}" if 0 < last - first % 100 <= _LONGEST_SPAN else None
+    return f"{year(first)} to {year(last)}"
+
+
+DATES_AND_TIMES = (
+    Rule(re.compile(ISO_DATE), _iso_date),
+    Rule(re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![/\d])"), _slashed_date),
+    Rule(re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?![.\d])"), _dotted_date),
+    Rule(re.compile(r"(?<![\d/])((?:19|20)\d\d)/(\d{2})/(\d{2})(?![/\d])"), _year_first),
+    Rule(re.compile(rf"\b{_MONTH} (\d{{1,2}})(?:st|nd|rd|th)?(?![\d:/]|\.\d)(?:,? (\d{{4}})(?!\d))?"), _month_day),
+    Rule(re.compile(rf"(\d{{1,2}})(?:(?:st|nd|rd|th)(?: of)?)? {_MONTH}(?!\w)(?:,? (\d{{4}})(?!\d))?"), _day_month),
+    Rule(
+        re.compile(rf"\b{_MONTH} (\d{{4}})(?![\d.])"),
+        lambda match: f"{words.MONTH_FORMS[match[1]]} {year(int(match[2]))}",
+    ),
+    Rule(
+        re.compile(
+            rf"\b({alternatives(words.WEEKDAY_FORMS)})"
+            rf"(?:\.(?=,? (?:{_MONTH}|\d))|(?=,? {_MONTH} \d)|(?=,? \d+ {_MONTH}))"
+        ),
+        lambda match: words.WEEKDAY_FORMS[match[1]],
+    ),
+    Rule(re.compile(rf"(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?(?!\d){_HALF_OF_DAY}?"), _clock_time),
+    Rule(re.compile(rf"(\d{{1,2}}){_HALF_OF_DAY}"), _hour),
+    plain(r"(?<=[AaPp][Mm]) ?[-–] ?(?=\d)|(?<=[AaPp]\.[Mm]\.) ?[-–] ?(?=\d)", " to "),
+)
+YEARS_APART = (Rule(re.compile(r"(1[1-9]\d\d|20\d\d) ?[-–] ?(1[1-9]\d\d|20\d\d|\d\d)(?![-\d.,:%/])"), _years),)
+YEARS = (
+    plain(r"\bca?\. ?(?=\d)", "circa"),
+    Rule(re.compile(r"([12]\d\d0|\d0)'?s\b"), _decade),
+)
+LONE_YEARS = (
+    Rule(re.compile(r"(?<=\()(1[1-9]\d\d|20\d\d)(?=\))"), lambda match: year(int(match[1]))),
+    Rule(re.compile(r"1[1-9]\d\d(?![\d.,]\d|\d)|20\d\d(?![\d.,]\d|\d)"), _year),
+)
