@@ -15,6 +15,8 @@ from collections.abc import Generator, Sequence
 import pytest
 
 MARKERS = ("audio", "gpu", "network", "slow")
+KIND, SKIPPED = "kind", "skipped"
+"""properties of a report"""
 AUDIO_REQUIRED = os.environ.get("MERLINE_REQUIRE_AUDIO") == "1"
 
 _ran: Counter[str] = Counter()
@@ -33,6 +35,10 @@ def _kind(item: pytest.Item) -> str:
     return " and ".join(marker for marker in MARKERS if item.get_closest_marker(marker)) or "plain"
 
 
+def _is_skip(report: pytest.TestReport) -> bool:
+    return report.skipped and not hasattr(report, "wasxfail")
+
+
 def _reason(longrepr: object) -> str:
     text = str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
     return text.removeprefix("Skipped: ")
@@ -43,14 +49,22 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail"):
-        _skipped[_kind(item), _reason(report.longrepr)] += 1
-        if AUDIO_REQUIRED and item.get_closest_marker("audio"):
-            report.outcome = "failed"
-            report.longrepr = f"skipped, where MERLINE_REQUIRE_AUDIO=1 forbids it: {_reason(report.longrepr)}"
-    elif report.when == "call":
-        _ran[_kind(item)] += 1
+    report.user_properties.append((KIND, _kind(item)))
+    if _is_skip(report) and AUDIO_REQUIRED and item.get_closest_marker("audio"):
+        report.user_properties.append((SKIPPED, _reason(report.longrepr)))
+        report.outcome = "failed"
+        report.longrepr = f"skipped, where MERLINE_REQUIRE_AUDIO=1 forbids it: {_reason(report.longrepr)}"
     return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Counted here and not where the test ran: with `-n` that is another process."""
+    properties = dict(report.user_properties)
+    kind, forbidden = str(properties[KIND]), properties.get(SKIPPED)
+    if forbidden is not None or _is_skip(report):
+        _skipped[kind, str(forbidden or _reason(report.longrepr))] += 1
+    elif report.when == "call":
+        _ran[kind] += 1
 
 
 @pytest.hookimpl(wrapper=True)
