@@ -8,7 +8,7 @@ from tts.normalise.rules import plain
 OPERATORS = (
     plain(rf"(?:#|№|\b[Nn][°º]|\b[Nn]o\.){SPACE}?(?=\d)", "number"),
     plain(rf"\b[Nn]os\.{SPACE}?(?=\d)", "numbers"),
-    plain(r"^#{1,6} (?=\S)|(?<=\n)#{1,6} (?=\S)|~~", " "),
+    plain(r"^#{1,6} (?=\S)|(?<=\n)#{1,6} (?=\S)", " "),
     plain(r"(?<=\d)x(?=\d)", "by"),
     plain(r"(?<=[\w)]) ?\*\* ?(?=[\d(])", " to the power of "),
     plain(r"(?<=\d) x (?=\d)|(?<=\d) ?\* ?(?=\d)", " times "),

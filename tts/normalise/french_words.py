@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tts.normalise.forms import alternatives
 from tts.normalise.nouns import Currency, Noun, regular
 
 MONTHS = (
@@ -96,6 +97,33 @@ UNITS = {
     "bar": regular("bar"),
     "dB": regular("décibel"),
     "px": regular("pixel"),
+    "ppm": Noun("partie par million", "parties par million", feminine=True),
+    "ips": Noun("image par seconde", "images par seconde", feminine=True),
+    "kbit/s": Noun("kilobit par seconde", "kilobits par seconde"),
+    "Mbps": Noun("mégabit par seconde", "mégabits par seconde"),
+    "Gbps": Noun("gigabit par seconde", "gigabits par seconde"),
+    "Gb/s": Noun("gigabit par seconde", "gigabits par seconde"),
+    "Gbit/s": Noun("gigabit par seconde", "gigabits par seconde"),
+    "m/s²": Noun("mètre par seconde au carré", "mètres par seconde au carré"),
+    "Ω": regular("ohm"),
+    "kΩ": regular("kilohm"),
+    "mV": regular("millivolt"),
+    "kV": regular("kilovolt"),
+    "MW": regular("mégawatt"),
+    "GW": regular("gigawatt"),
+    "µs": regular("microseconde", feminine=True),
+    "ns": regular("nanoseconde", feminine=True),
+    "Po": regular("pétaoctet"),
+    "c. à s.": Noun("cuillère à soupe", "cuillères à soupe", feminine=True),
+    "c. à c.": Noun("cuillère à café", "cuillères à café", feminine=True),
+    "càs": Noun("cuillère à soupe", "cuillères à soupe", feminine=True),
+    "càc": Noun("cuillère à café", "cuillères à café", feminine=True),
+    **{
+        f"{unit}{mark}": Noun(f"{name} {one}", f"{name}s {one}s")
+        for one, power in (("carré", "2"), ("cube", "3"))
+        for unit, name in (("m", "mètre"), ("km", "kilomètre"), ("cm", "centimètre"), ("mm", "millimètre"))
+        for mark in (power, f"^{power}")
+    },
     "mi": regular("mile"),
     "lb": regular("livre", feminine=True),
     "oz": regular("once", feminine=True),
@@ -110,30 +138,21 @@ UNITS = {
 UNITS_ALONE = ("km/h", "km", "cm", "kg", "kWh", "°C", "°F", "GHz", "MHz", "m²", "m³", "mAh")
 """Units no one mistakes for a word when no number stands before them."""
 
-FEMININE_NOUNS = (
-    "heure",
-    "minute",
-    "seconde",
-    "semaine",
-    "année",
-    "fois",
-    "page",
-    "personne",
-    "tonne",
-    "livre",
-    "tasse",
-    "cuillère",
-    "bouteille",
-    "alarme",
-    "note",
-    "tâche",
-    "question",
-    "réponse",
-    "calorie",
-    "pomme",
-    "demie",
+_FEMININE_NOUNS = """
+    heure minute seconde semaine année fois page personne tonne livre tasse cuillère bouteille alarme note tâche
+    question réponse calorie pomme demie table fille femme voiture place ligne rue ville chose vie main porte
+    chambre maison pièce photo vidéo image chanson étoile nuit soirée matinée journée carte lettre lampe chaise
+    fenêtre clé vache poule chèvre rose fleur orange banane carotte tomate poire fraise part boîte tranche goutte
+    pincée gousse feuille branche équipe classe école famille mère sœur tante dame langue phrase syllabe voyelle
+    erreur règle idée valeur couleur forme partie étape marche piste course balle roue moto bougie batterie
+    application adresse liste tonalité unité île côte plage montagne mer banque agence entreprise société
+    victoire défaite médaille coupe cigarette bière pizza crêpe
+"""
+FEMININE = (
+    rf"(?:(?:{alternatives(_FEMININE_NOUNS.split())})s?"
+    r"|[a-zéèêàâîïôûç]{2,20}(?:tion|sion|xion|ette|esse|elle|enne|euse|trice|aison|ture|lité|ille|taine)s?)"
 )
-"""Common feminine nouns: before them 1, 21, 31... end in "une"."""
+"""Feminine nouns, common ones and those that their ending tells: before them 1, 21, 31... end in "une"."""
 
 _CENTIME = regular("centime")
 _CENT = regular("cent")
@@ -147,6 +166,14 @@ CURRENCIES = {
     "USD": Currency(Noun("dollar américain", "dollars américains"), _CENT),
     "GBP": Currency(Noun("livre sterling", "livres sterling", feminine=True), _PENNY),
     "CHF": Currency(Noun("franc suisse", "francs suisses"), _CENTIME),
+    "CAD": Currency(Noun("dollar canadien", "dollars canadiens"), _CENT),
+    "$US": Currency(Noun("dollar américain", "dollars américains"), _CENT),
+    "US$": Currency(Noun("dollar américain", "dollars américains"), _CENT),
+    "$CA": Currency(Noun("dollar canadien", "dollars canadiens"), _CENT),
+    "JPY": Currency(Noun("yen", "yens"), None),
+    "₹": Currency(regular("roupie", feminine=True), None),
+    "₽": Currency(regular("rouble"), None),
+    "₿": Currency(regular("bitcoin"), None),
 }
 SCALES = {
     "millions": "millions",
@@ -170,6 +197,11 @@ TITLES = {
     "Me": "maître",
     "St": "saint",
     "Ste": "sainte",
+    "Mgr": "monseigneur",
+    "Gal": "général",
+    "Cdt": "commandant",
+    "Cne": "capitaine",
+    "Sté": "société",
 }
 """Before a name only."""
 ABBREVIATIONS = {
@@ -177,6 +209,8 @@ ABBREVIATIONS = {
     "env.": "environ",
     "p. ex.": "par exemple",
     "par ex.": "par exemple",
+    "p.ex.": "par exemple",
+    "cf.": "voir",
     "c.-à-d.": "c'est-à-dire",
     "av.": "avenue",
     "bd.": "boulevard",
@@ -198,10 +232,20 @@ ABBREVIATIONS = {
     "ap. J.-C.": "après Jésus-Christ",
 }
 """Written with a dot, which may end the sentence as well."""
-PLAIN_ABBREVIATIONS = {"svp": "s'il vous plaît", "càd": "c'est-à-dire", "rdv": "rendez-vous", "RDV": "rendez-vous"}
+PLAIN_ABBREVIATIONS = {
+    "svp": "s'il vous plaît",
+    "càd": "c'est-à-dire",
+    "rdv": "rendez-vous",
+    "RDV": "rendez-vous",
+    "stp": "s'il te plaît",
+    "qqn": "quelqu'un",
+    "qqch": "quelque chose",
+    "Cie": "compagnie",
+}
 
 NUMBERED = (
     *("chapitre", "tome", "acte", "scène", "partie", "article", "livre", "volume", "phase", "titre", "section"),
+    *("type", "grade", "classe", "stade", "niveau", "Guerre mondiale", "guerre mondiale"),
     *("Chapitre", "Tome", "Acte", "Scène", "Partie", "Article", "Livre", "Volume", "Phase", "Titre", "Section"),
 )
 """A Roman numeral behind one of these is a number, were it a single letter."""

@@ -1,0 +1,66 @@
+"""How French says what is written short: titles, streets, parts of books, initials with dots."""
+
+from __future__ import annotations
+
+import re
+
+from tts.normalise import french_words as words
+from tts.normalise.forms import NOT_AT_END, alternatives
+from tts.normalise.rules import Rule, plain
+
+_BEFORE_FIGURES = {
+    "fig": "figure",
+    "Fig": "figure",
+    "chap": "chapitre",
+    "Chap": "chapitre",
+    "vol": "volume",
+    "Vol": "volume",
+    "éd": "édition",
+    "art": "article",
+    "Art": "article",
+    "al": "alinéa",
+    "tabl": "tableau",
+    "appt": "appartement",
+    "Appt": "appartement",
+    "bât": "bâtiment",
+    "Bât": "bâtiment",
+    "ét": "étage",
+    "poste": "poste",
+}
+"""Short only with a dot and a figure or a capital behind it."""
+
+RULES = (
+    plain(r"\bpp?\.(?= ?\d)", "page"),
+    plain(r"\b(?:v|ca)\. (?=\d{3})", "vers "),
+    Rule(
+        re.compile(rf"\b({alternatives(_BEFORE_FIGURES)})\.(?= ?(?:\d|[LRDA-F]\b))"),
+        lambda match: _BEFORE_FIGURES[match[1]],
+    ),
+    plain(r"\bapr\.(?= J\.)", "après"),
+    plain(r"\b[Aa]v\.(?= [A-ZÀ-Ý](?!\.))", "avenue"),
+    plain(r"\b[Bb](?:d|oul)\.?(?= [A-ZÀ-Ý])", "boulevard"),
+    plain(r"\bSt(?=-[A-ZÀ-Ý])", "Saint"),
+    plain(r"\bSte(?=-[A-ZÀ-Ý])", "Sainte"),
+    plain(r"\b[Pp]\.-S\.(?=\s*:)", "post-scriptum"),
+    plain(r"\b(?:N\.B\.|NB)(?=\s*:)", "nota bene"),
+    plain(r"\b[Ee]x\.(?=\s*:)", "exemple"),
+    plain(r"\b[Tt]él\.?(?=\s*:)", "téléphone"),
+)
+SHORT_WORDS = (
+    Rule(
+        re.compile(rf"(?<!\w)({alternatives(words.TITLES)})(?=\s+(?:[A-ZÀ-Ý]|d[eu']\b))"),
+        lambda match: words.TITLES[match[1]],
+    ),
+    Rule(
+        re.compile(rf"(?<!\w)({alternatives(word[:-1] for word in words.ABBREVIATIONS)})(?:\.{NOT_AT_END}|(?=\.))"),
+        lambda match: words.ABBREVIATIONS[match[1] + "."],
+    ),
+    Rule(
+        re.compile(rf"\b({alternatives(words.PLAIN_ABBREVIATIONS)})\b"),
+        lambda match: words.PLAIN_ABBREVIATIONS[match[1]],
+    ),
+    Rule(
+        re.compile(rf"\b((?:[A-Z]\.){{1,7}}[A-Z])(?:\.{NOT_AT_END}|(?=\.))"),
+        lambda match: match[1].replace(".", " "),
+    ),
+)

@@ -1,0 +1,34 @@
+"""How French says signs between figures and words: arithmetic, comparisons, arrows, slashes, dashes."""
+
+from __future__ import annotations
+
+from tts.normalise.forms import SPACE
+from tts.normalise.rules import plain
+
+_PER = "mois|an|semaine|jour|nuit|heure|minute|seconde|personne|page|unité"
+
+OPERATORS = (
+    plain(rf"(?:#|№|\b[Nn][°ºo]){SPACE}?(?=\d)", "numéro"),
+    plain(rf"\b[Nn][°º]s{SPACE}?(?=\d)", "numéros "),
+    plain(rf"\b[Nn][°º]s?{SPACE}?(?=\w)", "numéro "),
+    plain(r"^#{1,6} (?=\S)|(?<=\n)#{1,6} (?=\S)", " "),
+    plain(r"(?<=\d)x(?=\d)", "par"),
+    plain(r"(?<=[\w)]) ?\*\* ?(?=[\d(])", " puissance "),
+    plain(r"(?<=\d) x (?=\d)|(?<=\d) ?\* ?(?=\d)", " fois "),
+    plain(r"(?<=[\d)]) / (?=[\d(])", " divisé par "),
+    plain(r"(?<=[\d)]) - (?=[\d(])", " moins "),
+    plain(r"(?<=[\w)])\^(?=[-−]?[\d(])", "puissance"),
+    plain(r" ?>= ?", " supérieur ou égal à "),
+    plain(r" ?<= ?", " inférieur ou égal à "),
+    plain(r" ?!= ?", " différent de "),
+    plain(r" ?={2,3} ?", " égale "),
+    plain(r" ?[-=]> ?", " vers "),
+    plain(rf"(?<=[\dA-Za-z€$£%)])/(?=(?:{_PER})\b)", " par "),
+    plain(r"(?<=[\d€$£])/h\b", " de l'heure"),
+    plain(r"(?<=[\d€$£])/kg\b", " le kilo"),
+    plain(r"(?<=[\d€$£])/[lL]\b", " le litre"),
+    plain(r"(?<=[\d€$£])/m²", " le mètre carré"),
+    plain(r"\bet/ou\b", "et ou"),
+    plain(r"(?<!\S)~(?=/)", "tilde "),
+    plain(r"(?<=[\dh])-(?=\d)|(?<=[\d%°CFhn€]) ?– ?(?=[\d$€£])", " à "),
+)
