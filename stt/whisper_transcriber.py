@@ -1,7 +1,8 @@
 """The recogniser stage of the full tier: Whisper, heard while the user speaks, in every configured language.
 
 Passes are left out when the machine is busy, never queued. A final utterance unchanged since the provisional one is
-not decoded again. What is no speech gives an empty text.
+not decoded again. What is no speech gives an empty text. When memory is short the model goes between two turns, and
+comes back as soon as somebody speaks.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from core.messages import EchoDropped, Language, Samples, SpeechChunk, SpeechStarted, Transcript, Utterance
+from core.optimization.memory import MemoryOptimizer
+from core.optimization.resident import Resident, Tenant
 from core.stage import Span, no_span
 from core.utils.clock import Clock, SystemClock
 from core.utils.errors import InferenceError, ModelLoadError
@@ -64,6 +67,8 @@ class Surroundings:
     span: Span = no_span
     admit: Callable[[str], None] = lambda model: None
     """raises ModelTooLargeError for a model that this machine cannot hold"""
+    memory: MemoryOptimizer = field(default_factory=MemoryOptimizer)
+    """the app's, which says when the model has to go"""
 
 
 @dataclass(slots=True)
@@ -94,7 +99,8 @@ class WhisperTranscriber:
         self._around = surroundings
         self._store = store or ModelStore()
         self._loaders = loaders
-        self._model: WhisperModel | None = None
+        tenant = Tenant(f"Whisper ({settings.model})", "stt", surroundings.memory, settings.device == "cuda")
+        self._resident = Resident(tenant, self._make, self._forget)
         self._choice = LanguageChoice(settings.languages, settings.first_language)
         self._cadence = PassCadence(settings.partial_ms, surroundings.clock)
         self._turn: _Turn | None = None
@@ -106,8 +112,14 @@ class WhisperTranscriber:
 
     def load(self) -> None:
         """Load the model and run it once. Raises ModelError, DeviceError, ConfigError."""
+        self._around.admit(self._settings.model)
+        self._resident.load()
+        with self._resident.use() as model:
+            known = [language for language in self._settings.languages if language in model.supported_languages]
+        self._choice = LanguageChoice(known, self._settings.first_language)
+
+    def _make(self) -> WhisperModel:
         settings = self._settings
-        self._around.admit(settings.model)
         path = self._store.resolve(settings.model) if self._loaders is None else settings.model
         model = WhisperModel(
             path, settings.device, settings.compute_type, settings.threads, settings.backend, self._loaders
@@ -118,39 +130,43 @@ class WhisperTranscriber:
                 f"{path}: this model knows only {', '.join(model.supported_languages[:3])}, and stt.languages asks for "
                 f"{', '.join(settings.languages)}; take a multilingual model"
             )
-        self._choice = LanguageChoice(known, settings.first_language)
         noise = np.random.default_rng(0).normal(0.0, _WARM_UP_LEVEL, round(WARM_UP_S * 16_000)).astype(np.float32)
         with self._around.span("stt.warm_up", None):
             model.transcribe_short(noise, known[0], 1, CONTEXT, StreamOptions(timed=True, may_fall_back=False))
-        self._model = model
+        return model
+
+    def _forget(self) -> None:
+        """The model goes; a turn that was left unended goes with it, and begins anew with its whole utterance."""
+        self._turn = None
 
     def close(self) -> None:
         """Give the model back."""
-        self._model = self._turn = None
+        self._resident.close()
+        self._turn = None
 
     def process(self, message: SpeechStarted | SpeechChunk | Utterance) -> Iterator[WhisperMessage]:
         """Listen on, or say what was understood. Raises InferenceError for a final utterance that is lost."""
-        match message:
-            case SpeechStarted():
-                self._begin(message.turn, message.revision)
-            case SpeechChunk():
-                yield from self._listen(message)
-            case Utterance():
-                yield from self._conclude(message)
+        with self._resident.use() as model:
+            match message:
+                case SpeechStarted():
+                    self._begin(model, message.turn, message.revision)
+                case SpeechChunk():
+                    yield from self._listen(model, message)
+                case Utterance():
+                    yield from self._conclude(model, message)
 
-    def _begin(self, number: int, revision: int) -> _Turn:
+    def _begin(self, model: WhisperModel, number: int, revision: int) -> _Turn:
         if self._turn is not None and self._turn.number == number and revision > 0:
             self._turn.answer = None
             return self._turn
-        assert self._model is not None, "load() comes first"
         self._cadence.begin()
-        self._turn = _Turn(number, WhisperStream(self._model, self._choice, self._around.voice))
+        self._turn = _Turn(number, WhisperStream(model, self._choice, self._around.voice))
         return self._turn
 
-    def _listen(self, message: SpeechChunk) -> Iterator[Transcript]:
+    def _listen(self, model: WhisperModel, message: SpeechChunk) -> Iterator[Transcript]:
         turn = self._turn
         if turn is None or turn.number != message.turn:
-            turn = self._begin(message.turn, 0)
+            turn = self._begin(model, message.turn, 0)
         turn.stream.append(sound_of(message.samples))
         if not self._cadence.due(turn.stream.samples):
             return
@@ -164,12 +180,12 @@ class WhisperTranscriber:
             turn.partial = understood.text
             yield self._transcript(message.turn, message.revision, understood)
 
-    def _conclude(self, message: Utterance) -> Iterator[WhisperMessage]:
+    def _conclude(self, model: WhisperModel, message: Utterance) -> Iterator[WhisperMessage]:
         samples = sound_of(message.samples)
         turn = self._turn
         if turn is None or turn.number != message.turn or turn.stream.samples != len(samples):
             logger.debug("turn %d: chunks were lost, decoding the whole utterance", message.turn)
-            turn = self._begin(message.turn, 0)
+            turn = self._begin(model, message.turn, 0)
             turn.stream.append(samples)
         answer = turn.answer
         if answer is None or answer.revision != message.revision:

@@ -1,6 +1,6 @@
 """What loaded models may take, by stage; who has to go when memory is short; the peak that a piece of work reached.
 
-A model in use is never unloaded. Loading is not done here: whoever loads registers, and loads again when `use` says so.
+A model in use is never unloaded. Loading is not done here: core.optimization.resident loads, registers, and loads again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from core.optimization.peak import Peak, track_peak
 from core.optimization.plan import Plan
 from core.utils.errors import OptimizationError
 
-__all__ = ["LeakGuard", "MemoryBudgets", "MemoryOptimizer", "Peak", "StageUse", "leak_guard"]
+__all__ = ["LeakGuard", "MemoryBudgets", "MemoryOptimizer", "Movement", "Peak", "StageUse", "leak_guard"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ class MemoryBudgets:
 
     @classmethod
     def of(cls, plan: Plan) -> MemoryBudgets:
-        """What the plan reckons each stage to take."""
-        return cls(plan.stt.memory_bytes, plan.llm.memory_bytes, plan.tts.memory_bytes)
+        """What the plan reckons each stage to take; half of what it left free for others must stay free."""
+        return cls(plan.stt.memory_bytes, plan.llm.memory_bytes, plan.tts.memory_bytes, plan.reserve_bytes // 2)
 
     def for_stage(self, stage: Stage) -> int | None:
         """Bytes, None without bound."""
@@ -53,6 +53,17 @@ class StageUse:
     held_bytes: int
     budget_bytes: int | None
     models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A model that had to go, or that is being brought back because it is used."""
+
+    name: str
+    stage: Stage
+    back: bool
+    load_s: float
+    """what loading it took the last time: so long whoever uses it next will wait"""
 
 
 @dataclass(slots=True)
@@ -73,6 +84,7 @@ class MemoryOptimizer:
         self._clock = clock
         self._models: dict[str, _Model] = {}
         self._lock = threading.Lock()
+        self._watchers: list[Callable[[Movement], None]] = []
 
     def register(self, name: str, stage: Stage, size_bytes: int, unload: Callable[[], object]) -> bool:
         """A model has been loaded; idle models of its stage go if the budget asks for it. True if it holds then.
@@ -123,19 +135,29 @@ class MemoryOptimizer:
                 return False
         return True
 
-    def pressure(self, available_bytes: int) -> tuple[str, ...]:
-        """The machine has so much left: unload idle models, of any stage, until the reserve is reckoned to be free.
+    def pressure(self, available_bytes: int, idle_s: float = 0.0) -> tuple[str, ...]:
+        """The machine has so much left: unload models, of any stage, until the reserve is reckoned to be free.
 
-        Returns the names of those unloaded, the one idle longest first.
+        Only those that nobody has used for `idle_s`, and that lie in main memory. Returns the names of those unloaded,
+        the one idle longest first.
         """
         gone: list[str] = []
         while available_bytes < self.budgets.reserve:
-            model = self._unload_one(None)
+            model = self._unload_one(None, idle_s)
             if model is None:
                 break
             gone.append(model.name)
             available_bytes += model.size_bytes
         return tuple(gone)
+
+    def watch(self, watcher: Callable[[Movement], None]) -> None:
+        """Call `watcher` whenever a model goes or comes back, on the thread that moves it; it must return at once."""
+        self._watchers.append(watcher)
+
+    def tell(self, movement: Movement) -> None:
+        """What core.optimization.resident says when it moves a model."""
+        for watcher in self._watchers:
+            watcher(movement)
 
     def usage(self) -> tuple[StageUse, ...]:
         """Of every stage, in the order of a turn."""
@@ -160,10 +182,20 @@ class MemoryOptimizer:
         with self._lock:
             return sum(model.size_bytes for model in self._models.values() if model.stage == stage)
 
-    def _unload_one(self, stage: Stage | None) -> _Model | None:
-        """The model idle longest, of `stage` or any. Its owner's `unload` runs outside the lock: it may call back."""
+    def _unload_one(self, stage: Stage | None, idle_s: float = 0.0) -> _Model | None:
+        """The model idle longest, of `stage`, or of any where it holds main memory.
+
+        Its owner's `unload` runs outside the lock: it may call back.
+        """
+        since_s = self._clock() - idle_s
         with self._lock:
-            idle = [m for m in self._models.values() if m.users == 0 and stage in (None, m.stage)]
+            idle = [
+                model
+                for model in self._models.values()
+                if model.users == 0
+                and model.idle_since_s <= since_s
+                and (model.stage == stage or (stage is None and model.size_bytes > 0))
+            ]
             if not idle:
                 return None
             model = min(idle, key=lambda one: one.idle_since_s)

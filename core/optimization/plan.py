@@ -62,6 +62,8 @@ class Plan:
     """why, in plain sentences, in the order of the decisions"""
     capture_threads: int = 1
     """kept for microphone, echo canceller and voice activity"""
+    reserve_bytes: int = 0
+    """of the memory that was free when this was planned, left to other programs"""
 
     def explain(self) -> str:
         """What was decided and why, a sentence a line."""

@@ -74,6 +74,7 @@ class PerformanceTuner:
                 *_idle_device(choice, selection),
             ),
             capture_threads=shares.capture,
+            reserve_bytes=available - room.memory_bytes,
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from core.messages import EchoDropped, Samples, SpeechChunk, SpeechStarted, Transcript, TurnFailed, Utterance
+from core.optimization.memory import MemoryOptimizer
 from core.optimization.profiler import InferenceProfiler
 from core.pipeline import Part, Pipeline
 from core.stage import TurnClock
@@ -199,6 +200,40 @@ def test_load_runs_the_model_once_and_close_gives_it_back():
     stage.close()
     with pytest.raises(AssertionError, match="load"):
         list(stage.process(SpeechStarted(1, 0, 0.0)))
+
+
+def test_between_two_turns_the_model_may_go_and_speech_brings_it_back():
+    backend, memory = ScriptedBackend(SPEECH), MemoryOptimizer()
+    stage = loaded(backend, around=Surroundings(LoudIsVoice(), memory=memory))
+    assert last(hear(stage, SPEECH.samples)).text == SPEECH.text
+    backend.speech = None
+    assert len(memory.pressure(0)) == 1
+    list(stage.process(SpeechStarted(2, 0, 0.0)))
+    assert len(memory.usage()[0].models) == 1
+    backend.speech = SPEECH
+    assert last(hear(stage, SPEECH.samples, 2)).text == SPEECH.text
+
+
+def test_a_turn_whose_model_went_in_its_middle_is_heard_anew_from_its_whole_utterance():
+    backend, memory = ScriptedBackend(SPEECH), MemoryOptimizer()
+    stage = loaded(backend, around=Surroundings(LoudIsVoice(), memory=memory))
+    list(stage.process(SpeechStarted(1, 0, 0.0)))
+    list(stage.process(SpeechChunk(1, 0, SPEECH.samples[:8000])))
+    backend.speech = None
+    assert len(memory.pressure(0)) == 1
+    list(stage.process(SpeechChunk(1, 0, SPEECH.samples[8000:8001])))
+    backend.speech = SPEECH
+    assert last(list(stage.process(Utterance(1, 0, SPEECH.samples, True, 0.0)))).text == SPEECH.text
+
+
+def test_while_a_message_is_answered_the_model_stays():
+    memory = MemoryOptimizer()
+    stage = loaded(ScriptedBackend(SPEECH), around=Surroundings(LoudIsVoice(), memory=memory))
+    answers = stage.process(Utterance(1, 0, SPEECH.samples, True, 0.0))
+    assert next(iter(answers)) is not None
+    assert memory.pressure(0) == ()
+    assert list(answers) == []
+    assert len(memory.pressure(0)) == 1
 
 
 def test_each_pass_is_timed():

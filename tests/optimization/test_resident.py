@@ -1,0 +1,215 @@
+"""A model that goes when memory is short and comes back when it is used."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from dataclasses import replace
+
+import pytest
+from machines import ManualClock, plan_of
+
+from core.optimization.memory import MemoryBudgets, MemoryOptimizer, Movement
+from core.optimization.process_memory import resident_bytes
+from core.optimization.resident import Resident, Tenant, give_back_memory
+from core.utils.errors import InferenceError, ModelLoadError, ModelTooLargeError
+
+MB = 1_000_000
+
+
+class Model:
+    """What a stage would load."""
+
+    def __init__(self, megabytes: int = 0) -> None:
+        self.weights = bytearray(b"\x01") * (megabytes * MB)
+
+
+class Engine:
+    """A stage with a model, on a manual clock."""
+
+    def __init__(self, reserve: int = 500 * MB, on_card: bool = False) -> None:
+        self.clock = ManualClock()
+        self.memory = MemoryOptimizer(MemoryBudgets(reserve=reserve), self.clock)
+        self.moved: list[Movement] = []
+        self.memory.watch(self.moved.append)
+        self.loads = 0
+        self.forgot = 0
+        self.refuses: Exception | None = None
+        self.resident = Resident(
+            Tenant("MeloTTS", "tts", self.memory, on_card), self._make, self._forget, lambda model: 100 * MB
+        )
+
+    def _make(self) -> Model:
+        if self.refuses is not None:
+            raise self.refuses
+        self.loads += 1
+        return Model()
+
+    def _forget(self) -> None:
+        self.forgot += 1
+
+    def work(self) -> None:
+        with self.resident.use():
+            self.clock.now_s += 1
+
+
+def test_it_stays_while_there_is_memory():
+    engine = Engine()
+    engine.resident.load()
+    engine.work()
+    assert engine.memory.pressure(600 * MB) == ()
+    assert engine.resident.is_here
+    assert engine.loads == 1
+
+
+def test_it_goes_when_memory_is_short_and_the_next_use_brings_it_back():
+    engine = Engine()
+    engine.resident.load()
+    engine.work()
+    assert len(engine.memory.pressure(0)) == 1
+    assert not engine.resident.is_here
+    assert engine.forgot == 1
+    engine.work()
+    assert engine.resident.is_here
+    assert engine.loads == 2
+    assert [(one.name, one.stage, one.back) for one in engine.moved] == [
+        ("MeloTTS", "tts", False),
+        ("MeloTTS", "tts", True),
+    ]
+
+
+def test_whoever_used_it_a_moment_ago_keeps_it():
+    engine = Engine()
+    engine.resident.load()
+    engine.work()
+    engine.clock.now_s += 5
+    assert engine.memory.pressure(0, idle_s=20.0) == ()
+    engine.clock.now_s += 16
+    assert len(engine.memory.pressure(0, idle_s=20.0)) == 1
+
+
+def test_in_use_it_stays_whatever_happens():
+    engine = Engine()
+    engine.resident.load()
+    with engine.resident.use() as model, engine.resident.use() as again:
+        assert engine.memory.pressure(0) == ()
+        assert model is again
+    assert engine.resident.is_here
+
+
+def test_on_a_card_it_frees_no_main_memory_and_stays():
+    engine = Engine(on_card=True)
+    engine.resident.load()
+    assert engine.memory.pressure(0) == ()
+
+
+def test_the_first_load_says_what_is_wrong_as_it_is():
+    engine = Engine()
+    engine.refuses = ModelLoadError("the folder is empty")
+    with pytest.raises(ModelLoadError, match="the folder is empty"):
+        engine.resident.load()
+
+
+@pytest.mark.parametrize("reason", [ModelTooLargeError("2 GB are needed"), MemoryError("no more")])
+def test_a_model_that_cannot_come_back_loses_the_turn_and_not_the_assistant(reason: Exception):
+    engine = Engine()
+    engine.resident.load()
+    engine.memory.pressure(0)
+    engine.refuses = reason
+    with pytest.raises(InferenceError, match=r"MeloTTS had to go.*close other programs"), engine.resident.use():
+        pytest.fail("there is no model")
+    engine.refuses = None
+    engine.work()
+    assert engine.loads == 2
+
+
+def test_closed_it_takes_no_part_any_more():
+    engine = Engine()
+    engine.resident.load()
+    engine.resident.close()
+    assert engine.memory.usage()[2].models == ()
+    assert not engine.resident.is_here
+
+
+def test_two_of_one_name_are_told_apart():
+    memory = MemoryOptimizer(MemoryBudgets(reserve=MB))
+    first, second = (Resident(Tenant("Whisper base", "stt", memory), Model) for _ in range(2))
+    first.load()
+    second.load()
+    first.close()
+    assert len(memory.usage()[0].models) == 1
+    assert len(memory.pressure(0)) == 1
+    assert not second.is_here
+
+
+def test_what_it_holds_is_what_the_process_grew_by_and_unloading_gives_it_back():
+    memory = MemoryOptimizer(MemoryBudgets(reserve=MB))
+    resident = Resident(Tenant("Whisper base", "stt", memory), lambda: Model(60))
+    resident.load()
+    held = memory.usage()[0].held_bytes
+    assert 50 * MB < held < 90 * MB
+    before = resident_bytes()
+    memory.pressure(0)
+    assert before - resident_bytes() > 50 * MB
+    with resident.use():
+        assert memory.usage()[0].held_bytes >= 50 * MB
+    resident.close()
+
+
+def test_what_refers_to_itself_goes_even_if_it_was_frozen():
+    class Knot:
+        def __init__(self) -> None:
+            self.me = self
+
+    memory = MemoryOptimizer(MemoryBudgets(reserve=MB))
+    resident = Resident(Tenant("Qwen", "llm", memory), Knot, size_of=lambda knot: MB)
+    resident.load()
+    with resident.use() as knot:
+        gone = weakref.ref(knot)
+    del knot
+    gc.freeze()
+    try:
+        memory.pressure(0)
+        assert gone() is None
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+
+
+def test_giving_memory_back_freezes_nothing_by_itself():
+    assert gc.get_freeze_count() == 0
+    give_back_memory()
+    assert gc.get_freeze_count() == 0
+
+
+def test_budgets_keep_half_of_what_the_plan_left_free():
+    assert MemoryBudgets.of(replace(plan_of(), reserve_bytes=600 * MB)).reserve == 300 * MB
+
+
+def test_used_and_pressed_from_several_threads_it_is_always_whole():
+    memory = MemoryOptimizer(MemoryBudgets(reserve=10**12))
+    loads: list[Model] = []
+
+    def make() -> Model:
+        loads.append(Model())
+        return loads[-1]
+
+    resident = Resident(Tenant("MeloTTS", "tts", memory), make, size_of=lambda model: 1)
+    resident.load()
+    wrong: list[str] = []
+
+    def use() -> None:
+        for _ in range(200):
+            with resident.use() as model:
+                if not isinstance(model, Model) or not resident.is_here:
+                    wrong.append("it went while it was used")
+
+    users = [threading.Thread(target=use) for _ in range(3)]
+    for user in users:
+        user.start()
+    while any(user.is_alive() for user in users):
+        memory.pressure(0)
+    assert wrong == []
+    resident.close()
+    assert memory.usage()[2].models == ()
