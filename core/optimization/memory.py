@@ -1,6 +1,6 @@
 """What loaded models may take, by stage; who has to go when memory is short; the peak that a piece of work reached.
 
-A model in use is never unloaded. Loading is not done here: core.optimization.resident loads, registers, and loads again.
+A model in use is never unloaded. Loading is not done here: core.optimization.resident loads, registers, loads again.
 """
 
 from __future__ import annotations
