@@ -1,13 +1,34 @@
-"""Whether a pause ends the utterance: a pure function of the pause's length and of what was understood so far.
+"""Whether a pause ends the utterance: by its length, the words, how they sound, and how long this user pauses.
 
 All durations are of audio time, so a file read faster than real time ends at the same samples as live speech.
+
+The rule: with odds o : 1 that the turn is over by words and sound, a pause in which a share S of the user's pauses
+would already have ended cuts somebody off with a chance that grows with S / o. So the wait is where S falls to
+k * o, and `incomplete_ms`, the wait when nothing is known, says what k is.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
+from core.messages import Language, Samples
 from core.utils.config import EndpointConfig
+from core.utils.errors import DataError
+from stt.pauses import Pauses, outlasting
+from stt.turn_words import wording
+
+logger = logging.getLogger(__name__)
+
+COMPLETE_ODDS = 20.0
+"""of a whole command"""
+_MODEL_ODDS = 20.0
+"""the model is never believed further than this, either way"""
+PATIENT = 2.0
+"""how much longer every pause may be for who asked for time"""
 
 
 class Endpoint(Enum):
@@ -19,17 +40,78 @@ class Endpoint(Enum):
     FINAL = "final"
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known about the speech before a pause."""
+
+    complete: bool = False
+    """the words form a whole command"""
+    text: str = ""
+    """the words; empty while there are none"""
+    language: Language = "en"
+    ended: float | None = None
+    """0..1 that the turn is over, by its sound; None where no model tells"""
+
+    @property
+    def odds(self) -> float:
+        """How many times as likely this is at the end of a turn as within it."""
+        odds = COMPLETE_ODDS if self.complete else wording(self.text, self.language).value
+        if self.ended is None:
+            return odds
+        return odds * min(max(self.ended / max(1.0 - self.ended, 1e-9), 1 / _MODEL_ODDS), _MODEL_ODDS)
+
+
+class TurnModel(Protocol):
+    """Hears whether somebody has finished."""
+
+    def probability(self, samples: Samples) -> float:
+        """0..1, of [n] samples at 16 kHz. Raises InferenceError."""
+        ...
+
+
 class Endpointing:
-    """Provisional after `provisional_ms`; final after `complete_ms` of a whole command, else `incomplete_ms`."""
+    """Provisional after `provisional_ms`; final after a pause between `complete_ms` and `open_ms`.
 
-    def __init__(self, config: EndpointConfig) -> None:
+    `patient()` says whether the user has asked for time.
+    """
+
+    def __init__(
+        self,
+        config: EndpointConfig,
+        pauses: Pauses | None = None,
+        model: TurnModel | None = None,
+        patient: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._config = config
+        self._pauses = pauses or Pauses()
+        self.model = model
+        self._patient = patient
+        self._share = outlasting(config.incomplete_ms)
 
-    def decide(self, silence_s: float, complete: bool) -> Endpoint:
-        """`silence_s` since the last voiced sample; `complete`: the words so far form a whole command."""
+    def pause_ms(self, evidence: Evidence) -> float:
+        """The silence that ends a turn of which this is known."""
+        config = self._config
+        wait = self._pauses.longer_than(self._share * evidence.odds)
+        wait = min(max(wait, config.complete_ms), config.open_ms)
+        return wait * PATIENT if config.mode == "patient" or self._patient() else wait
+
+    def decide(self, silence_s: float, evidence: Evidence) -> Endpoint:
+        """`silence_s` since the last voiced sample."""
         silence_ms = round(silence_s * 1000, 3)
-        if silence_ms >= (self._config.complete_ms if complete else self._config.incomplete_ms):
+        if silence_ms >= round(self.pause_ms(evidence), 3):
             return Endpoint.FINAL
         if silence_ms >= self._config.provisional_ms:
             return Endpoint.PROVISIONAL
         return Endpoint.NONE
+
+    def learn(self, pause_ms: float) -> None:
+        """The user paused for so long and went on."""
+        if self._config.learn:
+            self._pauses.learn(pause_ms)
+
+    def close(self) -> None:
+        """Keep what was learnt. What cannot be kept is learnt again."""
+        try:
+            self._pauses.close()
+        except DataError as error:
+            logger.warning("your pauses are not remembered: %s", error)

@@ -27,8 +27,9 @@ from core.messages import (
     VoiceRejected,
 )
 from core.stage import TurnClock
+from core.utils.errors import InferenceError
 from core.utils.vad_compat import rms
-from stt.endpointing import Endpoint, Endpointing
+from stt.endpointing import Endpoint, Endpointing, Evidence
 from stt.voice_activity_detection import (
     Continued,
     Onset,
@@ -43,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 GAP_S = 0.5
 """Input missing for longer than this ends the utterance and clears the detector."""
+CUT_OFF_S = 1.5
+"""Who speaks again so soon after a turn had been taken as finished, while nothing is heard yet, had only paused."""
 SILENT_DBFS = -100.0
 
 ListenerMessage = VoiceOnset | VoiceRejected | SpeechStarted | SpeechChunk | Utterance
@@ -87,6 +90,8 @@ class _Speech:
     held: list[Samples] = field(default_factory=list)
     """the silence since the provisional utterance, sent only if the user goes on"""
     provisional: bool = False
+    ended: float | None = None
+    """0..1 that the turn was over at the provisional utterance, by its sound"""
 
 
 class Listener:
@@ -103,8 +108,10 @@ class Listener:
         self._next_at: float | None = None
         self._level = SILENT_DBFS
         self._lock = threading.Lock()
-        self._understood: tuple[int, int] | None = None
-        """turn and revision of which a whole command was understood since its provisional utterance"""
+        self._understood: Transcript | None = None
+        """the words since the provisional utterance"""
+        self._ended_at = -math.inf
+        """seconds of the last voiced sample of the utterance before"""
 
     @property
     def level(self) -> float:
@@ -120,17 +127,14 @@ class Listener:
         """Nothing to get ready: the detector's engine is loaded by whoever made it."""
 
     def close(self) -> None:
-        """Drop the utterance under way."""
+        """Drop the utterance under way, and keep what was learnt of the user's pauses."""
         self._speech = None
+        self._endpointing.close()
 
     def transcribed(self, transcript: Transcript) -> None:
-        """The recogniser's latest words; from any thread. A complete command lets the turn end earlier."""
-        key = (transcript.turn, transcript.revision)
+        """The recogniser's latest words; from any thread. What they say lets the turn end earlier or later."""
         with self._lock:
-            if transcript.complete:
-                self._understood = key
-            elif self._understood == key:
-                self._understood = None
+            self._understood = transcript
 
     def process(self, message: AudioFrame) -> Iterator[ListenerMessage]:
         """One frame of the microphone."""
@@ -164,6 +168,8 @@ class Listener:
     def _start(self, event: Started) -> Iterator[ListenerMessage]:
         self._speech = _Speech(0, 0, event.at, event.voiced_until, event.far_end)
         self._speech.pieces.append(event.samples)
+        if not event.far_end and event.at - self._ended_at <= CUT_OFF_S:
+            self._endpointing.learn((event.at - self._ended_at) * 1000)
         yield from self._open()
 
     def _open(self) -> Iterator[ListenerMessage]:
@@ -180,8 +186,11 @@ class Listener:
         if speech is None:
             self._vad.end()
             return
+        paused_s = event.heard_at - len(event.samples) / SAMPLE_RATE_HZ - speech.voiced_until
         speech.voiced_until = event.voiced_until
         if event.voiced:
+            if speech.provisional:
+                self._endpointing.learn(paused_s * 1000)
             speech.far_end = speech.far_end or event.far_end
             yield from self._go_on(speech, event.samples)
             return
@@ -211,7 +220,7 @@ class Listener:
 
     def _pause(self, speech: _Speech, now: float) -> Iterator[ListenerMessage]:
         silence_s = now - speech.voiced_until
-        verdict = self._endpointing.decide(silence_s, speech.provisional and self._is_complete(speech))
+        verdict = self._endpointing.decide(silence_s, self._evidence(speech) if speech.provisional else Evidence())
         if verdict is Endpoint.FINAL:
             logger.debug("turn %d ends after %.0f ms of silence", speech.turn, silence_s * 1000)
             yield from self._finish()
@@ -219,7 +228,9 @@ class Listener:
             speech.provisional = True
             with self._lock:
                 self._understood = None
-            yield self._utterance(speech, final=False)
+            utterance = self._utterance(speech, final=False)
+            yield utterance
+            speech.ended = self._by_sound(utterance.samples)
 
     def _finish(self) -> Iterator[ListenerMessage]:
         """End the utterance under way, if any. If another turn took its place meanwhile it becomes a new one."""
@@ -232,6 +243,7 @@ class Listener:
             if not cancelled:
                 yield from self._open()
         self._speech = None
+        self._ended_at = speech.voiced_until
         if not cancelled:
             yield self._utterance(speech, final=True)
 
@@ -242,6 +254,21 @@ class Listener:
     def _is_stale(self, speech: _Speech) -> bool:
         return self._clock.is_stale(SpeechStarted(speech.turn, speech.revision, speech.at))
 
-    def _is_complete(self, speech: _Speech) -> bool:
+    def _evidence(self, speech: _Speech) -> Evidence:
+        """What is known about the speech before the pause; words only if they are of this pause."""
         with self._lock:
-            return self._understood == (speech.turn, speech.revision)
+            heard = self._understood
+        if heard is None or (heard.turn, heard.revision) != (speech.turn, speech.revision):
+            return Evidence(ended=speech.ended)
+        return Evidence(heard.complete, heard.text, heard.language, speech.ended)
+
+    def _by_sound(self, samples: Samples) -> float | None:
+        """The model's word on [n] samples; without one, or when it fails, None."""
+        model = self._endpointing.model
+        if model is None:
+            return None
+        try:
+            return model.probability(samples)
+        except InferenceError as error:
+            logger.warning("the sound of the pause could not be judged: %s", error)
+            return None

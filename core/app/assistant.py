@@ -13,6 +13,7 @@ from core.app.announcer import Announcer
 from core.app.brain import Brain
 from core.app.floor import Floor
 from core.app.spoken import SpokenText
+from core.app.turn_taking import make_endpointing
 from core.messages import (
     Announcement,
     DeviceEvent,
@@ -31,7 +32,6 @@ from core.turns import TurnRecord, TurnRecorder
 from core.utils.clock import Clock
 from core.utils.config import Config
 from core.utils.vad_compat import VadEngine, load_vad
-from stt.endpointing import Endpointing
 from stt.listener import Listener
 from stt.voice_activity_detection import VoiceActivityDetection
 
@@ -111,7 +111,7 @@ class Assistant:
         config, brain = self._config, self._brain
         self._transcriber = engines.transcriber
         detection = VoiceActivityDetection(config.vad, engines.vad)
-        self.listener = Listener(detection, Endpointing(config.endpoint), self._ends.front_end, self.turns)
+        self.listener = Listener(detection, make_endpointing(config, brain), self._ends.front_end, self.turns)
         self.timers = brain.timers(self.turns, self.floor.gap)
         self.announcer = Announcer(self.timers, self.turns, self.floor.gap)
         parts = [

@@ -51,6 +51,11 @@ class Brain:
         return self._skills.context.conversation
 
     @property
+    def patient(self) -> bool:
+        """Whether the user has asked to be given time."""
+        return self._skills.context.session.patient
+
+    @property
     def recogniser(self) -> SkillRecogniser:
         """Sentences to intents."""
         return self._skills.recogniser

@@ -22,7 +22,7 @@ from core.utils.model_catalogue import KnownModel, known_model
 from core.utils.model_download import MARGIN_BYTES, DownloadPlan, ModelDownload
 from core.utils.model_store import ModelStore, State
 
-DOES = {"stt": "understands speech", "llm": "answers", "tts": "speaks"}
+DOES = {"stt": "understands speech", "llm": "answers", "tts": "speaks", "turn": "hears whether you have finished"}
 LINE_S = 1.0
 """between two lines of progress, where they cannot be written over each other"""
 REDRAW_S = 0.2

@@ -103,7 +103,8 @@ class Transcription:
             self._transcriber = make_transcriber(config, plan, parts)
         turns = TurnClock()
         detection = VoiceActivityDetection(config.vad, load_vad(config.vad.engine))
-        listener = Listener(detection, Endpointing(config.endpoint), FrontEnd(config.echo, FarEnd()), turns)
+        endpoint = config.endpoint.model_copy(update={"learn": False})
+        listener = Listener(detection, Endpointing(endpoint), FrontEnd(config.echo, FarEnd()), turns)
         self._inbox = WavInbox(blocks)
         stages = [Part("listen", listener, self._inbox), Part("stt", self._transcriber)]
         self._pipeline = Pipeline(stages, turns, self._profiler.span)

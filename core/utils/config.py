@@ -53,6 +53,23 @@ class EndpointConfig(Section):
     provisional_ms: Milliseconds = 200
     complete_ms: Milliseconds = 330
     incomplete_ms: Milliseconds = 800
+    open_ms: Milliseconds = 1600
+    mode: Literal["normal", "patient"] = "normal"
+    model: Literal["auto", "off"] = "auto"
+    learn: bool = True
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        """YAML reads a bare `off` as false."""
+        return "off" if value is False else value
+
+
+class WakeConfig(Section):
+    mode: Literal["always", "word", "key"] = "always"
+    word: str = "okay_nabu"
+    window_s: Seconds = 8.0
+    follow_up_s: Seconds = 8.0
 
 
 class EchoConfig(Section):
@@ -93,7 +110,13 @@ class LlmConfig(Section):
 
 
 class TtsConfig(Section):
-    engine: Literal["auto", "espeak"] = "auto"
+    engine: Literal["auto", "espeak", "melo"] = "auto"
+    voice: str | tuple[str, ...] | None = None
+    speaker: str | None = None
+    language: Literal["auto", "en", "fr", "es", "zh", "ja", "ko"] = "auto"
+    speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
+    precision: Literal["float32", "int8"] = "float32"
+    cache_mb: Annotated[int, Field(ge=0, le=4096)] = 16
     rate_wpm: Annotated[int, Field(ge=80, le=450)] = 170
     pitch: Annotated[int, Field(ge=0, le=99)] = 50
     voice_en: str = "en-us"
@@ -174,6 +197,7 @@ class Config(Section):
     audio: AudioConfig = AudioConfig()
     vad: VadConfig = VadConfig()
     endpoint: EndpointConfig = EndpointConfig()
+    wake: WakeConfig = WakeConfig()
     echo: EchoConfig = EchoConfig()
     stt: SttConfig = SttConfig()
     llm: LlmConfig = LlmConfig()
@@ -215,10 +239,10 @@ def _check_relations(config: Config) -> None:
             f"vad.release: {config.vad.release} must be below vad.threshold ({config.vad.threshold}); lower it"
         )
     endpoint = config.endpoint
-    if not endpoint.provisional_ms <= endpoint.complete_ms <= endpoint.incomplete_ms:
+    if not endpoint.provisional_ms <= endpoint.complete_ms <= endpoint.incomplete_ms <= endpoint.open_ms:
         raise ConfigError(
-            "endpoint: provisional_ms <= complete_ms <= incomplete_ms must hold, got "
-            f"{endpoint.provisional_ms}, {endpoint.complete_ms}, {endpoint.incomplete_ms}"
+            "endpoint: provisional_ms <= complete_ms <= incomplete_ms <= open_ms must hold, got "
+            f"{endpoint.provisional_ms}, {endpoint.complete_ms}, {endpoint.incomplete_ms}, {endpoint.open_ms}"
         )
 
     llm = config.llm

@@ -33,7 +33,7 @@ class KnownModel:
 
     name: str
     """also its folder's"""
-    stage: Literal["stt", "llm", "tts"]
+    stage: Literal["stt", "llm", "tts", "turn"]
     engine: str
     """as the configuration names it"""
     size: str
@@ -97,6 +97,17 @@ CATALOGUE = (
     _causal("qwen3-8b", "8B", 16_395 * MB, "Qwen/Qwen3-8B"),
     _causal("qwen2.5-0.5b", "0.5B", 999 * MB, "Qwen/Qwen2.5-0.5B-Instruct"),
     _causal("qwen2.5-1.5b", "1.5B", 3098 * MB, "Qwen/Qwen2.5-1.5B-Instruct"),
+    KnownModel(
+        name="smart-turn",
+        stage="turn",
+        engine="smart-turn",
+        size="v3.2",
+        repository="pipecat-ai/smart-turn-v3",
+        files=("smart-turn-v3.2-cpu.onnx",),
+        size_bytes=9 * MB,
+        licence="BSD-2-Clause",
+        languages=("en", "fr"),
+    ),
 )
 
 

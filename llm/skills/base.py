@@ -96,6 +96,8 @@ class Session:
     undoable: Undoable | None = None
     model: Literal["none", "here", "elsewhere"] = "none"
     """where the language model runs that answers what no skill does"""
+    patient: bool = False
+    """the user has asked to be given time to speak"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,8 @@ def test_the_largest_that_fits_is_also_the_most_that_is_planned(available_gb: fl
 def test_every_model_of_the_catalogue_passes_where_there_is_room():
     names = [model.name for model in CATALOGUE]
     assert refused(ModelFit(AUTO, LARGE), *names) == []
-    assert refused(ModelFit(AUTO, profile(1, 0.2, 0.5)), *names) == names
+    large = [model.name for model in CATALOGUE if model.stage != "turn"]
+    assert refused(ModelFit(AUTO, profile(1, 0.2, 0.5)), *names) == large
 
 
 def test_where_memory_cannot_be_read_nothing_is_refused():

@@ -1,9 +1,19 @@
+"""The wait in a pause, by words, sound, habits and wish."""
+
 from __future__ import annotations
 
 import pytest
 
 from core.utils.config import EndpointConfig
-from stt.endpointing import Endpoint, Endpointing
+from core.utils.errors import DataError
+from stt.endpointing import PATIENT, Endpoint, Endpointing, Evidence
+from stt.pauses import Pauses
+
+CONFIG = EndpointConfig(provisional_ms=200, complete_ms=350, incomplete_ms=800, open_ms=1500)
+
+
+def wait(evidence: Evidence, pauses: Pauses | None = None) -> float:
+    return Endpointing(CONFIG, pauses).pause_ms(evidence)
 
 
 @pytest.mark.parametrize(
@@ -19,5 +29,62 @@ from stt.endpointing import Endpoint, Endpointing
     ],
 )
 def test_a_pause_means(silence_s: float, complete: bool, verdict: Endpoint) -> None:
-    config = EndpointConfig(provisional_ms=200, complete_ms=350, incomplete_ms=800)
-    assert Endpointing(config).decide(silence_s, complete) is verdict
+    assert Endpointing(CONFIG).decide(silence_s, Evidence(complete)) is verdict
+
+
+def test_the_more_open_the_words_the_longer_the_wait() -> None:
+    texts = ("Is it time?", "is it time", "is it twenty", "is it because", "is it um")
+    waits = [wait(Evidence(text=text)) for text in texts]
+    assert waits == sorted(waits)
+    assert len(set(waits)) == len(waits)
+    assert waits[1] == pytest.approx(800)
+
+
+def test_the_sound_counts_as_the_words_do() -> None:
+    ended = [wait(Evidence(text="is it time", ended=rating)) for rating in (0.99, 0.7, 0.5, 0.3, 0.01)]
+    assert ended == sorted(ended)
+    assert ended[0] == CONFIG.complete_ms
+    assert ended[2] == pytest.approx(800)
+    assert ended[4] == CONFIG.open_ms
+    for extreme in (0.0, 1.0):
+        assert CONFIG.complete_ms <= wait(Evidence(ended=extreme)) <= CONFIG.open_ms
+
+
+def test_a_whole_command_that_sounds_unfinished_is_waited_for() -> None:
+    assert wait(Evidence(True)) == CONFIG.complete_ms
+    assert wait(Evidence(True, ended=0.01)) > 2 * CONFIG.complete_ms
+
+
+def test_habits_move_the_wait() -> None:
+    slow, quick = Pauses([900.0] * 40), Pauses([250.0] * 40)
+    plain = Evidence(text="is it time")
+    assert wait(plain, quick) < wait(plain) < wait(plain, slow)
+
+
+def test_who_asks_for_time_gets_it_at_once() -> None:
+    asked = [False]
+    endpointing = Endpointing(CONFIG, patient=lambda: asked[0])
+    usual = endpointing.pause_ms(Evidence())
+    asked[0] = True
+    assert endpointing.pause_ms(Evidence()) == PATIENT * usual
+    patient = CONFIG.model_copy(update={"mode": "patient"})
+    assert Endpointing(patient).pause_ms(Evidence(True)) == PATIENT * CONFIG.complete_ms
+
+
+def test_nothing_is_learnt_where_that_is_switched_off() -> None:
+    pauses = Pauses()
+    Endpointing(CONFIG.model_copy(update={"learn": False}), pauses).learn(500.0)
+    assert pauses.learnt == 0
+    Endpointing(CONFIG, pauses).learn(500.0)
+    assert pauses.learnt == 1
+
+
+def test_pauses_that_cannot_be_kept_cost_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    def full(text: str) -> None:
+        raise DataError("merline.db: could not be written, the disk is full")
+
+    pauses = Pauses(keep=full)
+    endpointing = Endpointing(CONFIG, pauses)
+    endpointing.learn(500.0)
+    endpointing.close()
+    assert "not remembered" in caplog.text

@@ -21,8 +21,10 @@ from core.messages import (
 )
 from core.stage import TurnClock
 from core.utils.config import EndpointConfig, VadConfig
-from stt.endpointing import Endpointing
+from core.utils.errors import InferenceError
+from stt.endpointing import Endpointing, TurnModel
 from stt.listener import Listener
+from stt.pauses import Pauses
 from stt.voice_activity_detection import VoiceActivityDetection
 
 FRAME_S = 0.032
@@ -64,12 +66,13 @@ class PassThrough:
 class Room:
     """A listener on virtual time: `hear(levels)` feeds one 32 ms frame a level and returns what it sent."""
 
-    def __init__(self, vad: VadConfig | None = None) -> None:
+    def __init__(self, vad: VadConfig | None = None, model: TurnModel | None = None) -> None:
         self.clock = TurnClock()
+        self.pauses = Pauses()
         self.front_end = PassThrough()
         self.engine = LoudnessEngine()
         detection = VoiceActivityDetection(vad or VadConfig(), self.engine)
-        self.listener = Listener(detection, Endpointing(ENDPOINT), self.front_end, self.clock)
+        self.listener = Listener(detection, Endpointing(ENDPOINT, self.pauses, model), self.front_end, self.clock)
         self.now = 100.0
 
     def hear(self, levels: Iterable[float]) -> list[Any]:
@@ -235,3 +238,72 @@ def test_level_is_that_of_the_latest_sound_in_dbfs() -> None:
     assert room.listener.level == pytest.approx(-20.0, abs=0.01)
     room.hear([0.0])
     assert room.listener.level == -100.0
+
+
+def said(text: str) -> Transcript:
+    return Transcript(1, 0, text, len(text), "en", False)
+
+
+def silence_before_the_end(room: Room, transcript: Transcript | None) -> float:
+    """Seconds of silence after which the turn ended."""
+    room.hear(frames(1.0) + frames(0.224, 0.0))
+    if transcript is not None:
+        room.listener.transcribed(transcript)
+    frames_heard = 7
+    while not utterances(room.hear([0.0])):
+        frames_heard += 1
+        assert frames_heard < 100
+    return (frames_heard + 1) * FRAME_S
+
+
+def test_the_words_decide_how_long_a_pause_may_be() -> None:
+    texts = ("What time is it?", None, "what time is it in the")
+    waits = [silence_before_the_end(Room(), said(text) if text else None) for text in texts]
+    assert waits[0] < waits[1] < waits[2]
+    assert waits[1] == pytest.approx(0.8, abs=FRAME_S)
+
+
+class Judge:
+    """A model that gives one answer, or none."""
+
+    def __init__(self, rating: float | None) -> None:
+        self._rating = rating
+        self.heard: list[Samples] = []
+
+    def probability(self, samples: Samples) -> float:
+        self.heard.append(samples)
+        if self._rating is None:
+            raise InferenceError("no answer")
+        return self._rating
+
+
+def test_the_sound_is_judged_once_a_pause_and_decides_with_the_words() -> None:
+    done, going_on = Judge(0.95), Judge(0.05)
+    assert silence_before_the_end(Room(model=done), None) < 0.4
+    assert silence_before_the_end(Room(model=going_on), None) > 1.4
+    assert len(done.heard) == len(going_on.heard) == 1
+    assert len(done.heard[0]) > 16_000
+
+
+def test_a_model_that_fails_leaves_the_words_to_decide() -> None:
+    assert silence_before_the_end(Room(model=Judge(None)), None) == pytest.approx(0.8, abs=FRAME_S)
+
+
+def test_pauses_are_learnt_from_who_goes_on_and_from_who_was_cut_off() -> None:
+    room = Room()
+    room.hear(frames(0.8) + frames(0.4, 0.0) + frames(0.5) + frames(1.2, 0.0))
+    assert room.pauses.learnt == 1
+    assert room.clock.current == 1
+    room.hear(frames(0.8))
+    assert room.clock.current == 2
+    assert room.pauses.learnt == 2
+    room.hear(frames(3.0, 0.0) + frames(0.8))
+    assert room.pauses.learnt == 2
+
+
+def test_what_is_said_over_the_assistant_is_no_pause() -> None:
+    room = Room()
+    room.hear(frames(0.8) + frames(1.2, 0.0))
+    room.front_end.far_end = True
+    room.hear(frames(0.8))
+    assert room.pauses.learnt == 0

@@ -1,0 +1,109 @@
+"""What the words say about whether their speaker has finished: punctuation, dangling words, numbers, lists, hesitation.
+
+Rules for English and French. They see text alone: no grammar of commands (that is the skills') and no sound.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from core.messages import Language
+
+
+class Wording(Enum):
+    """How a text ends. The value: how many times as likely it is where a turn ends as where it only pauses."""
+
+    FINISHED = 4.0
+    """a sentence by its punctuation"""
+    PLAIN = 1.0
+    """nothing to go by"""
+    NUMBER = 1 / 3
+    """a number, an amount or a list that seldom stands alone"""
+    OPEN = 1 / 6
+    """a word that needs another: an article, a preposition, a conjunction"""
+    HESITATION = 1 / 12
+    """a filled pause"""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_HESITATIONS: dict[Language, frozenset[str]] = {
+    "en": _words("um uh uhm erm er hm hmm mm umm uhh well like"),
+    "fr": _words("euh heu hum hm hmm ben bah bon alors voyons genre"),
+}
+_OPEN: dict[Language, frozenset[str]] = {
+    "en": _words(
+        "a an the this that these those my your his her its our their some any every each another no "
+        "and or but nor so because if when while although though unless until since whether than as "
+        "of to in on at by for from with without into onto about between under over after before during through "
+        "is are was were be been am has have had do does did will would can could shall should may might must "
+        "i we they who whose which what's where's it's i'm let's very more most less too not only also just please "
+        "called named say saying tell remind add set"
+    )
+    - {"that", "this", "so", "too", "not", "do", "more", "less", "no", "please", "on", "in", "over", "about"},
+    "fr": _words(
+        "le la les l' un une des du de d' au aux ce cet cette ces mon ma mes ton ta tes son sa ses notre nos votre vos "
+        "leur leurs quelque quelques chaque plusieurs et ou mais donc car ni que qu' qui dont où quand si comme "
+        "lorsque puisque parce quoique pour par avec sans sous sur dans en entre vers chez depuis pendant "
+        "avant après contre "
+        "est sont était suis es ai as a ont avait je j' tu il elle on nous vous ils elles ne n' se s' y très plus trop "
+        "aussi moins à appelle rappelle-moi ajoute mets"
+    )
+    - {"nous", "vous", "avant", "après", "plus", "moins", "trop", "si"},
+}
+_NUMBERS: dict[Language, frozenset[str]] = {
+    "en": _words(
+        "twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million point plus minus times half"
+    ),
+    "fr": _words(
+        "vingt trente quarante cinquante soixante cent mille million virgule plus moins fois demi quatre-vingt "
+        "soixante-dix vingt-et"
+    ),
+}
+_NONE: frozenset[str] = frozenset()
+_TELEPHONE = re.compile(r"\b(phone|telephone|number|call|dial|numéro|téléphone|appelle[rz]?|compose[rz]?)\b")
+_DIGITS_OF_A_NUMBER: dict[Language, int] = {"en": 7, "fr": 10}
+"""fewer of them are not a telephone number yet"""
+_DIGIT_WORDS = _words(
+    "zero oh one two three four five six seven eight nine zéro un deux trois quatre cinq sept huit neuf"
+)
+_LIST = re.compile(r"(?:^|[ ,])(\w+(?: \w+)?), (\w+(?: \w+)?)(?:, (\w+(?: \w+)?))*$")
+_LAST_OF_A_LIST = re.compile(r"\b(and|or|et|ou)\b")
+_LEAST_WORDS_OF_A_LIST = 3
+
+
+def wording(text: str, language: Language) -> Wording:
+    """How the text ends. A dangling word counts more than the full stop that a recogniser sets behind everything."""
+    plain = text.strip().casefold().replace("’", "'")
+    ending = plain[-3:]
+    bare = plain.rstrip(' .,;:!?…-–—"»')
+    words = bare.replace("'", "' ").split() if language == "fr" else bare.split()
+    if not words:
+        return Wording.PLAIN
+    last = words[-1]
+    if last in _HESITATIONS.get(language, _NONE) or ending == "..." or ending.endswith("…"):
+        return Wording.HESITATION
+    if last in _OPEN.get(language, _NONE) or ending.endswith((",", "-", "–", "—", ":")):
+        return Wording.OPEN
+    if last in _NUMBERS.get(language, _NONE) or _unfinished_number(words, plain, language) or _unfinished_list(bare):
+        return Wording.NUMBER
+    return Wording.FINISHED if ending.endswith((".", "!", "?")) else Wording.PLAIN
+
+
+def _unfinished_number(words: list[str], plain: str, language: Language) -> bool:
+    """A telephone number of which some digits are missing."""
+    if not _TELEPHONE.search(plain):
+        return False
+    digits = sum(len(re.sub(r"\D", "", word)) + (word in _DIGIT_WORDS) for word in words)
+    return 0 < digits < _DIGITS_OF_A_NUMBER.get(language, 0) and (words[-1][-1].isdigit() or words[-1] in _DIGIT_WORDS)
+
+
+def _unfinished_list(bare: str) -> bool:
+    """Short items between commas, and no conjunction before the last one."""
+    found = _LIST.search(bare)
+    if found is None or _LAST_OF_A_LIST.search(found.group(0)):
+        return False
+    return found.group(0).count(",") >= _LEAST_WORDS_OF_A_LIST - 1

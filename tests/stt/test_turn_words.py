@@ -1,0 +1,52 @@
+"""What is said by the way a text ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.messages import Language
+from stt.turn_words import Wording, wording
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        ("What time is it?", "en", Wording.FINISHED),
+        ("Set a timer for ten minutes.", "en", Wording.FINISHED),
+        ("what time is it", "en", Wording.PLAIN),
+        ("", "en", Wording.PLAIN),
+        ("?", "en", Wording.PLAIN),
+        ("add milk and", "en", Wording.OPEN),
+        ("Add milk and.", "en", Wording.OPEN),
+        ("I would like to know the", "en", Wording.OPEN),
+        ("after dinner,", "en", Wording.OPEN),
+        ("remind me because", "en", Wording.OPEN),
+        ("turn it on", "en", Wording.PLAIN),
+        ("set a timer for twenty", "en", Wording.NUMBER),
+        ("add milk, eggs, bread", "en", Wording.NUMBER),
+        ("add milk, eggs, and bread", "en", Wording.PLAIN),
+        ("my number is 555 12", "en", Wording.NUMBER),
+        ("call 555 1234", "en", Wording.PLAIN),
+        ("so I thought um", "en", Wording.HESITATION),
+        ("I was wondering...", "en", Wording.HESITATION),
+        ("I was wondering…", "en", Wording.HESITATION),
+        ("Quelle heure est-il ?", "fr", Wording.FINISHED),
+        ("quelle heure est-il", "fr", Wording.PLAIN),
+        ("ajoute du lait et", "fr", Wording.OPEN),
+        ("rappelle-moi de", "fr", Wording.OPEN),
+        ("je pense que.", "fr", Wording.OPEN),
+        ("c'est l'", "fr", Wording.OPEN),
+        ("parce qu’", "fr", Wording.OPEN),
+        ("mets un minuteur de vingt", "fr", Wording.NUMBER),
+        ("mon numéro est le 06 12 34", "fr", Wording.NUMBER),
+        ("mon numéro est le 06 12 34 56 78", "fr", Wording.PLAIN),
+        ("je voudrais euh", "fr", Wording.HESITATION),
+        ("j'en veux plus", "fr", Wording.NUMBER),
+    ],
+)
+def test_how_a_text_ends(text: str, language: Language, expected: Wording) -> None:
+    assert wording(text, language) is expected
+
+
+def test_a_language_without_rules_goes_by_punctuation() -> None:
+    assert wording("¿Qué hora es?", "es") is Wording.FINISHED  # type: ignore[arg-type]
