@@ -1,7 +1,8 @@
 """A causal language model in this process, with its prompt cache: a turn computes only what the last one had not.
 
 The cache always holds a prefix of some prompt, known token by token. A reply whose iterator is closed stops within
-one token and leaves it so. After an error it is begun anew.
+one token and leaves it so. After an error it is begun anew. When memory is short the model goes with its cache between
+two turns, and comes back for the next words that it is asked about.
 
 Of the steps in core.optimization.torch_engine one is left out, torch.compile: each length of a growing cache would be
 another graph to compile. core.models has kernels of its own instead.
@@ -11,17 +12,20 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from core.optimization.memory import MemoryOptimizer
 from core.optimization.plan import StagePlan
-from core.utils.errors import InferenceError, ModelError, ModelLoadError
+from core.optimization.resident import Resident, Tenant
+from core.utils.errors import InferenceError
 from core.utils.model_store import ModelStore
-from llm.engine import PREFILL_AT_ONCE, ChatMessage, Prompt, without_calls
-from llm.hidden_text import CALL_OPENS
+from llm.chat_template import THOUGHT, ChatTemplate, shared
+from llm.context_room import ContextRoom, available_bytes
+from llm.engine import PREFILL_AT_ONCE, ChatMessage, Prompt
 from llm.runtime import Optimizer, Runtime, process_optimizer, process_runtime
 
 logger = logging.getLogger(__name__)
@@ -30,9 +34,6 @@ ENGINE = "mlx"
 TOP_P = 0.8
 TOP_K = 20
 """as Qwen recommends for its models without thinking"""
-_THOUGHT = "<think>"
-_GOES_ON = " zq"
-"""stands for the words to come; any would do"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,10 @@ class LanguageModelSettings:
 
 
 class LanguageModel:
-    """Implements llm.engine.Engine. `runtime` and `optimizer` are the process's own unless given."""
+    """Implements llm.engine.Engine. `runtime` and `optimizer` are the process's own unless given.
+
+    `memory` is the app's, which says when the model has to go; `free_bytes` tells what main memory has left.
+    """
 
     name = ENGINE
     elsewhere = False
@@ -61,87 +65,104 @@ class LanguageModel:
         store: ModelStore | None = None,
         runtime: Runtime | None = None,
         optimizer: Optimizer | None = None,
+        memory: MemoryOptimizer | None = None,
+        free_bytes: Callable[[], int] = available_bytes,
     ) -> None:
         self._settings = settings
         self._store = store or ModelStore()
         self._given_runtime = runtime
         self._given_optimizer = optimizer
+        self._free_bytes = free_bytes
         self._context_tokens = settings.context_tokens
-        self._system_apart = self._calls_tools = True
-        """whether the template knows the role `system`, and tools in the one notation that is read here"""
         self._cache: list[Any] = []
         self._cached: list[int] = []
         """the tokens that the cache holds"""
-        self._rendered: tuple[Prompt, list[int]] | None = None
+        self._template: ChatTemplate | None = None
+        on_card = settings.plan is not None and settings.plan.device == "cuda"
+        tenant = Tenant(settings.model, "llm", memory or MemoryOptimizer(), on_card)
+        self._resident = Resident(tenant, self._make, self._forget, weight_bytes)
 
     @property
     def context_tokens(self) -> int:
-        """As configured, or what the model was trained for where that is less."""
+        """As configured, or less: what the model was trained for, or what memory has room for."""
         return self._context_tokens
 
     def load(self) -> None:
         """Load the model and write two tokens. Raises ModelError, DeviceError."""
         optimizer = self._optimizer = self._given_optimizer or process_optimizer()
         optimizer.initialize()
-        runtime = self._runtime = self._given_runtime or process_runtime()
-        folder = self._store.resolve(self._settings.model)
-        plan = self._settings.plan
-        self._model, self._tokenizer = runtime.load(str(folder), precision=plan.compute_type if plan else None)[:2]
+        self._runtime = self._given_runtime or process_runtime()
+        self._resident.load()
+
+    def _make(self) -> Any:
+        """The model, warm, with an empty cache."""
+        settings, plan = self._settings, self._settings.plan
+        folder = self._store.resolve(settings.model)
+        model, self._tokenizer = self._runtime.load(str(folder), precision=plan.compute_type if plan else None)[:2]
         if plan is not None:
-            self._model.inference_context = partial(optimizer.get_inference_context, plan)
-        trained_for = getattr(getattr(self._model, "config", None), "max_positions", None)
-        self._context_tokens = min(self._settings.context_tokens, trained_for or self._settings.context_tokens)
-        self._try_template()
+            model.inference_context = partial(self._optimizer.get_inference_context, plan)
+        trained_for = getattr(getattr(model, "config", None), "max_positions", None)
+        self._room = ContextRoom(None if plan is not None and plan.device == "cuda" else model, self._free_bytes)
+        wanted = min(settings.context_tokens, trained_for or settings.context_tokens)
+        self._context_tokens = self._room.context_tokens(wanted, settings.model)
+        self._template = ChatTemplate(self._tokenizer, settings.model)
         self._sampler = self._make_sampler()
-        self._reset()
-        with self._explained():
-            optimizer.warmup_model(self._warm_up, (), runs=1)
-        self._reset()
+        self._reset(model)
+        with self._explained(model):
+            self._optimizer.warmup_model(partial(self._warm_up, model), (), runs=1)
+        self._reset(model)
+        return model
+
+    def _forget(self) -> None:
+        """The model goes, and what it knew of the conversation with it."""
+        self._cache, self._cached = [], []
 
     def close(self) -> None:
         """Give the model back."""
-        self._model = self._tokenizer = self._rendered = None
-        self._cache, self._cached = [], []
+        self._resident.close()
+        self._forget()
+        self._tokenizer = self._template = None
 
     def count(self, prompt: Prompt) -> int:
         """Its tokens, those that open the reply included."""
-        return len(self._tokens(prompt))
+        return len(self._rendering.tokens(prompt))
 
     def prefill(self, prompt: Prompt, at_most: int = PREFILL_AT_ONCE) -> None:
         """Compute what is known of a prompt that still grows, at most so many tokens; the rest waits for the next call.
 
         Words that have changed since are taken back. Raises InferenceError.
         """
-        tokens = self._known_tokens(prompt)[: self.context_tokens - 1]
-        if _shared(self._cached, tokens) == len(tokens):
+        tokens = self._rendering.known_tokens(prompt)[: self.context_tokens - 1]
+        if shared(self._cached, tokens) == len(tokens):
             return
-        with self._explained():
-            new = self._align(tokens)[:at_most]
+        with self._resident.use() as model, self._explained(model):
+            new = self._align(model, tokens)[:at_most]
+            self._room.reply_tokens(len(new), 0)
             known = [*self._cached, *new]
             with self._optimizer.get_inference_context(self._settings.plan):
-                for _ in self._runtime.generate_step(new, self._model, max_tokens=0, prompt_cache=self._cache):
+                for _ in self._runtime.generate_step(new, model, max_tokens=0, prompt_cache=self._cache):
                     continue
-            self._remember(known)
+            self._remember(model, known)
 
     def answer(self, prompt: Prompt) -> Iterator[str]:
         """The reply as it is written; closing the iterator ends it. Raises InferenceError."""
-        tokens = list(self._tokens(prompt))
+        tokens = list(self._rendering.tokens(prompt))
         room = self.context_tokens - len(tokens)
         if room < 1:
             raise InferenceError(
                 f"what was said and asked has {len(tokens)} tokens, more than the model's context of "
                 f"{self.context_tokens}; say it in fewer words, or raise llm.context_tokens"
             )
-        if self._opens_thought(tokens):
-            yield _THOUGHT
+        if self._rendering.opens_thought(tokens):
+            yield THOUGHT
         written = tokens
-        with self._explained():
-            new = self._align(tokens)
+        with self._resident.use() as model, self._explained(model):
+            new = self._align(model, tokens)
             responses = self._runtime.stream_generate(
-                self._model,
+                model,
                 self._tokenizer,
                 new,
-                max_tokens=min(self._settings.max_tokens, room),
+                max_tokens=self._room.reply_tokens(len(new), min(self._settings.max_tokens, room)),
                 sampler=self._sampler,
                 prompt_cache=self._cache,
             )
@@ -153,94 +174,52 @@ class LanguageModel:
                         yield response.text
             finally:
                 responses.close()
-                self._remember(written)
+                self._remember(model, written)
+
+    @property
+    def _rendering(self) -> ChatTemplate:
+        assert self._template is not None, "load() comes first"
+        return self._template
 
     def _next(self, responses: Iterator[Any]) -> Any:
         with self._optimizer.get_inference_context(self._settings.plan):
             return next(responses, None)
 
-    def _align(self, tokens: Sequence[int]) -> list[int]:
+    def _align(self, model: Any, tokens: Sequence[int]) -> list[int]:
         """Bring the cache to the longest prefix it shares with `tokens`; the tokens that are left, at least one."""
-        shared = min(_shared(self._cached, tokens), len(tokens) - 1)
-        extra = len(self._cached) - shared
+        common = min(shared(self._cached, tokens), len(tokens) - 1)
+        extra = len(self._cached) - common
         if extra and self._runtime.trim_prompt_cache(self._cache, extra) != extra:
-            self._reset()
+            self._reset(model)
             return list(tokens)
-        del self._cached[shared:]
-        return list(tokens[shared:])
+        del self._cached[common:]
+        return list(tokens[common:])
 
-    def _remember(self, tokens: Sequence[int]) -> None:
+    def _remember(self, model: Any, tokens: Sequence[int]) -> None:
         """Note what the cache holds after `tokens` have gone into it, perhaps not the last or one more than these."""
         held = int(self._cache[0].offset) if self._cache else 0
         extra = held - len(tokens)
         if extra > 0 and self._runtime.trim_prompt_cache(self._cache, extra) != extra:
-            self._reset()
+            self._reset(model)
             return
         self._cached = list(tokens[:held])
 
-    def _reset(self) -> None:
-        self._cache, self._cached = self._runtime.make_prompt_cache(self._model), []
+    def _reset(self, model: Any) -> None:
+        self._cache, self._cached = self._runtime.make_prompt_cache(model), []
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, model: Any) -> Iterator[None]:
         """After a failure the cache is begun anew; whatever torch raises loses one turn."""
         try:
             yield
         except InferenceError:
-            self._reset()
+            self._reset(model)
             raise
         except (RuntimeError, MemoryError, ValueError, ArithmeticError) as error:
-            self._reset()
+            self._reset(model)
             short = isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate" in str(error)
             what = "there was not enough memory to go on; close other programs or take a smaller model" if short else ""
             raise InferenceError(f"the language model failed: {what or error}; this turn is lost") from error
-
-    def _tokens(self, prompt: Prompt) -> list[int]:
-        if self._rendered is None or self._rendered[0] is not prompt:
-            self._rendered = (prompt, self._render(prompt))
-        return self._rendered[1]
-
-    def _known_tokens(self, prompt: Prompt) -> list[int]:
-        """Those that stay whatever comes behind the user's last words."""
-        *before, last = prompt.messages
-        longer = replace(prompt, messages=(*before, replace(last, content=last.content + _GOES_ON)))
-        tokens, other = self._tokens(prompt), self._render(longer)
-        return tokens[: _shared(tokens, other)]
-
-    def _render(self, prompt: Prompt) -> list[int]:
-        messages = prompt.messages if self._calls_tools else without_calls(prompt.messages)
-        messages = messages if self._system_apart else _joined(messages)
-        tools = [tool.as_json() for tool in prompt.tools] if self._calls_tools else []
-        tokens = self._tokenizer.apply_chat_template(
-            [{"role": message.role, "content": message.content} for message in messages],
-            tools=tools or None,
-            add_generation_prompt=True,
-            enable_thinking=False,
-        )
-        return [int(token) for token in tokens]
-
-    def _try_template(self) -> None:
-        """Some templates refuse the role `system`, or tools. Raises ModelLoadError for one that takes no dialogue."""
-        from jinja2.exceptions import TemplateError
-
-        hello = (ChatMessage("system", "be brief"), ChatMessage("user", "hello"))
-        called = (ChatMessage("assistant", CALL_OPENS), ChatMessage("tool", "done"), ChatMessage("assistant", "Done."))
-        speaks_json = getattr(self._tokenizer, "tool_parser", None) is not None
-        for self._calls_tools, self._system_apart in ((speaks_json, True), (False, True), (False, False)):
-            try:
-                self._render(Prompt((*hello, *called, ChatMessage("user", "thanks"))))
-            except TemplateError as error:
-                refusal = error
-            except ModelError as error:
-                raise ModelLoadError(f"{self._settings.model}: {error}") from error
-            else:
-                return
-        raise ModelLoadError(
-            f"{self._settings.model}: its chat template cannot be used ({refusal}); take another model"
-        )
-
-    def _opens_thought(self, tokens: list[int]) -> bool:
-        return str(self._tokenizer.decode(tokens[-4:])).rstrip().endswith(_THOUGHT)
 
     def _make_sampler(self) -> Any:
         temperature = self._settings.temperature
@@ -248,10 +227,10 @@ class LanguageModel:
             return self._runtime.make_sampler(temp=0.0)
         return self._runtime.make_sampler(temp=temperature, top_p=TOP_P, top_k=TOP_K)
 
-    def _warm_up(self) -> None:
-        prompt = self._render(Prompt((ChatMessage("user", "hello"),)))
+    def _warm_up(self, model: Any) -> None:
+        prompt = self._rendering.render(Prompt((ChatMessage("user", "hello"),)))
         for _ in self._runtime.stream_generate(
-            self._model,
+            model,
             self._tokenizer,
             prompt,
             max_tokens=2,
@@ -261,20 +240,11 @@ class LanguageModel:
             continue
 
 
-def _shared(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens both begin with."""
-    for position, (mine, yours) in enumerate(zip(one, other, strict=False)):
-        if mine != yours:
-            return position
-    return min(len(one), len(other))
-
-
-def _joined(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-    """The instructions at the head of the user's first words."""
-    if messages[0].role != "system":
-        return list(messages)
-    system, first, *others = messages
-    return [ChatMessage("user", f"{system.content}\n\n{first.content}"), *others]
+def weight_bytes(model: Any) -> int:
+    """What a model's tensors take, those of other packages' modules included; 0 for what is no module."""
+    if not hasattr(model, "parameters"):
+        return 0
+    return sum(int(tensor.nbytes) for tensors in (model.parameters(), model.buffers()) for tensor in tensors)
 
 
 def _check(response: Any) -> None:

@@ -80,15 +80,23 @@ class ScriptedRuntime:
     """`reply(prompt)` is the text written after a prompt, given as text. `computed` counts tokens put into caches."""
 
     def __init__(
-        self, reply: Callable[[str], str] = lambda prompt: "Yes.", tokenizer: ScriptedTokenizer | None = None
+        self,
+        reply: Callable[[str], str] = lambda prompt: "Yes.",
+        tokenizer: ScriptedTokenizer | None = None,
+        token_bytes: int = 0,
     ) -> None:
         self.tokenizer = tokenizer or ScriptedTokenizer()
         self.reply = reply
+        self.token_bytes = token_bytes
         self.prompts: list[str] = []
         self.computed = 0
         self.loaded: list[str] = []
         self.precisions: list[Any] = []
         self.samplers: list[dict[str, Any]] = []
+        self.free = 10**10
+        """main memory"""
+        self.refusal: Exception | None = None
+        """of loading"""
         self.fail_after: int | None = None
         self.failure: Exception = RuntimeError("the cable came off")
         self.logprobs: Callable[[int], Any] = lambda token: None
@@ -96,7 +104,9 @@ class ScriptedRuntime:
     def load(self, path_or_hf_repo: str, *, precision: Any = None) -> Any:
         self.loaded.append(path_or_hf_repo)
         self.precisions.append(precision)
-        self.model = SimpleNamespace()
+        if self.refusal is not None:
+            raise self.refusal
+        self.model = SimpleNamespace(config=SimpleNamespace(kv_bytes_per_token=self.token_bytes))
         return self.model, self.tokenizer
 
     def make_prompt_cache(self, model: Any) -> list[Any]:

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_model import OneFolder, PlainOptimizer, ScriptedRuntime, ScriptedTokenizer
 
+from core.optimization.memory import MemoryOptimizer
 from core.optimization.plan import StagePlan
-from core.utils.errors import InferenceError, ModelLoadError
+from core.utils.errors import InferenceError, ModelLoadError, ModelTooLargeError
+from llm.context_room import KEPT_BYTES
 from llm.engine import ChatMessage, Prompt, Tool
 from llm.language_model import LanguageModel, LanguageModelSettings
 
@@ -24,7 +26,10 @@ def prompt(*texts: str, tools: tuple[Tool, ...] = ()) -> Prompt:
 
 
 def make(runtime: ScriptedRuntime, **settings: Any) -> LanguageModel:
-    model = LanguageModel(LanguageModelSettings("m", **settings), OneFolder(), runtime, PlainOptimizer())
+    memory = settings.pop("memory", None)
+    model = LanguageModel(
+        LanguageModelSettings("m", **settings), OneFolder(), runtime, PlainOptimizer(), memory, lambda: runtime.free
+    )
     model.load()
     runtime.prompts.clear()
     runtime.computed = 0
@@ -209,3 +214,71 @@ def test_a_model_without_a_template_cannot_be_loaded() -> None:
 
     with pytest.raises(ModelLoadError, match="no chat template"):
         make(ScriptedRuntime(tokenizer=Bare()))
+
+
+def test_when_memory_is_short_the_model_goes_and_the_next_words_bring_it_back() -> None:
+    runtime, memory = ScriptedRuntime(), MemoryOptimizer()
+    model = make(runtime, memory=memory)
+    list(model.answer(prompt("hi")))
+    assert len(memory.pressure(0)) == 1
+    assert model.count(prompt("hi")) > 60, "a prompt can be counted without the model"
+    assert len(runtime.loaded) == 1
+    model.prefill(prompt("what is"))
+    assert len(runtime.loaded) == 2
+    runtime.prompts.clear()
+    asked = prompt("what is the time")
+    assert "".join(model.answer(asked)) == "Yes."
+    assert runtime.prompts == [written(asked)]
+
+
+def test_while_a_reply_is_written_the_model_stays() -> None:
+    memory = MemoryOptimizer()
+    model = make(ScriptedRuntime(lambda text: "one two three."), memory=memory)
+    reply = model.answer(prompt("count"))
+    next(reply)
+    assert memory.pressure(0) == ()
+    reply.close()
+    assert len(memory.pressure(0)) == 1
+
+
+def test_a_model_that_cannot_come_back_loses_the_turn() -> None:
+    runtime, memory = ScriptedRuntime(), MemoryOptimizer()
+    model = make(runtime, memory=memory)
+    memory.pressure(0)
+    runtime.refusal = ModelTooLargeError("m needs 2 GB")
+    with pytest.raises(InferenceError, match="m had to go for want of memory and cannot be loaded again"):
+        list(model.answer(prompt("hi")))
+    runtime.refusal = None
+    assert "".join(model.answer(prompt("hi"))) == "Yes."
+
+
+def test_the_context_is_no_longer_than_memory_has_room_for() -> None:
+    runtime = ScriptedRuntime(token_bytes=100_000)
+    runtime.free = KEPT_BYTES + 2000 * 100_000
+    assert make(runtime, context_tokens=4096).context_tokens == 2000
+    assert make(runtime, context_tokens=1500).context_tokens == 1500
+
+
+def test_a_model_beside_which_no_conversation_fits_is_refused_with_the_cure() -> None:
+    runtime = ScriptedRuntime(token_bytes=100_000)
+    runtime.free = KEPT_BYTES + 900 * 100_000
+    with pytest.raises(ModelTooLargeError, match=r"102 MB more are needed.*close other programs"):
+        make(runtime)
+
+
+def test_a_reply_ends_where_memory_would_and_a_prompt_without_room_loses_the_turn() -> None:
+    runtime = ScriptedRuntime(lambda text: "one two three four five six.", token_bytes=100_000)
+    runtime.free = KEPT_BYTES + 5000 * 100_000
+    model = make(runtime)
+    asked = prompt("count")
+    runtime.free = KEPT_BYTES + (model.count(asked) + 3) * 100_000
+    assert "".join(model.answer(asked)) == "one two three"
+    runtime.free = KEPT_BYTES + 3 * 100_000
+    with pytest.raises(InferenceError, match=r"no memory left for a context of \d+ more tokens.*close other programs"):
+        list(model.answer(prompt("something else altogether, and not short at all")))
+
+
+def test_on_a_card_main_memory_bounds_nothing() -> None:
+    runtime = ScriptedRuntime(token_bytes=100_000)
+    runtime.free = 1
+    assert make(runtime, plan=StagePlan("mlx", "0.6B", "cuda", "bfloat16", 1, 10**9)).context_tokens == 4096
