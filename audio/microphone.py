@@ -63,6 +63,9 @@ class Microphone:
         self._called = False
         self._still_since: float | None = None
         self._still_told = False
+        self._muted = False
+        self._gone = False
+        """it could not be opened when it was no longer muted"""
         self.sample_rate_hz = SAMPLE_RATE_HZ
 
     @property
@@ -70,7 +73,9 @@ class Microphone:
         return self._device.name if self._device else "none"
 
     def open(self) -> None:
-        """Open the device at 16 kHz, or at its native rate if it refuses. Raises AudioDeviceError."""
+        """Open the device at 16 kHz, or at its native rate if it refuses; not while muted. Raises AudioDeviceError."""
+        if self._muted or self._stream is not None:
+            return
         device = choose_device(self._backend.devices(), self._config.input_device, "input")
         rate_hz, channels = start_in_first(device, _attempts(device), self._start)
         logger.info("microphone: %s at %d Hz, %d channel(s)", device.name, rate_hz, channels)
@@ -78,8 +83,27 @@ class Microphone:
     def release(self) -> None:
         """Close the device; what it gave stays in the queue."""
         stream, self._stream = self._stream, None
+        self._gone = False
         if stream is not None:
             stream.close()
+
+    def mute(self, on: bool) -> None:
+        """Close the device and drop what it gave, or open it again; from any thread.
+
+        While muted nothing opens it: not its return after a loss, nor a new default device. One that cannot be opened
+        again counts as gone, and is used when it is back.
+        """
+        with self.recovery.undisturbed():
+            self._muted = on
+            if on:
+                self.release()
+                self._forget()
+                return
+            try:
+                self.open()
+            except AudioDeviceError as error:
+                logger.warning("%s", error)
+                self._gone = True
 
     def close(self) -> None:
         """Close the device for good."""
@@ -91,8 +115,10 @@ class Microphone:
         return self._called
 
     def stalled(self, now: float) -> bool:
-        """Whether the device has given nothing for `audio.stall_s`, or has stopped."""
-        return self._stream is not None and (now - self._alive_at > self._config.stall_s or not self._stream.active)
+        """Whether the device has given nothing for `audio.stall_s`, or has stopped; never while it is muted."""
+        if self._stream is None:
+            return self._gone
+        return now - self._alive_at > self._config.stall_s or not self._stream.active
 
     def get(self, block: bool = True, timeout: float | None = None) -> AudioFrame:
         """The next piece of sound; raises queue.Empty after `timeout` seconds without one."""
@@ -131,6 +157,13 @@ class Microphone:
             stream.close()
             raise
         self._device, self._stream, self.sample_rate_hz = device, stream, rate_hz
+
+    def _forget(self) -> None:
+        try:
+            while True:
+                self._blocks.get_nowait()
+        except queue.Empty:
+            return
 
     def _drop_oldest(self) -> None:
         try:

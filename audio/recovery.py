@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -67,6 +68,12 @@ class Recovery:
     def lost(self) -> tuple[Kind, ...]:
         """Which ends are gone."""
         return tuple(end.kind for end in self._lost)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """While this context lasts no device is opened or closed here."""
+        with self._lock:
+            yield
 
     def look(self) -> None:
         """Check all ends, at most every `LOOK_S`; may take some tenths of a second when a device is reopened."""

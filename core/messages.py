@@ -30,6 +30,15 @@ class AudioFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class Attending:
+    """From now on what is said is meant for the assistant (`on`), or is not until it is called again."""
+
+    on: bool
+    at: float
+    """monotonic seconds"""
+
+
+@dataclass(frozen=True, slots=True)
 class VoiceOnset:
     """Something like a voice began; the reply is ducked until it is known whether it is one."""
 

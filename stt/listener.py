@@ -17,6 +17,7 @@ import numpy as np
 
 from core.messages import (
     SAMPLE_RATE_HZ,
+    Attending,
     AudioFrame,
     Samples,
     SpeechChunk,
@@ -29,6 +30,7 @@ from core.messages import (
 from core.stage import TurnClock
 from core.utils.errors import InferenceError
 from core.utils.vad_compat import rms
+from stt.attention import Attention
 from stt.endpointing import Endpoint, Endpointing, Evidence
 from stt.voice_activity_detection import (
     Continued,
@@ -48,7 +50,7 @@ CUT_OFF_S = 1.5
 """Who speaks again so soon after a turn had been taken as finished, while nothing is heard yet, had only paused."""
 SILENT_DBFS = -100.0
 
-ListenerMessage = VoiceOnset | VoiceRejected | SpeechStarted | SpeechChunk | Utterance
+ListenerMessage = Attending | VoiceOnset | VoiceRejected | SpeechStarted | SpeechChunk | Utterance
 
 
 class Processed(Protocol):
@@ -98,9 +100,16 @@ class Listener:
     """Front end -> voice activity -> endpointing -> messages of the turn it opened."""
 
     def __init__(
-        self, vad: VoiceActivityDetection, endpointing: Endpointing, front_end: FrontEnd, clock: TurnClock
+        self,
+        vad: VoiceActivityDetection,
+        endpointing: Endpointing,
+        front_end: FrontEnd,
+        clock: TurnClock,
+        attention: Attention | None = None,
     ) -> None:
         self._vad = vad
+        self._attention = attention
+        self._attends = True
         self._endpointing = endpointing
         self._front_end = front_end
         self._clock = clock
@@ -124,7 +133,9 @@ class Listener:
         return self._speech is not None
 
     def load(self) -> None:
-        """Nothing to get ready: the detector's engine is loaded by whoever made it."""
+        """The wake word, where one is asked for; the detector's engine is loaded by whoever made it."""
+        if self._attention is not None:
+            self._attention.load()
 
     def close(self) -> None:
         """Drop the utterance under way, and keep what was learnt of the user's pauses."""
@@ -149,8 +160,24 @@ class Listener:
             yield from self._finish()
             self._vad.reset()
         self._next_at = sound.captured_at + len(samples) / SAMPLE_RATE_HZ
+        attended = self._attends
+        yield from self._look_who_is_meant(samples, self._next_at)
+        if not (attended and self._attends):
+            return
         for event in self._vad.process(samples, sound.captured_at, sound.far_end_active):
             yield from self._answer(event)
+
+    def _look_who_is_meant(self, samples: Samples, now: float) -> Iterator[Attending]:
+        """Who has begun to speak may finish. What was said before the call is nobody's, the wake word included."""
+        if self._attention is None or not self._vad.idle:
+            return
+        attends = self._attention.attends(now)
+        if not attends:
+            attends = self._attention.hear(samples, now)
+        if attends != self._attends:
+            self._attends = attends
+            self._vad.reset()
+            yield Attending(attends, now)
 
     def _answer(self, event: VadEvent) -> Iterator[ListenerMessage]:
         match event:

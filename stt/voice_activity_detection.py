@@ -117,6 +117,11 @@ class VoiceActivityDetection:
         """Whether speech has started and not ended."""
         return self._state is _State.SPEECH
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way, no onset that is still being weighed either."""
+        return self._state in (_State.QUIET, _State.EXHAUSTED)
+
     def process(self, samples: Samples, captured_at: float, far_end: bool = False) -> Iterator[VadEvent]:
         """Take in [n] samples at 16 kHz, the first captured at `captured_at` seconds."""
         start = captured_at - len(self._pending) / SAMPLE_RATE_HZ

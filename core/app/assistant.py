@@ -10,6 +10,7 @@ from typing import Protocol
 from audio.front_end import FrontEnd
 from audio.player import Output, Player
 from core.app.announcer import Announcer
+from core.app.attending import follow, make_attention
 from core.app.brain import Brain
 from core.app.floor import Floor
 from core.app.spoken import SpokenText
@@ -111,7 +112,9 @@ class Assistant:
         config, brain = self._config, self._brain
         self._transcriber = engines.transcriber
         detection = VoiceActivityDetection(config.vad, engines.vad)
-        self.listener = Listener(detection, make_endpointing(config, brain), self._ends.front_end, self.turns)
+        self.attention = make_attention(config.wake, self._clock) if announcing else None
+        endpointing = make_endpointing(config, brain)
+        self.listener = Listener(detection, endpointing, self._ends.front_end, self.turns, self.attention)
         self.timers = brain.timers(self.turns, self.floor.gap)
         self.announcer = Announcer(self.timers, self.turns, self.floor.gap)
         parts = [
@@ -163,12 +166,20 @@ class Assistant:
             EchoGuard(self.spoken) if self._config.echo.guard else None,
             self._clock,
             self.profiler.span,
+            memory=self._brain.memory,
         )
         return make_transcriber(config, plan, parts)
 
     def say(self, text: str) -> None:
         """Aloud, in the next gap of the conversation."""
         self.announcer.announce(Announcement(text, self._brain.language, chime=False))
+
+    def call(self) -> None:
+        """The user pressed the key: the reply ends, and what is said next is meant for the assistant."""
+        self.turns.cancel(self.turns.current)
+        self.player.silence()
+        if self.attention is not None:
+            self.attention.call(self._clock.monotonic())
 
     def warm_up(self) -> None:
         """Load what is not needed to begin listening: the echo canceller and the recogniser's larger model."""
@@ -187,6 +198,8 @@ class Assistant:
         pipeline.observe(Heard, self.timers.heard)
         pipeline.observe(EchoDropped, self._count_echo)
         pipeline.observe(DeviceEvent, self.announcer.device_changed)
+        if self.attention is not None:
+            follow(self.attention, pipeline)
         self.spoken.watch(pipeline)
         self.floor.watch(pipeline)
         self.recorder.watch(pipeline)

@@ -185,3 +185,60 @@ def test_a_stopped_stream_is_noticed_at_once_and_another_device_taken() -> None:
             break
     assert desk.events.states == [("input", "lost"), ("input", "restored")]
     assert desk.events[1].device == "USB Headset"
+
+
+def test_muted_it_is_closed_keeps_nothing_and_is_not_taken_as_lost() -> None:
+    desk = Desk()
+    desk.give(times=5)
+    desk.microphone.mute(True)
+    assert desk.backend.inputs[-1].closed
+    assert desk.take_all() == 0
+    for _ in range(400):
+        desk.clock.at += 0.05
+        desk.take_all()
+    assert len(desk.backend.inputs) == 1
+    assert not desk.events
+    desk.microphone.mute(False)
+    desk.give()
+    assert desk.take_all() == 1
+    assert not desk.events
+
+
+def test_muted_it_stays_closed_when_it_was_lost_and_comes_back() -> None:
+    desk = Desk()
+    desk.backend.inputs[-1].active = False
+    desk.backend.present = [SPEAKER]
+    desk.take_all()
+    assert desk.events.states == [("input", "lost")]
+    desk.microphone.mute(True)
+    desk.backend.present = [MICROPHONE, SPEAKER]
+    for _ in range(400):
+        desk.clock.at += 0.05
+        desk.take_all()
+    assert len(desk.backend.inputs) == 1
+    desk.microphone.mute(False)
+    for _ in range(100):
+        desk.clock.at += 0.05
+        if not desk.backend.inputs[-1].closed:
+            desk.give()
+        desk.take_all()
+    assert desk.events.states == [("input", "lost"), ("input", "restored")]
+    assert [stream.closed for stream in desk.backend.inputs] == [True, False]
+
+
+def test_one_that_is_gone_when_it_is_no_longer_muted_is_told_and_used_when_it_is_back() -> None:
+    desk = Desk()
+    desk.microphone.mute(True)
+    desk.backend.present = [SPEAKER]
+    desk.backend.refresh()
+    desk.microphone.mute(False)
+    desk.clock.at += 1.0
+    desk.take_all()
+    assert desk.events.states == [("input", "lost")]
+    desk.backend.present = [MICROPHONE, SPEAKER]
+    for _ in range(100):
+        desk.clock.at += 0.05
+        if not desk.backend.inputs[-1].closed:
+            desk.give()
+        desk.take_all()
+    assert desk.events.states == [("input", "lost"), ("input", "restored")]
