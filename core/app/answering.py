@@ -12,6 +12,7 @@ from core.utils.model_store import ModelStore
 from llm.responder import SKILLS, Responder
 
 if TYPE_CHECKING:
+    from core.optimization.memory import MemoryOptimizer
     from core.optimization.plan import Plan
     from llm.language_answers import AnswerSettings, LanguageAnswers
 
@@ -44,12 +45,17 @@ def planned_config(config: Config) -> Config:
     return config.model_copy(update={"llm": config.llm.model_copy(update={"engine": SKILLS})})
 
 
-def equip(config: Config, plan: Plan | None, responder: Responder, offline: bool = False) -> None:
+def equip(
+    config: Config,
+    plan: Plan | None,
+    responder: Responder,
+    offline: bool = False,
+    memory: MemoryOptimizer | None = None,
+) -> None:
     """Give the responder what the configuration asks for, not yet loaded; nothing where the skills answer alone.
 
     With `llm.engine: auto` a model that cannot be loaded is done without, and so is a server that --offline forbids.
-    Without a plan, `auto` means the skills
-    unless llm.model is set.
+    Without a plan, `auto` means the skills unless llm.model is set. A model here is registered with `memory`.
     """
     wish = config.llm.engine
     planned = plan.llm if plan is not None and plan.llm.engine == ENGINE else None
@@ -59,10 +65,12 @@ def equip(config: Config, plan: Plan | None, responder: Responder, offline: bool
         responder.use(_remote(config, responder, offline))
         return
     model = model_to_load(config, planned.model if planned else None)
-    responder.use(local_answers(config, plan, responder, model), may_fall_back=wish == "auto")
+    responder.use(local_answers(config, plan, responder, model, memory), may_fall_back=wish == "auto")
 
 
-def local_answers(config: Config, plan: Plan | None, responder: Responder, model: str) -> LanguageAnswers:
+def local_answers(
+    config: Config, plan: Plan | None, responder: Responder, model: str, memory: MemoryOptimizer | None = None
+) -> LanguageAnswers:
     """A model on this machine, not yet loaded.
 
     It gets all threads: until its first clause is written nothing else has much to compute, and that is waited for.
@@ -75,7 +83,7 @@ def local_answers(config: Config, plan: Plan | None, responder: Responder, model
     settings = LanguageModelSettings(
         model, mine, max_tokens=llm.max_tokens, context_tokens=llm.context_tokens, temperature=llm.temperature
     )
-    return LanguageAnswers(LanguageModel(settings), responder.skills, _settings(config))
+    return LanguageAnswers(LanguageModel(settings, memory=memory), responder.skills, _settings(config))
 
 
 def model_to_load(config: Config, planned: str | None, store: ModelStore | None = None) -> str:

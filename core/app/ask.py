@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     plan = make_plan(config)
     apply_plan(config, plan)
     with Brain(config) as brain:
-        equip(config, plan, brain.responder, arguments.offline)
+        equip(config, plan, brain.responder, arguments.offline, brain.memory)
         answered = answer(config, recording, brain, plan.stt)
     if answered is None:
         raise AudioFileError(

@@ -8,6 +8,7 @@ from types import TracebackType
 
 from core.app.language import first_language
 from core.messages import Language
+from core.optimization.memory import MemoryOptimizer
 from core.stage import TurnClock
 from core.utils.clock import Clock, SystemClock
 from core.utils.config import Config
@@ -37,6 +38,8 @@ class Brain:
     ) -> None:
         self.clock = clock or SystemClock()
         self.voice = VoiceSettings()
+        self.memory = MemoryOptimizer()
+        """where loaded models are registered; whoever has a plan gives it the budgets"""
         self.store = Store(make_data_folder(folder) / DATABASE)
         remembered = self.store.setting(LANGUAGE_SETTING)
         self.language: Language = language or first_language(config, remembered)

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
     with Brain(config, language=arguments.language) as brain:
-        equip(config, _plan(config), brain.responder, arguments.offline)
+        equip(config, _plan(config), brain.responder, arguments.offline, brain.memory)
         brain.responder.load()
         if brain.responder.fallback_reason:
             print(brain.responder.fallback_reason, file=sys.stderr)

@@ -14,6 +14,7 @@ from core.app.planning import make_plan
 from core.app.setup import FullSetup
 from core.app.switch_over import SwitchMeans, SwitchOver, SwitchPlan
 from core.optimization.analyzer import SystemAnalyzer
+from core.optimization.memory import MemoryBudgets
 from core.optimization.profile import MachineProfile
 from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config
@@ -66,7 +67,9 @@ class FirstLanguageModel:
     def _load(self, model: KnownModel) -> LanguageAnswers:
         llm = self._config.llm.model_copy(update={"engine": ENGINE, "model": model.name})
         config = self._config.model_copy(update={"llm": llm})
-        answers = answering.local_answers(config, make_plan(config), self._brain.responder, model.name)
+        plan, brain = make_plan(config), self._brain
+        brain.memory.budgets = MemoryBudgets.of(plan)
+        answers = answering.local_answers(config, plan, brain.responder, model.name, brain.memory)
         answers.load()
         return answers
 

@@ -13,6 +13,7 @@ from core.app.planning import make_plan
 from core.app.setup import FullSetup
 from core.app.switch_over import SwitchMeans, SwitchOver, SwitchPlan
 from core.messages import Announcement
+from core.optimization.memory import MemoryBudgets
 from core.optimization.plan import StagePlan
 from core.stage import Stage
 from core.utils.config import Config
@@ -79,7 +80,9 @@ class FirstRun:
 
     def _load(self, model: KnownModel) -> Stage:
         config = _hearing_by(self._config, ENGINE, model.name)
-        stage = self._assistant.hearing(config, make_plan(config).stt)
+        plan = make_plan(config)
+        self._brain.memory.budgets = MemoryBudgets.of(plan)
+        stage = self._assistant.hearing(config, plan.stt)
         stage.load()
         return stage
 

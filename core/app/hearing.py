@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.app.model_fit import ModelFit
 from core.messages import Language
 from core.optimization.catalogue import EMBEDDED_ENGINES, WHISPER
+from core.optimization.memory import MemoryOptimizer
 from core.optimization.plan import StagePlan
 from core.stage import Span, Stage, no_span
 from core.utils.clock import Clock, SystemClock
@@ -40,6 +41,8 @@ class HearingParts:
     span: Span = no_span
     is_complete: Callable[[str, Language], bool] | None = None
     """whether words are a whole command; the skills decide unless given"""
+    memory: MemoryOptimizer = field(default_factory=MemoryOptimizer)
+    """the app's, where a loaded model is registered"""
 
 
 def engines_here(config: Config, store: ModelStore | None = None) -> frozenset[str]:
@@ -108,6 +111,7 @@ def _whisper(config: Config, plan: StagePlan | None, parts: HearingParts) -> Whi
         clock=parts.clock or SystemClock(),
         span=parts.span,
         admit=lambda model: None if model == planned else ModelFit(config).check(model),
+        memory=parts.memory,
     )
     return WhisperTranscriber(settings, around)
 

@@ -17,10 +17,12 @@ from core.app.ending import EndingWish
 from core.app.first_language_model import FirstLanguageModel
 from core.app.first_run import FirstRun
 from core.app.lock import InstanceLock
+from core.app.memory_watch import MemoryWatch
 from core.app.planning import apply_plan, make_plan
 from core.app.setup import FullSetup
 from core.app.view import Note, View, open_view, watch
 from core.messages import DeviceEvent, Language
+from core.optimization.memory import MemoryBudgets
 from core.pipeline import Pipeline
 from core.turns import TurnRecord
 from core.utils.clock import SystemClock
@@ -71,7 +73,8 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         ends = SoundEnds(sound.microphone, sound.speaker, FrontEnd(config.echo, sound.speaker.far_end))
         plan = make_plan(config)
         apply_plan(config, plan)
-        equip(config, plan, brain.responder, arguments.offline)
+        brain.memory.budgets = MemoryBudgets.of(plan)
+        equip(config, plan, brain.responder, arguments.offline, brain.memory)
         assistant = Assistant(config, brain.clock, ends, brain, turn_finished)
         setup = FullSetup(config, offline=arguments.offline)
         first_run = FirstRun(config, assistant, brain, arguments.offline)
@@ -118,6 +121,7 @@ def _converse(
     first_runs: tuple[FirstRun, FirstLanguageModel],
 ) -> None:
     first_run, model_run = first_runs
+    memory = MemoryWatch(brain.memory, brain.language)
     try:
         with EndingWish() as ending:
             _start(assistant, view)
@@ -128,7 +132,7 @@ def _converse(
             while not ending.asked:
                 view.refresh()
                 assistant.pipeline.wait(DRAW_S)
-                for text in (*setup.news(), *first_run.news(), *model_run.news()):
+                for text in (*setup.news(), *first_run.news(), *model_run.news(), *memory.news()):
                     view.show(Note(text))
                 if first_run.over:
                     model_run.start(setup)

@@ -81,7 +81,7 @@ class MemoryOptimizer:
 
     def __init__(self, budgets: MemoryBudgets | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.budgets = budgets or MemoryBudgets()
-        self._clock = clock
+        self.clock = clock
         self._models: dict[str, _Model] = {}
         self._lock = threading.Lock()
         self._watchers: list[Callable[[Movement], None]] = []
@@ -92,7 +92,7 @@ class MemoryOptimizer:
         `unload` is called at most once, from any thread, never while the model is in use. Raises ValueError for a name
         that is registered already.
         """
-        model = _Model(name, stage, size_bytes, unload, self._clock())
+        model = _Model(name, stage, size_bytes, unload, self.clock())
         with self._lock:
             if name in self._models:
                 raise ValueError(f"the model '{name}' is registered already; forget it first, or give another name")
@@ -122,7 +122,7 @@ class MemoryOptimizer:
         finally:
             with self._lock:
                 model.users -= 1
-                model.idle_since_s = self._clock()
+                model.idle_since_s = self.clock()
 
     def make_room(self, stage: Stage, size_bytes: int) -> bool:
         """Unload idle models of `stage` until `size_bytes` more are within its budget; False if they cannot be."""
@@ -187,7 +187,7 @@ class MemoryOptimizer:
 
         Its owner's `unload` runs outside the lock: it may call back.
         """
-        since_s = self._clock() - idle_s
+        since_s = self.clock() - idle_s
         with self._lock:
             idle = [
                 model
@@ -200,6 +200,6 @@ class MemoryOptimizer:
                 return None
             model = min(idle, key=lambda one: one.idle_since_s)
             del self._models[model.name]
-        logger.info("unloading %s, idle for %.0f s", model.name, self._clock() - model.idle_since_s)
+        logger.info("unloading %s, idle for %.0f s", model.name, self.clock() - model.idle_since_s)
         model.unload()
         return model

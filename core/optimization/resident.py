@@ -16,7 +16,6 @@ import gc
 import logging
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -116,9 +115,10 @@ class Resident(Generic[M]):
 
     def _bring(self) -> None:
         """Load and register it. The lock is held."""
-        before, began_s = resident_bytes(), time.monotonic()
+        clock = self._tenant.memory.clock
+        before, began_s = resident_bytes(), clock()
         self._model = self._make()
-        self._load_s = time.monotonic() - began_s
+        self._load_s = clock() - began_s
         grown = resident_bytes() - before
         # a second time the process may grow by nothing: it takes the memory that the first one left
         held = self._size_of(self._model) if self._size_of else max(grown, self._size_bytes)
