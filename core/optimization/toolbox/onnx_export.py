@@ -1,0 +1,120 @@
+"""Export to ONNX: traced by torch.export, cleaned by graph passes, verified against PyTorch, written as a whole."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.optimization.toolbox.export_example import DynamicAxes, Example, example_of, read_axes
+from core.optimization.toolbox.graph_pass import GraphPass, PassRecord
+from core.optimization.toolbox.onnx_config import ExportReport, ONNXExportConfig, Verification
+from core.optimization.toolbox.onnx_files import move_into_place, weight_bytes, workshop, write_model
+from core.optimization.toolbox.onnx_information import model_information
+from core.optimization.toolbox.onnx_passes.table import PASSES, run_passes
+from core.optimization.toolbox.onnx_trace import inference_mode_of, refuse_untraceable, trace
+from core.optimization.toolbox.onnx_verify import flat_outputs, verify
+from core.utils.errors import ExportError, MerlineError
+
+logger = logging.getLogger(__name__)
+
+
+class ONNXExporter:
+    """Exports PyTorch modules. The module stays as it was; so does a file at the path where the export fails."""
+
+    def __init__(self, config: ONNXExportConfig | None = None, passes: tuple[GraphPass, ...] = PASSES) -> None:
+        self.config = config or ONNXExportConfig()
+        self._passes = passes
+
+    def export(
+        self, model: Any, dummy_input: Any, path: Path | str, dynamic_axes: Mapping[str, Any] | None = None
+    ) -> ExportReport:
+        """Write `model` to `path`. `dummy_input`: a tensor, a tuple of positional or a mapping of keyword arguments.
+
+        `dynamic_axes` here win over the configuration's. Raises ExportError: the model does not trace, has operators
+        that ONNX has not, gives other numbers there, or the file cannot be written. MissingDependencyError without
+        the extra `toolbox`.
+        """
+        path = Path(path)
+        refuse_untraceable(model)
+        example = example_of(model, dummy_input, self.config.input_names)
+        with inference_mode_of(model):
+            outputs = self._output_names(model, example)
+            axes = read_axes(self.config.dynamic_axes if dynamic_axes is None else dynamic_axes, example, outputs)
+            graph = trace(model, example, axes, self.config.opset, outputs)
+            graph, records = run_passes(graph, self._passes) if self.config.optimize else (graph, ())
+            with workshop(path) as folder:
+                made = folder / path.name
+                write_model(graph, made, self._external(graph, path))
+                verifications = self._verified(model, made, example, axes)
+                data = move_into_place(made, path)
+        return _report(path, data, records, verifications)
+
+    def _verified(self, model: Any, made: Path, example: Example, axes: DynamicAxes) -> tuple[Verification, ...]:
+        if not self.config.verify_export:
+            return ()
+        return verify(model, made, example, axes, (self.config.tolerance, self.config.verify_sizes))
+
+    def _output_names(self, model: Any, example: Example) -> list[str]:
+        try:
+            number = len(flat_outputs(example.call(model)))
+        except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, MerlineError) as error:
+            raise ExportError(f"{type(model).__name__} fails on the example input: {error}") from error
+        names = list(self.config.output_names or ())
+        if not names:
+            names = ["output"] if number == 1 else [f"output_{place}" for place in range(number)]
+        if len(names) != number:
+            raise ExportError(f"output_names {names}: {type(model).__name__} gives {number} tensors; name each")
+        return names
+
+    def _external(self, graph: Any, path: Path) -> bool:
+        size = weight_bytes(graph)
+        wanted = self.config.external_data
+        if wanted is False and size > self.config.external_limit_bytes:
+            raise ExportError(
+                f"{path}: {size / 1e9:.1f} GB of weights do not fit into one ONNX file, which ends at 2 GB; "
+                'leave external_data at "auto"'
+            )
+        return size > self.config.external_limit_bytes if wanted == "auto" else wanted
+
+
+def export_to_onnx(model: Any, path: Path | str, dummy_input: Any = None, **options: Any) -> ExportReport:
+    """Export in one call; `options` are fields of ONNXExportConfig.
+
+    Without `dummy_input` the model must say what it takes by an attribute `example_input` (as torch's own idiom
+    `example_input_array` does too). Raises as ONNXExporter.export does.
+    """
+    if dummy_input is None:
+        dummy_input = getattr(model, "example_input", getattr(model, "example_input_array", None))
+    if dummy_input is None:
+        raise ExportError(
+            f"{type(model).__name__}: give dummy_input, an example of what it takes, e.g. torch.randn(1, 3, 224, 224)"
+        )
+    try:
+        config = replace(ONNXExportConfig(), **options)
+    except TypeError as error:
+        raise ExportError(f"export_to_onnx: {error}; the options are the fields of ONNXExportConfig") from None
+    return ONNXExporter(config).export(model, dummy_input, path)
+
+
+def _report(
+    path: Path, data: Path | None, records: tuple[PassRecord, ...], verifications: tuple[Verification, ...]
+) -> ExportReport:
+    found = model_information(path)
+    report = ExportReport(
+        path=path,
+        verified=bool(verifications),
+        opset=found.opset,
+        nodes=sum(found.nodes.values()),
+        parameters=found.parameters,
+        size_bytes=found.file_bytes,
+        external_data=data,
+        passes=records,
+        verifications=verifications,
+    )
+    logger.info(
+        "exported %s: %d nodes, %.1f MB, verified: %s", path, report.nodes, report.size_bytes / 1e6, report.verified
+    )
+    return report

@@ -1,0 +1,93 @@
+"""ONNX files: written whole or not at all, with weights in a file of their own where one cannot hold them; and read."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.optimization.toolbox.packages import toolbox_package
+from core.utils.errors import ExportError, ModelLoadError
+
+SLACK_BYTES = 2**20
+
+
+def weight_bytes(model: Any) -> int:
+    """Of all initialisers of an onnx_ir.Model."""
+    return sum(
+        value.const_value.nbytes
+        for graph in model.graphs()
+        for value in graph.initializers.values()
+        if value.const_value is not None
+    )
+
+
+@contextmanager
+def workshop(path: Path) -> Iterator[Path]:
+    """A folder beside `path` to write into, gone at the end. Raises ExportError where none can be made."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".onnx-", dir=path.parent) as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise ExportError(f"{path} cannot be written ({error.strerror or error}): choose another place") from error
+
+
+def write_model(model: Any, path: Path, external: bool) -> Path | None:
+    """Write an onnx_ir.Model; the path of its external data. Raises ExportError: the disk is full or read-only."""
+    ir = toolbox_package("onnx_ir", "writing an ONNX model")
+    needed = weight_bytes(model) + SLACK_BYTES
+    try:
+        free = shutil.disk_usage(path.parent).free
+        if free < needed:
+            raise ExportError(f"{path}: {needed / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free: make room")
+        ir.save(model, path, external_data=f"{path.name}.data" if external else None)
+    except OSError as error:
+        raise ExportError(
+            f"{path} cannot be written ({error.strerror or error}): make room, or choose another place"
+        ) from error
+    data = path.with_name(f"{path.name}.data")
+    return data if external and data.exists() else None
+
+
+def move_into_place(made: Path, path: Path) -> Path | None:
+    """Put a written model, and its external data, where they belong; the path of the data."""
+    data = made.with_name(f"{made.name}.data")
+    target = path.with_name(f"{path.name}.data")
+    if data.exists():
+        data.replace(target)
+    else:
+        target.unlink(missing_ok=True)
+    made.replace(path)
+    return target if target.exists() else None
+
+
+def read_model(path: Path) -> Any:
+    """The onnx_ir.Model in `path`, weights mapped from the disk. Raises ModelLoadError: absent, damaged, not ONNX."""
+    ir = toolbox_package("onnx_ir", "reading an ONNX model")
+    message = toolbox_package("google.protobuf.message", "reading an ONNX model")
+    if not path.is_file():
+        raise ModelLoadError(f"{path}: there is no such file; export the model first")
+    try:
+        model = ir.load(path)
+    except (message.DecodeError, ValueError, TypeError, KeyError, OSError) as error:
+        raise ModelLoadError(f"{path} is no ONNX model, or a damaged one ({error}); export it again") from error
+    if not model.graph.outputs:
+        raise ModelLoadError(f"{path} holds no graph: it is no ONNX model, or a damaged one; export it again")
+    for graph in model.graphs():
+        for value in graph.initializers.values():
+            _check_external(value.const_value, path)
+    return model
+
+
+def _check_external(tensor: Any, path: Path) -> None:
+    if type(tensor).__name__ != "ExternalTensor":
+        return
+    file = Path(tensor.path)
+    if not file.is_file():
+        raise ModelLoadError(f"{path}: its weights {file.name} are missing; keep both files together")
+    if file.stat().st_size < (tensor.offset or 0) + (tensor.length or 0):
+        raise ModelLoadError(f"{path}: its weights {file.name} are cut off; export the model again")
