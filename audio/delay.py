@@ -5,6 +5,9 @@ GCC-PHAT: Knapp and Carter, "The generalized correlation method for estimation o
 
 from __future__ import annotations
 
+import functools
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,11 +37,11 @@ def measure_delay(far: Samples, near: Samples, expected: int = 0, tolerance: int
 
     `expected`, with its `tolerance`: where the peak should be.
     """
-    size = 1 << (2 * len(near) - 1).bit_length()
+    reach = min(REACH, len(near) - 1)
+    size = _fast_size(len(near) + reach)  # what wraps around lies beyond the reach
     spectrum = np.fft.rfft(near, size) * np.conj(np.fft.rfft(far, size))
     magnitude = np.abs(spectrum)
-    correlation = np.fft.irfft(spectrum / (magnitude + 1e-3 * magnitude.max() + 1e-12))
-    reach = min(REACH, len(near) - 1)
+    correlation = np.fft.irfft(spectrum / (magnitude + 1e-3 * magnitude.max() + 1e-12), size)
     reachable = np.concatenate([correlation[-reach:], correlation[: reach + 1]])
     peak = int(np.argmax(reachable))
     scale = 1.0 / (float(np.std(reachable)) + 1e-12)
@@ -47,3 +50,12 @@ def measure_delay(far: Samples, near: Samples, expected: int = 0, tolerance: int
         return None
     around = reachable[max(0, reach + expected - tolerance) : max(0, reach + expected + tolerance + 1)]
     return Delay(peak - reach, height, float(around.max(initial=0.0)) * scale)
+
+
+@functools.cache
+def _fast_size(least: int) -> int:
+    """The smallest even product of powers of 2, 3 and 5 that is not below `least`: quick to transform."""
+    sizes: Iterator[int] = (
+        2**two * 3**three * 5**five for two, three, five in itertools.product(range(1, 20), range(4), range(4))
+    )
+    return min(size for size in sizes if size >= least)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from enum import Enum
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -59,23 +59,24 @@ class WebRtcCanceller:
                 f"echo.canceller: the livekit package cannot be loaded ({error}); pip install livekit, "
                 "or set echo.canceller: off and use headphones"
             ) from error
-        self._frame: Any = Frame
         self._module = AudioProcessingModule(echo_cancellation=True, noise_suppression=noise_suppression)
         self._delay_ms: int | None = None
+        frames = (Frame(bytearray(2 * FRAME), SAMPLE_RATE_HZ, 1, FRAME) for _ in range(2))
+        self._near, self._far = ((frame, np.frombuffer(frame.data, np.int16)) for frame in frames)
+        """each end's frame, worked on in place, and its samples"""
 
     def process(self, near: Samples, far: Samples, delay_ms: int) -> Samples:
         """`near` [160] without the echo of `far` [160], which is played `delay_ms` before it is heard."""
-        self._module.process_reverse_stream(self._wrap(far))
+        reference, reference_samples = self._far
+        reference_samples[:] = _pcm(far)
+        self._module.process_reverse_stream(reference)
         if delay_ms != self._delay_ms:
             self._module.set_stream_delay_ms(delay_ms)
             self._delay_ms = delay_ms
-        frame = self._wrap(near)
+        frame, samples = self._near
+        samples[:] = _pcm(near)
         self._module.process_stream(frame)
-        return np.frombuffer(frame.data, np.int16).astype(np.float32) / 32768.0
-
-    def _wrap(self, samples: Samples) -> Any:
-        data = (np.clip(samples, -1.0, 1.0) * 32767.0).astype(np.int16).tobytes()
-        return self._frame(bytearray(data), SAMPLE_RATE_HZ, 1, FRAME)
+        return samples * np.float32(1 / 32768)
 
 
 class _Way(Enum):
@@ -180,9 +181,9 @@ class EchoCanceller:
     def _rest(self, near: Samples) -> Samples:
         held, self._held = self._held or [], None
         self.path.rest()
-        result = np.concatenate([self._emit(frame, None) for frame in (*held, near)])
+        result = [self._emit(frame, None) for frame in (*held, near)]
         self._working = False
-        return result
+        return np.concatenate(result) if held else result[0]
 
     def _work(self, near: Samples) -> Samples:
         far = self._alignment.read()
@@ -227,7 +228,8 @@ class EchoCanceller:
 
     def _emit(self, near: Samples, far: Samples | None) -> Samples:
         """The frame in the way that it should come; `far` None for a canceller that need not work any more."""
-        passed, self._delayed = np.split(np.concatenate([self._delayed, near]), [FRAME])
+        line = np.concatenate([self._delayed, near])
+        passed, self._delayed = line[:FRAME], line[FRAME:]
         before = self._way
         self._way = _Way.PASSED if far is None else self._choose()
         if far is None and (before is _Way.PASSED or self._canceller is None):
@@ -247,6 +249,12 @@ class EchoCanceller:
 
 def _energy(samples: Samples) -> float:
     return float(np.dot(samples, samples)) / len(samples)
+
+
+def _pcm(samples: Samples) -> Samples:
+    """-1 to 1 as 16-bit numbers, not yet rounded."""
+    result: Samples = np.minimum(np.maximum(samples * 32767.0, -32767.0), 32767.0)
+    return result
 
 
 def _blend(before: Samples, after: Samples) -> Samples:

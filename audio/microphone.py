@@ -173,7 +173,7 @@ class Microphone:
             return
 
     def _watch_for_silence(self, samples: Samples, at: float) -> None:
-        if len(samples) and samples.max() != samples.min():
+        if len(samples) and (samples[0] != samples[-1] or samples.max() != samples.min()):
             self._still_since, self._still_told = None, False
         elif self._still_since is None:
             self._still_since = at

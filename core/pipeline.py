@@ -7,6 +7,8 @@ downstream-first order, so that whole dialogues are deterministic.
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import logging
 import queue
 import random
@@ -66,6 +68,12 @@ class Pipeline:
             thread.crashed = self._stage_crashed
             thread.span = span
             self.threads.append(thread)
+        self._downstream_first = tuple(reversed(self.threads))
+
+    @functools.cached_property
+    def _orders(self) -> tuple[tuple[StageThread, ...], ...]:
+        """Every order in which the stages can be looked at."""
+        return tuple(itertools.permutations(self.threads))
 
     def observe(self, message_type: type, callback: Callable[[Any], None]) -> None:
         """Call `callback` with every message of this type, on the thread that sends it; it must return at once."""
@@ -100,7 +108,7 @@ class Pipeline:
         """Run the stages from the calling thread: one `step()` of the stage furthest downstream that has work,
         or, with `seed`, of any that has. False when none has.
         """
-        order = reversed(self.threads) if seed is None else sorted(self.threads, key=lambda thread: seed.random())
+        order = self._downstream_first if seed is None else seed.choice(self._orders)
         return any(thread.step() for thread in order)
 
     def drain(self) -> None:

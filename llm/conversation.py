@@ -183,8 +183,10 @@ class Conversation:
                     break
             else:
                 return
+            if heard.characters <= exchange.heard_characters[heard.index]:
+                return
             counts = list(exchange.heard_characters)
-            counts[heard.index] = max(counts[heard.index], heard.characters)
+            counts[heard.index] = heard.characters
             self._exchanges[position] = replace(exchange, heard_characters=tuple(counts))
 
     def flush(self) -> None:

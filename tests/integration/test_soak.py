@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from tts.espeak import EspeakEngine
 MINUTES = 30
 RATE_HZ = 16_000
 BLOCK_S = 0.02
+BLOCK = round(BLOCK_S * RATE_HZ)
 TURN_S = 12.0
 ECHO_GAIN = 0.3
 ECHO_DELAY_S = 0.06
@@ -138,19 +140,25 @@ class Desk:
         self._backend = backend
         self._clock = clock
         self._script = script
-        self._noise = np.random.default_rng(7)
-        self._air = np.zeros(round(ECHO_DELAY_S * RATE_HZ), np.float32)
+        self._noise = np.random.default_rng(7).normal(0, 3e-4, 10 * RATE_HZ + 1).astype(np.float32)
+        """10 s and a sample, so that no two blocks are alike for long"""
+        self._noise_at = 0
+        self._air = deque[Samples]()
 
     def tick(self) -> None:
         """One block out of the speaker and one into the microphone."""
         microphone, speaker = self._stream(self._backend.inputs), self._stream(self._backend.outputs)
         played = speaker.play(ahead_s=0.0)
-        count = round(BLOCK_S * RATE_HZ)
-        self._air = np.concatenate([self._air, played.reshape(count, -1).mean(axis=1, dtype=np.float32)])
-        echo, self._air = np.split(self._air, [count])
+        self._air.append(played)
+        arrived = self._air.popleft() if len(self._air) * BLOCK_S > ECHO_DELAY_S else np.zeros_like(played)
+        step = len(played) // BLOCK
+        echo = sum((arrived[first::step] for first in range(1, step)), arrived[::step]) * (ECHO_GAIN / step)
         begins = self._clock.monotonic() - BLOCK_S
-        room = self._noise.normal(0, 3e-4, count).astype(np.float32)
-        microphone.capture(self._script.sound(begins, count) + ECHO_GAIN * echo + room, ago_s=BLOCK_S)
+        microphone.capture(self._script.sound(begins, BLOCK) + echo + self._hiss(), ago_s=BLOCK_S)
+
+    def _hiss(self) -> Samples:
+        self._noise_at = (self._noise_at + BLOCK) % (len(self._noise) - BLOCK)
+        return self._noise[self._noise_at : self._noise_at + BLOCK]
 
     def _stream(self, streams: list[FakeStream]) -> FakeStream:
         return next(stream for stream in reversed(streams) if stream.active)
