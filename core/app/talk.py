@@ -19,8 +19,9 @@ from core.app.first_run import FirstRun
 from core.app.lock import InstanceLock
 from core.app.memory_watch import MemoryWatch
 from core.app.planning import apply_plan, make_plan
+from core.app.scene import Note
 from core.app.setup import FullSetup
-from core.app.view import Note, View, open_view, watch
+from core.app.view import View, open_view, watch
 from core.messages import DeviceEvent, Language
 from core.optimization.memory import MemoryBudgets
 from core.pipeline import Pipeline

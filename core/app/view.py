@@ -10,72 +10,12 @@ import queue
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from core.messages import (
-    DeviceEvent,
-    EchoDropped,
-    Heard,
-    Language,
-    PlaybackStarted,
-    Sentence,
-    SpeechStarted,
-    Transcript,
-    TurnFailed,
-    Utterance,
-    VoiceOnset,
-    VoiceRejected,
-)
+from core.app.scene import SHOWN, Scene
+from core.messages import Language
 from core.pipeline import Pipeline
-from core.turns import TurnRecord
 from core.utils.config import ViewConfig
-
-SHOWN = (
-    VoiceOnset,
-    VoiceRejected,
-    SpeechStarted,
-    Utterance,
-    Transcript,
-    Sentence,
-    PlaybackStarted,
-    Heard,
-    DeviceEvent,
-    EchoDropped,
-    TurnFailed,
-)
-
-WORDS: dict[Language, dict[str, str]] = {
-    "en": {
-        "listening": "listening",
-        "hearing": "hearing you",
-        "thinking": "thinking",
-        "speaking": "speaking",
-        "you": "you",
-        "lost": "that turn was lost",
-        "echo": "my own voice, ignored",
-        "bye": "Goodbye.",
-        "hint": "Ctrl-C to stop",
-    },
-    "fr": {
-        "listening": "j'écoute",
-        "hearing": "je vous entends",
-        "thinking": "je réfléchis",
-        "speaking": "je parle",
-        "you": "vous",
-        "lost": "ce tour est perdu",
-        "echo": "ma propre voix, ignorée",
-        "bye": "Au revoir.",
-        "hint": "Ctrl-C pour arrêter",
-    },
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A line for the user that comes from outside the pipeline."""
-
-    text: str
 
 
 class View(Protocol):
@@ -100,74 +40,17 @@ def watch(view: View, pipeline: Pipeline) -> None:
         pipeline.observe(message_type, view.show)
 
 
-def open_view(config: ViewConfig, language: Language, level: Callable[[], float]) -> View:
-    """The view for this terminal: `level` gives the input's level in dBFS."""
+def open_view(config: ViewConfig, language: Language, level: Callable[[], float], phrase: str = "") -> View:
+    """The view for this terminal: `level` gives the input's level in dBFS, `phrase` is the wake word if any."""
     rich = config.style == "rich" or (config.style == "auto" and sys.stdout.isatty())
-    return RichView(language, level) if rich else PlainView(language)
-
-
-class Scene:
-    """What there is to show, kept from the events: state, words as they come, the reply, lines that stay."""
-
-    def __init__(self, language: Language) -> None:
-        self.words = WORDS[language]
-        self.state = "listening"
-        self.partial = ""
-        self.reply: list[str] = []
-        self._turn = 0
-
-    def take(self, event: object) -> list[tuple[str, str]]:
-        """Update from one event; returns lines that stay, as (kind, text)."""
-        match event:
-            case Note(text=text):
-                return [("note", text)]
-            case DeviceEvent(text=text):
-                return [("note", text)]
-            case EchoDropped(text=text):
-                return [("note", f"{self.words['echo']}: {text}")]
-            case TurnFailed(error=error):
-                self.state = "listening"
-                return [("note", f"{self.words['lost']}: {error}")]
-            case TurnRecord():
-                return [*self._flush(), ("timing", event.line())]
-            case _:
-                return self._follow(event)
-
-    def _follow(self, event: object) -> list[tuple[str, str]]:
-        match event:
-            case SpeechStarted(turn=turn):
-                lines = self._flush()
-                self.state, self.partial, self._turn = "hearing", "", turn
-                return lines
-            case Utterance(final=True):
-                self.state = "thinking"
-            case Transcript(text=text, final=final):
-                self.partial = text
-                if final:
-                    self.partial = ""
-                    self.state = "thinking" if text else "listening"
-                    return [("you", text)] if text else []
-            case Sentence(text=text):
-                if text:
-                    self.reply.append(text)
-            case PlaybackStarted():
-                self.state = "speaking"
-            case Heard(finished=True):
-                self.state = "listening"
-                return self._flush()
-        return []
-
-    def _flush(self) -> list[tuple[str, str]]:
-        lines = [("merline", " ".join(self.reply))] if self.reply else []
-        self.reply = []
-        return lines
+    return RichView(language, level, phrase) if rich else PlainView(language, phrase)
 
 
 class PlainView:
     """One line an event, for pipes, logs and screen readers."""
 
-    def __init__(self, language: Language) -> None:
-        self._scene = Scene(language)
+    def __init__(self, language: Language, phrase: str = "") -> None:
+        self._scene = Scene(language, phrase)
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._state = ""
 
@@ -186,9 +69,9 @@ class PlainView:
         self._print("note", self._scene.words["bye"])
 
     def _print_state(self) -> None:
-        if self._scene.state != self._state:
-            self._state = self._scene.state
-            self._print("state", self._scene.words[self._state])
+        if self._scene.state_words != self._state:
+            self._state = self._scene.state_words
+            self._print("state", self._state)
 
     def _print(self, kind: str, text: str) -> None:
         label = {"you": self._scene.words["you"], "merline": "merline", "timing": "   ", "state": "[", "note": "*"}[
@@ -205,11 +88,11 @@ class RichView:
 
     REFRESH_S = 0.1
 
-    def __init__(self, language: Language, level: Callable[[], float]) -> None:
+    def __init__(self, language: Language, level: Callable[[], float], phrase: str = "") -> None:
         from rich.console import Console
         from rich.live import Live
 
-        self._scene = Scene(language)
+        self._scene = Scene(language, phrase)
         self._level = level
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._console = Console(highlight=False)
@@ -246,11 +129,13 @@ class RichView:
     def _line(self) -> Any:
         from rich.text import Text
 
+        if self._scene.muted:
+            return Text(f" {self._scene.state_words} ".center(self._console.width), style="bold white on red")
         colour = {"listening": "white", "hearing": "cyan", "thinking": "magenta", "speaking": "green"}
         state = self._scene.state
         words = " ".join(self._scene.reply) if state == "speaking" else self._scene.partial
         return Text.assemble(
-            (f"{self._scene.words[state]:>16} ", colour[state]),
+            (f"{self._scene.state_words:>16} ", colour[state]),
             (level_bar(self._level()), "blue"),
             "  ",
             (words or self._scene.words["hint"], "" if words else "dim"),

@@ -98,6 +98,10 @@ class Session:
     """where the language model runs that answers what no skill does"""
     patient: bool = False
     """the user has asked to be given time to speak"""
+    can_mute: bool = False
+    """there is a key that would switch the microphone on again"""
+    mute_wanted: bool = False
+    """the user has asked for the microphone to be switched off, once the reply is heard"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from core.app.view import WORDS, Note, PlainView, Scene, level_bar
+from core.app.scene import WORDS, Muted, Note, Scene
+from core.app.view import PlainView, RichView, level_bar
 from core.messages import (
+    Attending,
     DeviceEvent,
     EchoDropped,
     Heard,
@@ -103,3 +105,49 @@ def test_both_languages_have_the_same_words():
 @pytest.mark.parametrize(("level", "filled"), [(-100.0, 0), (-60.0, 0), (-30.0, 6), (0.0, 12), (float("-inf"), 0)])
 def test_the_level_bar(level: float, filled: int):
     assert level_bar(level).count("█") == filled
+
+
+@pytest.mark.parametrize(
+    ("phrase", "shown"), [("Okay Nabu", "say “Okay Nabu”"), ("", "press the space bar")], ids=["word", "key"]
+)
+def test_it_says_how_it_is_called_while_it_does_not_attend(phrase: str, shown: str):
+    scene = Scene("en", phrase)
+    assert scene.state_words == "listening"
+    scene.take(Attending(False, 0.0))
+    assert scene.state_words == shown
+    for event in TURN[:2]:
+        scene.take(event)
+    assert scene.state_words == "hearing you"
+    scene.take(Attending(True, 1.0))
+    scene.take(Heard(1, 0, 0, 9, finished=True))
+    assert scene.state_words == "listening"
+
+
+def test_a_closed_microphone_is_shown_above_all_else(capsys: pytest.CaptureFixture[str]):
+    scene = Scene("en")
+    for event in TURN[:2]:
+        scene.take(event)
+    scene.take(Muted(True))
+    assert (scene.state_words, scene.partial) == ("MICROPHONE OFF, M switches it on", "")
+    scene.take(Muted(False))
+    assert scene.state_words == "listening"
+
+    plain = PlainView("fr")
+    plain.show(Muted(True))
+    plain.refresh()
+    assert "[MICRO COUPÉ, M le rallume]" in capsys.readouterr().out
+
+
+def test_a_closed_microphone_fills_the_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "70")
+    view = RichView("en", lambda: -30.0)
+    try:
+        view.show(Muted(True))
+        view.refresh()
+        shown = capsys.readouterr().out
+    finally:
+        view.close()
+    assert "MICROPHONE OFF, M switches it on" in shown
+    assert "\x1b[1;37;41m" in shown, "white on red"

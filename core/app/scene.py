@@ -1,0 +1,159 @@
+"""What there is to show of a conversation, kept from its events; whoever draws it knows nothing of messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.messages import (
+    Attending,
+    DeviceEvent,
+    EchoDropped,
+    Heard,
+    Language,
+    PlaybackStarted,
+    Sentence,
+    SpeechStarted,
+    Transcript,
+    TurnFailed,
+    Utterance,
+    VoiceOnset,
+    VoiceRejected,
+)
+from core.turns import TurnRecord
+
+SHOWN = (
+    Attending,
+    VoiceOnset,
+    VoiceRejected,
+    SpeechStarted,
+    Utterance,
+    Transcript,
+    Sentence,
+    PlaybackStarted,
+    Heard,
+    DeviceEvent,
+    EchoDropped,
+    TurnFailed,
+)
+
+WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "listening": "listening",
+        "hearing": "hearing you",
+        "thinking": "thinking",
+        "speaking": "speaking",
+        "waiting": "say “{phrase}”",
+        "key": "press the space bar",
+        "muted": "MICROPHONE OFF, M switches it on",
+        "you": "you",
+        "lost": "that turn was lost",
+        "echo": "my own voice, ignored",
+        "bye": "Goodbye.",
+        "hint": "Ctrl-C to stop, M switches the microphone off",
+    },
+    "fr": {
+        "listening": "j'écoute",
+        "hearing": "je vous entends",
+        "thinking": "je réfléchis",
+        "speaking": "je parle",
+        "waiting": "dites « {phrase} »",
+        "key": "appuyez sur la barre d'espace",
+        "muted": "MICRO COUPÉ, M le rallume",
+        "you": "vous",
+        "lost": "ce tour est perdu",
+        "echo": "ma propre voix, ignorée",
+        "bye": "Au revoir.",
+        "hint": "Ctrl-C pour arrêter, M coupe le micro",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the user that comes from outside the pipeline."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Muted:
+    """The microphone was switched off or on."""
+
+    on: bool
+
+
+class Scene:
+    """What there is to show, kept from the events: state, words as they come, the reply, lines that stay."""
+
+    def __init__(self, language: Language, phrase: str = "") -> None:
+        self.words = WORDS[language]
+        self.state = "listening"
+        self.muted = False
+        self._attending = True
+        self._phrase = phrase
+        self.partial = ""
+        self.reply: list[str] = []
+        self._turn = 0
+
+    @property
+    def state_words(self) -> str:
+        """What it is doing, in the user's language."""
+        if self.muted:
+            return self.words["muted"]
+        if self.state == "listening" and not self._attending:
+            return self.words["waiting"].format(phrase=self._phrase) if self._phrase else self.words["key"]
+        return self.words[self.state]
+
+    def take(self, event: object) -> list[tuple[str, str]]:
+        """Update from one event; returns lines that stay, as (kind, text)."""
+        match event:
+            case Attending(on=on):
+                self._attending = on
+                return []
+            case Muted(on=on):
+                self.muted = on
+                if on and self.state == "hearing":
+                    self.state, self.partial = "listening", ""
+                return []
+            case Note(text=text):
+                return [("note", text)]
+            case DeviceEvent(text=text):
+                return [("note", text)]
+            case EchoDropped(text=text):
+                return [("note", f"{self.words['echo']}: {text}")]
+            case TurnFailed(error=error):
+                self.state = "listening"
+                return [("note", f"{self.words['lost']}: {error}")]
+            case TurnRecord():
+                return [*self._flush(), ("timing", event.line())]
+            case _:
+                return self._follow(event)
+
+    def _follow(self, event: object) -> list[tuple[str, str]]:
+        match event:
+            case SpeechStarted(turn=turn):
+                lines = self._flush()
+                self.state, self.partial, self._turn = "hearing", "", turn
+                return lines
+            case Utterance(final=True):
+                self.state = "thinking"
+            case Transcript(text=text, final=final):
+                self.partial = text
+                if final:
+                    self.partial = ""
+                    self.state = "thinking" if text else "listening"
+                    return [("you", text)] if text else []
+            case Sentence(text=text):
+                if text:
+                    self.reply.append(text)
+            case PlaybackStarted():
+                self.state = "speaking"
+            case Heard(finished=True):
+                self.state = "listening"
+                return self._flush()
+        return []
+
+    def _flush(self) -> list[tuple[str, str]]:
+        lines = [("merline", " ".join(self.reply))] if self.reply else []
+        self.reply = []
+        return lines
