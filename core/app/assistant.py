@@ -174,9 +174,24 @@ class Assistant:
         """Aloud, in the next gap of the conversation."""
         self.announcer.announce(Announcement(text, self._brain.language, chime=False))
 
+    @property
+    def wake_phrase(self) -> str:
+        """What to say to it first; empty where nothing needs to be said."""
+        return self.attention.phrase if self.attention is not None else ""
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nobody speaks, thinks or plays."""
+        return self.floor.gap() is not None
+
+    def drop_utterance(self) -> None:
+        """What the user is saying is not to be answered; a reply goes on."""
+        if self.listener.speaking:
+            self._end_turn()
+
     def call(self) -> None:
         """The user pressed the key: the reply ends, and what is said next is meant for the assistant."""
-        self.turns.cancel(self.turns.current)
+        self._end_turn()
         self.player.silence()
         if self.attention is not None:
             self.attention.call(self._clock.monotonic())
@@ -203,6 +218,10 @@ class Assistant:
         self.spoken.watch(pipeline)
         self.floor.watch(pipeline)
         self.recorder.watch(pipeline)
+
+    def _end_turn(self) -> None:
+        self.turns.cancel(self.turns.current)
+        self.floor.free()
 
     def _interrupt(self, message: SpeechStarted) -> None:
         """Barge-in: the turn is open already, so nothing of the old one can be played after this."""

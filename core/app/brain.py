@@ -17,6 +17,7 @@ from core.utils.voice import VoiceSettings
 from llm.assistant import build_skills
 from llm.conversation import Conversation
 from llm.responder import Responder
+from llm.skills.base import Session
 from llm.skills.recognise import SkillRecogniser
 from llm.store import Store
 from llm.timers import TimersStage
@@ -52,6 +53,11 @@ class Brain:
     def conversation(self) -> Conversation:
         """What was said by both."""
         return self._skills.context.conversation
+
+    @property
+    def session(self) -> Session:
+        """What this conversation is to remember."""
+        return self._skills.context.session
 
     @property
     def patient(self) -> bool:

@@ -59,6 +59,11 @@ class FirstLanguageModel:
         said, self._said = self._said, []
         return said + (self._over.news() if self._over else [])
 
+    @property
+    def asking(self) -> bool:
+        """Whether the keys that are pressed now answer a question."""
+        return self._over is not None and self._over.asking
+
     def stop(self) -> None:
         """End what is under way; the next start goes on from there."""
         if self._over is not None:

@@ -73,6 +73,11 @@ class FirstRun:
         """Whether nothing more will happen."""
         return self._over is None or self._over.over
 
+    @property
+    def asking(self) -> bool:
+        """Whether the keys that are pressed now answer a question."""
+        return self._over is not None and self._over.asking
+
     def stop(self) -> None:
         """End what is under way; the next start goes on from there."""
         if self._over is not None:

@@ -51,10 +51,14 @@ class Floor:
             taken = self._taken_at is not None and self._now() - self._taken_at < LONGEST_TURN_S
         return None if taken else turn
 
+    def free(self) -> None:
+        """The turn was ended from outside: nobody has the floor."""
+        with self._lock:
+            self._taken_at = None
+
     def _take(self, message: object) -> None:
         with self._lock:
             self._taken_at = self._now()
 
     def _give(self, message: object) -> None:
-        with self._lock:
-            self._taken_at = None
+        self.free()

@@ -130,6 +130,11 @@ class SwitchOver:
         """Whether nothing more will happen."""
         return self._step is _Step.OVER
 
+    @property
+    def asking(self) -> bool:
+        """Whether the keys that are pressed now answer its question."""
+        return self._step is _Step.ASKING
+
     def start(self) -> list[str]:
         """Begin with what was decided; the first lines for the user."""
         if self._plan.decision == "no":

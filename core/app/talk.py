@@ -13,9 +13,11 @@ from core.app.answering import equip
 from core.app.assistant import Assistant, SoundEnds
 from core.app.brain import Brain
 from core.app.check import failed, quick_checks
+from core.app.desk_keys import DeskKeys
 from core.app.ending import EndingWish
 from core.app.first_language_model import FirstLanguageModel
 from core.app.first_run import FirstRun
+from core.app.keyboard import Keyboard
 from core.app.lock import InstanceLock
 from core.app.memory_watch import MemoryWatch
 from core.app.planning import apply_plan, make_plan
@@ -85,7 +87,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         pipeline.load()
         try:
             sound.open()
-            view = open_view(config.view, brain.language, lambda: assistant.listener.level)
+            view = open_view(config.view, brain.language, lambda: assistant.listener.level, assistant.wake_phrase)
             views.append(view)
             watch(view, pipeline)
             for reason in filter(None, assistant.fallback_reason.splitlines()):
@@ -93,7 +95,9 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             for left in plan.left_out:
                 logger.info("left out: %s: %s", left.what, left.why)
                 view.show(Note(f"left out: {left.what}, because {left.why}"))
-            _converse(assistant, view, brain, setup, (first_run, model_run))
+            with Keyboard() as keyboard:
+                keys = DeskKeys(keyboard, assistant, sound.microphone, brain.session, view.show)
+                _converse(assistant, view, brain, (setup, first_run, model_run), keys)
         finally:
             pipeline.close()
             if config.log.trace:
@@ -118,10 +122,10 @@ def _converse(
     assistant: Assistant,
     view: View,
     brain: Brain,
-    setup: FullSetup,
-    first_runs: tuple[FirstRun, FirstLanguageModel],
+    beside: tuple[FullSetup, FirstRun, FirstLanguageModel],
+    keys: DeskKeys,
 ) -> None:
-    first_run, model_run = first_runs
+    setup, first_run, model_run = beside
     memory = MemoryWatch(brain.memory, brain.language)
     try:
         with EndingWish() as ending:
@@ -137,6 +141,8 @@ def _converse(
                     view.show(Note(text))
                 if first_run.over:
                     model_run.start(setup)
+                if not (first_run.asking or model_run.asking):
+                    keys.look()
             logger.info("ended by the user")
     finally:
         gc.unfreeze()
