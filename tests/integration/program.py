@@ -38,19 +38,24 @@ def run(home: Path, *arguments: str, text: str | None = None, timeout: float = 6
 class Program:
     """`main.py` running in the background; its standard output and error are read together, line by line."""
 
-    def __init__(self, home: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, home: Path, arguments: Sequence[str], environment: Mapping[str, str], keyboard: bool = False
+    ) -> None:
+        self._keys, keys_read = os.openpty() if keyboard else (None, subprocess.DEVNULL)
         self.lines: list[str] = []
         self._new: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._read = 0
         self.process = subprocess.Popen(
             [sys.executable, str(ROOT / "main.py"), *arguments],
             env=variables(home, environment),
-            stdin=subprocess.DEVNULL,
+            stdin=keys_read,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
+        if keyboard:
+            os.close(keys_read)
         self._reader = threading.Thread(target=self._collect, daemon=True)
         self._reader.start()
 
@@ -70,6 +75,15 @@ class Program:
             if line is None or time.monotonic() > deadline:
                 state = "ended" if line is None else "still running"
                 raise AssertionError(f"no line matched {pattern!r} ({state}); output:\n" + "\n".join(self.lines))
+
+    def unread(self) -> list[str]:
+        """The lines that came after the last one waited for."""
+        return self.lines[self._read :]
+
+    def press(self, keys: str) -> None:
+        """Press keys on its terminal."""
+        assert self._keys is not None, "started without a keyboard"
+        os.write(self._keys, keys.encode())
 
     def skip(self) -> None:
         """Take everything printed so far as read."""
@@ -92,6 +106,9 @@ class Program:
         self._reader.join(10)
         assert self.process.stdout is not None
         self.process.stdout.close()
+        if self._keys is not None:
+            os.close(self._keys)
+            self._keys = None
 
     def _collect(self) -> None:
         assert self.process.stdout is not None
