@@ -70,7 +70,9 @@ def model_information(path: Path | str) -> OnnxInformation:
         weights_bytes=sum(int(one.nbytes) for one in tensors),
         file_bytes=path.stat().st_size + sum(Path(name).stat().st_size for name in external),
         external_files=tuple(Path(name).name for name in external),
-        quantised=bool({"QuantizeLinear", "MatMulInteger", "ConvInteger", "DynamicQuantizeLinear"} & set(nodes)),
+        quantised=bool(
+            {"QuantizeLinear", "DequantizeLinear", "MatMulInteger", "ConvInteger", "DynamicQuantizeLinear"} & set(nodes)
+        ),
     )
 
 

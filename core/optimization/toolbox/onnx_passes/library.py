@@ -32,9 +32,17 @@ def rewrite_rules(*names: str) -> Callable[[Any], Any]:
         for name in names:
             found = getattr(common, name)
             rules += list(found) if name.endswith("rules") else [found]
-        return rewriter.rewrite(model, pattern_rewrite_rules=rules)
+        identities = _identities(model)
+        changed = rewriter.rewrite(model, pattern_rewrite_rules=rules)
+        if _identities(changed) > identities:
+            ir_pass("IdentityEliminationPass")(changed)  # rules that take a node away put an Identity there
+        return changed
 
     return run
+
+
+def _identities(model: Any) -> int:
+    return sum(node.op_type == "Identity" for node in model.graph)
 
 
 def fold_constants(model: Any) -> Any:
@@ -59,6 +67,11 @@ def optimizer_pass(*names: str) -> Callable[[Any], Any]:
         return changed
 
     return run
+
+
+def bias_into_convolution(model: Any) -> Any:
+    """The library leaves a Squeeze of the bias, which is a constant: it is folded at once."""
+    return fold_constants(optimizer_pass("fuse_add_bias_into_conv")(model))
 
 
 def _take_out(model: Any) -> dict[str, Any]:

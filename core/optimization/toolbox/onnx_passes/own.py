@@ -20,16 +20,16 @@ def _of_type(model: Any, operator: str) -> Iterator[Any]:
 
 
 def _replace(node: Any, value: Any, output: int = 0) -> None:
-    """`value` takes the place of an output of `node`; a graph's output keeps its name by an Identity before it."""
+    """`value` takes the place of an output of `node`; a graph's output keeps its name, where need be by an Identity."""
     ir = _ir()
     old = node.outputs[output]
-    if old.is_graph_output():
+    if old.is_graph_output() and (value.producer() is None or value.is_graph_output()):
         through = ir.node("Identity", inputs=[value])
         through.outputs[0].type, through.outputs[0].shape = old.type, old.shape
         node.graph.insert_before(node, through)
-        name, value = old.name, through.outputs[0]
-        old.name = f"{name}_replaced"
-        value.name = name
+        value = through.outputs[0]
+    if old.is_graph_output():
+        value.name, old.name = old.name, f"{old.name}_replaced"
     ir.convenience.replace_all_uses_with(old, value, replace_graph_outputs=True)
 
 
@@ -118,6 +118,19 @@ def consecutive_squeezes(model: Any) -> Any:
         if axes is not None and undone is not None and sorted(axes.tolist()) == sorted(undone.tolist()):
             _replace(node, before.inputs[0])
             node.graph.remove(node, safe=True)
+    return model
+
+
+def dropouts(model: Any) -> Any:
+    """Dropout that does not train hands its input on; one whose mask is used stays."""
+    for node in _of_type(model, "Dropout"):
+        training = node.inputs[2] if len(node.inputs) > 2 else None
+        trains = False if training is None else _constant(training)
+        mask_used = len(node.outputs) > 1 and (node.outputs[1].uses() or node.outputs[1].is_graph_output())
+        if trains is None or bool(trains) or mask_used:
+            continue
+        _replace(node, node.inputs[0])
+        node.graph.remove(node, safe=True)
     return model
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from core.optimization.toolbox.graph_pass import GraphCount, GraphPass, PassRecord
 from core.optimization.toolbox.onnx_passes import own
 from core.optimization.toolbox.onnx_passes.library import (
+    bias_into_convolution,
     fold_constants,
     ir_pass,
     optimizer_pass,
@@ -56,7 +57,7 @@ PASSES: tuple[GraphPass, ...] = (
         "affine_conv_fusion_rule",
         "conv_affine_fusion_rule",
     ),
-    _optimizer("bias-into-convolution", "Add of a bias goes into Conv", "fuse_add_bias_into_conv"),
+    GraphPass("bias-into-convolution", "Add of a bias goes into Conv", "onnxoptimizer", bias_into_convolution),
     _rules(
         "pad-into-convolution",
         "Pad with zeros goes into Conv",
@@ -103,7 +104,7 @@ PASSES: tuple[GraphPass, ...] = (
     _rules("neutral-arithmetic", "x * 1, x / 1 and x - 0 are x", "mul_by_1_rule", "div_by_1_rule", "sub_0_rule"),
     _optimizer("neutral-additions", "x + 0 is x", "eliminate_nop_with_unit"),
     GraphPass("reciprocal-to-division", "Mul by a Reciprocal becomes Div", "merline", own.reciprocal_to_division),
-    _rules("dropout-elimination", "Dropout, which infers nothing, goes", "dropout_inference_rule", "dropout_zero_rule"),
+    GraphPass("dropout-elimination", "Dropout, which infers nothing, goes", "merline", own.dropouts),
     _rules("whole-slices", "Slice that takes all goes", "collapse_slice_rule", "collapse_slice2_rule"),
     _rules("no-op-expands", "Expand to the shape that it has goes", "no_op_expand_rule"),
     GraphPass("single-concats", "Concat of one part goes", "merline", own.single_concats),

@@ -1,0 +1,164 @@
+"""An ONNX graph in int8, written with QuantizeLinear and DequantizeLinear nodes, for ONNX Runtime and TensorRT."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from core.optimization.toolbox.onnx_files import move_into_place, read_model, workshop
+from core.optimization.toolbox.onnx_information import model_information
+from core.optimization.toolbox.onnx_runtime import open_session, run_session, runtime_errors
+from core.optimization.toolbox.onnx_verify import difference
+from core.optimization.toolbox.packages import toolbox_package
+from core.utils.errors import InferenceError, QuantizationError
+
+RangeMethod = Literal["minmax", "entropy", "percentile"]
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxQuantizationConfig:
+    """Raises QuantizationError for a value that is none of those named."""
+
+    calibration: RangeMethod = "minmax"
+    per_channel: bool = True
+    for_tensorrt: bool = False
+    """TensorRT wants ranges symmetric about zero, biases in float, and weights behind QuantizeLinear"""
+    operators: tuple[str, ...] = ("Conv", "MatMul", "Gemm")
+    skip: tuple[str, ...] = ()
+    """names of nodes that stay in float"""
+
+    def __post_init__(self) -> None:
+        if self.calibration not in get_args(RangeMethod):
+            raise QuantizationError(
+                f"calibration '{self.calibration}' is unknown; take one of: {', '.join(get_args(RangeMethod))}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxQuantizationReport:
+    """What came of it."""
+
+    path: Path
+    bytes_before: int
+    bytes_after: int
+    quantize_nodes: int
+    difference: float
+    """of the outputs on the first calibration input, relative to max(1, largest value)"""
+
+    @property
+    def size_reduction_percent(self) -> float:
+        """Of the file."""
+        return 100 * (1 - self.bytes_after / self.bytes_before)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "path": str(self.path), "size_reduction_percent": self.size_reduction_percent}
+
+
+class _Reader:
+    """Hands one input after another to ONNX Runtime's calibration."""
+
+    def __init__(self, inputs: list[Mapping[str, Any]]) -> None:
+        self._inputs = iter(inputs)
+
+    def get_next(self) -> dict[str, Any] | None:
+        """The next, None at the end."""
+        found = next(self._inputs, None)
+        return None if found is None else dict(found)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """ONNX Runtime calls it only for data in parts, which these are not."""
+
+
+def quantize_onnx(
+    source: Path | str,
+    target: Path | str,
+    calibration_data: Iterable[Mapping[str, Any]],
+    config: OnnxQuantizationConfig | None = None,
+) -> OnnxQuantizationReport:
+    """Write `source` with QDQ nodes to `target`; `calibration_data` are numpy inputs by name, like those in use.
+
+    Raises QuantizationError: no data, data that the model refuses, or nothing to quantise; ModelLoadError for a
+    damaged source.
+    """
+    source, target, config = Path(source), Path(target), config or OnnxQuantizationConfig()
+    inputs = _checked(source, calibration_data)
+    with workshop(target) as folder, _quiet():
+        made = folder / target.name
+        prepared = folder / "prepared.onnx"
+        _quantize(source, prepared, made, (inputs, config))
+        quantize_nodes = model_information(made).nodes.get("DequantizeLinear", 0)
+        if not quantize_nodes:
+            raise QuantizationError(f"{source} has no {', '.join(config.operators)} to quantise")
+        off = difference(run_session(open_session(source), inputs[0]), run_session(open_session(made), inputs[0]))
+        move_into_place(made, target)
+    before, after = model_information(source).file_bytes, model_information(target).file_bytes
+    return OnnxQuantizationReport(target, before, after, quantize_nodes, off)
+
+
+def _checked(source: Path, data: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    read_model(source)
+    inputs = [{name: np.asarray(value) for name, value in one.items()} for one in data] if data is not None else []
+    if not inputs:
+        raise QuantizationError(
+            f"{source}: static quantisation needs calibration_data: some inputs like those in use, numpy arrays by name"
+        )
+    session = open_session(source)
+    for place, one in enumerate(inputs):
+        try:
+            run_session(session, one)
+        except InferenceError as error:
+            raise QuantizationError(f"calibration_data[{place}]: {error}") from error
+    return list(inputs)
+
+
+def _quantize(
+    source: Path, prepared: Path, made: Path, job: tuple[list[Mapping[str, Any]], OnnxQuantizationConfig]
+) -> None:
+    inputs, config = job
+    library = toolbox_package("onnxruntime.quantization", "quantising an ONNX model")
+    shapes = toolbox_package("onnxruntime.quantization.shape_inference", "quantising an ONNX model")
+    method = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}[config.calibration]
+    failures = runtime_errors()
+    try:
+        shapes.quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        library.quantize_static(
+            str(prepared),
+            str(made),
+            _Reader(inputs),
+            quant_format=library.QuantFormat.QDQ,
+            op_types_to_quantize=list(config.operators),
+            per_channel=config.per_channel,
+            nodes_to_exclude=list(config.skip),
+            calibrate_method=getattr(library.CalibrationMethod, method),
+            activation_type=library.QuantType.QInt8 if config.for_tensorrt else library.QuantType.QUInt8,
+            weight_type=library.QuantType.QInt8,
+            extra_options={
+                "ActivationSymmetric": config.for_tensorrt,
+                "WeightSymmetric": True,
+                "AddQDQPairToWeight": config.for_tensorrt,
+                "QuantizeBias": not config.for_tensorrt,
+            },
+        )
+    except failures as error:
+        raise QuantizationError(f"{source} cannot be quantised: {' '.join(str(error).split())[:300]}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """onnxruntime.quantization prints, and tells the root logger, of what a user cannot change."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        root.setLevel(level)
