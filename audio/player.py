@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from audio.resampling import Resampler
-from core.messages import Heard, PlaybackStarted, Samples, Speech
+from core.messages import Heard, PlaybackStarted, Samples, Speech, Working
 from core.utils.clock import Clock
 from core.utils.errors import InferenceError
 
@@ -81,11 +81,15 @@ class Player:
     def load(self) -> None:
         """Nothing to load: the device is opened by its owner."""
 
-    def process(self, speech: Speech) -> Iterator[PlaybackStarted | Heard]:
+    def process(self, message: Speech | Working) -> Iterator[PlaybackStarted | Heard]:
         """Play one chunk; returns when it is queued, for the last chunk of a turn when it has been heard.
 
         Raises InferenceError (the turn is lost) when the speaker takes nothing for `GIVE_UP_S`.
         """
+        if isinstance(message, Working):
+            self._sound(message)
+            return
+        speech = message
         turn = self._continue(speech)
         silenced = self._silenced
         done = False
@@ -114,6 +118,12 @@ class Player:
 
     def close(self) -> None:
         self.silence()
+
+    def _sound(self, tone: Working) -> None:
+        """All at once, for it is short; what begins to play in the meantime follows it."""
+        if self._turn is None:
+            self._output.write(Resampler(self._output.sample_rate_hz).process(tone.samples, tone.sample_rate_hz, True))
+            self._output.pause()
 
     def _continue(self, speech: Speech) -> _Turn:
         turn = self._turn

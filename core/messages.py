@@ -156,6 +156,16 @@ class Speech:
 
 
 @dataclass(frozen=True, slots=True)
+class Working:
+    """The answer takes long: a tone that says so, played unless the answer is there by now."""
+
+    turn: int
+    revision: int
+    samples: Samples
+    sample_rate_hz: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlaybackStarted:
     """The first voiced sample of a turn leaves the speaker."""
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.messages import Sentence, Speech, SpeechChunk, SpeechStarted, Transcript, TurnFailed, Utterance
+from core.messages import Sentence, Speech, SpeechChunk, SpeechStarted, Transcript, TurnFailed, Utterance, Working
 from core.stage import Inbox, Span, Stage, StageThread, TurnClock, no_span
 from core.utils.errors import StageCrashedError
 
@@ -34,6 +34,7 @@ ROUTES: dict[type, str] = {
     TurnFailed: "llm",
     Sentence: "tts",
     Speech: "play",
+    Working: "play",
 }
 """Which stage takes which message. What is not listed goes to observers only."""
 

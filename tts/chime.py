@@ -1,4 +1,6 @@
-"""The tone before an announcement: two soft bell notes, computed, so that no sound file is shipped."""
+"""The tones before an announcement and while an answer takes long: soft bell notes, computed, so that no sound file
+is shipped.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,20 @@ PARTIALS = ((1.0, 1.0), (2.0, 0.25), (3.0, 0.08))
 DECAY_PER_S = 9.0
 ATTACK_S = 0.004
 PEAK = 0.25
+
+
+TONE_RATE_HZ = 24_000
+TONE_S = 0.16
+TONE_HZ = 523.25
+"""C5"""
+TONE_PEAK = 0.08
+
+
+def make_tone(sample_rate_hz: int) -> Samples:
+    """One short soft note, "I am at it": [TONE_S * sample_rate_hz] float32, starting and ending at zero."""
+    count = round(TONE_S * sample_rate_hz)
+    sound = _bell(TONE_HZ, count, sample_rate_hz) * np.linspace(1.0, 0.0, count) ** 0.5
+    return np.asarray(sound * (TONE_PEAK / np.abs(sound).max()), np.float32)
 
 
 def make_chime(sample_rate_hz: int) -> Samples:

@@ -1,11 +1,14 @@
-"""Speaks up unasked: what other parts announce, and what the timers have due, each in a gap and a turn of its own."""
+"""Speaks up unasked: what other parts announce, and what the timers have due, each in a gap and a turn of its own.
+
+It is the stage that watches the time, so it also gives the tone for an answer that takes long.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from core.messages import Announcement, DeviceEvent, Sentence, Tick
+from core.messages import Announcement, DeviceEvent, Sentence, Tick, Working
 from core.stage import TurnClock
 from llm.timers import TimersStage
 
@@ -16,7 +19,14 @@ MOST_WAITING = 8
 class Announcer:
     """A stage that takes Ticks. `announce` may be called from any thread; `gap()` is the Floor's."""
 
-    def __init__(self, timers: TimersStage, turns: TurnClock, gap: Callable[[], int | None]) -> None:
+    def __init__(
+        self,
+        timers: TimersStage,
+        turns: TurnClock,
+        gap: Callable[[], int | None],
+        tone: Callable[[], Working | None] = lambda: None,
+    ) -> None:
+        self._tone = tone
         self._timers = timers
         self._turns = turns
         self._gap = gap
@@ -35,8 +45,12 @@ class Announcer:
         """Get the timers ready."""
         self._timers.load()
 
-    def process(self, message: Tick) -> Iterator[Sentence]:
-        """At most one sentence."""
+    def process(self, message: Tick) -> Iterator[Sentence | Working]:
+        """At most one sentence, or the tone for an answer that takes long."""
+        tone = self._tone()
+        if tone is not None:
+            yield tone
+            return
         if not self._waiting:
             yield from self._timers.process(message)
             return

@@ -15,6 +15,7 @@ from core.app.brain import Brain
 from core.app.floor import Floor
 from core.app.spoken import SpokenText
 from core.app.turn_taking import make_endpointing
+from core.app.working import WorkingTone
 from core.messages import (
     Announcement,
     DeviceEvent,
@@ -116,7 +117,9 @@ class Assistant:
         endpointing = make_endpointing(config, brain)
         self.listener = Listener(detection, endpointing, self._ends.front_end, self.turns, self.attention)
         self.timers = brain.timers(self.turns, self.floor.gap)
-        self.announcer = Announcer(self.timers, self.turns, self.floor.gap)
+        self.working = WorkingTone(self._clock.monotonic) if config.tts.working_tone else None
+        tone = self.working.due if self.working else lambda: None
+        self.announcer = Announcer(self.timers, self.turns, self.floor.gap, tone)
         parts = [
             Part("listen", self.listener, self._ends.source),
             Part("stt", engines.transcriber),
@@ -215,6 +218,8 @@ class Assistant:
         pipeline.observe(DeviceEvent, self.announcer.device_changed)
         if self.attention is not None:
             follow(self.attention, pipeline)
+        if self.working is not None:
+            self.working.watch(pipeline)
         self.spoken.watch(pipeline)
         self.floor.watch(pipeline)
         self.recorder.watch(pipeline)

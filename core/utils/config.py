@@ -51,7 +51,7 @@ class VadConfig(Section):
 
 class EndpointConfig(Section):
     provisional_ms: Milliseconds = 200
-    complete_ms: Milliseconds = 330
+    complete_ms: Milliseconds = 310
     incomplete_ms: Milliseconds = 800
     open_ms: Milliseconds = 1600
     mode: Literal["normal", "patient"] = "normal"
@@ -117,6 +117,7 @@ class TtsConfig(Section):
     speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
     precision: Literal["float32", "int8"] = "float32"
     cache_mb: Annotated[int, Field(ge=0, le=4096)] = 16
+    working_tone: bool = True
     rate_wpm: Annotated[int, Field(ge=80, le=450)] = 170
     pitch: Annotated[int, Field(ge=0, le=99)] = 50
     voice_en: str = "en-us"

@@ -11,7 +11,7 @@ from audio.player import AHEAD_S, GIVE_UP_S, Player
 from audio.recovery import Recovery
 from audio.speaker import Speaker
 from audio.wav import Recording
-from core.messages import Heard, Mark, PlaybackStarted, Samples, Speech
+from core.messages import Heard, Mark, PlaybackStarted, Samples, Speech, Working
 from core.utils.config import AudioConfig
 from core.utils.errors import InferenceError
 from core.utils.voice import VoiceSettings
@@ -265,3 +265,25 @@ def test_a_ducked_reply_that_is_stopped_does_not_rise_again() -> None:
     desk.speaker.duck(False)
     desk.pass_time()
     assert 0.0 < np.abs(desk.heard[-1]).max() <= 0.005
+
+
+def test_a_tone_that_says_it_takes_long_is_no_answer() -> None:
+    desk = Desk()
+    assert run(desk.player.process(Working(1, 0, tone(0.1), RATE_HZ))) == []
+    assert not desk.player.playing
+    for _ in range(20):
+        desk.pass_time()
+    assert np.abs(desk.sound).max() > 0.3
+    messages = run(desk.player.process(speech(tone(0.2))))
+    started = [message for message in messages if isinstance(message, PlaybackStarted)]
+    assert len(started) == 1
+    assert started[0].at > desk.clock.at - 0.5, "the answer's own first sample"
+
+
+def test_a_tone_that_comes_too_late_is_not_heard() -> None:
+    desk = Desk()
+    under_way = desk.player.process(speech(tone(0.2), last=False))
+    next(under_way)
+    position = desk.speaker.position
+    assert run(desk.player.process(Working(1, 0, tone(0.1), RATE_HZ))) == []
+    assert desk.speaker.position == position

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from core.app.announcer import MOST_WAITING, Announcer
-from core.messages import Announcement, DeviceEvent, Sentence, Tick
+from core.messages import Announcement, DeviceEvent, Sentence, Tick, Working
 from core.stage import TurnClock
 
 
@@ -53,3 +55,10 @@ class TestAnnouncer:
         for number in range(MOST_WAITING + 5):
             self.announcer.announce(Announcement(str(number), "en"))
         assert self.said() == ["5"]
+
+    def test_an_answer_that_takes_long_comes_before_all_else(self):
+        tones = [Working(1, 0, np.zeros(4, np.float32), 24_000)]
+        announcer = Announcer(FakeTimers(), self.turns, lambda: None, lambda: tones.pop() if tones else None)
+        announcer.announce(Announcement("hello", "en"))
+        assert [type(message) for message in announcer.process(Tick(0.0))] == [Working]
+        assert list(announcer.process(Tick(0.2))) == []

@@ -1,0 +1,87 @@
+"""A soft tone while an answer takes long, so that nobody wonders whether they were heard; it is no answer."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from core.messages import (
+    EchoDropped,
+    PlaybackStarted,
+    ReplyUnderWay,
+    Speech,
+    SpeechStarted,
+    Transcript,
+    TurnFailed,
+    Utterance,
+    Working,
+)
+from core.pipeline import Pipeline
+from tts.chime import TONE_RATE_HZ, make_tone
+
+WAIT_S = 1.0
+"""from the last voiced sample; who waits longer is told, and at once where earlier answers took longer"""
+AGAIN_S = 4.0
+REMEMBERED = 8
+"""answers of the language model whose median predicts the next one's wait"""
+
+
+class WorkingTone:
+    """Watches the conversation; `due` gives the tone when it is time. Safe from any thread."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._tone = make_tone(TONE_RATE_HZ)
+        self._lock = threading.Lock()
+        self._turn: tuple[int, int] | None = None
+        """turn and revision that wait for their first sound"""
+        self._since = 0.0
+        self._by_model = False
+        self._sounded = -math.inf
+        self._waits: deque[float] = deque(maxlen=REMEMBERED)
+
+    def watch(self, pipeline: Pipeline) -> None:
+        """Observe who waits for what."""
+        pipeline.observe(Utterance, self._waiting)
+        pipeline.observe(ReplyUnderWay, self._under_way)
+        pipeline.observe(PlaybackStarted, self._answered)
+        pipeline.observe(Transcript, lambda message: self._over() if message.final and not message.text else None)
+        for message_type in (SpeechStarted, Speech, TurnFailed, EchoDropped):
+            pipeline.observe(message_type, lambda message: self._over())
+
+    def due(self) -> Working | None:
+        """The tone for the turn that waits, if it is time for one; at most one every `AGAIN_S`."""
+        with self._lock:
+            if self._turn is None:
+                return None
+            now = self._now()
+            wait_s = now - self._since
+            if self._by_model and self._waits:
+                wait_s = max(wait_s, statistics.median(self._waits))
+            if wait_s <= WAIT_S or now - self._sounded < AGAIN_S:
+                return None
+            self._sounded = now
+            return Working(*self._turn, self._tone, TONE_RATE_HZ)
+
+    def _waiting(self, message: Utterance) -> None:
+        with self._lock:
+            if message.final:
+                self._turn, self._since = (message.turn, message.revision), message.speech_ended_at
+                self._by_model, self._sounded = False, -math.inf
+
+    def _under_way(self, message: ReplyUnderWay) -> None:
+        with self._lock:
+            self._by_model = True
+
+    def _answered(self, message: PlaybackStarted) -> None:
+        with self._lock:
+            if self._by_model:
+                self._waits.append(message.at - self._since)
+            self._by_model = False
+
+    def _over(self) -> None:
+        with self._lock:
+            self._turn = None

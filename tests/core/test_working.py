@@ -1,0 +1,115 @@
+"""The tone for an answer that takes long: when it is due, how often, and for which turn."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import VirtualClock
+
+from core.app.working import AGAIN_S, REMEMBERED, WAIT_S, WorkingTone
+from core.messages import (
+    EchoDropped,
+    PlaybackStarted,
+    ReplyUnderWay,
+    Speech,
+    SpeechStarted,
+    Transcript,
+    TurnFailed,
+    Utterance,
+    Working,
+)
+from core.pipeline import Pipeline
+from core.stage import TurnClock
+
+NOTHING = None
+
+
+class Talk:
+    """A conversation told to the tone message by message."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.tone = WorkingTone(self.clock.monotonic)
+        self.pipeline = Pipeline((), TurnClock())
+        self.tone.watch(self.pipeline)
+
+    def after(self, seconds: float) -> Working | None:
+        self.clock.advance(seconds)
+        return self.tone.due()
+
+    def question(self, turn: int = 1) -> None:
+        self.pipeline.publish(Utterance(turn, 0, NOTHING, True, self.clock.monotonic()))  # type: ignore[arg-type]
+
+    def answer(self, turn: int = 1, after: float = 0.0) -> None:
+        self.clock.advance(after)
+        self.pipeline.publish(Speech(turn, 0, 0, NOTHING, 24_000))  # type: ignore[arg-type]
+        self.pipeline.publish(PlaybackStarted(turn, 0, self.clock.monotonic()))
+
+
+def test_a_quick_answer_has_none():
+    talk = Talk()
+    talk.question()
+    assert talk.after(WAIT_S - 0.1) is None
+    talk.answer()
+    assert talk.after(10) is None
+
+
+def test_a_slow_answer_has_one_and_then_one_now_and_then():
+    talk = Talk()
+    talk.question(7)
+    tone = talk.after(WAIT_S + 0.1)
+    assert tone is not None
+    assert (tone.turn, tone.revision) == (7, 0)
+    assert 0.1 < len(tone.samples) / tone.sample_rate_hz < 0.3
+    assert talk.after(AGAIN_S - 0.2) is None
+    assert talk.after(0.3) is not None
+    talk.answer(7)
+    assert talk.after(60) is None
+
+
+def test_where_answers_of_the_model_were_slow_it_comes_at_once():
+    talk = Talk()
+    for turn in range(3):
+        talk.question(turn)
+        talk.pipeline.publish(ReplyUnderWay(turn, 0))
+        talk.answer(turn, after=2.0)
+    talk.question(3)
+    assert talk.after(0.3) is None, "a skill may answer it"
+    talk.pipeline.publish(ReplyUnderWay(3, 0))
+    assert talk.after(0.1) is not None
+
+
+def test_quick_answers_are_learnt_too():
+    talk = Talk()
+    for turn in range(REMEMBERED + 3):
+        talk.question(turn)
+        talk.pipeline.publish(ReplyUnderWay(turn, 0))
+        talk.answer(turn, after=2.0 if turn < 3 else 0.4)
+    talk.question(99)
+    talk.pipeline.publish(ReplyUnderWay(99, 0))
+    assert talk.after(0.5) is None
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        SpeechStarted(2, 0, 0.0),
+        Transcript(1, 0, "", 0, "en", final=True),
+        EchoDropped(1, "hm"),
+        TurnFailed(1, 0, "llm", "broken"),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_whoever_does_not_wait_hears_none(over: object):
+    talk = Talk()
+    talk.question()
+    talk.pipeline.publish(over)
+    assert talk.after(10) is None
+
+
+def test_a_pause_that_may_not_be_the_end_starts_no_wait():
+    talk = Talk()
+    talk.pipeline.publish(Utterance(1, 0, NOTHING, False, talk.clock.monotonic()))  # type: ignore[arg-type]
+    assert talk.after(10) is None
+    talk.question()
+    talk.pipeline.publish(Transcript(1, 0, "what", 0, "en", final=False))
+    assert talk.after(WAIT_S + 0.1) is not None
