@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from melo_texts import (
     english_front_end,
     french_front_end,
+    letters_vocabulary,
     needs_assets,
     needs_english,
     needs_french,
@@ -18,28 +19,47 @@ from melo_texts import (
 )
 
 from core.utils.errors import InferenceError
+from tts.melo.text.chinese import chinese
+from tts.melo.text.japanese import japanese
+from tts.melo.text.korean import korean
 from tts.melo.text.phonemes import MAX_TOKENS, FrontEnd
 from tts.melo.text.symbols import to_ids
+from tts.melo.text.wordpiece import WordPiece
 
 pytestmark = [needs_english, needs_french, needs_spanish, needs_assets]
+EXTRAS = {"zh-en": ("jieba", "pypinyin"), "ja": ("fugashi", "unidic_lite"), "ko": ()}
+TONES = {"en": range(4), "zh-en": range(11)}
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=60)
 LIKELY = st.text("abzéñœßİ 0123456789.,:;'’-–…!?¿¡$€£%°#@/\\()[]{}<>\"&+=_~^|`ªº½²\n\t😀日م", max_size=60)
+EMOJI = "👩‍👩‍👧‍👦🏳️‍🌈"
 ODD = [
     "https://merline.org/a_b?c=d#e-1",
     "def f(x): return x**2  # naïve",
     "GPT-4o, LLaMA 3.1 & NVIDIA's RTX 4090 @ $1,599.99",
-    "👩‍👩‍👧‍👦🏳️‍🌈",
+    EMOJI,
     "Привет, мир! こんにちは 你好 안녕 مرحبا",
     "[UNK] [CLS] ##ing # ##",
     "Le chat says hola.",
+    "我在学 Python 3.11, 一共1,234个字。",
+    "東京タワーは333mです。カァッッーー",
+    "한글과 English, 漢字 섞인 15:05 문장입니다.",
     "3e2r1º 1er 2.ª IVe XXI",
 ]
 
 
-@pytest.fixture(scope="module", params=["en", "fr", "es"])
+@pytest.fixture(scope="module", params=["en", "fr", "es", "zh-en", "ja", "ko"])
 def spoken(request: pytest.FixtureRequest) -> tuple[FrontEnd, str]:
-    makers = {"en": english_front_end, "fr": french_front_end, "es": spanish_front_end}
+    for package in EXTRAS.get(request.param, ()):
+        pytest.importorskip(package, reason=f"not installed: {package} (extras melo-zh, melo-ja)", exc_type=ImportError)
+    makers = {
+        "en": english_front_end,
+        "fr": french_front_end,
+        "es": spanish_front_end,
+        "zh-en": lambda: chinese(WordPiece(letters_vocabulary())),
+        "ja": lambda: japanese(WordPiece(letters_vocabulary(), lower_case=False)),
+        "ko": lambda: korean(WordPiece(letters_vocabulary())),
+    }
     return makers[request.param](), request.param
 
 
@@ -63,6 +83,10 @@ def test_any_text(spoken: tuple[FrontEnd, str], text: str) -> None:
 @pytest.mark.parametrize("text", ODD)
 def test_odd_texts(spoken: tuple[FrontEnd, str], text: str) -> None:
     front_end, language = spoken
+    if text == EMOJI and language in EXTRAS:
+        with pytest.raises(InferenceError, match="nothing"):
+            front_end.process(text)
+        return
     check_whole(front_end, language, front_end.normalise(text), text)
 
 
@@ -73,7 +97,7 @@ def check_whole(front_end: FrontEnd, language: str, normalized: str, text: str) 
     assert len(phonemes.word2ph) == len(phonemes.tokens) + 2 <= MAX_TOKENS + 2
     assert "" not in phonemes.phones
     assert " " not in phonemes.phones
-    assert set(phonemes.tones) <= ({0, 1, 2, 3} if language == "en" else {0})
+    assert set(phonemes.tones) <= set(TONES.get(language, [0]))
     symbols = ["_", "UNK", *sorted(set(phonemes.phones) - {"_", "UNK"})]
     numbers = to_ids(phonemes, symbols, language, add_blank=True)
     assert len(numbers.ids) == len(numbers.tones) == len(numbers.languages) == sum(numbers.word2ph)

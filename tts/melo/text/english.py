@@ -41,7 +41,7 @@ class EnglishFrontEnd:
     def process(self, text: str) -> Phonemes:
         """Phonemes of one sentence. Raises InferenceError for nothing to say or too much, MissingDependencyError."""
         normalized = self.normalise(sayable(text))
-        return assemble(normalized, map(_spelling, self._wordpiece.words(normalized)))
+        return assemble(normalized, map(spell, self._wordpiece.words(normalized)))
 
 
 def _letters(match: re.Match[str]) -> str:
@@ -51,7 +51,8 @@ def _letters(match: re.Match[str]) -> str:
     return word if sayable or pronounce(word.lower()) else " ".join(word)
 
 
-def _spelling(word: Word) -> Spelling:
+def spell(word: Word) -> Spelling:
+    """One word of the WordPiece: as the dictionary has it, else by its letters."""
     marks = _SOUNDS_OF_MARKS.get(word.text)
     if marks is not None:
         return Spelling(word.tokens, marks, (0,) * len(marks))

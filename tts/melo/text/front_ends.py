@@ -1,6 +1,6 @@
 """Which languages have a front end, what each needs, and the one way to get it. Modules load when asked for.
 
-English, French and Spanish are here; Chinese, Japanese and Korean have a place and an extra, and no front end yet.
+English, French, Spanish, Chinese and Japanese each read the data of packages that an extra brings; Korean needs none.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 
-from core.utils.errors import MissingDependencyError, ModelLoadError
+from core.utils.errors import MissingDependencyError
 from tts.melo.text.phonemes import FrontEnd
 from tts.melo.text.symbols import language_code
 from tts.melo.text.wordpiece import WordPiece
@@ -24,7 +24,7 @@ class Language:
     bert: str
     """the masked language model that its voices learnt with"""
     factory: str
-    """module and callable that takes the WordPiece; the module may be one that is not written yet"""
+    """module and callable that takes the WordPiece"""
     extra: str
     packages: tuple[str, ...]
     """import names of what the extra brings"""
@@ -48,16 +48,25 @@ FRONT_ENDS = {
         ("gruut_lang_es", "pycrfsuite"),
     ),
     "zh": Language(
-        "Chinese", "bert-base-multilingual-uncased", "tts.melo.text.chinese:chinese", "melo-zh", ("jieba", "pypinyin")
+        "Chinese",
+        "hfl/chinese-roberta-wwm-ext-large",
+        "tts.melo.text.chinese:chinese",
+        "melo-zh",
+        ("jieba", "pypinyin"),
     ),
     "zh-en": Language(
-        "Chinese", "bert-base-multilingual-uncased", "tts.melo.text.chinese:mixed", "melo-zh", ("jieba", "pypinyin")
+        "Chinese", "bert-base-multilingual-uncased", "tts.melo.text.chinese:chinese", "melo-zh", ("jieba", "pypinyin")
     ),
     "ja": Language(
-        "Japanese", "tohoku-nlp/bert-base-japanese-v3", "tts.melo.text.japanese:japanese", "melo-ja", ("pyopenjtalk",)
+        "Japanese",
+        "tohoku-nlp/bert-base-japanese-v3",
+        "tts.melo.text.japanese:japanese",
+        "melo-ja",
+        ("fugashi", "unidic_lite"),
     ),
-    "ko": Language("Korean", "kykim/bert-kor-base", "tts.melo.text.korean:korean", "melo-ko", ("jamo", "g2pkk")),
+    "ko": Language("Korean", "kykim/bert-kor-base", "tts.melo.text.korean:korean", "", ()),
 }
+"""the published Chinese voice is one of zh-en, which has its BERT and its language number"""
 
 
 def load_front_end(language: str, wordpiece: WordPiece) -> FrontEnd:
@@ -70,11 +79,5 @@ def load_front_end(language: str, wordpiece: WordPiece) -> FrontEnd:
             f"`MERLINE_EXTRAS={entry.extra} python3 main.py`"
         )
     module, _, name = entry.factory.partition(":")
-    if find_spec(module) is None:
-        raise ModelLoadError(f"there is no front end for {entry.name} yet; choose a voice in {_ready()}")
     factory: Callable[[WordPiece], FrontEnd] = getattr(import_module(module), name)
     return factory(wordpiece)
-
-
-def _ready() -> str:
-    return ", ".join(code for code, entry in FRONT_ENDS.items() if find_spec(entry.factory.partition(":")[0]))

@@ -75,7 +75,7 @@ class WordPiece:
     def words(self, text: str) -> Iterator[Word]:
         """The words of `text`, one at a time."""
         for word in self._split(text):
-            yield Word(word, self._pieces(word))
+            yield Word(word, self.pieces(word))
 
     def tokenize(self, text: str) -> tuple[str, ...]:
         """All pieces, without the marks around the sentence."""
@@ -101,7 +101,8 @@ class WordPiece:
             if begin < len(chunk):
                 yield chunk[begin:]
 
-    def _pieces(self, word: str) -> tuple[str, ...]:
+    def pieces(self, word: str) -> tuple[str, ...]:
+        """The pieces of one word, which is taken as it is."""
         if len(word) > _LONGEST_WORD:
             return (UNKNOWN_TOKEN,)
         pieces: list[str] = []
