@@ -28,6 +28,7 @@ from tts.melo.text.wordpiece import WordPiece
 
 pytestmark = [needs_english, needs_french, needs_spanish, needs_assets]
 EXTRAS = {"zh-en": ("jieba", "pypinyin"), "ja": ("fugashi", "unidic_lite"), "ko": ()}
+SYLLABLES = [chr(code) for code in range(0xAC00, 0xD7A4)]
 TONES = {"en": range(4), "zh-en": range(11)}
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=60)
@@ -58,12 +59,12 @@ def spoken(request: pytest.FixtureRequest) -> tuple[FrontEnd, str]:
         "es": spanish_front_end,
         "zh-en": lambda: chinese(WordPiece(letters_vocabulary())),
         "ja": lambda: japanese(WordPiece(letters_vocabulary(), lower_case=False)),
-        "ko": lambda: korean(WordPiece(letters_vocabulary())),
+        "ko": lambda: korean(WordPiece([*letters_vocabulary(), *SYLLABLES, *(f"##{one}" for one in SYLLABLES)], False)),
     }
     return makers[request.param](), request.param
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(ANY_TEXT | LIKELY)
 @example("9" * 5000)
 @example("1.111" * 800)

@@ -14,12 +14,14 @@ from typing import Any
 from tts.melo.text.japanese_reading import read
 from tts.melo.text.kana import kana_phones, to_katakana
 from tts.melo.text.packages import missing
-from tts.melo.text.phonemes import UNKNOWN, Phonemes, Spelling, assemble, sayable
+from tts.melo.text.phonemes import MAX_TOKENS, UNKNOWN, Phonemes, Spelling, assemble, sayable, too_long
 from tts.melo.text.wordpiece import WordPiece
 
 EXTRA = "melo-ja"
 _KANA_FIELD = 17
 """of a UniDic entry: the reading as it is spelt in kana, not as it is pronounced"""
+_LONGEST = 8 * MAX_TOKENS
+"""characters that are read: more are more than BERT's tokens, and MeCab slows down"""
 _COMMON = {"私": "ワタシ", "今日": "キョウ", "明日": "アシタ", "昨日": "キノウ", "何": "ナニ", "一日": "イチニチ"}
 """everyday readings, where the dictionary prefers a formal one"""
 
@@ -31,8 +33,10 @@ class JapaneseFrontEnd:
         self._wordpiece = wordpiece
 
     def normalise(self, text: str) -> str:
-        """All in katakana; what has no reading is left out."""
+        """All in katakana; what has no reading is left out. Raises InferenceError for too much."""
         plain = read(unicodedata.normalize("NFKC", text))
+        if len(plain) > _LONGEST:
+            raise too_long(text)
         words = _tagger()("".join(sign if sign.isprintable() else " " for sign in plain))
         kana = to_katakana("".join(map(_reading, words)))
         return "".join(sign for sign in kana if kana_phones(sign))

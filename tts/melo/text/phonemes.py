@@ -64,7 +64,7 @@ class FrontEnd(Protocol):
 def sayable(text: str) -> str:
     """`text` with spaces in words of more than forty letters. Raises InferenceError for what no sentence can be."""
     if len(text) > _LONGEST_TEXT:
-        raise _too_long(text)
+        raise too_long(text)
     return _BEYOND_LONGEST.sub(r"\g<0> ", text)
 
 
@@ -83,7 +83,7 @@ def assemble(normalized: str, words: Iterable[Spelling]) -> Phonemes:
     for word in words:
         tokens += word.tokens
         if len(tokens) > MAX_TOKENS:
-            raise _too_long(normalized)
+            raise too_long(normalized)
         phones += word.phones
         tones += word.tones
         word2ph += spread(len(word.phones), len(word.tokens))
@@ -92,7 +92,8 @@ def assemble(normalized: str, words: Iterable[Spelling]) -> Phonemes:
     return Phonemes((*phones, PAD), (*tones, 0), (*word2ph, 1), normalized, tuple(tokens))
 
 
-def _too_long(text: str) -> InferenceError:
+def too_long(text: str) -> InferenceError:
+    """The error for a sentence that BERT cannot hold."""
     return InferenceError(
         f"a sentence of {len(text)} characters is too long for the voice (more than {MAX_TOKENS} word pieces): "
         f"{text[:40]!r}...; give it in shorter sentences"
