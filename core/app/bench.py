@@ -12,6 +12,8 @@ from core.utils.config import PROJECT_FOLDER, Config
 from core.utils.errors import ConfigError
 
 NOT_BENCHMARKS = {"__init__", "figures", "shapes"}
+LONG = {"soak"}
+"""left out of `all`"""
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -24,10 +26,12 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     if arguments.what not in ("all", *known):
         raise ConfigError(f"bench: unknown benchmark '{arguments.what}'; choose one of all, {', '.join(known)}")
     figures = []
-    for name in known if arguments.what == "all" else [arguments.what]:
+    for name in [name for name in known if name not in LONG] if arguments.what == "all" else [arguments.what]:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         measure = import_module(f"benchmarks.{name}").run
-        figures += measure(config) if signature(measure).parameters else measure()
+        given = {"config": config, "minutes": arguments.minutes}
+        takes = signature(measure).parameters
+        figures += measure(**{name: value for name, value in given.items() if name in takes and value is not None})
     if arguments.json:
         print(json.dumps({"machine": machine(), "figures": [figure.as_json() for figure in figures]}, indent=2))
     else:

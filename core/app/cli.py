@@ -156,5 +156,6 @@ def _add_arguments(commands: dict[str, argparse.ArgumentParser]) -> None:
     commands["data"].add_argument("--yes", action="store_true", help="erase: do not ask")
     add_optimize_arguments(commands["optimize"])
     commands["bench"].add_argument(
-        "what", nargs="?", default="all", metavar="WHAT", help="what to measure; default: all"
+        "what", nargs="?", default="all", metavar="WHAT", help="what to measure; default: all but soak"
     )
+    commands["bench"].add_argument("--minutes", type=float, metavar="N", help="soak: how long to talk; default: 30")
