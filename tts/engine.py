@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
-from core.messages import Language, Mark, Samples
+from core.messages import Mark, Samples
+
+SpokenLanguage = Literal["en", "fr", "es", "zh", "ja", "ko"]
+"""that a voice may have; the assistant itself speaks the first two, a language model's reply may be in any"""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechPiece:
-    """100 to 200 ms of a text's sound."""
+    """The next part of a text's sound: a fraction of a second."""
 
     samples: Samples
     """[n] float32 mono at the engine's rate"""
@@ -38,15 +41,19 @@ class SpeechEngine(Protocol):
         ...
 
     @property
-    def languages(self) -> tuple[Language, ...]:
+    def languages(self) -> tuple[SpokenLanguage, ...]:
         """What it can speak; known after `load`, never empty."""
+        ...
+
+    def pause_ms(self, text: str) -> int:
+        """Silence that belongs between this text and the next."""
         ...
 
     def load(self) -> None:
         """Get ready. Raises ModelError, or ConfigError for a voice that does not exist."""
         ...
 
-    def synthesize(self, text: str, language: Language, rate_factor: float) -> Iterator[SpeechPiece]:
+    def synthesize(self, text: str, language: SpokenLanguage, rate_factor: float) -> Iterator[SpeechPiece]:
         """Sound of `text`, piece by piece; the last piece, and only that, has `last` set. Raises InferenceError."""
         ...
 

@@ -17,8 +17,8 @@ import numpy as np
 from core.messages import Language, Mark, Samples
 from core.utils.config import TtsConfig
 from core.utils.errors import ConfigError, InferenceError, ModelLoadError
-from tts.clauses import Unit, split_units
-from tts.engine import SpeechPiece
+from tts.clauses import CLAUSE_PAUSE_MS, Unit, pause_after_ms, split_units
+from tts.engine import SpeechPiece, SpokenLanguage
 from tts.espeak_library import EspeakLibrary, SpokenClip, VoiceChoice, shared_library
 from tts.shaping import cut_chunks, fade_edges, silence, trim_silence
 
@@ -40,7 +40,7 @@ class EspeakEngine:
         self._config = config
         self._given = library
         self._library: EspeakLibrary | None = None
-        self._voices: dict[Language, str] = {}
+        self._voices: dict[SpokenLanguage, str] = {}
         self._closed = threading.Event()
 
     @property
@@ -48,8 +48,12 @@ class EspeakEngine:
         return self._loaded().sample_rate_hz
 
     @property
-    def languages(self) -> tuple[Language, ...]:
+    def languages(self) -> tuple[SpokenLanguage, ...]:
         return tuple(self._voices)
+
+    def pause_ms(self, text: str) -> int:
+        """By its last punctuation mark; a moment after any."""
+        return max(pause_after_ms(text), CLAUSE_PAUSE_MS)
 
     def load(self) -> None:
         """Load the library and find the configured voices.
@@ -72,7 +76,7 @@ class EspeakEngine:
         self._library = library
         self._closed.clear()
 
-    def synthesize(self, text: str, language: Language, rate_factor: float) -> Iterator[SpeechPiece]:
+    def synthesize(self, text: str, language: SpokenLanguage, rate_factor: float) -> Iterator[SpeechPiece]:
         """Sound of `text` at `rate_factor` times the configured speed; marks count its characters.
 
         Work done ahead of the consumer is one sentence. Raises InferenceError.
@@ -80,7 +84,9 @@ class EspeakEngine:
         library = self._loaded()
         if language not in self._voices:
             raise InferenceError(f"espeak-ng: no voice for {language!r}; has {', '.join(self._voices)}")
-        voice = VoiceChoice(self._voices[language], round(self._config.rate_wpm * rate_factor), self._config.pitch)
+        voice = VoiceChoice(
+            self._voices[language], round(self._config.rate_wpm * self._config.speed * rate_factor), self._config.pitch
+        )
         units = split_units(text)
         unit = next(units, None)
         if unit is None:

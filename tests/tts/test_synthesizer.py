@@ -17,15 +17,18 @@ from core.utils.voice import Voice, VoiceSettings
 from tts.chime import DURATION_S
 from tts.clauses import CLAUSE_PAUSE_MS, SENTENCE_PAUSE_MS
 from tts.engine import SpeechPiece
+from tts.espeak import EspeakEngine
 from tts.synthesizer import Synthesizer
 
 pytest.importorskip("espeakng_loader")
 RATE_HZ = 22_050
+PAUSE_MS = 70
 
 
 class ToneEngine:
     """One constant piece a word, in one language; may fail. Records what it was asked."""
 
+    name = "tone"
     sample_rate_hz = 8000
     languages: tuple[Language, ...] = ("en",)
 
@@ -37,6 +40,9 @@ class ToneEngine:
 
     def load(self) -> None:
         return
+
+    def pause_ms(self, text: str) -> int:
+        return PAUSE_MS
 
     def synthesize(self, text: str, language: Language, rate_factor: float) -> Iterator[SpeechPiece]:
         self.asked.append((text, language, rate_factor))
@@ -149,11 +155,15 @@ def test_chime_alone(synthesizer: Synthesizer) -> None:
 @pytest.mark.parametrize(
     ("text", "pause_ms"), [("Yes.", SENTENCE_PAUSE_MS), ("Yes,", CLAUSE_PAUSE_MS), ("Yes", CLAUSE_PAUSE_MS)]
 )
-def test_a_pause_follows_unless_the_turn_ends(text: str, pause_ms: int) -> None:
+def test_espeak_pauses_by_punctuation(text: str, pause_ms: int) -> None:
+    assert EspeakEngine(TtsConfig()).pause_ms(text) == pause_ms
+
+
+def test_the_engines_pause_follows_unless_the_turn_ends() -> None:
     stage = Synthesizer(TtsConfig(), VoiceSettings(), ToneEngine())
     stage.load()
-    more, end = (list(stage.process(sentence(text, last))) for last in (False, True))
-    assert duration_s(more) - duration_s(end) == pytest.approx(pause_ms / 1000)
+    more, end = (list(stage.process(sentence("Yes.", last))) for last in (False, True))
+    assert duration_s(more) - duration_s(end) == pytest.approx(PAUSE_MS / 1000)
     assert not more[-1].samples[800:].any()
 
 
@@ -179,9 +189,9 @@ def test_missing_language_is_said_once_and_another_voice_speaks(caplog: pytest.L
     engine = ToneEngine()
     stage = Synthesizer(TtsConfig(), VoiceSettings(), engine)
     stage.load()
-    with caplog.at_level(logging.WARNING, logger="tts.synthesizer"):
+    with caplog.at_level(logging.WARNING, logger="tts.languages"):
         for _ in range(3):
-            assert list(stage.process(sentence("bonjour", language="fr")))[-1].last
+            assert list(stage.process(sentence("bonjour tout le monde", language="fr")))[-1].last
     assert [record.getMessage() for record in caplog.records] == [
         "no voice for 'fr' is installed; speaking with the 'en' voice instead"
     ]
@@ -209,3 +219,49 @@ def test_closing_the_stream_stops_the_engine() -> None:
     assert list(stage.process(sentence("go on")))[-1].last
     stage.close()
     assert engine.closed
+
+
+def test_a_better_engine_takes_over_between_two_turns() -> None:
+    first, second = ToneEngine(), ToneEngine()
+    second.sample_rate_hz = 16_000
+    stage = Synthesizer(TtsConfig(), VoiceSettings(), first)
+    stage.load()
+    list(stage.process(sentence("one", last=False)))
+    assert stage.offer(second)
+    assert not stage.close_retired()
+    list(stage.process(sentence("two")))
+    assert stage.sample_rate_hz == 16_000
+    assert (stage.close_retired(), first.closed) == (True, True)
+    assert {speech.sample_rate_hz for speech in stage.process(sentence("three", chime=True))} == {16_000}
+    assert [text for text, _, _ in first.asked] == ["ready", "one", "two"]
+    stage.close()
+    assert second.closed
+    assert not stage.offer(ToneEngine())
+
+
+def test_it_takes_over_at_once_where_nothing_is_said_and_after_a_turn_that_was_cut_off() -> None:
+    engines = [ToneEngine() for _ in range(3)]
+    stage = Synthesizer(TtsConfig(), VoiceSettings(), engines[0])
+    stage.load()
+    stage.offer(engines[1])
+    assert stage.close_retired()
+    stream = stage.process(sentence("one two three", last=False))
+    next(stream)
+    stage.offer(engines[2])
+    assert not stage.close_retired()
+    stream.close()
+    assert stage.close_retired()
+    assert [engine.closed for engine in engines] == [True, True, False]
+
+
+def test_a_sentence_in_another_language_is_spoken_in_its_voice() -> None:
+    engine = ToneEngine()
+    engine.languages = ("en", "fr")
+    stage = Synthesizer(TtsConfig(), VoiceSettings(), engine)
+    stage.load()
+    for text in ("Il est dix heures et demie.", "It is half past ten.", "Paris."):
+        list(stage.process(sentence(text)))
+    assert [language for _, language, _ in engine.asked[1:]] == ["fr", "en", "en"]
+    stage = Synthesizer(TtsConfig(language="fr"), VoiceSettings(), engine)
+    list(stage.process(sentence("It is half past ten.")))
+    assert engine.asked[-1][1] == "fr"

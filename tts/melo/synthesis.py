@@ -9,11 +9,13 @@ import ctypes
 import logging
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from core.messages import Samples
 from core.utils.errors import InferenceError
@@ -29,6 +31,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WARM_UP_PHONES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSentence:
+    """A sentence of which only the sound is still to be made."""
+
+    frames: Tensor
+    """[1, channels, frames]"""
+    speaker: Tensor
+    """[1, width, 1]"""
+    ends: tuple[int, ...]
+    """[phones] samples of the sentence up to the end of each phone"""
 
 
 class NetworkSynthesis:
@@ -69,19 +83,26 @@ class NetworkSynthesis:
         _give_back_memory()
 
     def synthesize(self, sounds: Sounds, manner: Manner) -> Iterator[Samples]:
-        """Chunks of float32 samples; closing the iterator stops within one window.
+        """Chunks of float32 samples; closing the iterator stops within one window. Raises as its two parts do."""
+        yield from self.windows(self.prepare(sounds, manner))
 
-        Raises InferenceError where the network gives no numbers, ValueError for inputs that do not belong together.
-        """
-        optimizer, network, decoder = self._loaded()
+    def prepare(self, sounds: Sounds, manner: Manner) -> PreparedSentence:
+        """Encoder, durations and flow. Raises ValueError for inputs that do not belong together, InferenceError."""
+        optimizer, network, _ = self._loaded()
         _check(sounds, manner, network.config)
         with optimizer.get_inference_context(self._plan):
             device = network.emb_g.weight.device
-            frames, _ = network.frames(sounds.to(device), manner)
-            speaker = network.speaker(manner.speaker)
-        for first, end in self._growth.bounds(frames.shape[2]):
+            frames, counts = network.frames(sounds.to(device), manner)
+            ends = (counts.cumsum(0) * network.config.decoder.hop).tolist()
+            return PreparedSentence(frames, network.speaker(manner.speaker), tuple(ends))
+
+    def windows(self, sentence: PreparedSentence) -> Iterator[Samples]:
+        """The sound, window by window. Raises InferenceError where the network gives no numbers."""
+        optimizer, _, decoder = self._loaded()
+        for first, end in self._growth.bounds(sentence.frames.shape[2]):
             with optimizer.get_inference_context(self._plan):
-                samples: Samples = decoder.window(frames, speaker, first, end).float().cpu().numpy()
+                window = decoder.window(sentence.frames, sentence.speaker, first, end)
+                samples: Samples = window.float().cpu().numpy()
             if not np.isfinite(samples).all():
                 raise InferenceError(
                     f"the voice in {self._folder} gave samples that are no numbers (frames {first} to {end}); "

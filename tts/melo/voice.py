@@ -1,0 +1,157 @@
+"""A MeloTTS voice from text to sound: front end, BERT, network, and how much of the text is said when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.messages import Mark, Samples
+from core.utils.errors import InferenceError, ModelLoadError
+from tts.loudness import gain_for
+from tts.melo.text.alignment import characters_said
+from tts.melo.text.front_ends import load_front_end
+from tts.melo.text.phonemes import FrontEnd, Phonemes
+from tts.melo.text.symbols import NetworkInput, to_ids
+from tts.melo.text.wordpiece import WordPiece
+from tts.melo.voice_files import VoiceFiles, choose_speaker, front_end_code
+
+if TYPE_CHECKING:
+    from core.optimization.plan import StagePlan
+    from core.optimization.torch_optimizer import TorchOptimizer
+    from tts.melo.bert import BertPrecision
+    from tts.melo.features import BertFeatures
+    from tts.melo.synthesis import NetworkSynthesis
+
+_MEASURED = {
+    "en": "The quick answer is that it will be fine and warm tomorrow.",
+    "fr": "La réponse est simple : il fera beau et chaud demain matin.",
+    "es": "La respuesta es sencilla: mañana hará buen tiempo y calor.",
+    "zh": "明天的天气会很好，也很暖和。",
+    "ja": "明日はよく晴れて、暖かくなるでしょう。",
+    "ko": "내일은 날씨가 맑고 따뜻하겠습니다.",
+}
+"""what a voice says into the void when it is loaded, to be warm and to have its loudness measured"""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceManner:
+    """How a voice is used."""
+
+    speaker: str | None = None
+    """by name; None: its usual one"""
+    precision: BertPrecision = "float32"
+    plan: StagePlan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VoicedText:
+    """A text on its way to sound."""
+
+    marks: tuple[Mark, ...]
+    """samples from the beginning, at the end of each word"""
+    windows: Iterator[Samples]
+    """as the network gives them, silence and all"""
+
+
+class MeloVoice:
+    """One thread at a time uses it. `gain` makes it as loud as every voice; it is measured by `load`."""
+
+    def __init__(self, files: VoiceFiles, manner: VoiceManner | None = None) -> None:
+        self.files = files
+        self.manner = manner or VoiceManner()
+        self.gain = 1.0
+        self._code = front_end_code(files.language)
+        self._row = 0
+        self._words: WordPiece | None = None
+        self._front_end: FrontEnd | None = None
+        self._features: BertFeatures | None = None
+        self._synthesis: NetworkSynthesis | None = None
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Known after `load`."""
+        return self._loaded().sample_rate_hz
+
+    def load(self, optimizer: TorchOptimizer) -> None:
+        """Read everything and say a sentence into the void.
+
+        Raises ModelLoadError, and MissingDependencyError for a language whose packages are not installed.
+        """
+        if self.files.bert is None:
+            raise ModelLoadError(
+                f"{self.files.folder}: its text is cut into word pieces by BERT's vocabulary; put one into its "
+                "folder bert, also where the voice learnt without features"
+            )
+        self._words = WordPiece.from_folder(self.files.bert)
+        self._front_end = load_front_end(self._code, self._words)
+        from tts.melo.features import BertFeatures
+        from tts.melo.synthesis import NetworkSynthesis
+
+        plan = self.manner.plan
+        self._synthesis = NetworkSynthesis(self.files.folder, plan)
+        self._synthesis.load(optimizer)
+        config = self._synthesis.config
+        self._row = choose_speaker(config, self.manner.speaker)
+        if not config.disable_bert:
+            self._features = BertFeatures(self.files.bert, self.manner.precision, plan)
+            self._features.load(optimizer)
+        text = _MEASURED[self.files.language]
+        samples = np.concatenate(list(self._speak(text, 1.0, seed=0).windows))
+        self.gain = gain_for(samples, self.sample_rate_hz)
+
+    def speak(self, text: str, speed: float) -> VoicedText:
+        """`text`, one sentence or part of one, at `speed` times the voice's own.
+
+        Raises InferenceError for what cannot be said.
+        """
+        return self._speak(text, speed)
+
+    def close(self) -> None:
+        """Give the memory back; `load` makes it usable again."""
+        for part in (self._features, self._synthesis):
+            if part is not None:
+                part.close()
+        self._features = self._synthesis = None
+
+    def _speak(self, text: str, speed: float, seed: int | None = None) -> VoicedText:
+        from tts.melo.features import to_sounds
+        from tts.melo.network import Manner
+
+        synthesis = self._loaded()
+        assert self._front_end is not None
+        assert self._words is not None
+        phonemes = self._front_end.process(text)
+        config = synthesis.config
+        numbers = to_ids(phonemes, config.symbols, self._code, config.add_blank)
+        features: Any = None
+        if self._features is not None:
+            features = self._features.of(self._words.ids(phonemes.tokens), numbers.word2ph)
+        manner = Manner(speaker=self._row, length_scale=1.0 / speed, seed=seed)
+        try:
+            prepared = synthesis.prepare(to_sounds(numbers, features), manner)
+        except ValueError as error:
+            raise InferenceError(f"{self.files.folder}: cannot say {text[:40]!r}: {error}") from error
+        return VoicedText(_marks(text, phonemes, numbers, prepared.ends), synthesis.windows(prepared))
+
+    def _loaded(self) -> NetworkSynthesis:
+        if self._synthesis is None:
+            raise InferenceError(f"the voice in {self.files.folder} is not loaded (any more)")
+        return self._synthesis
+
+
+def _marks(text: str, phonemes: Phonemes, numbers: NetworkInput, ends: tuple[int, ...]) -> tuple[Mark, ...]:
+    """At the last sample of each word, how much of the text has been said; always growing."""
+    tokens = phonemes.tokens
+    reached = list(accumulate(numbers.word2ph))
+    marks: list[Mark] = []
+    said = 0
+    for index, characters in enumerate(characters_said(text, phonemes)):
+        ends_word = index + 1 == len(tokens) or not tokens[index + 1].startswith("##")
+        if ends_word and characters > said:
+            marks.append(Mark(ends[reached[index + 1] - 1], characters))
+            said = characters
+    return tuple(marks)
