@@ -1,1 +1,1 @@
-"""The offline half of the optimiser: models are quantised, pruned, distilled, exported and compared. Names: core.optimization."""
+"""Offline: models are quantised, pruned, distilled, exported, compared. Names: core.optimization."""

@@ -1,0 +1,98 @@
+"""What a change of a model cost: its accuracy by labels, else its agreement with the original; and its distance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.optimization.toolbox.batches import Batch
+from core.utils.errors import OptimizationError
+
+AccuracyOf = Literal["labels", "agreement"]
+"""the share of labels that were met, or of choices that are the original's"""
+IGNORED = -100
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Of one model on some data."""
+
+    accuracy: float
+    """0..1"""
+    accuracy_of: AccuracyOf
+    error: float
+    """distance of the outputs to the original's, relative to their size; 0.0 for the original"""
+
+
+@torch.no_grad()
+def outputs_of(model: Callable[..., Any], batches: Sequence[Batch]) -> list[Tensor]:
+    """The main output for each batch. Raises OptimizationError where the model does not take them."""
+    try:
+        return [batch.run(model).cpu() for batch in batches]
+    except (RuntimeError, TypeError, ValueError, IndexError, KeyError) as error:
+        first = str(error).partition("\n")[0]
+        raise OptimizationError(
+            f"{type(model).__name__} does not take this data ({first}); check shapes and types"
+        ) from error
+
+
+def judge(outputs: Sequence[Tensor], reference: Sequence[Tensor], batches: Sequence[Batch]) -> Quality:
+    """By labels where every batch has them, else by what `reference`, the original's outputs, chooses."""
+    labelled = all(batch.labels is not None for batch in batches)
+    hits = total = 0
+    for output, exact, batch in zip(outputs, reference, batches, strict=True):
+        wanted = batch.labels if labelled and batch.labels is not None else None
+        right, count = hits_of(output, exact, wanted)
+        hits, total = hits + right, total + count
+    accuracy = hits / total if total else 0.0
+    return Quality(accuracy, "labels" if labelled else "agreement", relative_error(outputs, reference))
+
+
+def hits_of(output: Tensor, reference: Tensor, labels: Tensor | None) -> tuple[int, int]:
+    """How many choices are right, of how many. A single number is right when its sign is the original's."""
+    if labels is None:
+        return int((_choices(output) == _choices(reference)).sum()), _choices(reference).numel()
+    labels = labels.cpu()
+    chosen = _choices(output, 1 if _classes_second(output, labels) else -1)
+    if chosen.shape != labels.shape:
+        raise OptimizationError(
+            f"labels of shape {tuple(labels.shape)} do not fit outputs of shape {tuple(output.shape)}; "
+            "give class numbers, one for each choice"
+        )
+    counted = labels != IGNORED
+    return int(((chosen == labels) & counted).sum()), int(counted.sum())
+
+
+def _classes_second(output: Tensor, labels: Tensor) -> bool:
+    """As convolution networks give a class for each place: [batch, classes, ...]."""
+    return output.dim() > 2 and output.shape[:1] + output.shape[2:] == labels.shape
+
+
+def _choices(output: Tensor, dimension: int = -1) -> Tensor:
+    if output.dim() < 2 or output.shape[dimension] == 1:
+        return (output > 0).long().reshape(len(output) if output.dim() else 1, -1).squeeze(-1)
+    return output.argmax(dim=dimension)
+
+
+def relative_error(outputs: Sequence[Tensor], reference: Sequence[Tensor]) -> float:
+    """L2 distance over all batches, relative to the reference's norm; infinite where something is not finite."""
+    gap = size = 0.0
+    for output, exact in zip(outputs, reference, strict=True):
+        gap += float((output.double() - exact.double()).square().sum())
+        size += float(exact.double().square().sum())
+    found = (gap / size) ** 0.5 if size else gap**0.5
+    return found if found == found else float("inf")
+
+
+def training_loss(output: Tensor, labels: Tensor | None, reference: Tensor | None) -> Tensor:
+    """Cross-entropy with labels; without, the squared distance to the float model's output."""
+    if labels is not None:
+        scores = output if _classes_second(output, labels) or output.dim() == 2 else output.flatten(0, -2)
+        return F.cross_entropy(scores, labels if scores is output else labels.flatten(), ignore_index=IGNORED)
+    assert reference is not None
+    return F.mse_loss(output, reference)

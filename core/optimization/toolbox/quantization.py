@@ -1,0 +1,275 @@
+"""Makes a copy of a model with smaller numbers; the model given is never changed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from core.models.packed_linear import PackedLinear
+from core.optimization.toolbox.batches import Batch, as_batches
+from core.optimization.toolbox.fusion import Fusion, drop_relus, find_fusions, fold_norms
+from core.optimization.toolbox.graphs import set_module
+from core.optimization.toolbox.int8_flow import find_flows
+from core.optimization.toolbox.int8_kernels import choose_kernel
+from core.optimization.toolbox.int8_layers import (
+    DynamicInt8Linear,
+    Int8Layer,
+    StaticInt8,
+    copied,
+    geometry_of,
+    objection,
+    round_weights,
+)
+from core.optimization.toolbox.quality import outputs_of, relative_error
+from core.optimization.toolbox.quantization_config import (
+    Calibration,
+    QuantizationConfig,
+    QuantizationReport,
+    QuantizationType,
+)
+from core.optimization.toolbox.weight_only import HalfModel, WeightOnlyInt8, weight_only
+from core.utils.errors import OptimizationError, QuantizationError
+
+HALVES = {QuantizationType.FP16: torch.float16, QuantizationType.BF16: torch.bfloat16}
+NEEDS_DATA = (QuantizationType.STATIC, QuantizationType.QAT)
+OWN_LAYERS = (Int8Layer, WeightOnlyInt8, PackedLinear, HalfModel)
+FOLDING_TOLERANCE = 1e-3
+Maker = Callable[[nn.Module], nn.Module | str]
+
+
+class ModelQuantizer:
+    """`quantize` any number of models by one configuration; `report` tells of the last one."""
+
+    def __init__(self, config: QuantizationConfig | None = None) -> None:
+        self.config = config or QuantizationConfig()
+        self._report: QuantizationReport | None = None
+
+    @property
+    def report(self) -> QuantizationReport:
+        """Raises QuantizationError before the first model."""
+        if self._report is None:
+            raise QuantizationError("nothing was quantised yet; call quantize(model) first")
+        return self._report
+
+    def quantize(self, model: nn.Module, calibration_data: Any = None) -> nn.Module:
+        """A smaller copy, for inference on a CPU (FP16 and BF16: where the model is).
+
+        `calibration_data` is what batches.as_batches takes: static and QAT need it. Raises QuantizationError where
+        nothing can be quantised, data is missing or does not fit, or weights are not finite.
+        """
+        kind = self.config.quantization_type
+        batches = self._batches(calibration_data)
+        work = working_copy(model)
+        fusions = fold(work, batches) if self.config.fuse else []
+        if kind in HALVES:
+            return self._half(work, fusions)
+        _on_cpu(work)
+        if kind in NEEDS_DATA:
+            return self._static(work, fusions, batches)
+        made, left = replace_layers(work, self._maker(), self.config.skip)
+        self._tell(made, left, fusions)
+        return work
+
+    def _batches(self, data: Any) -> list[Batch]:
+        if self.config.quantization_type not in NEEDS_DATA:
+            return []
+        if data is None:
+            raise QuantizationError(
+                f"{self.config.quantization_type.value} needs calibration_data: some batches like those in use; "
+                "dynamic needs none"
+            )
+        try:
+            return as_batches(data, "calibration_data")
+        except OptimizationError as error:
+            raise QuantizationError(str(error)) from error
+
+    def _maker(self) -> Maker:
+        kind, config = self.config.quantization_type, self.config
+        if kind is QuantizationType.DYNAMIC:
+            return lambda layer: _dynamic(layer, config)
+        bits, shared = 8 if kind is QuantizationType.INT8_WEIGHT else 4, dict[int, PackedLinear]()
+        return lambda layer: weight_only(layer, 4 if bits == 4 else 8, config.per_channel, shared)
+
+    def _half(self, work: nn.Module, fusions: list[Fusion]) -> nn.Module:
+        kind = self.config.quantization_type
+        names = tuple(name for name, layer in work.named_modules() if own_weights(layer))
+        if not names:
+            raise _nothing([])
+        half = HalfModel(work, HALVES[kind])
+        if not all(bool(torch.isfinite(one).all()) for one in half.parameters() if one.is_floating_point()):
+            raise QuantizationError(f"weights are not finite in {kind.value}, which ends at 65504; take bf16")
+        self._report = QuantizationReport(kind, "", names, (), tuple(one.layer for one in fusions if one.norm))
+        return half.eval()
+
+    def _static(self, work: nn.Module, fusions: list[Fusion], batches: list[Batch]) -> nn.Module:
+        from core.optimization.toolbox.qat import train_under_rounding
+
+        relus = {fusion.layer for fusion in fusions if fusion.relu}
+        exact = outputs_or_error(work, batches)
+        floats = dict(work.named_modules())
+        names = {name for name, layer in floats.items() if own_weights(layer) and not objection(layer)}
+        flows = find_flows(work, names - self.config.skip, relus) if self.config.fuse else []
+        made, left = replace_layers(work, lambda layer: _static(layer, self.config), self.config.skip)
+        layers = {name: layer for name, layer in work.named_modules() if isinstance(layer, StaticInt8)}
+        for name in relus & layers.keys():
+            layers[name].set_call(relu=True)
+        drop_relus(work, [fusion for fusion in fusions if fusion.layer in layers])
+        unseen = calibrate(work, batches, self.config.calibration)
+        for name in unseen:
+            set_module(work, name, floats[name])
+            left.append((name, "calibration data never reached it"))
+        kept = [name for name in made if name not in unseen]
+        rounded = [name for name in kept if name in layers]
+        if not rounded:
+            raise _nothing(left)
+        hand_on(layers, [flow for flow in flows if not {flow.source, *flow.takers} & set(unseen)])
+        self._tell(kept, left, fusions, tuple(name for name in rounded if layers[name].call.hands_on))
+        if self.config.quantization_type is QuantizationType.QAT:
+            train_under_rounding(work, {name: floats[name] for name in rounded}, (batches, exact), self.config)
+        outputs_or_error(work, batches[:1])
+        return work
+
+    def _tell(
+        self, made: Sequence[str], left: list[tuple[str, str]], fusions: list[Fusion], on: tuple[str, ...] = ()
+    ) -> None:
+        kind = self.config.quantization_type
+        if not made:
+            raise _nothing(left)
+        int8 = kind not in (QuantizationType.INT8_WEIGHT, QuantizationType.INT4_WEIGHT)
+        backend = choose_kernel(self.config.backend).name if int8 else ""
+        fused = tuple(one.layer for one in fusions if one.norm or (kind in NEEDS_DATA and one.relu))
+        self._report = QuantizationReport(kind, backend, tuple(made), tuple(left), fused, on)
+
+
+def working_copy(model: nn.Module) -> nn.Module:
+    """A deep copy in evaluation mode. Raises TypeError for no module, QuantizationError for one quantised already."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"a torch.nn.Module is wanted, not a {type(model).__name__}")
+    if any(isinstance(layer, OWN_LAYERS) for layer in model.modules()):
+        raise QuantizationError(f"{type(model).__name__} is quantised already; begin with the float model")
+    try:
+        return copy.deepcopy(model).eval()
+    except (TypeError, RuntimeError) as error:
+        raise QuantizationError(f"{type(model).__name__} cannot be copied ({error}); give one that can") from error
+
+
+def fold(work: nn.Module, batches: list[Batch]) -> list[Fusion]:
+    """Fold norms into the model itself; where data shows that its answers change, nothing is folded."""
+    fusions, _ = find_fusions(work)
+    if batches and any(fusion.norm for fusion in fusions):
+        folded = copy.deepcopy(work)
+        fold_norms(folded, fusions)
+        exact = outputs_or_error(work, batches[:1])
+        if relative_error(outputs_or_error(folded, batches[:1]), exact) > FOLDING_TOLERANCE:
+            return []
+    fold_norms(work, fusions)
+    return fusions
+
+
+def own_weights(layer: nn.Module) -> bool:
+    """Whether it holds a matrix of its own."""
+    weights = (getattr(layer, "weight", None), getattr(layer, "weight_ih_l0", None))
+    return any(isinstance(weight, nn.Parameter) and weight.dim() > 1 for weight in weights)
+
+
+def replace_layers(work: nn.Module, maker: Maker, skip: frozenset[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Put what `maker` gives in each layer's place: names replaced, and those left with the reason.
+
+    Raises QuantizationError for a skipped name that there is not, or weights that are not finite.
+    """
+    layers = {name: layer for name, layer in work.named_modules() if own_weights(layer)}
+    if unknown := skip - {name for name, _ in work.named_modules()}:
+        raise QuantizationError(f"skip: no layer is called {', '.join(sorted(unknown))}; see named_modules()")
+    made: list[str] = []
+    left: list[tuple[str, str]] = []
+    for name, layer in layers.items():
+        if any(name == one or name.startswith(f"{one}.") for one in skip):
+            left.append((name, "skipped"))
+            continue
+        try:
+            new = "it is the whole model; put it into a Sequential" if not name else maker(layer)
+        except QuantizationError as error:
+            raise QuantizationError(f"{name}: {error}") from error
+        if isinstance(new, str):
+            left.append((name, new))
+        else:
+            set_module(work, name, new.eval())
+            made.append(name)
+    return made, left
+
+
+def calibrate(work: nn.Module, batches: Sequence[Batch], how: Calibration) -> list[str]:
+    """Give every static layer the ranges that the data shows; names of those that it never reached."""
+    layers = {name: layer for name, layer in work.named_modules() if isinstance(layer, StaticInt8)}
+    for layer in layers.values():
+        layer.observe()
+    outputs_or_error(work, batches)
+    unseen = []
+    for name, layer in layers.items():
+        assert layer.observers is not None
+        if layer.observers[0].seen:
+            layer.finish_observing(how)
+        else:
+            unseen.append(name)
+    return unseen
+
+
+def hand_on(layers: dict[str, StaticInt8], flows: Sequence[Any]) -> None:
+    """A taker's range becomes the range of what it is given."""
+    for flow in flows:
+        out = layers[flow.source].call.out
+        layers[flow.source].set_call(hands_on=True)
+        for taker in flow.takers:
+            layers[taker].set_call(x=out)
+
+
+def outputs_or_error(work: nn.Module, batches: Sequence[Batch]) -> list[torch.Tensor]:
+    """The outputs. Raises QuantizationError where the model does not take the data."""
+    try:
+        return outputs_of(work, batches)
+    except QuantizationError:
+        raise
+    except OptimizationError as error:
+        raise QuantizationError(str(error)) from error
+
+
+def _dynamic(layer: nn.Module, config: QuantizationConfig) -> nn.Module | str:
+    if isinstance(layer, nn.Embedding):
+        return _table(layer, config)
+    if not isinstance(layer, nn.Linear):
+        return f"dynamic int8 is for linear layers, not {type(layer).__name__}"
+    made = DynamicInt8Linear(*round_weights(layer.weight, config.per_channel), copied(layer.bias))
+    made.backend = config.backend
+    return made
+
+
+def _static(layer: nn.Module, config: QuantizationConfig) -> nn.Module | str:
+    if isinstance(layer, nn.Embedding):
+        return _table(layer, config)
+    if why := objection(layer):
+        return why
+    weight = layer.weight
+    assert isinstance(weight, torch.Tensor)
+    bias = copied(layer.bias if isinstance(layer.bias, torch.Tensor) else None)
+    made = StaticInt8(*round_weights(weight, config.per_channel), bias, geometry_of(layer))
+    made.backend = config.backend
+    return made
+
+
+def _table(layer: nn.Embedding, config: QuantizationConfig) -> nn.Module | str:
+    return weight_only(layer, 8, config.per_channel, {}) if config.embeddings else "embeddings=False"
+
+
+def _on_cpu(work: nn.Module) -> None:
+    devices = {parameter.device.type for parameter in work.parameters()} - {"cpu"}
+    if devices:
+        raise QuantizationError(f"int8 layers run on the CPU and the weights are on {', '.join(devices)}: model.cpu()")
+
+
+def _nothing(left: Sequence[tuple[str, str]]) -> QuantizationError:
+    reasons = "; ".join(f"{name or 'the model'}: {why}" for name, why in left[:5])
+    return QuantizationError(f"no layer can be quantised: {reasons or 'the model holds no weights'}")

@@ -1,0 +1,286 @@
+"""Every type: how near to float, how small, the same again from the disk, the original untouched."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="needs torch (the extra full)")
+
+import torch
+from small_models import ConvNet, TiedLm, conv_net, images, tied_lm, tokens
+from torch import nn
+
+from core.models.safetensors_file import SafetensorsFile, write_safetensors
+from core.optimization import ModelQuantizer, QatConfig, QuantizationConfig, QuantizationType, benchmark_quantization
+from core.optimization.toolbox import artifact, quick
+from core.optimization.toolbox.batches import as_batches
+from core.optimization.toolbox.measuring import size_bytes
+from core.optimization.toolbox.quality import outputs_of, relative_error
+from core.utils.errors import ModelLoadError, OptimizationError, QuantizationError
+
+MODELS: dict[str, tuple[Any, Any, Any]] = {"conv": (conv_net, images, ConvNet), "lm": (tied_lm, tokens, TiedLm)}
+BOUNDS = {
+    ("conv", "dynamic"): (0.02, 1.0),
+    ("conv", "static"): (0.03, 0.36),
+    ("conv", "fp16"): (0.002, 0.53),
+    ("conv", "bf16"): (0.02, 0.53),
+    ("conv", "qat"): (0.05, 0.36),
+    ("conv", "int8_weight"): (0.01, 0.36),
+    ("conv", "int4_weight"): (0.12, 1.0),
+    ("lm", "dynamic"): (0.02, 0.45),
+    ("lm", "static"): (0.03, 0.45),
+    ("lm", "fp16"): (0.002, 0.51),
+    ("lm", "bf16"): (0.02, 0.51),
+    ("lm", "qat"): (0.03, 0.45),
+    ("lm", "int8_weight"): (0.02, 0.30),
+    ("lm", "int4_weight"): (0.16, 0.17),
+}
+"""largest error and largest share of the size; the small sizes carry their biases and norms in float"""
+
+
+def config_of(kind: str, **more: Any) -> QuantizationConfig:
+    return QuantizationConfig(QuantizationType(kind), qat=QatConfig(steps=4), **more)
+
+
+def error_of(model: nn.Module, quantized: nn.Module, data: Any) -> float:
+    batches = as_batches(data, "test")
+    return relative_error(outputs_of(quantized, batches), outputs_of(model, batches))
+
+
+@pytest.mark.parametrize(("name", "kind"), list(BOUNDS))
+def test_each_type_is_near_small_and_the_same_from_the_disk(name: str, kind: str, tmp_path: Path):
+    make, make_data, architecture = MODELS[name]
+    model, data = make(), make_data()
+    before = copy.deepcopy(model.state_dict())
+    quantizer = ModelQuantizer(config_of(kind))
+    quantized = quantizer.quantize(model, data)
+    most_error, most_size = BOUNDS[name, kind]
+    assert 0 < error_of(model, quantized, data) < most_error
+    assert size_bytes(quantized) < most_size * size_bytes(model)
+    assert quantizer.report.quantized
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+
+    path = tmp_path / "model.safetensors"
+    written = artifact.save_quantized(quantized, path)
+    assert written < size_bytes(quantized) + 16_000
+    again = artifact.load_quantized(path, architecture())
+    (one, *_) = batches = as_batches(data, "test")
+    assert all(
+        torch.equal(a, b) for a, b in zip(outputs_of(again, batches), outputs_of(quantized, batches), strict=True)
+    )
+    assert torch.equal(one.run(copy.deepcopy(again)), one.run(quantized))
+    assert size_bytes(again) == size_bytes(quantized)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_norms_and_relus_are_taken_in_and_int8_is_handed_on():
+    quantizer = ModelQuantizer(config_of("static"))
+    quantized = quantizer.quantize(conv_net(), images())
+    report = quantizer.report
+    assert report.fused == ("first", "second", "inner")
+    assert isinstance(quantized.first_norm, nn.Identity)
+    assert isinstance(quantized.act, nn.Identity)
+    assert report.handing_on_int8 == ("first", "depth", "inner")
+    assert report.left_in_float == ()
+    seen: list[Any] = []
+    quantized.second.register_forward_pre_hook(lambda _, given: seen.append(given[0].dtype))
+    quantized(images()[0])
+    assert seen == [torch.uint8]
+    assert quantized.second.call.x == quantized.first.call.out
+    json.dumps(report.as_json())
+
+
+def test_without_fusion_layers_stay_apart_and_as_near():
+    quantizer = ModelQuantizer(config_of("static", fuse=False))
+    model = conv_net()
+    quantized = quantizer.quantize(model, images())
+    assert quantizer.report.fused == quantizer.report.handing_on_int8 == ()
+    assert isinstance(quantized.first_norm, nn.BatchNorm2d)
+    assert error_of(model, quantized, images()) < 0.03
+
+
+def test_a_scale_for_each_channel_is_nearer_where_channels_differ():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(32, 48, bias=False), nn.Linear(48, 8)).eval()
+    unlike = torch.logspace(-2, 0, 48)
+    with torch.no_grad():
+        model[0].weight *= unlike.view(-1, 1)
+        model[1].weight /= unlike
+    x = torch.randn(64, 32)
+    skip = frozenset({"1"})
+    each, one = (
+        ModelQuantizer(config_of("dynamic", per_channel=flag, skip=skip)).quantize(model) for flag in (True, False)
+    )
+    assert error_of(model, each, x) < 0.2 * error_of(model, one, x)
+
+
+def test_a_range_that_leaves_out_strays_is_nearer_than_the_whole_range():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(32, 32), nn.Linear(32, 8)).eval()
+    stray = torch.randn(800, 32)
+    stray[0, 0] = 300.0
+    usual = torch.randn(64, 32)
+    errors = {}
+    for how in ("minmax", "percentile", "mse"):
+        quantized = ModelQuantizer(config_of("static", calibration=how)).quantize(model, [stray, usual])
+        errors[how] = error_of(model, quantized, usual)
+    assert errors["percentile"] < 0.5 * errors["minmax"]
+    assert errors["mse"] <= errors["minmax"]
+
+
+def test_skipped_layers_stay_in_float():
+    quantizer = ModelQuantizer(config_of("dynamic", skip=frozenset({"inner"})))
+    quantized = quantizer.quantize(conv_net())
+    assert isinstance(quantized.inner, nn.Linear)
+    assert ("inner", "skipped") in quantizer.report.left_in_float
+    with pytest.raises(QuantizationError, match="no layer is called innner"):
+        ModelQuantizer(config_of("dynamic", skip=frozenset({"innner"}))).quantize(conv_net())
+
+
+def test_tied_tables_stay_one_in_weight_only_types():
+    quantized = ModelQuantizer(config_of("int4_weight")).quantize(tied_lm())
+    assert quantized.embed.linear is quantized.head
+
+
+def test_layers_that_data_never_reaches_stay_in_float():
+    class WithSpare(ConvNet):
+        def __init__(self) -> None:
+            super().__init__()
+            self.spare = nn.Linear(4, 4)
+
+    quantizer = ModelQuantizer(config_of("static"))
+    quantized = quantizer.quantize(WithSpare().eval(), images())
+    assert isinstance(quantized.spare, nn.Linear)
+    assert ("spare", "calibration data never reached it") in quantizer.report.left_in_float
+
+
+def broken(change: str) -> nn.Module:
+    model = conv_net()
+    with torch.no_grad():
+        model.second.weight[0, 0, 0, 0] = float(change)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("kind", "make", "data", "told"),
+    [
+        ("static", conv_net, None, "needs calibration_data"),
+        ("qat", conv_net, [], "no data"),
+        ("static", conv_net, [torch.randn(2, 4, 8, 8)], "does not take this data"),
+        ("static", conv_net, [torch.full((2, 3, 8, 8), float("nan"))], "NaN in the data"),
+        ("static", conv_net, "images", "str is no data"),
+        ("static", lambda: broken("nan"), images(), "second: weights are not all finite"),
+        ("int8_weight", lambda: broken("inf"), None, "second: weights are not all finite"),
+        ("fp16", lambda: broken("1e6"), None, "take bf16"),
+        ("dynamic", lambda: nn.Sequential(nn.Conv2d(1, 1, 1)), None, "no layer can be quantised"),
+        ("fp16", lambda: nn.Sequential(nn.ReLU()), None, "no layer can be quantised"),
+        ("static", lambda: nn.Sequential(nn.ReLU()), [torch.randn(2, 2)], "no layer can be quantised"),
+        ("dynamic", lambda: ModelQuantizer(config_of("dynamic")).quantize(conv_net()), None, "quantised already"),
+        ("int4_weight", lambda: nn.Linear(64, 4), None, "it is the whole model"),
+        ("dynamic", lambda: nn.Sequential(nn.Linear(2, 2, device="meta")), None, "weights are on meta"),
+    ],
+)
+def test_bad_input_is_told_and_leaves_the_model_alone(kind: str, make: Any, data: Any, told: str):
+    model = make()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(QuantizationError, match=told):
+        ModelQuantizer(config_of(kind)).quantize(model, data)
+    kept = model.state_dict()
+    assert kept.keys() == before.keys()
+    assert all(one.is_meta or torch.equal(one.nan_to_num(), before[name].nan_to_num()) for name, one in kept.items())
+
+
+def test_wrong_configuration_names_what_there_is():
+    with pytest.raises(QuantizationError, match=r"'int3' is unknown; take one of: dynamic, static"):
+        QuantizationConfig("int3")
+    with pytest.raises(QuantizationError, match="backend 'cuda' is unknown"):
+        QuantizationConfig(backend="cuda")
+    with pytest.raises(QuantizationError, match="steps=0"):
+        QatConfig(steps=0)
+    with pytest.raises(TypeError, match="not a str"):
+        ModelQuantizer().quantize("model")
+    with pytest.raises(QuantizationError, match="nothing was quantised"):
+        print(ModelQuantizer().report)
+    assert QuantizationConfig("STATIC").quantization_type is QuantizationType.STATIC
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("saved") / "model.safetensors"
+    artifact.save_quantized(ModelQuantizer(config_of("static")).quantize(conv_net(), images()), path)
+    return path
+
+
+def test_files_that_are_damaged_foreign_or_newer_are_refused(saved: Path, tmp_path: Path):
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(saved.read_bytes()[:-100])
+    with pytest.raises(ModelLoadError, match="damaged or incomplete"):
+        artifact.load_quantized(cut, conv_net())
+    with pytest.raises(ModelLoadError, match="missing"):
+        artifact.load_quantized(tmp_path / "none.safetensors", conv_net())
+    with pytest.raises(ModelLoadError, match="another model than this TiedLm"):
+        artifact.load_quantized(saved, tied_lm())
+    file = SafetensorsFile(saved)
+    tensors = {name: file.read(name) for name in file.tensors}
+    manifest = json.loads(file.metadata[artifact.KEY])
+    foreign = tmp_path / "foreign.safetensors"
+    write_safetensors(foreign, tensors, {})
+    with pytest.raises(ModelLoadError, match="holds no quantised model"):
+        artifact.load_quantized(foreign, conv_net())
+    write_safetensors(foreign, tensors, {artifact.KEY: json.dumps({**manifest, "version": 99})})
+    with pytest.raises(ModelLoadError, match="version 99"):
+        artifact.load_quantized(foreign, conv_net())
+    tensors.pop("out.bias")
+    tensors.pop("out.scales")
+    write_safetensors(foreign, tensors, {artifact.KEY: json.dumps(manifest)})
+    with pytest.raises(ModelLoadError, match="another model"):
+        artifact.load_quantized(foreign, conv_net())
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_rest(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(saved.read_bytes())
+
+    def full(to: Path, *_: Any) -> None:
+        to.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(artifact, "write_safetensors", full)
+    quantized = artifact.load_quantized(path, conv_net())
+    with pytest.raises(OptimizationError, match="No space left"):
+        artifact.save_quantized(quantized, path)
+    assert path.read_bytes() == saved.read_bytes()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.safetensors"]
+    with pytest.raises(QuantizationError, match="no quantised layer"):
+        artifact.save_quantized(conv_net(), path)
+
+
+def test_state_of_int8_layers_goes_through_a_state_dict():
+    quantizer = ModelQuantizer(config_of("dynamic"))
+    quantized, other = quantizer.quantize(conv_net(0)), quantizer.quantize(conv_net(1))
+    quantized(images()[0])
+    other.load_state_dict(quantized.state_dict())
+    assert torch.equal(other(images()[0]), quantized(images()[0]))
+    wrong = {**quantized.state_dict(), "out.codes": torch.zeros(2, 2, dtype=torch.int8)}
+    with pytest.raises(QuantizationError, match=r"out\.codes"):
+        other.load_state_dict(wrong)
+
+
+def test_one_call_each_and_the_benchmark():
+    model = conv_net().train()
+    made = quick.to_static_int8(model, images())
+    found = benchmark_quantization(model, made, images()[0], num_iterations=3)
+    assert found["size_reduction_percent"] == pytest.approx(100 * (1 - size_bytes(made) / size_bytes(model)))
+    assert 0 < found["error"] < 0.03
+    assert found["speedup"] == pytest.approx(found["original_ms"] / found["quantized_ms"])
+    assert model.training
+    with pytest.raises(OptimizationError, match="num_iterations=0"):
+        benchmark_quantization(model, made, images()[0], num_iterations=0)
+    for call in (quick.to_dynamic_int8, quick.to_fp16, quick.to_bf16, quick.to_int8_weights, quick.to_int4_weights):
+        assert isinstance(call(model), nn.Module)
+    assert isinstance(quick.train_to_int8(model, images(), steps=1), nn.Module)
