@@ -1,4 +1,5 @@
-"""Looks at the machine's memory now and then, and has idle models go where it is short; says what that will cost.
+"""Looks at the machine's memory now and then, and has idle models go where it is short or they are idle for long; says
+what that will cost.
 
 It has no thread of its own: the loop that draws asks for `news()`, which takes milliseconds.
 """
@@ -23,17 +24,19 @@ IDLE_S = 20.0
 NOTICED_S = 0.5
 """a shorter wait is not worth a word"""
 
-WORDS: dict[Language, tuple[str, str]] = {
+WORDS: dict[Language, tuple[str, str, str]] = {
     "en": (
         "memory is short: {name} was put away; when it is needed it comes back, in about {seconds:.0f} s",
         "{name} is being loaded again, about {seconds:.0f} s",
+        "{name} was not used for a while and was put away; when it is needed it comes back, in about {seconds:.0f} s",
     ),
     "fr": (
         "la mémoire manque : {name} a été déchargé ; il reviendra quand il le faudra, en {seconds:.0f} s environ",
         "{name} se recharge, {seconds:.0f} s environ",
+        "{name} n'a pas servi depuis un moment et a été déchargé ; il reviendra en {seconds:.0f} s environ",
     ),
 }
-"""for a model that goes, and for one that comes back"""
+"""for a model that goes for want of memory, for one that comes back, and for one that goes because nobody uses it"""
 
 
 def available_bytes() -> int | None:
@@ -46,7 +49,10 @@ def available_bytes() -> int | None:
 
 
 class MemoryWatch:
-    """`available` reads the memory and `now_s` the time; other ones are for tests."""
+    """What nobody has used for `unload_s` goes though memory is plenty; None: nothing does.
+
+    `available` reads the memory and `now_s` the time; other ones are for tests.
+    """
 
     def __init__(
         self,
@@ -54,14 +60,18 @@ class MemoryWatch:
         language: Language,
         available: Callable[[], int | None] = available_bytes,
         now_s: Callable[[], float] = time.monotonic,
+        unload_s: float | None = None,
     ) -> None:
+        self._unload_s = unload_s
         self._memory = memory
         self._language: Language = language
         self._available = available
         self._now_s = now_s
         self._looked_s = float("-inf")
-        self._moved: deque[Movement] = deque(maxlen=16)
-        memory.watch(self._moved.append)
+        self._unused = False
+        """what goes now goes because nobody uses it"""
+        self._moved: deque[tuple[Movement, bool]] = deque(maxlen=16)
+        memory.watch(lambda movement: self._moved.append((movement, self._unused and not movement.back)))
 
     def news(self) -> list[str]:
         """Look, if it is time to; lines for the user, usually none."""
@@ -71,13 +81,17 @@ class MemoryWatch:
             self._look()
         lines = []
         while self._moved:
-            movement = self._moved.popleft()
+            movement, unused = self._moved.popleft()
             if movement.load_s >= NOTICED_S:
-                words = WORDS[self._language][movement.back]
+                words = WORDS[self._language][2 if unused else movement.back]
                 lines.append(words.format(name=movement.name, seconds=max(movement.load_s, 1.0)))
         return lines
 
     def _look(self) -> None:
+        if self._unload_s is not None:
+            self._unused = True
+            self._memory.unload_idle(self._unload_s)
+            self._unused = False
         available = self._available()
         if available is None:
             return

@@ -97,7 +97,9 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
                 view.show(Note(f"left out: {left.what}, because {left.why}"))
             with Keyboard() as keyboard:
                 keys = DeskKeys(keyboard, assistant, sound.microphone, brain.session, view.show)
-                _converse(assistant, view, brain, (setup, first_run, model_run), keys)
+                unload_s = 60.0 * config.idle.unload_minutes or None
+                memory = MemoryWatch(brain.memory, brain.language, unload_s=unload_s)
+                _converse(assistant, view, brain, (setup, first_run, model_run), keys, memory)
         finally:
             pipeline.close()
             if config.log.trace:
@@ -124,9 +126,9 @@ def _converse(
     brain: Brain,
     beside: tuple[FullSetup, FirstRun, FirstLanguageModel],
     keys: DeskKeys,
+    memory: MemoryWatch,
 ) -> None:
     setup, first_run, model_run = beside
-    memory = MemoryWatch(brain.memory, brain.language)
     try:
         with EndingWish() as ending:
             _start(assistant, view)

@@ -150,6 +150,13 @@ class MemoryOptimizer:
             available_bytes += model.size_bytes
         return tuple(gone)
 
+    def unload_idle(self, idle_s: float) -> tuple[str, ...]:
+        """Unload whatever nobody has used for so long, short of memory or not; the names, longest idle first."""
+        gone: list[str] = []
+        while (model := self._unload_one(None, idle_s)) is not None:
+            gone.append(model.name)
+        return tuple(gone)
+
     def watch(self, watcher: Callable[[Movement], None]) -> None:
         """Call `watcher` whenever a model goes or comes back, on the thread that moves it; it must return at once."""
         self._watchers.append(watcher)

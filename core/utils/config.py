@@ -134,6 +134,10 @@ class MemoryConfig(Section):
     history_turns: Annotated[int, Field(ge=1, le=10_000)] = 200
 
 
+class IdleConfig(Section):
+    unload_minutes: Annotated[float, Field(ge=0.0, le=1440.0)] = 30.0
+
+
 class ViewConfig(Section):
     style: Literal["auto", "rich", "plain"] = "auto"
 
@@ -205,6 +209,7 @@ class Config(Section):
     tts: TtsConfig = TtsConfig()
     skills: SkillsConfig = SkillsConfig()
     memory: MemoryConfig = MemoryConfig()
+    idle: IdleConfig = IdleConfig()
     view: ViewConfig = ViewConfig()
     log: LogConfig = LogConfig()
     gpu: GpuConfig = GpuConfig()

@@ -17,12 +17,12 @@ MB = 1_000_000
 class Bench:
     """Two models, a memory reading and a clock, all of a test's making."""
 
-    def __init__(self, language: Language = "en", load_s: float = 3.0) -> None:
+    def __init__(self, language: Language = "en", load_s: float = 3.0, unload_s: float | None = None) -> None:
         self.now_s = 1000.0
         self.available: int | None = 10_000 * MB
         self.looks = 0
         self.memory = MemoryOptimizer(MemoryBudgets(reserve=300 * MB), lambda: self.now_s)
-        self.watch = MemoryWatch(self.memory, language, self._read, lambda: self.now_s)
+        self.watch = MemoryWatch(self.memory, language, self._read, lambda: self.now_s, unload_s)
         self.load_s = load_s
         self.whisper = self._resident("Whisper base", 150 * MB)
         self.qwen = self._resident("qwen3-0.6b", 600 * MB)
@@ -112,3 +112,24 @@ def test_a_system_that_tells_nothing_is_no_reason_to_unload():
     assert bench.whisper.is_here
     bench.available = 0
     assert len(bench.wait(LOOK_S)) == 2
+
+
+def test_what_nobody_uses_goes_and_comes_back_though_memory_is_plenty():
+    bench = Bench(unload_s=600)
+    for _ in range(4):
+        bench.wait(500)
+        bench.turn(bench.whisper)
+    assert bench.whisper.is_here
+    assert not bench.qwen.is_here
+    bench.turn(bench.qwen)
+    lines = bench.wait(LOOK_S)
+    assert lines == ["qwen3-0.6b is being loaded again, about 3 s"]
+    assert bench.qwen.is_here
+
+
+def test_it_is_told_why_it_went():
+    bench = Bench(unload_s=600)
+    bench.turn(bench.whisper)
+    (line,) = bench.wait(599.5)
+    assert line.startswith("qwen3-0.6b was not used for a while and was put away")
+    assert bench.whisper.is_here
