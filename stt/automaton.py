@@ -94,21 +94,24 @@ class _Determiniser:
     """Subset construction over interned rests: equal continuations are one object, so states meet early."""
 
     def __init__(self) -> None:
-        self._rests: dict[tuple[int, int], _Rest] = {}
-        self._steps: dict[tuple[int, int], _Steps] = {}
+        self._rests: dict[tuple[Node, _Rest | None], _Rest] = {}
+        self._steps: dict[_Rest, _Steps] = {}
+        self._known: dict[_Steps, _Steps] = {}
+        """equal steps are one object too: what is only needed to compile would else take 10 MB more"""
 
     def rest(self, node: Node, after: _Rest | None) -> _Rest:
-        return self._rests.setdefault((id(node), id(after)), _Rest(node, after))
+        key = (node, after)
+        return self._rests.get(key) or self._rests.setdefault(key, _Rest(node, after))
 
     def steps(self, rest: _Rest | None) -> _Steps:
         """The words that may come next, each with what remains after it."""
         if rest is None:
             return _END
-        key = (id(rest.node), id(rest.after))
-        known = self._steps.get(key)
-        if known is None:
-            known = self._steps[key] = self._expand(rest)
-        return known
+        steps = self._steps.get(rest)
+        if steps is None:
+            found = self._expand(rest)
+            steps = self._steps[rest] = self._known.setdefault(found, found)
+        return steps
 
     def _expand(self, rest: _Rest) -> _Steps:
         match rest.node:
@@ -144,6 +147,7 @@ def build(root: Node) -> Automaton:
     """The minimal automaton of all phrases of `root`."""
     determiniser = _Determiniser()
     moves: dict[_Set, dict[str, _Set]] = {}
+    known: dict[_Set, _Set] = {}
     start: _Set = frozenset({determiniser.rest(root, None)})
     waiting = [start]
     while waiting:
@@ -154,7 +158,7 @@ def build(root: Node) -> Automaton:
         for rest in state:
             for word, after in determiniser.steps(rest):
                 targets.setdefault(word, set()).add(after)
-        moves[state] = {word: frozenset(after) for word, after in targets.items()}
+        moves[state] = {word: known.setdefault(found := frozenset(after), found) for word, after in targets.items()}
         waiting += [target for word, target in moves[state].items() if word and target not in moves]
     return _minimise(start, moves)
 
