@@ -123,7 +123,9 @@ class _Reports:
 
 
 def _child(name: str, parent: int) -> int:
+    from core.app.voice_conversion import make_lasting
     from core.utils.hub import Hub
+    from core.utils.model_catalogue import with_needs
     from core.utils.model_download import ModelDownload
     from core.utils.model_store import ModelStore
 
@@ -132,8 +134,12 @@ def _child(name: str, parent: int) -> int:
     end_with(parent)
     reports = _Reports()
     try:
-        download = ModelDownload(ModelStore(), Hub(), report=reports.progress)
-        download.fetch(download.plan(name))
+        store = ModelStore()
+        download = ModelDownload(store, Hub(), report=reports.progress)
+        for model in with_needs(name, store.catalogue):
+            if store.find(model.name) is None:
+                download.fetch(download.plan(model.name))
+                make_lasting(store, model.name)
     except MerlineError as error:
         reports.tell(FetchState(failure=str(error)))
         return 1

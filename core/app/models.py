@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from core.app.model_fit import ModelFit
+from core.app.voice_conversion import make_lasting
 from core.environment.view import readable
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.language_choice import Prediction, predict
@@ -18,7 +19,7 @@ from core.utils.config import Config
 from core.utils.download_progress import DownloadProgress
 from core.utils.errors import ConfigError
 from core.utils.hub import Hub, HubOptions
-from core.utils.model_catalogue import KnownModel, known_model
+from core.utils.model_catalogue import KnownModel, with_needs
 from core.utils.model_download import MARGIN_BYTES, DownloadPlan, ModelDownload
 from core.utils.model_store import ModelStore, State
 
@@ -120,6 +121,7 @@ def _line(row: ModelRow) -> str:
             words.append("complete")
     if row.known:
         words.append(f"{DOES[row.known.stage]} ({', '.join(row.known.languages)}), licence {row.known.licence}")
+        words += [f"with {needed}" for needed in row.known.needs if row.state != "complete"]
     if row.tokens_per_s is not None:
         words.append(f"about {row.tokens_per_s:.0f} tokens/s here")
     return "  ".join([*words, *(f"[{reason}]" for reason in row.does_not_fit)])
@@ -127,7 +129,7 @@ def _line(row: ModelRow) -> str:
 
 def _download(store: ModelStore, config: Config, names: list[str], offline: bool) -> int:
     names = names or [recommended(config, store).name]
-    wanted = [known_model(name, store.catalogue).name for name in dict.fromkeys(names)]
+    wanted = list(dict.fromkeys(model.name for name in names for model in with_needs(name, store.catalogue)))
     for name in [name for name in wanted if store.find(name)]:
         print(f"{name}: is here already, complete")
         wanted.remove(name)
@@ -151,6 +153,7 @@ def _download(store: ModelStore, config: Config, names: list[str], offline: bool
             raise
         finally:
             shown.end()
+        make_lasting(store, plan.model.name)
         print(f"{plan.model.name}: complete and verified, in {folder}", flush=True)
     return 0
 
@@ -164,6 +167,7 @@ def _announced(plan: DownloadPlan) -> str:
 def _remove(store: ModelStore, names: list[str], sure: bool) -> int:
     if len(names) != 1:
         raise ConfigError("models remove: give the name of one model, e.g. models remove whisper-base")
+    _check_needed(store, names[0])
     there = {model.name: model for model in store.stored()}.get(names[0])
     if there is not None and not sure:
         if not sys.stdin.isatty():
@@ -174,6 +178,14 @@ def _remove(store: ModelStore, names: list[str], sure: bool) -> int:
             return 1
     print(f"{names[0]}: removed, {plain_size(store.remove(names[0]))} are free again")
     return 0
+
+
+def _check_needed(store: ModelStore, name: str) -> None:
+    """Raises ConfigError for a model that another one here cannot do without."""
+    here = {model.name for model in store.stored()}
+    users = [model.name for model in store.catalogue if name in model.needs and model.name in here]
+    if name in here and users:
+        raise ConfigError(f"models remove: {' and '.join(users)} cannot speak without {name}; remove that first")
 
 
 def recommended(config: Config, store: ModelStore) -> KnownModel:

@@ -49,6 +49,10 @@ class KnownModel:
     """of Merline's own that it understands or speaks"""
     optional_files: tuple[str, ...] = ()
     """patterns of files taken where the repository has them"""
+    one_of: tuple[str, ...] = ()
+    """files of which the first that the repository has is taken"""
+    needs: tuple[str, ...] = ()
+    """names of other models that it cannot do without: they are fetched with it"""
     revision: str = "main"
 
 
@@ -83,6 +87,37 @@ def _causal(name: str, size: str, size_bytes: int, repository: str) -> KnownMode
     )
 
 
+def _bert(name: str, size_bytes: int, repository: str, licence: str, *languages: str) -> KnownModel:
+    return KnownModel(
+        name=name,
+        stage="tts",
+        engine="bert",
+        size="base",
+        repository=repository,
+        files=("config.json", "vocab.txt"),
+        optional_files=("tokenizer_config.json",),
+        one_of=("model.safetensors", "pytorch_model.bin"),
+        size_bytes=size_bytes,
+        licence=licence,
+        languages=languages,
+    )
+
+
+def _melo(name: str, repository: str, bert: str, language: str) -> KnownModel:
+    return KnownModel(
+        name=name,
+        stage="tts",
+        engine="melo",
+        size=language,
+        repository=f"myshell-ai/{repository}",
+        files=("config.json", "checkpoint.pth"),
+        size_bytes=208 * MB,
+        licence="MIT",
+        languages=(language,),
+        needs=(bert,),
+    )
+
+
 # Two bytes a parameter and 3 MB of vocabulary and tokenizer; of the smaller Qwen3 the output layer is stored apart.
 CATALOGUE = (
     _whisper("tiny", 78 * MB),
@@ -108,6 +143,21 @@ CATALOGUE = (
         licence="BSD-2-Clause",
         languages=("en", "fr"),
     ),
+    _melo("melo-english", "MeloTTS-English-v2", "bert-english", "en"),
+    _melo("melo-english-v1", "MeloTTS-English", "bert-english", "en"),
+    _melo("melo-english-v3", "MeloTTS-English-v3", "bert-english", "en"),
+    _melo("melo-french", "MeloTTS-French", "bert-french", "fr"),
+    _melo("melo-spanish", "MeloTTS-Spanish", "bert-spanish", "es"),
+    _melo("melo-chinese", "MeloTTS-Chinese", "bert-multilingual", "zh"),
+    _melo("melo-japanese", "MeloTTS-Japanese", "bert-japanese", "ja"),
+    _melo("melo-korean", "MeloTTS-Korean", "bert-korean", "ko"),
+    # Four bytes a parameter of the whole masked language model, as it is published.
+    _bert("bert-english", 440 * MB, "google-bert/bert-base-uncased", "Apache-2.0", "en"),
+    _bert("bert-french", 445 * MB, "dbmdz/bert-base-french-europeana-cased", "MIT", "fr"),
+    _bert("bert-spanish", 440 * MB, "dccuchile/bert-base-spanish-wwm-uncased", "CC-BY-4.0", "es"),
+    _bert("bert-multilingual", 672 * MB, "google-bert/bert-base-multilingual-uncased", "Apache-2.0", "zh"),
+    _bert("bert-japanese", 447 * MB, "tohoku-nlp/bert-base-japanese-v3", "Apache-2.0", "ja"),
+    _bert("bert-korean", 475 * MB, "kykim/bert-kor-base", "Apache-2.0", "ko"),
 )
 
 
@@ -117,6 +167,12 @@ def known_model(name: str, catalogue: tuple[KnownModel, ...] = CATALOGUE) -> Kno
         if model.name == name:
             return model
     raise ModelError(f"{name!r}: no such model; {suggest(name, [model.name for model in catalogue])}")
+
+
+def with_needs(name: str, catalogue: tuple[KnownModel, ...] = CATALOGUE) -> tuple[KnownModel, ...]:
+    """The model and those it needs, which come first. Raises ModelError as known_model does."""
+    model = known_model(name, catalogue)
+    return (*(known_model(needed, catalogue) for needed in model.needs), model)
 
 
 def suggest(name: str, names: list[str]) -> str:

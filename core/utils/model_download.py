@@ -189,7 +189,12 @@ def _wanted(repository: Repository, model: KnownModel) -> Repository:
     for pattern in model.files:
         if not any(fnmatchcase(path, pattern) for path in paths):
             raise ModelError(f"{model.name}: {repository.name} has no file {pattern!r} (any more); get a newer Merline")
-    patterns = (*model.files, *model.optional_files)
+    chosen = next((name for name in model.one_of if name in paths), None)
+    if model.one_of and chosen is None:
+        raise ModelError(
+            f"{model.name}: {repository.name} has none of {', '.join(model.one_of)} (any more); get a newer Merline"
+        )
+    patterns = (*model.files, *model.optional_files, *([chosen] if chosen else []))
     files = tuple(file for file in repository.files if any(fnmatchcase(file.path, pattern) for pattern in patterns))
     for file in files:
         if not _stays_inside(PurePosixPath(file.path)):

