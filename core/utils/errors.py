@@ -16,6 +16,7 @@ MerlineError
         QuantizationError
         ExportError
         TensorRTUnavailableError
+        ThresholdsNotMetError   names the closest way and what it lacks
         MemoryLeakError         what leak_guard found
     StageCrashedError
     AudioFileError              a recording that cannot be used
@@ -94,6 +95,14 @@ class ExportError(OptimizationError):
 
 class TensorRTUnavailableError(OptimizationError):
     """TensorRT is not installed."""
+
+
+class ThresholdsNotMetError(OptimizationError):
+    """No way to optimise a model meets what was asked; `closest` names the one nearest, `missing` what it lacks."""
+
+    def __init__(self, message: str, closest: str, missing: dict[str, str]) -> None:
+        super().__init__(message)
+        self.closest, self.missing = closest, missing
 
 
 class MemoryLeakError(OptimizationError):
