@@ -15,7 +15,9 @@ import numpy as np
 
 from core.messages import EchoDropped, Language, Samples, SpeechChunk, SpeechStarted, Transcript, Utterance
 from core.optimization.memory import MemoryOptimizer
+from core.optimization.plan import StagePlan
 from core.optimization.resident import Resident, Tenant
+from core.optimization.torch_engine import StageSteps
 from core.stage import Span, no_span
 from core.utils.clock import Clock, SystemClock
 from core.utils.errors import InferenceError, ModelLoadError
@@ -53,6 +55,8 @@ class WhisperSettings:
     backend: str = "auto"
     partial_ms: int = 500
     """between two passes while the user speaks; 0: none before the end"""
+    plan: StagePlan | None = None
+    """the stage's share of the plan, if it was planned for"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,13 @@ class WhisperTranscriber:
         settings = self._settings
         path = self._store.resolve(settings.model) if self._loaders is None else settings.model
         model = WhisperModel(
-            path, settings.device, settings.compute_type, settings.threads, settings.backend, self._loaders
+            path,
+            settings.device,
+            settings.compute_type,
+            settings.threads,
+            settings.backend,
+            self._loaders,
+            StageSteps(settings.plan),
         )
         known = [language for language in settings.languages if language in model.supported_languages]
         if not known:

@@ -107,7 +107,9 @@ class Engines:
 
     def backends(self) -> tuple[Backend, Backend]:
         """The project's around them, both in the number type that is planned for a CPU."""
-        return FasterWhisper(self.faster), OpenAIWhisper(self.openai, "cpu", "int8")
+        openai = OpenAIWhisper(self.openai, LoadRequest("at hand", "cpu", "int8"))
+        openai.load()
+        return FasterWhisper(self.faster), openai
 
     def faster_ways(self, sound: Samples, tokens: int) -> tuple[Way, Way, Way]:
         """Short, the default settings, and tuned ones."""

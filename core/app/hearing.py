@@ -103,6 +103,7 @@ def _whisper(config: Config, plan: StagePlan | None, parts: HearingParts) -> Whi
         threads=mine.threads if mine else config.optimization.threads,
         backend=config.stt.backend,
         partial_ms=config.stt.partial_ms,
+        plan=mine,
     )
     around = Surroundings(
         voice=load_vad(config.vad.engine),

@@ -13,9 +13,12 @@ def infer(self, samples):
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from core.optimization.torch_optimizer import TorchOptimizer
+from core.optimization.inference_context import InferenceContext
+from core.optimization.plan import StagePlan
+from core.optimization.torch_optimizer import TorchOptimizer, get_performance_optimizer
 
 
 class TorchEngine(Protocol):
@@ -28,3 +31,32 @@ class TorchEngine(Protocol):
     def infer(self, *inputs: Any) -> Any:
         """One call inside `optimizer.get_inference_context()`. Raises InferenceError."""
         ...
+
+
+class StageSteps:
+    """The steps as one stage takes them: with its share of the plan in the context. For engines below this package.
+
+    The optimizer is asked for when it is needed first: an engine that runs without torch never does.
+    """
+
+    def __init__(
+        self, stage: StagePlan | None, optimizer: Callable[[], TorchOptimizer] = get_performance_optimizer
+    ) -> None:
+        self._stage = stage
+        self._optimizer = optimizer
+
+    def initialize(self) -> Any:
+        """As TorchOptimizer's."""
+        return self._optimizer().initialize()
+
+    def compile_model(self, model: Any, model_name: str, warmup_input: Any = None, /) -> Any:
+        """As TorchOptimizer's."""
+        return self._optimizer().compile_model(model, model_name, warmup_input)
+
+    def warmup_model(self, model: Any, warmup_input: Any, /) -> float:
+        """As TorchOptimizer's."""
+        return self._optimizer().warmup_model(model, warmup_input)
+
+    def get_inference_context(self) -> InferenceContext:
+        """With the stage's threads and precision."""
+        return self._optimizer().get_inference_context(self._stage)

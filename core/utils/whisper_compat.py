@@ -31,6 +31,7 @@ from core.utils.whisper.short_context import (
     transcribe_window,
     window_frames,
 )
+from core.utils.whisper.torch_steps import TorchSteps
 
 __all__ = [
     "DetectedLanguage",
@@ -59,7 +60,8 @@ class WhisperModel:
     `model_size_or_path`: a size whose files are on this computer, a CTranslate2 folder, or an openai-whisper .pt file.
     `device`: auto, cpu, cuda, mps. `compute_type`: default, float32, float16, bfloat16, int8. `backend`: auto,
     faster-whisper, openai-whisper. A GPU without room for the model, when loading or later, is left for the CPU, with
-    a warning. `loaders` is for tests. Raises MissingDependencyError, ModelLoadError, GpuUnavailableError, ConfigError.
+    a warning. `optimizer` prepares what runs on torch; `loaders` is for tests. Raises MissingDependencyError,
+    ModelLoadError, GpuUnavailableError, ConfigError.
     """
 
     def __init__(
@@ -70,8 +72,9 @@ class WhisperModel:
         cpu_threads: int = 0,
         backend: str = "auto",
         loaders: Sequence[BackendLoader] | None = None,
+        optimizer: TorchSteps | None = None,
     ) -> None:
-        self._request = LoadRequest(str(model_size_or_path), device, compute_type, cpu_threads)
+        self._request = LoadRequest(str(model_size_or_path), device, compute_type, cpu_threads, optimizer)
         self._choice: Choice = choose(
             known_loaders() if loaders is None else loaders, backend, self._request.model, device
         )

@@ -11,6 +11,7 @@ from core.utils.whisper.audio import Samples
 from core.utils.whisper.languages import LanguageRule
 from core.utils.whisper.options import Task, TranscribeOptions
 from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo
+from core.utils.whisper.torch_steps import TorchSteps
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class LoadRequest:
     """default, float32, float16, bfloat16, int8; what a backend cannot do it replaces by the next larger and says so"""
     threads: int = 0
     """on a CPU; 0 leaves it to the backend"""
+    optimizer: TorchSteps | None = None
+    """who decides device, compiling and warm-up where a backend runs on torch; None: the backend itself"""
 
 
 @dataclass(frozen=True, slots=True)

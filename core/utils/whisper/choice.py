@@ -10,7 +10,7 @@ from pathlib import Path
 from core.utils.errors import ConfigError, MissingDependencyError, ModelLoadError
 from core.utils.whisper.backend import BackendLoader
 from core.utils.whisper.faster import FasterWhisperLoader
-from core.utils.whisper.openai import OpenAIWhisperLoader
+from core.utils.whisper.openai_loader import OpenAIWhisperLoader
 
 EXTRA = "full"
 _PREFERRED = "faster-whisper"

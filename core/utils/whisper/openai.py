@@ -1,17 +1,16 @@
 """The backend over openai-whisper (torch). One call at a time: others wait. Never asks the network.
 
-The short window is its encoder with the positional embedding sliced to the frames that are there.
+Of its parts the encoder of the short window is compiled where that pays; the decoder is not, since each length of a
+growing text would be another graph.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,10 @@ from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import LoadRequest, WindowRequest
 from core.utils.whisper.greedy import Rules, Start, decode_greedily, token_path
 from core.utils.whisper.languages import LanguageGuess, pick_language
+from core.utils.whisper.openai_loader import NAME
 from core.utils.whisper.options import TranscribeOptions
 from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
+from core.utils.whisper.torch_steps import PlainTorch, TorchSteps
 
 if TYPE_CHECKING:
     import torch
@@ -31,60 +32,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-NAME = "openai-whisper"
 _HOP_SAMPLES = SAMPLE_RATE_HZ // 100
 _FULL_FRAMES = 3000
+_EXAMPLE_FRAMES = 400
+"""of the warm-up: three seconds and the margin"""
 _COMPUTE_TYPES = ("default", "float32", "float16", "bfloat16", "int8")
-
-
-class OpenAIWhisperLoader:
-    """Loads checkpoints in openai-whisper's format: a .pt file, or a folder with one."""
-
-    name = NAME
-
-    def missing(self) -> str | None:
-        return next((name for name in ("whisper", "torch") if find_spec(name) is None), None)
-
-    def find(self, model: str) -> Path | None:
-        path = Path(model).expanduser()
-        if path.is_dir():
-            found = sorted(path.glob("*.pt"))
-            return found[0] if len(found) == 1 else None
-        if path.is_file():
-            return path
-        if model not in self.names():
-            return None
-        cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-        aliases = {"large": "large-v3", "turbo": "large-v3-turbo"}
-        cached = Path(cache).expanduser() / "whisper" / f"{aliases.get(model, model)}.pt"
-        return cached if cached.is_file() else None
-
-    def names(self) -> tuple[str, ...]:
-        from whisper import available_models
-
-        return tuple(available_models())
-
-    def load(self, path: Path, request: LoadRequest) -> OpenAIWhisper:
-        """Load a checkpoint on the device that is asked for; see BackendLoader. Threads are torch's, of all models."""
-        import torch
-        import whisper
-
-        if request.compute_type not in _COMPUTE_TYPES:
-            raise ConfigError(f"compute_type={request.compute_type!r}: choose one of {', '.join(_COMPUTE_TYPES)}")
-        device = _device(request.device)
-        compute_type = _compute_type(request.compute_type, device)
-        if request.compute_type not in ("default", compute_type):
-            logger.info("%s computes in %s on %s, not in %s", NAME, compute_type, device, request.compute_type)
-        if request.threads > 0:
-            torch.set_num_threads(request.threads)
-        try:
-            model = _moved(whisper.load_model(str(path), device="cpu"), device)
-        except torch.OutOfMemoryError as error:
-            raise GpuBusyError(f"{path}: the GPU has no room for this model ({error})") from error
-        except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, OSError) as error:
-            reason = str(error).partition("\n")[0]
-            raise ModelLoadError(f"{path}: no Whisper checkpoint, or damaged ({reason}); fetch it again") from error
-        return OpenAIWhisper(model.eval(), device, compute_type)
 
 
 def _compute_type(wanted: str, device: str) -> str:
@@ -103,12 +55,12 @@ def _moved(model: Whisper, device: str) -> Whisper:
     return model
 
 
-def _device(wanted: str) -> str:
+def _device(wanted: str, best: str) -> str:
     import torch
 
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
-        return "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
+        return best
     if wanted not in there:
         raise ConfigError(f"device={wanted!r}: choose one of auto, {', '.join(there)}")
     if not there[wanted]:
@@ -117,25 +69,46 @@ def _device(wanted: str) -> str:
 
 
 class OpenAIWhisper:
-    """A loaded openai-whisper model. See Backend."""
+    """An openai-whisper model: a checkpoint's path, or one in memory. `load` comes first. See Backend."""
 
     name = NAME
 
-    def __init__(self, model: Whisper, device: str, compute_type: str) -> None:
+    def __init__(self, source: Path | Whisper, request: LoadRequest) -> None:
+        self._source = source
+        self._request = request
+        self._optimizer: TorchSteps = request.optimizer or PlainTorch(request.threads)
+        self.device = "cpu"
+        self.compute_type = "float32"
+        self.languages: tuple[str, ...] = ("en",)
+        self._packed: Any = None
+        self._busy = threading.Lock()
+
+    def load(self) -> None:
+        """Load it on the device that is asked for, else on the optimizer's. Errors as of BackendLoader.load."""
+        import torch
         from whisper.tokenizer import LANGUAGES
 
-        self._model = model
-        self.device = device
-        self.compute_type = compute_type
-        self.languages: tuple[str, ...] = ("en",)
+        from core.utils.whisper.packed import packed
+        from core.utils.whisper.short_encoder import ShortEncoder
+
+        request = self._request
+        if request.compute_type not in _COMPUTE_TYPES:
+            raise ConfigError(f"compute_type={request.compute_type!r}: choose one of {', '.join(_COMPUTE_TYPES)}")
+        device = self.device = _device(request.device, self._optimizer.initialize().type)
+        self.compute_type = _compute_type(request.compute_type, device)
+        if request.compute_type not in ("default", self.compute_type):
+            logger.info("%s computes in %s on %s, not in %s", NAME, self.compute_type, device, request.compute_type)
+        model = self._model = _read(self._source, device)
         if model.is_multilingual:
             self.languages = tuple(LANGUAGES)[: model.num_languages]
-        self._packed: Any = None
-        if compute_type == "int8":
-            from core.utils.whisper.packed import packed
-
+        if self.compute_type == "int8":
             self._packed = packed(model.decoder)
-        self._busy = threading.Lock()
+        dtype = torch.float16 if self.compute_type == "float16" else torch.float32
+        example = torch.zeros(1, model.dims.n_mels, min(_EXAMPLE_FRAMES, 2 * model.dims.n_audio_ctx), dtype=dtype)
+        example = example.to(device)
+        with self._working():
+            self._encoder = self._optimizer.compile_model(ShortEncoder(model.encoder), "whisper encoder", example)
+            self._optimizer.warmup_model(self._encoder, example)
 
     def transcribe(self, samples: Samples, options: TranscribeOptions) -> tuple[Iterator[Segment], TranscriptionInfo]:
         """See Backend. The first segment asked for decodes all."""
@@ -213,21 +186,12 @@ class OpenAIWhisper:
         `beyond`: frames of silence before the zeros; faster-whisper has one when it detects a language.
         """
         import torch
-        from torch.nn import functional as F
         from whisper.audio import log_mel_spectrogram, pad_or_trim
 
-        encoder = self._model.encoder
         dtype = torch.float16 if self.compute_type == "float16" else torch.float32
         content = min(len(samples) // _HOP_SAMPLES + beyond, frames)
-        with torch.inference_mode():
-            mel = log_mel_spectrogram(samples, self._model.dims.n_mels, padding=_HOP_SAMPLES)[:, :content]
-            x = pad_or_trim(mel, frames).to(self.device, dtype)[None]
-            x = F.gelu(encoder.conv1(x))
-            x = F.gelu(encoder.conv2(x)).permute(0, 2, 1)
-            x = (x + encoder.positional_embedding[: x.shape[1]]).to(dtype)
-            for block in encoder.blocks:
-                x = block(x)
-            encoded: torch.Tensor = encoder.ln_post(x)
+        mel = log_mel_spectrogram(samples, self._model.dims.n_mels, padding=_HOP_SAMPLES)[:, :content]
+        encoded: torch.Tensor = self._encoder(pad_or_trim(mel, frames).to(self.device, dtype)[None])
         return encoded
 
     def _languages(self, encoded: torch.Tensor) -> tuple[tuple[str, float], ...]:
@@ -239,10 +203,9 @@ class OpenAIWhisper:
         if not model.is_multilingual:
             return (("en", 1.0),)
         tokenizer = get_tokenizer(True, num_languages=model.num_languages)
-        with torch.inference_mode():
-            start = torch.tensor([[tokenizer.sot]], device=encoded.device)
-            logits = model.logits(start, encoded)[0, 0, list(tokenizer.all_language_tokens)]
-            probabilities = logits.softmax(dim=-1).tolist()
+        start = torch.tensor([[tokenizer.sot]], device=encoded.device)
+        logits = model.logits(start, encoded)[0, 0, list(tokenizer.all_language_tokens)]
+        probabilities = logits.softmax(dim=-1).tolist()
         found = zip(tokenizer.all_language_codes, probabilities, strict=True)
         return tuple(sorted(found, key=lambda pair: -pair[1]))
 
@@ -251,12 +214,27 @@ class OpenAIWhisper:
         import torch
 
         try:
-            with self._busy:
+            with self._busy, self._optimizer.get_inference_context():
                 yield
         except torch.OutOfMemoryError as error:
             raise GpuBusyError(f"{NAME}: the GPU's memory did not suffice ({error})") from error
         except RuntimeError as error:
             raise InferenceError(f"{NAME} failed on this sound ({error}); the turn is lost") from error
+
+
+def _read(source: Path | Whisper, device: str) -> Whisper:
+    """The model on `device`. Raises GpuBusyError, ModelLoadError."""
+    import torch
+    import whisper
+
+    try:
+        model = whisper.load_model(str(source), device="cpu") if isinstance(source, Path) else source
+        return _moved(model, device).eval()
+    except torch.OutOfMemoryError as error:
+        raise GpuBusyError(f"{source}: the GPU has no room for this model ({error})") from error
+    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelLoadError(f"{source}: no Whisper checkpoint, or damaged ({reason}); fetch it again") from error
 
 
 def _rules(tokenizer: Tokenizer) -> Rules:
