@@ -69,8 +69,8 @@ class FallbackEngine:
         if not self._loaded:
             raise failures[0]
         self._speaking = self._loaded[0]
-        for error in failures:
-            self._tell(f"{self._speaking.name} speaks instead: {error}")
+        for reason in failures:
+            self._tell(f"{self._speaking.name} speaks instead: {reason}")
 
     def synthesize(self, text: str, language: SpokenLanguage, rate_factor: float) -> Iterator[SpeechPiece]:
         """By the first engine that has the language; where it fails, the rest of the text by the next.

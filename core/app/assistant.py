@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,7 @@ from core.app.announcer import Announcer
 from core.app.attending import follow, make_attention
 from core.app.brain import Brain
 from core.app.floor import Floor
+from core.app.speaking import SpeakingParts, make_engine
 from core.app.spoken import SpokenText
 from core.app.turn_taking import make_endpointing
 from core.app.working import WorkingTone
@@ -92,6 +94,7 @@ class Assistant:
         self.spoken = SpokenText(clock.monotonic)
         self.floor = Floor(self.turns, clock.monotonic)
         self._echo_turns: set[int] = set()
+        self._told: deque[str] = deque()
         self._clock = clock
         self._ends = ends
         self._brain = brain
@@ -156,7 +159,18 @@ class Assistant:
         from tts.synthesizer import Synthesizer
 
         transcriber = self.hearing(self._config, plan)
-        return Engines(load_vad(self._config.vad.engine), transcriber, Synthesizer(self._config.tts, self._brain.voice))
+        engine = make_engine(self._config, self.speaking_parts)
+        synthesizer = Synthesizer(self._config.tts, self._brain.voice, engine)
+        return Engines(load_vad(self._config.vad.engine), transcriber, synthesizer)
+
+    @property
+    def speaking_parts(self) -> SpeakingParts:
+        """What an engine that speaks gets of the rest."""
+        return SpeakingParts(self._brain.language, self._brain.memory, self._told.append)
+
+    def news(self) -> list[str]:
+        """What the user is to be told of the engines, and has not been yet."""
+        return [self._told.popleft() for _ in range(len(self._told))]
 
     def hearing(self, config: Config, plan: StagePlan | None = None) -> Stage:
         """The recogniser that a configuration asks for, made but not loaded."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from core.app import answering, hearing
+from core.app import answering, hearing, speaking
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.plan import Plan
 from core.optimization.torch_optimizer import get_performance_optimizer
@@ -24,7 +24,7 @@ def make_plan(config: Config) -> Plan:
 
     Raises ConfigError, GpuUnavailableError or GpuBusyError where a setting asks for what the machine has not.
     """
-    engines = hearing.engines_here(config) | answering.engines_here(config)
+    engines = hearing.engines_here(config) | answering.engines_here(config) | speaking.engines_here(config)
     plan = PerformanceTuner(answering.planned_config(config), engines).plan(SystemAnalyzer().analyze())
     logger.debug("the plan:\n%s", plan.explain())
     return plan

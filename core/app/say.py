@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable
 
 import numpy as np
 
 from core.app.language import first_language
-from core.messages import Sentence, Speech
+from core.app.speaking import SpeakingParts, make_engine, plan_speaking
+from core.messages import Language, Sentence, Speech
 from core.utils.clock import SystemClock
 from core.utils.config import Config
 from core.utils.errors import ConfigError
@@ -23,10 +25,12 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     from tts.synthesizer import Synthesizer
 
     voice = VoiceSettings()
-    synthesizer = Synthesizer(config.tts, voice)
-    synthesizer.load()
     language = arguments.language or first_language(config)
-    speech = synthesizer.process(Sentence(1, 0, 0, text, last=True, language=language))
+    plan_speaking(config)
+    engine = make_engine(config, SpeakingParts(language, tell=lambda reason: print(reason, file=sys.stderr)))
+    synthesizer = Synthesizer(config.tts, voice, engine)
+    synthesizer.load()
+    speech = (piece for sentence in _sentences(text, language) for piece in synthesizer.process(sentence))
     try:
         if arguments.out is None:
             _play(config, voice, speech)
@@ -39,6 +43,16 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     finally:
         synthesizer.close()
     return 0
+
+
+def _sentences(text: str, language: Language) -> list[Sentence]:
+    """Each finds its own voice."""
+    from tts.clauses import split_units
+
+    units = [unit.text for unit in split_units(text)]
+    return [
+        Sentence(1, 0, index, unit, last=index + 1 == len(units), language=language) for index, unit in enumerate(units)
+    ]
 
 
 def _play(config: Config, voice: VoiceSettings, speech: Iterable[Speech]) -> None:

@@ -1,0 +1,156 @@
+"""Which engine speaks, and with which voices: by configuration, plan, installed packages and the voices here."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.messages import Language
+from core.optimization.memory import MemoryOptimizer
+from core.utils.config import Config
+from core.utils.errors import MissingDependencyError, ModelError
+from core.utils.model_catalogue import known_model
+from core.utils.model_store import ModelStore
+from tts.espeak import EspeakEngine
+
+if TYPE_CHECKING:
+    from core.optimization.plan import StagePlan
+    from tts.engine import SpeechEngine, SpokenLanguage
+    from tts.melo.voice_files import VoiceFiles
+
+logger = logging.getLogger(__name__)
+
+ENGINE = "melo"
+EMBEDDED = "espeak"
+PACKAGES = ("torch", "safetensors")
+"""all of which a voice needs besides what its language's front end reads"""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakingParts:
+    """What an engine needs from the rest of the assistant."""
+
+    language: Language = "en"
+    """of the conversation: its voice is loaded first"""
+    memory: MemoryOptimizer | None = None
+    tell: Callable[[str], None] = lambda text: None
+    """hears, once, why another engine than the best speaks"""
+
+
+def engines_here(config: Config, store: ModelStore | None = None) -> frozenset[str]:
+    """The speaking engines to plan with. MeloTTS where it is asked for, or can be had without a download."""
+    from core.optimization.catalogue import EMBEDDED_ENGINES
+
+    asked = config.tts.engine == ENGINE
+    return EMBEDDED_ENGINES | {ENGINE} if asked or voice_is_here(config, store) else EMBEDDED_ENGINES
+
+
+def voice_is_here(config: Config, store: ModelStore | None = None) -> bool:
+    """Whether a voice could be loaded now, as far as looking tells."""
+    store = store or ModelStore()
+    if config.tts.voice is None and not any(store.find(m.name) for m in store.catalogue if m.engine == ENGINE):
+        return False
+    return all(importlib.util.find_spec(package) for package in PACKAGES)
+
+
+def wants_voice(config: Config, store: ModelStore | None = None) -> bool:
+    """Whether one may be loaded; without, nothing needs to be known of the machine to speak."""
+    wish = config.tts.engine
+    return wish == ENGINE or (wish == "auto" and voice_is_here(config, store))
+
+
+def plan_speaking(config: Config) -> None:
+    """Make the plan the process's, for commands that do nothing else with torch, where a voice may be loaded."""
+    if wants_voice(config):
+        from core.app.planning import apply_plan, make_plan
+
+        apply_plan(config, make_plan(config))
+
+
+def make_engine(
+    config: Config, parts: SpeakingParts, plan: StagePlan | None = None, store: ModelStore | None = None
+) -> SpeechEngine:
+    """The engine, not yet loaded. With `tts.engine: auto` a voice that cannot be used leaves the embedded one.
+
+    `plan` is that of speaking, made unless given. Raises ModelError where tts.engine demands what is not here.
+    """
+    embedded = EspeakEngine(config.tts)
+    wish = config.tts.engine
+    if not wants_voice(config, store):
+        return embedded
+    if plan is None:
+        from core.app.planning import make_plan
+
+        plan = make_plan(config).tts
+    if wish == "auto" and plan.engine != ENGINE and config.tts.voice is None:
+        return embedded
+    try:
+        voices = find_voices(config, parts.language, store)
+    except ModelError as error:
+        if wish == ENGINE:
+            raise
+        parts.tell(f"{EMBEDDED} speaks instead of {ENGINE}: {error}")
+        return embedded
+    from tts.fallback import FallbackEngine
+    from tts.melo.voice import VoiceManner
+    from tts.melo_engine import MeloEngine, MeloSettings
+
+    tts = config.tts
+    manner = VoiceManner(tts.speaker, tts.precision, plan if plan.engine == ENGINE else None)
+    engine = MeloEngine(MeloSettings(voices, manner, tts.speed, tts.cache_mb), parts.memory)
+    return FallbackEngine([engine, embedded], parts.tell, required=wish == ENGINE)
+
+
+def find_voices(config: Config, language: Language, store: ModelStore | None = None) -> tuple[VoiceFiles, ...]:
+    """The voices of tts.voice, else those of the catalogue that are here: one a language, that of `language` first.
+
+    Raises MissingDependencyError without torch, and ModelError for a voice that is not here or not whole.
+    """
+    missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
+    if missing:
+        raise MissingDependencyError(
+            f"MeloTTS needs {' and '.join(missing)}; install the extra `full`: MERLINE_EXTRAS=full python3 main.py"
+        )
+    store = store or ModelStore()
+    wanted = config.tts.voice
+    if wanted is None:
+        names = [model.name for model in store.catalogue if model.engine == ENGINE and store.find(model.name)]
+        if not names:
+            best = voice_for(language, store)
+            raise ModelError(f"no MeloTTS voice is here; `models download {best}` fetches one")
+    else:
+        names = [wanted] if isinstance(wanted, str) else list(wanted)
+    first = language if config.tts.language == "auto" else config.tts.language
+    found: dict[SpokenLanguage, VoiceFiles] = {}
+    for name in names:
+        voice = _find(name, config, store)
+        found.setdefault(voice.language, voice)
+    return tuple(sorted(found.values(), key=lambda voice: voice.language != first))
+
+
+def voice_for(language: str, store: ModelStore | None = None) -> str:
+    """The name of the catalogue's first voice in a language."""
+    catalogue = (store or ModelStore()).catalogue
+    return next(model.name for model in catalogue if model.engine == ENGINE and language in model.languages)
+
+
+def _find(name: str, config: Config, store: ModelStore) -> VoiceFiles:
+    from tts.melo.configuration import read_config
+    from tts.melo.voice_files import find_voice, language_of
+
+    folder = store.resolve(name)
+    language = None if config.tts.language == "auto" else config.tts.language
+    spoken = language_of(read_config(folder)) or language
+    return find_voice(folder, _bert_of(name, spoken, store), language)
+
+
+def _bert_of(name: str, language: SpokenLanguage | None, store: ModelStore) -> Path | None:
+    """That of the catalogue's voice of this name, else of its language; None where it is not here."""
+    known = next((model for model in store.catalogue if model.name == name), None)
+    if known is None and language is not None:
+        known = known_model(voice_for(language, store), store.catalogue)
+    return store.find(known.needs[0]) if known is not None and known.needs else None
