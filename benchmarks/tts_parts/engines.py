@@ -16,10 +16,10 @@ from benchmarks.tts_parts.voice import spread
 from core.optimization import TorchOptimizer
 from tts.melo.bert import BertPrecision, load_bert
 from tts.melo.configuration import read_config
+from tts.melo.decoder import DecoderPrecision
 from tts.melo.network import Manner, MeloNetwork, Sounds
 from tts.melo.synthesis import NetworkSynthesis
 from tts.melo.weights import CHECKPOINT_FILE, inference_tensors, read_checkpoint
-from tts.melo.windows import WindowGrowth
 
 MANNER = Manner(seed=11)
 
@@ -64,10 +64,10 @@ class Ours:
     """tts.melo."""
 
     def __init__(
-        self, voice: Path, bert: Path, precision: BertPrecision = "float32", growth: WindowGrowth | None = None
+        self, voice: Path, bert: Path, precision: BertPrecision = "float32", decoder: DecoderPrecision = "float32"
     ):
         self._bert = load_bert(bert, precision)
-        self._synthesis = NetworkSynthesis(voice, growth=growth)
+        self._synthesis = NetworkSynthesis(voice, precision=decoder)
         self._synthesis.load(TorchOptimizer())
 
     def speak(self, tokens: Tensor, sounds: Sounds) -> Iterator[Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks.figures import Figure
 from benchmarks.tts_parts.engines import Engine, Ours, Plain
-from benchmarks.tts_parts.voice import sentence
+from benchmarks.tts_parts.voice import FASTER, sentence
 from tts.melo.network import Sounds
 
 ROUNDS = 3
@@ -61,7 +61,8 @@ def figures(voice: Path, bert: Path) -> list[Figure]:
     engines: dict[str, Engine] = {
         "plain": Plain(voice, bert),
         "ours": Ours(voice, bert),
-        "int8": Ours(voice, bert, "int8"),
+        "bfloat16": Ours(voice, bert, decoder="bfloat16"),
+        "fast": Ours(voice, bert, "int8", "bfloat16"),
     }
     replies = {
         "sentence": [text(SENTENCE)],
@@ -84,23 +85,27 @@ def figures(voice: Path, bert: Path) -> list[Figure]:
 
 
 def _figures(best: dict[tuple[str, str], Spoken], first: dict[tuple[str, str], float]) -> list[Figure]:
-    plain, ours, fast = (best[name, "sentence"] for name in ("plain", "ours", "int8"))
+    plain, ours, half, fast = (best[name, "sentence"] for name in ("plain", "ours", "bfloat16", "fast"))
     whole = best["plain", "reply"].whole_s
     audio_s = len(plain.samples) / 44100
     error = float((plain.samples - ours.samples).abs().max())
-    spectral = _spectral_db(plain.samples, fast.samples)
     return [
         Figure("melo sentence, time of the plain way", plain.whole_s, "s", "lower"),
         Figure("melo sentence / plain way", ours.whole_s / plain.whole_s, "", "lower", 0.85, 1.0),
         Figure("melo sentence, largest difference", error, "", "lower", 1e-4),
         Figure("melo sentence, real-time factor", ours.whole_s / audio_s, "", "lower", None, plain.whole_s / audio_s),
-        Figure("melo sentence with int8 BERT / plain way", fast.whole_s / plain.whole_s, "", "lower", 0.5, 1.0),
-        Figure("melo with int8 BERT, spectral difference", spectral, "dB", "lower"),
+        Figure("melo sentence with bfloat16 decoder / plain way", half.whole_s / plain.whole_s, "", "lower", None, 1.0),
+        Figure(f"melo sentence, {FASTER} / plain way", fast.whole_s / plain.whole_s, "", "lower", 0.5, 1.0),
+        Figure(
+            "melo with bfloat16 decoder, spectral difference", _spectral_db(ours.samples, half.samples), "dB", "lower"
+        ),
+        Figure("melo with bfloat16 decoder, signal to error", _signal_db(ours.samples, half.samples), "dB", "higher"),
+        Figure(f"melo, {FASTER}, spectral difference", _spectral_db(ours.samples, fast.samples), "dB", "lower"),
         Figure(
             "melo first sound of three sentences / plain whole", first["ours", "reply"] / whole, "", "lower", 0.12, 1.0
         ),
         Figure("melo first sound of five words", 1000 * first["ours", "clause"], "ms", "lower", 450.0),
-        Figure("melo first sound of five words, int8 BERT", 1000 * first["int8", "clause"], "ms", "lower", 450.0),
+        Figure(f"melo first sound of five words, {FASTER}", 1000 * first["fast", "clause"], "ms", "lower", 450.0),
     ]
 
 
@@ -113,3 +118,8 @@ def _spectral_db(one: Tensor, other: Tensor) -> float:
         for part in (one, other)
     ]
     return float((levels[0] - levels[1]).abs().mean())
+
+
+def _signal_db(one: Tensor, other: Tensor) -> float:
+    """The power of `one` over that of the difference; both of the same frames."""
+    return float(10 * (one.square().mean() / (one - other).square().mean()).log10())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,6 +15,9 @@ SLOPE = 0.1
 LAST_SLOPE = 0.01
 """before the last convolution"""
 OUTER_KERNEL = 7
+
+DecoderPrecision = Literal["float32", "bfloat16"]
+"""of the convolutions' inputs and weights; sums and residuals are float32 always"""
 
 
 class PairedBlock(nn.Module):

@@ -20,6 +20,7 @@ from torch import Tensor
 from core.messages import Samples
 from core.utils.errors import InferenceError
 from tts.melo.configuration import MeloConfig
+from tts.melo.decoder import DecoderPrecision
 from tts.melo.network import Manner, MeloNetwork, Sounds
 from tts.melo.weights import load_network
 from tts.melo.windows import WindowDecoder, WindowGrowth, choose_decoder
@@ -48,8 +49,15 @@ class PreparedSentence:
 class NetworkSynthesis:
     """One thread at a time uses it."""
 
-    def __init__(self, folder: Path, plan: StagePlan | None = None, growth: WindowGrowth | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        plan: StagePlan | None = None,
+        growth: WindowGrowth | None = None,
+        precision: DecoderPrecision = "float32",
+    ) -> None:
         self._folder = folder
+        self._precision: DecoderPrecision = precision
         self._plan = plan
         self._growth = growth or WindowGrowth()
         self._optimizer: TorchOptimizer | None = None
@@ -72,7 +80,7 @@ class NetworkSynthesis:
         network = load_network(self._folder).to(device)
         self._optimizer, self._network = optimizer, network
         with optimizer.get_inference_context(self._plan):
-            self._decoder, reason = choose_decoder(network.dec)
+            self._decoder, reason = choose_decoder(network.dec, precision=self._precision)
         if not reason:
             del network.dec  # the kernels have their own copy of its weights
         else:

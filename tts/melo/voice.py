@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.optimization.plan import StagePlan
     from core.optimization.torch_optimizer import TorchOptimizer
     from tts.melo.bert import BertPrecision
+    from tts.melo.decoder import DecoderPrecision
     from tts.melo.features import BertFeatures
     from tts.melo.synthesis import NetworkSynthesis
 
@@ -92,7 +93,8 @@ class MeloVoice:
         from tts.melo.synthesis import NetworkSynthesis
 
         plan = self.manner.plan
-        self._synthesis = NetworkSynthesis(self.files.folder, plan)
+        decoder: DecoderPrecision = "bfloat16" if self.manner.precision == "int8" else "float32"
+        self._synthesis = NetworkSynthesis(self.files.folder, plan, precision=decoder)
         self._synthesis.load(optimizer)
         config = self._synthesis.config
         self._row = choose_speaker(config, self.manner.speaker)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tts.melo.configuration import DecoderShape
-from tts.melo.decoder import OUTER_KERNEL, Decoder
+from tts.melo.decoder import OUTER_KERNEL, Decoder, DecoderPrecision
 
 logger = logging.getLogger(__name__)
 
@@ -80,9 +80,12 @@ class TorchDecoder:
 
 
 def choose_decoder(
-    decoder: Decoder, run: Callable[[Tensor, Tensor], Tensor] | None = None
+    decoder: Decoder, run: Callable[[Tensor, Tensor], Tensor] | None = None, precision: DecoderPrecision = "float32"
 ) -> tuple[WindowDecoder, str]:
-    """Our own kernels where they can be used, else torch; and why not the kernels, or ""."""
+    """Our own kernels where they can be used, else torch; and why not the kernels, or "".
+
+    bfloat16 needs the kernels and a processor with tile registers; elsewhere the decoder computes in float32.
+    """
     try:
         from tts.melo.fused_decoder import FusedDecoder, obstacle
     except ImportError as error:
@@ -90,4 +93,4 @@ def choose_decoder(
     reason = obstacle(decoder)
     if reason:
         return TorchDecoder(decoder, run), reason
-    return FusedDecoder(decoder, torch.get_num_threads()), ""
+    return FusedDecoder(decoder, torch.get_num_threads(), precision), ""
