@@ -15,7 +15,7 @@ from core.optimization.toolbox.onnx_files import move_into_place, weight_bytes, 
 from core.optimization.toolbox.onnx_information import model_information
 from core.optimization.toolbox.onnx_passes.table import PASSES, run_passes
 from core.optimization.toolbox.onnx_trace import inference_mode_of, refuse_untraceable, trace
-from core.optimization.toolbox.onnx_verify import flat_outputs, verify
+from core.optimization.toolbox.onnx_verify import check_sizes, flat_outputs, verify
 from core.utils.errors import ExportError, MerlineError
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ class ONNXExporter:
         with inference_mode_of(model):
             outputs = self._output_names(model, example)
             axes = read_axes(self.config.dynamic_axes if dynamic_axes is None else dynamic_axes, example, outputs)
+            check_sizes(example, axes, self.config.verify_sizes)
             graph = trace(model, example, axes, self.config.opset, outputs)
             graph, records = run_passes(graph, self._passes) if self.config.optimize else (graph, ())
             with workshop(path) as folder:

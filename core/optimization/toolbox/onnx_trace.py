@@ -115,22 +115,20 @@ def _call_arguments(example: Example) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def _dynamic_shapes(example: Example, axes: DynamicAxes) -> dict[str, Any] | None:
-    """As torch.export takes them: by forward's parameters, axes of one name being one Dim."""
+    """As torch.export takes them, by forward's parameters. Bounds, and which axes are equal, it finds out itself."""
     import torch
 
     if not axes:
         return None
-    dims = {label: torch.export.Dim(label) for table in axes.values() for label in table.values()}
+    varies = torch.export.Dim.DYNAMIC
     shapes: dict[str, Any] = {}
     for parameter, value in example.arguments.items():
         inner = {slot.place: slot for slot in example.slots if slot.parameter == parameter}
         if None in inner:
-            shapes[parameter] = {axis: dims[label] for axis, label in axes.get(inner[None].name, {}).items()}
+            shapes[parameter] = dict.fromkeys(axes.get(inner[None].name, {}), varies)
         elif inner:
             shapes[parameter] = tuple(
-                {axis: dims[label] for axis, label in axes.get(inner[place].name, {}).items()}
-                if place in inner
-                else None
+                dict.fromkeys(axes.get(inner[place].name, {}), varies) if place in inner else None
                 for place in range(len(value))
             )
         else:

@@ -61,10 +61,17 @@ def sizes_to_verify(example: Example, axes: DynamicAxes, wanted: Mapping[str, in
     tries: list[dict[str, int]] = [{}]
     for label, size in axis_sizes(example, axes).items():
         tries.append({label: wanted.get(label, size + 1)})
-    unknown = sorted(set(wanted) - set(axis_sizes(example, axes)))
-    if unknown:
-        raise ExportError(f"verify_sizes: no dynamic axis is called {', '.join(unknown)}")
     return tries
+
+
+def check_sizes(example: Example, axes: DynamicAxes, wanted: Mapping[str, int]) -> None:
+    """Raises ExportError for a size of an axis that is not dynamic, or below 1."""
+    known = axis_sizes(example, axes)
+    for label, size in wanted.items():
+        if label not in known or size < 1:
+            raise ExportError(
+                f"verify_sizes: {label}={size}; dynamic axes are {', '.join(known) or 'none'}, of 1 or more"
+            )
 
 
 def verify(
