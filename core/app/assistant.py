@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from audio.front_end import FrontEnd
 from audio.player import Output, Player
@@ -167,6 +167,11 @@ class Assistant:
     def speaking_parts(self) -> SpeakingParts:
         """What an engine that speaks gets of the rest."""
         return SpeakingParts(self._brain.language, self._brain.memory, self._told.append)
+
+    @property
+    def synthesizer(self) -> Any:
+        """The stage that speaks, whose engine can be exchanged."""
+        return self._engines.synthesizer
 
     def news(self) -> list[str]:
         """What the user is to be told of the engines, and has not been yet."""

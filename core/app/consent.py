@@ -14,7 +14,8 @@ logger = logging.getLogger(__name__)
 
 SETTING = "fetch_models"
 LANGUAGE_SETTING = "fetch_language_model"
-"""in the data file: one answer for what hears, one for what answers, which is ten times as large"""
+VOICE_SETTING = "fetch_voice"
+"""in the data file: one answer for what hears, one for what answers, one for what speaks: the sizes differ tenfold"""
 YES = frozenset({"", "y", "yes", "o", "oui"})
 NO = frozenset({"n", "no", "non"})
 

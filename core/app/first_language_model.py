@@ -60,6 +60,11 @@ class FirstLanguageModel:
         return said + (self._over.news() if self._over else [])
 
     @property
+    def over(self) -> bool:
+        """Whether nothing more will happen, once it was started."""
+        return self._over is None or self._over.over
+
+    @property
     def asking(self) -> bool:
         """Whether the keys that are pressed now answer a question."""
         return self._over is not None and self._over.asking

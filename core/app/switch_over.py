@@ -18,7 +18,7 @@ from core.app.consent import Decision, Question
 from core.app.model_fetch import FetchState, ModelFetch
 from core.app.models import describe, plain_size
 from core.app.setup import FIRST_S, OFTEN_S, SELDOM_S
-from core.app.switch_words import ANSWERING_WORDS
+from core.app.switch_words import ANSWERING_WORDS, SPEAKING_WORDS
 from core.app.switch_words import WORDS as WORDS
 from core.messages import Language
 from core.utils.errors import MerlineError
@@ -53,7 +53,7 @@ class Engine(Protocol):
 
 
 class Switch(Protocol):
-    """What is asked of stt.switching.SwitchingTranscriber and of llm.responder.Responder."""
+    """What is asked of stt.switching.SwitchingTranscriber, llm.responder.Responder and tts.synthesizer.Synthesizer."""
 
     @property
     def engine_name(self) -> str: ...
@@ -74,7 +74,7 @@ class SwitchPlan:
     def words(self, which: str, present: str = "", reason: str = "") -> str:
         """One of WORDS."""
         model = self.model
-        words = ANSWERING_WORDS if model.stage == "llm" else WORDS
+        words = {"llm": ANSWERING_WORDS, "tts": SPEAKING_WORDS}.get(model.stage, WORDS)
         return words[self.language][which].format(
             name=model.name,
             size=plain_size(model.size_bytes),

@@ -1,4 +1,4 @@
-"""What a first run says of the models that it fetches, in both languages: for hearing, and for answering."""
+"""What a first run says of the models that it fetches, in both languages: to hear, to answer and to speak."""
 
 from __future__ import annotations
 
@@ -51,5 +51,30 @@ ANSWERING_WORDS: dict[Language, dict[str, str]] = {
         "démarrage essaiera de nouveau.",
         "switched": "{name} répond désormais.",
         "aloud": "Je peux désormais répondre à toute question.",
+    },
+}
+
+SPEAKING_WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "question": "Fetch {name} ({size} with what it needs, from {repository}, licence {licence}) in the background, "
+        "to speak with a more natural voice? [Y/n]",
+        "declined": "Not fetched; `python3 main.py models download {name}` does it at any time.",
+        "offline": "{name} ({size}) would speak more naturally; --offline forbids fetching it. All else works.",
+        "begun": "fetching {name} ({size}) in the background; talk meanwhile.",
+        "failed": "{name} cannot be used yet: {reason}. {present} goes on speaking; the next start tries again.",
+        "switched": "{name} speaks from now on.",
+        "aloud": "This is my new voice.",
+    },
+    "fr": {
+        "question": "Télécharger {name} ({size} avec ce qu'il lui faut, de {repository}, licence {licence}) en "
+        "arrière-plan, pour parler d'une voix plus naturelle ? [O/n]",
+        "declined": "Pas de téléchargement ; `python3 main.py models download {name}` le fera à tout moment.",
+        "offline": "{name} ({size}) parlerait plus naturellement ; --offline interdit de le télécharger. Tout le reste "
+        "marche.",
+        "begun": "téléchargement de {name} ({size}) en arrière-plan ; parlez, je vous écoute.",
+        "failed": "{name} ne peut pas encore servir : {reason}. {present} continue de parler ; le prochain démarrage "
+        "essaiera de nouveau.",
+        "switched": "{name} parle désormais.",
+        "aloud": "Voici ma nouvelle voix.",
     },
 }

@@ -45,6 +45,7 @@ FETCH_S = 60.0
 FIRST_RUN = (
     "talk",
     *("--set", "setup.full_models=always", "--set", "setup.full_packages=false", "--set", "llm.engine=skills"),
+    *("--set", "tts.engine=espeak"),
 )
 
 

@@ -1,0 +1,118 @@
+"""Where no MeloTTS voice is here yet, `talk` begins with espeak-ng; this brings one, after what hears and answers."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import replace
+
+from core.app import answering, hearing
+from core.app.assistant import Assistant
+from core.app.brain import Brain
+from core.app.consent import VOICE_SETTING, decision, has_terminal
+from core.app.first_whisper import CLIENT
+from core.app.planning import make_plan
+from core.app.setup import FullSetup
+from core.app.speaking import ENGINE, PACKAGES, make_engine, voice_for
+from core.app.switch_over import SwitchMeans, SwitchOver, SwitchPlan
+from core.messages import Language
+from core.optimization.analyzer import SystemAnalyzer
+from core.optimization.memory import MemoryBudgets
+from core.optimization.profile import MachineProfile
+from core.optimization.tuner import PerformanceTuner
+from core.utils.config import Config
+from core.utils.model_catalogue import KnownModel, with_needs
+from core.utils.model_store import ModelStore
+from tts.engine import SpeechEngine
+
+
+class FirstVoice:
+    """The way from espeak-ng to a MeloTTS voice. Does nothing where there is nothing to fetch."""
+
+    def __init__(self, config: Config, assistant: Assistant, brain: Brain, offline: bool) -> None:
+        self._config = config
+        self._assistant = assistant
+        self._brain = brain
+        self._over: SwitchOver | None = None
+        self._said: list[str] = []
+        decided = decision(config, brain.store, has_terminal(), VOICE_SETTING)
+        model = model_to_fetch(config, ModelStore(), brain.language) if decided != "no" else None
+        self._plan = SwitchPlan(model, decided, brain.language) if model is not None else None
+        if self._plan is not None and offline:
+            self._said = [self._plan.words("offline")] if config.tts.voice is None else []
+            self._plan = None
+
+    def start(self, setup: FullSetup) -> None:
+        """Begin; a second call does nothing."""
+        plan, brain = self._plan, self._brain
+        if plan is None or self._over is not None or not (can_fetch(plan.model) or setup.running):
+            return
+        means = SwitchMeans(
+            load=lambda: self._load(plan.model),
+            keep=lambda answer: brain.store.set_setting(VOICE_SETTING, "yes" if answer else "no"),
+            say=self._assistant.say,
+            ready=lambda: not setup.running and can_fetch(plan.model),
+        )
+        self._over = SwitchOver(plan, self._assistant.synthesizer, means)
+        self._said += self._over.start()
+
+    def news(self) -> list[str]:
+        """Lines for the user; usually none."""
+        said, self._said = self._said, []
+        return said + (self._over.news() if self._over else [])
+
+    @property
+    def asking(self) -> bool:
+        """Whether the keys that are pressed now answer a question."""
+        return self._over is not None and self._over.asking
+
+    def stop(self) -> None:
+        """End what is under way; the next start goes on from there."""
+        if self._over is not None:
+            self._over.stop()
+
+    def _load(self, model: KnownModel) -> SpeechEngine:
+        tts = self._config.tts.model_copy(update={"engine": ENGINE, "voice": model.name})
+        config = self._config.model_copy(update={"tts": tts})
+        plan = make_plan(config)
+        self._brain.memory.budgets = MemoryBudgets.of(plan)
+        engine = make_engine(config, self._assistant.speaking_parts, plan.tts)
+        engine.load()
+        return engine
+
+
+def model_to_fetch(
+    config: Config, store: ModelStore, language: Language, profile: MachineProfile | None = None
+) -> KnownModel | None:
+    """The voice that `talk` should fetch while espeak-ng speaks; None where nothing is to be done.
+
+    That is with `tts.engine: auto` alone: the one that tts.voice names, if it is not here; or, where no voice is here
+    and the plan would take one, that of the language. Its size is that of all that is to be fetched with it.
+    """
+    if config.tts.engine != "auto":
+        return None
+    voices = {model.name: model for model in store.catalogue if model.engine == ENGINE}
+    wanted = config.tts.voice
+    if wanted is not None:
+        missing = [name for name in ([wanted] if isinstance(wanted, str) else wanted) if name in voices]
+        missing = [name for name in missing if not store.find(name)]
+        return _with_size(voices[missing[0]], store) if missing else None
+    if any(store.find(name) for name in voices):
+        return None
+    engines = hearing.engines_here(config, store) | answering.engines_here(config, store) | {ENGINE}
+    planned = PerformanceTuner(answering.planned_config(config), engines).plan(profile or SystemAnalyzer().analyze())
+    return _with_size(voices[voice_for(language, store)], store) if planned.tts.engine == ENGINE else None
+
+
+def can_fetch(model: KnownModel) -> bool:
+    """Whether this voice could be fetched and loaded by this process now."""
+    from tts.melo.text.front_ends import FRONT_ENDS
+
+    importlib.invalidate_caches()
+    front_end = FRONT_ENDS["zh-en" if model.size == "zh" else model.size]
+    return all(importlib.util.find_spec(name) for name in (*PACKAGES, CLIENT, *front_end.packages))
+
+
+def _with_size(model: KnownModel, store: ModelStore) -> KnownModel:
+    missing = [one for one in with_needs(model.name, store.catalogue) if one is model or not store.find(one.name)]
+    return replace(model, size_bytes=sum(one.size_bytes for one in missing))
