@@ -17,6 +17,7 @@ from core.app.desk_keys import DeskKeys
 from core.app.ending import EndingWish
 from core.app.first_language_model import FirstLanguageModel
 from core.app.first_run import FirstRun
+from core.app.first_voice import FirstVoice
 from core.app.keyboard import Keyboard
 from core.app.lock import InstanceLock
 from core.app.memory_watch import MemoryWatch
@@ -82,6 +83,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         setup = FullSetup(config, offline=arguments.offline)
         first_run = FirstRun(config, assistant, brain, arguments.offline)
         model_run = FirstLanguageModel(config, brain, assistant.say, arguments.offline)
+        voice_run = FirstVoice(config, assistant, brain, arguments.offline)
         pipeline = assistant.join(first_run.engines(plan.stt))
         pipelines.append(pipeline)
         pipeline.load()
@@ -99,7 +101,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
                 keys = DeskKeys(keyboard, assistant, sound.microphone, brain.session, view.show)
                 unload_s = 60.0 * config.idle.unload_minutes or None
                 memory = MemoryWatch(brain.memory, brain.language, unload_s=unload_s)
-                _converse(assistant, view, brain, (setup, first_run, model_run), keys, memory)
+                _converse(assistant, view, brain, (setup, first_run, model_run, voice_run), keys, memory)
         finally:
             pipeline.close()
             if config.log.trace:
@@ -124,11 +126,11 @@ def _converse(
     assistant: Assistant,
     view: View,
     brain: Brain,
-    beside: tuple[FullSetup, FirstRun, FirstLanguageModel],
+    beside: tuple[FullSetup, FirstRun, FirstLanguageModel, FirstVoice],
     keys: DeskKeys,
     memory: MemoryWatch,
 ) -> None:
-    setup, first_run, model_run = beside
+    setup, first_run, model_run, voice_run = beside
     try:
         with EndingWish() as ending:
             _start(assistant, view)
@@ -139,17 +141,20 @@ def _converse(
             while not ending.asked:
                 view.refresh()
                 assistant.pipeline.wait(DRAW_S)
-                for text in (*setup.news(), *first_run.news(), *model_run.news(), *memory.news()):
+                for text in (text for part in (*beside, memory, assistant) for text in part.news()):
                     view.show(Note(text))
                 if first_run.over:
                     model_run.start(setup)
-                if not (first_run.asking or model_run.asking):
+                if first_run.over and model_run.over:
+                    voice_run.start(setup)
+                if not (first_run.asking or model_run.asking or voice_run.asking):
                     keys.look()
             logger.info("ended by the user")
     finally:
         gc.unfreeze()
         first_run.stop()
         model_run.stop()
+        voice_run.stop()
         setup.stop()
         view.close()
 
