@@ -6,6 +6,7 @@ hexadecimal digits of a big-endian float32. Unverified: TensorRT never ran with 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import struct
@@ -101,7 +102,8 @@ class CalibrationFeed:
             unfinished.write_bytes(content)
             unfinished.replace(self._cache)
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
             raise QuantizationError(f"{self._cache} cannot be written ({error.strerror}): make room") from error
 
 

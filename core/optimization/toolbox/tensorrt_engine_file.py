@@ -5,6 +5,7 @@ A plan alone is refused by TensorRT late and darkly, or crashes it; here a damag
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -92,7 +93,8 @@ def write_engine(path: Path, header: EngineHeader, plan: bytes) -> EngineHeader:
             file.write(plan)
         unfinished.replace(path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
         raise ExportError(f"{path} cannot be written ({error.strerror}): make room, or choose another place") from error
     return whole
 
