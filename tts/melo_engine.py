@@ -22,7 +22,7 @@ from tts.clauses import Unit, split_units
 from tts.engine import SpeechPiece, SpokenLanguage
 from tts.loudness import amplify
 from tts.melo.voice import MeloVoice, VoiceManner
-from tts.melo.voice_files import VoiceFiles
+from tts.melo.voice_files import VoiceFiles, has_speaker
 from tts.phrase_cache import PhraseCache, PhraseKey
 from tts.shaping import silence
 from tts.streaming_trim import trimmed_pieces
@@ -193,10 +193,8 @@ class MeloEngine:
 
 def _manner(settings: MeloSettings, files: VoiceFiles) -> VoiceManner:
     """A speaker is asked of the voices that have it, and of all where none has, so that its lack is named."""
-    from tts.melo.configuration import read_config
-
     wanted = settings.manner.speaker
-    if wanted is None or wanted in read_config(files.folder).speakers:
+    if wanted is None or has_speaker(files, wanted):
         return settings.manner
-    elsewhere = any(wanted in read_config(other.folder).speakers for other in settings.voices)
+    elsewhere = any(has_speaker(other, wanted) for other in settings.voices)
     return replace(settings.manner, speaker=None) if elsewhere else settings.manner

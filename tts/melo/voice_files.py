@@ -10,11 +10,14 @@ from typing import get_args
 from core.utils.errors import ModelLoadError
 from tts.engine import SpokenLanguage
 from tts.melo.configuration import MeloConfig, read_config
-from tts.melo.text.front_ends import FRONT_ENDS
+from tts.melo.text.front_ends import FRONT_ENDS, load_front_end
 from tts.melo.text.symbols import language_code
+from tts.melo.text.wordpiece import WordPiece
 
 BERT_FOLDER = "bert"
 """inside a voice's folder, for voices that are given by path"""
+WEIGHTS = ("checkpoint.pth", "network.safetensors")
+"""as published, and converted"""
 FAVOURITE_SPEAKERS = ("EN-Default", "EN-US")
 """of voices with several; of others it is the one in the first row"""
 
@@ -28,6 +31,11 @@ class VoiceFiles:
     language: SpokenLanguage
     bert: Path | None
     """folder of the masked language model; None for a voice that learnt without"""
+
+    def files(self) -> tuple[Path, ...]:
+        """All that is read of it."""
+        folders = (self.folder, *([self.bert] if self.bert else []))
+        return tuple(path for folder in folders for path in folder.iterdir() if path.is_file())
 
 
 def find_voice(folder: Path, bert: Path | None = None, language: SpokenLanguage | None = None) -> VoiceFiles:
@@ -48,6 +56,25 @@ def find_voice(folder: Path, bert: Path | None = None, language: SpokenLanguage 
         name = FRONT_ENDS[front_end_code(spoken)].bert
         raise ModelLoadError(f"{folder}: the voice needs {name}, of which there is no folder {own}; put it there")
     return VoiceFiles(folder, spoken, found)
+
+
+def check_ready(voices: tuple[VoiceFiles, ...], speaker: str | None = None) -> None:
+    """Look at everything but the weights themselves.
+
+    Raises ModelLoadError for a missing file or speaker, MissingDependencyError for a package of the front end.
+    """
+    for voice in voices:
+        if not any((voice.folder / name).is_file() for name in WEIGHTS):
+            raise ModelLoadError(f"{voice.folder / WEIGHTS[0]} is missing; download the voice again")
+        if voice.bert is not None:
+            load_front_end(front_end_code(voice.language), WordPiece.from_folder(voice.bert))
+    if speaker is not None and not any(has_speaker(voice, speaker) for voice in voices):
+        read_config(voices[0].folder).speaker(speaker)
+
+
+def has_speaker(voice: VoiceFiles, speaker: str) -> bool:
+    """Whether the voice has one of that name."""
+    return speaker in read_config(voice.folder).speakers
 
 
 def language_of(config: MeloConfig) -> SpokenLanguage | None:
