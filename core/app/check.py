@@ -18,6 +18,7 @@ from core.app.brain import Brain
 from core.app.check_answering import answering_checks
 from core.app.check_hearing import hearing_checks
 from core.app.check_optimization import optimization_checks
+from core.app.check_speaking import speaking_checks
 from core.messages import DeviceEvent, Samples
 from core.selfcheck import Check, CheckResult, Finding, Verdict, run_checks
 from core.utils.clock import SystemClock
@@ -92,6 +93,7 @@ def all_checks(config: Config) -> list[Check]:
         *optimization_checks(config),
         *hearing_checks(config),
         *answering_checks(config),
+        *speaking_checks(config),
         Check("question", lambda: _question(config), limit_s=8.0),
     ]
 
