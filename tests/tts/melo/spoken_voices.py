@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from melo_voices import small
 
 from benchmarks.tts_parts.voice import write_voice
+from tests.tts.melo.melo_voices import small
 from tts.melo.bert import Bert, BertConfig
 
 PHONES = """
