@@ -95,4 +95,4 @@ def measured_bandwidth() -> float:
     """Bytes a second, as the optimiser measures them."""
     from core.optimization.machine_speed import measure_bandwidth
 
-    return measure_bandwidth(BANDWIDTH_BYTES, THREADS)
+    return measure_bandwidth(BANDWIDTH_BYTES, THREADS).best

@@ -24,8 +24,9 @@ MB = 10**6
 def analyze(arguments: argparse.Namespace, config: Config) -> int:
     """Say what the machine is; its speed is measured the first time, which takes some seconds."""
     profile = SystemAnalyzer().analyze()
-    if profile.speed is None:
-        print("measuring how fast this machine is, a few seconds, once ...", file=sys.stderr, flush=True)
+    if profile.speed is None or profile.speed.disturbed:
+        again = "" if profile.speed is None else " again, since it was busy the last time"
+        print(f"measuring how fast this machine is{again}, a few seconds ...", file=sys.stderr, flush=True)
         profile = SystemAnalyzer().analyze(measure=True)
     print(json.dumps(profile.as_json(), indent=2) if arguments.json else "\n".join(_describe(profile)))
     return 0
@@ -88,6 +89,11 @@ def _describe(profile: MachineProfile) -> list[str]:
             f"speed      memory {speed.bandwidth_gb_s:.1f} GB/s, products in float32 "
             f"{speed.gemm_fp32_gflops:.0f} Gflop/s{int8}"
         )
+        if speed.disturbed:
+            lines.append(
+                f"           at least: other programs took {speed.others:.0%} of the processor meanwhile and the runs "
+                f"differed by {speed.spread:.0%}; `optimize analyze` measures again on a quiet machine"
+            )
     return lines
 
 

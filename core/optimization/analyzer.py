@@ -1,6 +1,7 @@
 """Reads the machine into a frozen profile, without torch; decides nothing.
 
-Reading takes milliseconds and writes nothing; measuring speed takes seconds, once: it is kept in the data folder.
+Reading takes milliseconds and writes nothing; measuring speed takes seconds, once: it is kept in the data folder, and
+measured again only where other programs were at work meanwhile.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class SystemAnalyzer:
         """The machine as it is now.
 
         Its speed is in the profile if it was ever measured on this machine, or with `measure`, which measures it if
-        need be. Raises what `core.utils.gpu.read_gpus` raises.
+        need be: where it never was, or was disturbed by other programs. Raises what `core.utils.gpu.read_gpus` raises.
         """
         host = self._sources.host or this_host()
         profile = MachineProfile(
@@ -71,8 +72,9 @@ class SystemAnalyzer:
         )
         key = _speed_key(profile)
         speed = _load_speed(self._folder() / SPEED_FILE, key)
-        if speed is None and measure:
-            speed = self._sources.measure(profile, host)
+        if measure and (speed is None or speed.disturbed):
+            found = self._sources.measure(profile, host)
+            speed = found if speed is None or not found.disturbed else found.better(speed)
             _keep_speed(self._folder() / SPEED_FILE, key, speed)
         return replace(profile, speed=speed)
 
@@ -112,7 +114,9 @@ def _load_speed(path: Path, key: dict[str, Any]) -> Speed | None:
     """None where nothing was measured for this machine, or the file is damaged."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        speed = Speed(**kept["speed"]) if kept["key"] == key else None
+        # a file of an earlier version does not say whether the machine was busy then
+        known = kept["key"] == key and "spread" in kept["speed"]
+        speed = Speed(**kept["speed"]) if known else None
         return speed if speed is None or _is_sane(speed) else None
     except FileNotFoundError:
         return None
@@ -122,7 +126,7 @@ def _load_speed(path: Path, key: dict[str, Any]) -> Speed | None:
 
 
 def _is_sane(speed: Speed) -> bool:
-    figures = [speed.bandwidth_gb_s, speed.gemm_fp32_gflops]
+    figures = [speed.bandwidth_gb_s, speed.gemm_fp32_gflops, 1.0 + speed.spread, 1.0 + speed.others]
     if speed.gemm_int8_gops is not None:
         figures.append(speed.gemm_int8_gops)
     return all(math.isfinite(figure) and figure > 0 for figure in figures)

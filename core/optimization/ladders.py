@@ -38,9 +38,9 @@ class Ladder:
 
 
 def int8_pays(profile: MachineProfile) -> bool:
-    """By measurement; without one, wherever the processor has instructions that a kernel is written for."""
+    """By a calm measurement; without one, wherever the processor has instructions that a kernel is written for."""
     speed = profile.speed
-    if speed is not None and speed.gemm_int8_gops is not None:
+    if speed is not None and speed.gemm_int8_gops is not None and not speed.disturbed:
         return speed.gemm_int8_gops > speed.gemm_fp32_gflops
     return bool(INT8_INSTRUCTIONS & profile.cpu.instruction_sets)
 

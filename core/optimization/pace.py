@@ -86,10 +86,17 @@ def _down(value: float) -> str:
 
 
 def pace_of(profile: MachineProfile, threads: int, reply_within_s: float = math.inf) -> Pace:
-    """Measured where it was; else by cores and instruction sets."""
-    if profile.speed is not None:
-        speed = profile.speed
+    """Measured where it was; else by cores and instruction sets.
+
+    A machine that was busy when it was measured can do what it did, and nobody knows how much more: it is taken for
+    what a machine of its kind does, if that is more, so that no model is refused for another program's sake.
+    """
+    speed = profile.speed
+    if speed is not None and not speed.disturbed:
         return Pace(speed.gemm_fp32_gflops, speed.bandwidth_gb_s, True, profile.cpu.usable_cores, reply_within_s)
     per_core = max((GFLOPS_A_CORE.get(name, 0.0) for name in profile.cpu.instruction_sets), default=0.0)
     share = min(threads, profile.cpu.usable_cores)
-    return Pace(max(per_core, GFLOPS_PLAIN) * share, ASSUMED_GB_S, False, profile.cpu.usable_cores, reply_within_s)
+    gflops, gb_s = max(per_core, GFLOPS_PLAIN) * share, ASSUMED_GB_S
+    if speed is not None:
+        gflops, gb_s = max(gflops, speed.gemm_fp32_gflops), max(gb_s, speed.bandwidth_gb_s)
+    return Pace(gflops, gb_s, False, profile.cpu.usable_cores, reply_within_s)

@@ -39,6 +39,10 @@ class Memory:
     """of the container or the process; None without one"""
 
 
+STEADY_SPREAD = 0.3
+QUIET_SHARE = 0.15
+
+
 @dataclass(frozen=True, slots=True)
 class Speed:
     """What this machine was measured to do, all usable cores together."""
@@ -48,6 +52,26 @@ class Speed:
     gemm_fp32_gflops: float
     gemm_int8_gops: float | None = None
     """None where no int8 kernel is installed"""
+    spread: float = 0.0
+    """by how much of the best run the worst one of the same work fell behind it"""
+    others: float = 0.0
+    """share of these cores' time that other programs took while it was measured; 0 where the system does not tell"""
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the machine can do more than this: it was at work for others, or its runs differed too much."""
+        return self.spread > STEADY_SPREAD or self.others > QUIET_SHARE
+
+    def better(self, other: Speed) -> Speed:
+        """Of two measurements of one machine, each figure's higher one: what it did once it can do. As calm as this."""
+        int8 = [one.gemm_int8_gops for one in (self, other) if one.gemm_int8_gops is not None]
+        return Speed(
+            max(self.bandwidth_gb_s, other.bandwidth_gb_s),
+            max(self.gemm_fp32_gflops, other.gemm_fp32_gflops),
+            max(int8, default=None),
+            self.spread,
+            self.others,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class PerformanceTuner:
                 _share_reason(shares, threads),
                 batch_reason,
                 _memory_reason(profile, config, available, room),
-                *_engine_reasons(selection, config, pace),
+                *_engine_reasons(profile, selection, config, pace),
                 *_shortage(profile, selection, room),
                 *_idle_device(choice, selection),
             ),
@@ -163,7 +163,7 @@ def _memory_reason(profile: MachineProfile, config: Config, available: int, room
     return f"{available / GB:.2f} GB of memory is free of {of}; {kept}."
 
 
-def _engine_reasons(selection: Selection, config: Config, pace: Pace) -> list[str]:
+def _engine_reasons(profile: MachineProfile, selection: Selection, config: Config, pace: Pace) -> list[str]:
     roles: Mapping[Stage, str] = {"stt": "understands speech", "llm": "answers", "tts": "speaks"}
     reasons = []
     for stage in STAGES:
@@ -173,7 +173,10 @@ def _engine_reasons(selection: Selection, config: Config, pace: Pace) -> list[st
         slow = pace.objection(candidate)
         reasons.append(f"{candidate.label} {verb}{asked}{f'; {slow}' if slow else ''}.")
     if not pace.measured and any(c.engine not in EMBEDDED_ENGINES for c in selection.chosen.values()):
-        reasons.append("How fast this machine is was guessed: `python3 main.py optimize analyze` measures it.")
+        again = profile.speed is not None
+        how = "was measured while other programs were at work" if again else "was guessed"
+        it = "measures it again" if again else "measures it"
+        reasons.append(f"How fast this machine is {how}: `python3 main.py optimize analyze` {it}.")
     return reasons
 
 
