@@ -1,4 +1,4 @@
-"""`optimize`: what this machine can do and what was decided for it, and the audit of code for a wrong graphics card.
+"""`optimize`: what this machine can do and what was decided for it, the audit of code for a wrong card, the toolbox.
 
 Each subcommand is one row of SUBCOMMANDS: what it does, its arguments, and the function that runs it.
 """
@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.app.toolbox_arguments import COMMANDS, GRAPHS
 from core.utils.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,11 +58,11 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     _add_json(parser)
 
 
-def _of_machine(name: str) -> Callable[[argparse.Namespace, Config], int]:
-    """The function of core.app.optimize_machine, imported when it is run: the command line must parse fast."""
+def _of_machine(name: str, module: str = "optimize_machine") -> Callable[[argparse.Namespace, Config], int]:
+    """The function of a module of core.app, imported when it is run: the command line must parse fast."""
 
     def run_it(arguments: argparse.Namespace, config: Config) -> int:
-        run: Callable[[argparse.Namespace, Config], int] = getattr(import_module("core.app.optimize_machine"), name)
+        run: Callable[[argparse.Namespace, Config], int] = getattr(import_module(f"core.app.{module}"), name)
         return run(arguments, config)
 
     return run_it
@@ -143,4 +144,8 @@ SUBCOMMANDS = {
     "plan": Subcommand("what is decided for a machine, and why", _add_plan, _of_machine("plan")),
     "validate": Subcommand("whether torch does on this machine what was decided", _add_json, _of_machine("validate")),
     "gpu-audit": Subcommand("find code that would use a wrong graphics card", _add_gpu_audit, _gpu_audit),
+    **{
+        name: Subcommand(text, add, _of_machine(name, "optimize_graphs" if name in GRAPHS else "optimize_models"))
+        for name, (text, add) in COMMANDS.items()
+    },
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,9 +19,10 @@ from core.optimization.toolbox.onnx_export import export_to_onnx
 from core.optimization.toolbox.quality import relative_error
 from core.optimization.toolbox.quantization import ModelQuantizer
 from core.optimization.toolbox.quantization_config import QuantizationConfig, QuantizationType
+from core.optimization.toolbox.registry import RegisteredModels, Registry
 from core.optimization.toolbox.tensorrt import TensorRTConfig, TensorRTOptimizer, describe_card, load_library
 from core.optimization.toolbox.tensorrt_runtime import TensorRTEngine
-from core.utils.errors import ModelLoadError, OptimizationError, QuantizationError, TensorRTUnavailableError
+from core.utils.errors import OptimizationError, QuantizationError, TensorRTUnavailableError
 
 Optimization = Literal["auto", "quantize", "tensorrt"]
 ITERATIONS = 20
@@ -50,23 +50,26 @@ class LoadedModel:
 def load_optimized_model(
     model_type: str | nn.Module,
     optimization: Optimization = "auto",
-    models_registry: Mapping[str, nn.Module | Callable[[], nn.Module]] | None = None,
+    models_registry: Registry | None = None,
     example_input: Any = None,
 ) -> LoadedModel:
     """Load `model_type`, a name of `models_registry` or a module, in the form asked for; the module is not changed.
 
     "quantize": dynamic int8. "tensorrt": an engine for the card (unverified, see core.optimization.toolbox.tensorrt).
     "auto": TensorRT where it and a card are there, else what measured fastest here of float32, dynamic int8 and
-    bfloat16 with outputs within LARGEST_ERROR; it needs `example_input`, or the model's own attribute of that name.
-    Raises OptimizationError for another word, ModelLoadError for an unknown name, QuantizationError and
+    bfloat16 with outputs within LARGEST_ERROR; it needs `example_input`, registered test data, or the model's own
+    attribute `example_input`. Raises OptimizationError for another word or an unknown name, QuantizationError and
     TensorRTUnavailableError where what was asked for cannot be.
     """
     if optimization not in get_args(Optimization):
         raise OptimizationError(
             f"optimization '{optimization}' is unknown; take one of: {', '.join(get_args(Optimization))}"
         )
-    model = _model(model_type, models_registry or {})
-    example = example_input if example_input is not None else getattr(model, "example_input", None)
+    subject = RegisteredModels(models_registry or {}).subject(model_type)
+    model = subject.model
+    if example_input is None:
+        example_input = subject.test[0].inputs if subject.test else getattr(model, "example_input", None)
+    example = example_input
     if optimization == "quantize":
         return LoadedModel(_quantized(model, QuantizationType.DYNAMIC), "dynamic", "asked for")
     if optimization == "tensorrt":
@@ -77,18 +80,6 @@ def load_optimized_model(
         return LoadedModel(_engine(model, example), "tensorrt", "TensorRT and a card are here; unverified")
     except TensorRTUnavailableError as error:
         return _fastest(model, example, str(error))
-
-
-def _model(model_type: str | nn.Module, registry: Mapping[str, Any]) -> nn.Module:
-    if isinstance(model_type, nn.Module):
-        return model_type
-    if model_type not in registry:
-        raise ModelLoadError(f"no model is called '{model_type}'; there are: {', '.join(sorted(registry)) or 'none'}")
-    found = registry[model_type]
-    model = found if isinstance(found, nn.Module) else found()
-    if not isinstance(model, nn.Module):
-        raise ModelLoadError(f"models_registry['{model_type}'] gives a {type(model).__name__}, not a torch.nn.Module")
-    return model
 
 
 def _quantized(model: nn.Module, kind: QuantizationType) -> nn.Module:

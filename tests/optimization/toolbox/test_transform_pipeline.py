@@ -22,7 +22,6 @@ from core.optimization.toolbox.onnx_quantize import OnnxQuantizationConfig, quan
 from core.optimization.toolbox.tensorrt_engine_file import read_header  # noqa: E402
 from core.optimization.toolbox.transform_pipeline import PipelineConfig  # noqa: E402
 from core.utils.errors import (  # noqa: E402
-    ModelLoadError,
     OptimizationError,
     QuantizationError,
     TensorRTUnavailableError,
@@ -146,9 +145,9 @@ def test_what_cannot_be_loaded_is_named() -> None:
         OptimizationError, match="optimization 'fast' is unknown; take one of: auto, quantize, tensorrt"
     ):
         load_optimized_model("net", "fast")  # type: ignore[arg-type]
-    with pytest.raises(ModelLoadError, match="no model is called 'net'; there are: other"):
+    with pytest.raises(OptimizationError, match="no model is registered as 'net'"):
         load_optimized_model("net", "auto", {"other": Net})
-    with pytest.raises(ModelLoadError, match=r"gives a int, not a torch\.nn\.Module"):
+    with pytest.raises(OptimizationError, match=r"'net' is registered as a int; give a torch\.nn\.Module"):
         load_optimized_model("net", "auto", {"net": lambda: 3})  # type: ignore[dict-item,return-value]
     with pytest.raises(OptimizationError, match=r'optimization="auto" measures: give example_input'):
         load_optimized_model(Net(), "auto")

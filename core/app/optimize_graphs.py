@@ -1,0 +1,107 @@
+"""`optimize export | tensorrt`: a model as an ONNX graph, and as an engine for a card.
+
+Progress goes to the error stream, the result to the output, as text or, with --json, one object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.app.toolbox_arguments import read_axes, read_shapes
+from core.app.toolbox_models import first_input, made_model, need_torch, registered
+from core.app.toolbox_report import MB, print_result, progress
+from core.utils.config import Config
+
+if TYPE_CHECKING:
+    from core.optimization.toolbox.registry import RegisteredModel
+
+
+def export(arguments: argparse.Namespace, config: Config) -> int:
+    """A verified ONNX file, with what each graph pass changed; quantised too where that is asked for."""
+    model = registered(arguments.model)[0]
+    need_torch()
+    from core.optimization.toolbox.onnx_config import ONNXExportConfig
+    from core.optimization.toolbox.onnx_export import ONNXExporter
+
+    options = ONNXExportConfig(
+        optimize=not arguments.no_optimize,
+        verify_export=not arguments.no_verify,
+        opset=arguments.opset,
+        dynamic_axes=read_axes(arguments.dynamic),
+    )
+    progress("exporting")
+    report = ONNXExporter(options).export(made_model(model), first_input(model), arguments.out)
+    told, lines = report.as_json(), report.lines()
+    if arguments.int8:
+        progress("quantising the graph")
+        quantised = _quantised_graph(model, arguments.out, options)
+        told["int8"] = quantised.as_json()
+        lines.append(
+            f"{quantised.path}: {quantised.bytes_after / MB:.1f} MB (-{quantised.size_reduction_percent:.0f} %), "
+            f"outputs off by {quantised.difference:.2g}"
+        )
+    if arguments.benchmark:
+        told["runtime"] = _runtime(model, arguments)
+        lines.append(
+            "ONNX Runtime {runtime_ms:.2f} ms, PyTorch {torch_ms:.2f} ms ({speedup:.2f}x)".format(**told["runtime"])
+        )
+    return print_result(arguments, told, lines)
+
+
+def tensorrt(arguments: argparse.Namespace, config: Config) -> int:
+    """An engine from an .onnx file, or from a model by way of one beside the engine."""
+    from core.optimization.toolbox.tensorrt import UNVERIFIED, TensorRTConfig, TensorRTOptimizer
+
+    source, shapes = Path(arguments.model), read_shapes(arguments.shape)
+    print(UNVERIFIED, file=sys.stderr)
+    data = None
+    if source.suffix != ".onnx":
+        model = registered(arguments.model)[0]
+        need_torch()
+        from core.optimization.toolbox.export_example import example_of
+        from core.optimization.toolbox.onnx_export import export_to_onnx
+        from core.optimization.toolbox.onnx_verify import numpy_inputs
+
+        source = arguments.out.with_suffix(".onnx")
+        progress("exporting")
+        made = made_model(model)
+        export_to_onnx(made, source, first_input(model), dynamic_axes=read_axes(arguments.dynamic))
+        inputs = numpy_inputs(example_of(made, first_input(model)))
+        shapes = shapes or {name: one.shape for name, one in inputs.items()}
+        data = [inputs] if arguments.int8 else None
+    progress("building")
+    settings = TensorRTConfig(arguments.fp16, arguments.int8, calibration_data=data, calibration_cache=arguments.cache)
+    report = TensorRTOptimizer(settings).optimize_from_onnx(source, arguments.out, shapes)
+    return print_result(arguments, report.as_json(), report.lines())
+
+
+def _quantised_graph(model: RegisteredModel, path: Path, options: Any) -> Any:
+    from core.optimization.toolbox.batches import as_batches
+    from core.optimization.toolbox.export_example import example_of
+    from core.optimization.toolbox.onnx_quantize import quantize_onnx
+    from core.optimization.toolbox.onnx_verify import numpy_inputs
+
+    module = made_model(model)
+    batches = as_batches(model.calibration_data or model.test_data, "calibration data")
+    data = [numpy_inputs(example_of(module, batch.inputs, options.input_names)) for batch in batches]
+    return quantize_onnx(path, path.with_suffix(".int8.onnx"), data)
+
+
+def _runtime(model: RegisteredModel, arguments: argparse.Namespace) -> dict[str, float]:
+    from functools import partial
+
+    import torch
+
+    from core.optimization.toolbox.batches import Batch
+    from core.optimization.toolbox.measuring import typical_ms
+    from core.optimization.toolbox.onnx_model import OnnxModel
+    from core.optimization.toolbox.onnx_runtime import SessionOptions
+
+    module, batch = made_model(model), Batch(first_input(model))
+    there = OnnxModel(arguments.out, SessionOptions(threads=torch.get_num_threads()))
+    progress("measuring")
+    took = typical_ms({"torch": partial(batch.run, module), "onnx": partial(batch.run, there)}, arguments.iterations)
+    return {"torch_ms": took["torch"], "runtime_ms": took["onnx"], "speedup": took["torch"] / took["onnx"]}

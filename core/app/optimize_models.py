@@ -1,0 +1,153 @@
+"""`optimize quantize | prune | distill | compare | auto`: the toolbox of core.optimization.
+
+What is being done goes to the error stream, a line each; the result to the output, as text or, with --json, one object.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from core.app.toolbox_models import first_input, for_judging, made_model, need_torch, registered
+from core.app.toolbox_report import MB, print_result, progress, quality_line, written_lines
+from core.utils.config import Config
+from core.utils.errors import ConfigError
+
+if TYPE_CHECKING:
+    from core.optimization.toolbox.model_optimizer import ModelOptimizer
+    from core.optimization.toolbox.registry import RegisteredModel
+
+
+def quantize(arguments: argparse.Namespace, config: Config) -> int:
+    """A model with smaller numbers; measured beside the original, and written where --out says."""
+    optimizer, model = _optimizer(arguments.model)
+    from core.optimization.toolbox.artifact import save_quantized
+    from core.optimization.toolbox.quick import benchmark_quantization
+
+    progress(f"quantising ({arguments.type})")
+    small = optimizer.quantize_model(arguments.model, arguments.type)
+    report = optimizer.report
+    assert report is not None
+    told: dict[str, Any] = {"model": arguments.model, **report.as_json()}
+    if model.test_data is not None:
+        progress("measuring")
+        told |= benchmark_quantization(made_model(model), small, first_input(model), arguments.iterations)
+    if arguments.out is not None:
+        told["written"] = {"path": str(arguments.out), "bytes": save_quantized(small, arguments.out)}
+    lines = [f"{len(report.quantized)} layers in {arguments.type}, {len(report.left_in_float)} left as they are"]
+    lines += [f"  left: {name}: {why}" for name, why in report.left_in_float[:8]]
+    if "speedup" in told:
+        lines.append(
+            f"size {told['original_mb']:.2f} -> {told['quantized_mb']:.2f} MB "
+            f"(-{told['size_reduction_percent']:.1f} %), "
+            f"time {told['original_ms']:.2f} -> {told['quantized_ms']:.2f} ms ({told['speedup']:.2f}x), "
+            f"outputs off by {100 * told['error']:.2f} %"
+        )
+    return print_result(arguments, told, lines + written_lines(arguments, told))
+
+
+def prune(arguments: argparse.Namespace, config: Config) -> int:
+    """The smallest weights zero, or whole channels and heads removed."""
+    optimizer, model = _optimizer(arguments.model)
+    from core.optimization.toolbox.measuring import size_bytes
+    from core.optimization.toolbox.pruned_files import save_pruned
+
+    progress(f"pruning {arguments.ratio:.0%}, {'channels and heads' if arguments.structured else 'single weights'}")
+    pruned = optimizer.prune_model_weights(arguments.model, arguments.ratio, arguments.structured)
+    original = made_model(model)
+    told: dict[str, Any] = {
+        "model": arguments.model,
+        "ratio": arguments.ratio,
+        "structured": arguments.structured,
+        "original_bytes": size_bytes(original),
+        "pruned_bytes": size_bytes(pruned),
+    }
+    if model.test_data is not None:
+        progress("measuring")
+        told |= optimizer.benchmark_model_performance(pruned, model.test_data, original).as_json()
+    if arguments.out is not None:
+        told["written"] = {"path": str(arguments.out), "bytes": save_pruned(pruned, arguments.out)}
+    lines = [f"size {told['original_bytes'] / MB:.2f} -> {told['pruned_bytes'] / MB:.2f} MB in memory"]
+    if "accuracy" in told:
+        lines.append(quality_line(told))
+    return print_result(arguments, told, lines + written_lines(arguments, told))
+
+
+def distill(arguments: argparse.Namespace, config: Config) -> int:
+    """A student model taught by a teacher, from the data that either brings."""
+    teacher, student = registered(arguments.teacher)[0], registered(arguments.student)[0]
+    need_torch()
+    from core.models.safetensors_file import write_safetensors
+    from core.optimization.toolbox.artifact import unshared, write_whole
+    from core.optimization.toolbox.model_optimizer import ModelOptimizer
+
+    names = {"teacher": teacher, "student": student}
+    optimizer = ModelOptimizer(names, progress)
+    data = student.training_data or teacher.training_data or teacher.test_data
+    if data is None:
+        raise ConfigError(
+            f"{arguments.teacher} brings no data to learn from; its function must return a RegisteredModel"
+        )
+    learnt = optimizer.distill_knowledge(
+        "teacher",
+        "student",
+        data,
+        arguments.temperature,
+        arguments.alpha,
+        epochs=arguments.epochs,
+        learning_rate=arguments.learning_rate,
+        checkpoint_folder=arguments.checkpoints,
+    )
+    metrics = optimizer.benchmark_model_performance(learnt, data, "teacher").as_json()
+    told: dict[str, Any] = {"teacher": arguments.teacher, "student": arguments.student, **metrics}
+    if arguments.out is not None:
+        tensors = unshared(learnt.state_dict())[0]
+        write_whole(arguments.out, lambda to: write_safetensors(to, tensors, {}))
+        told["written"] = {"path": str(arguments.out), "bytes": arguments.out.stat().st_size}
+    return print_result(arguments, told, [quality_line(told), *written_lines(arguments, told)])
+
+
+def compare(arguments: argparse.Namespace, config: Config) -> int:
+    """Strategy by strategy: size, speed-up on CPU and card, quality; text or JSON, and a chart."""
+    optimizer, _ = _optimizer(arguments.model)
+    strategies = arguments.strategies.split(",") if arguments.strategies else None
+    found = optimizer.compare_strategies(arguments.model, None, strategies, arguments.iterations)
+    if arguments.chart is not None:
+        found.chart(arguments.chart)
+        progress(f"chart: {arguments.chart}")
+    return print_result(arguments, found.as_json(), [found.text()])
+
+
+def auto(arguments: argparse.Namespace, config: Config) -> int:
+    """The best way for a platform that meets the thresholds, tried out here."""
+    optimizer, _ = _optimizer(arguments.model)
+    names = ("inference_time", "memory_usage", "model_size", "accuracy")
+    wanted = {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    found = optimizer.auto_optimize_for_deployment(arguments.platform, arguments.model, wanted)
+    metrics = found.metrics
+    lines = [f"{one.strategy:12} {_tried(one)}" for one in found.tried]
+    lines.append(
+        f"for {found.platform}: {found.strategy}, {metrics.inference_time:.2f} ms, {metrics.memory_usage:.1f} MB "
+        f"at work, {metrics.model_size:.1f} MB, accuracy {metrics.accuracy:.4f} by {metrics.accuracy_of}"
+    )
+    return print_result(arguments, found.as_json(), lines)
+
+
+def _optimizer(name: str) -> tuple[ModelOptimizer, RegisteredModel]:
+    need_torch()
+    from core.optimization.toolbox.model_optimizer import ModelOptimizer
+
+    found, told = registered(name)
+    if told:
+        progress(told)
+    model = for_judging(found)
+    return ModelOptimizer({name: model}, progress), model
+
+
+def _tried(one: Any) -> str:
+    if one.metrics is None:
+        return f"not measured: {one.why}"
+    metrics = one.metrics
+    lacks = "; ".join(f"{name} {told}" for name, told in one.missing.items())
+    told = f"{metrics.inference_time:.2f} ms, {metrics.model_size:.1f} MB, {metrics.accuracy:.4f}"
+    return f"{told}: {lacks}" if lacks else told

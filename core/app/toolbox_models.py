@@ -1,0 +1,224 @@
+"""The models that `optimize` works on: by name, by a Python file's function, or by a folder of the assistant's.
+
+Random inputs stand in for data where a model brings none; then quality is agreement with the original, on noise.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.utils.errors import MissingDependencyError, ModelLoadError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from core.optimization.toolbox.registry import RegisteredModel
+
+BATCHES = 4
+SEED = 7
+TOKENS = 64
+FRAMES = 64
+NOISE = "its inputs are random: quality is agreement with the original on noise"
+
+
+def shape_names() -> dict[str, str]:
+    """Networks of true shapes with random weights, and what each is."""
+    return {
+        "resnet18": "ResNet-18, 224 px, random weights",
+        "bert": "4 layers of BERT-base's size, random weights",
+        "qwen": "one decoding step of Qwen2-0.5B's widths, 3 layers, random weights",
+    }
+
+
+def registered(name: str) -> tuple[RegisteredModel, str]:
+    """The model called `name` with its data, and what to know of it.
+
+    `name`: one of shape_names(), FILE.py:FUNCTION, the name of a model that was downloaded, or the path of a folder
+    (a causal LM, a BERT, a MeloTTS voice) or of an openai-whisper .pt file. Raises ModelLoadError for anything else.
+    """
+    if ".py:" in name:
+        return _from_python(name)
+    if name in shape_names():
+        return _shape(name)
+    path = Path(name)
+    if not path.exists():
+        from core.utils.model_store import ModelStore
+
+        found = ModelStore().find(name)
+        if found is None:
+            raise ModelLoadError(
+                f"{name}: no model, folder or file is called that; give FILE.py:FUNCTION, a model's folder, a name of "
+                f"`models list` that is on this machine, or one of {', '.join(shape_names())}"
+            )
+        path = found
+    return _from_path(path)
+
+
+def _shape(name: str) -> tuple[RegisteredModel, str]:
+    import torch
+
+    from core.optimization.toolbox.registry import RegisteredModel
+
+    shape = import_module("benchmarks.shapes").SHAPES[list(shape_names()).index(name)]
+    torch.manual_seed(SEED)
+    model = shape.make().eval()
+    inputs = [shape.make_input() for _ in range(BATCHES)]
+    return RegisteredModel(model, inputs), f"{shape.name}: random weights cannot show {shape.hides}; {NOISE}"
+
+
+def _from_python(name: str) -> tuple[RegisteredModel, str]:
+    from torch import nn
+
+    from core.optimization.toolbox.registry import RegisteredModel
+
+    file, _, function = name.rpartition(":")
+    path = Path(file)
+    if not path.is_file():
+        raise ModelLoadError(f"{file}: there is no such file")
+    module = _imported(path)
+    make: Callable[[], Any] | None = getattr(module, function, None)
+    if not callable(make):
+        raise ModelLoadError(f"{file} has no function '{function}' that makes a model")
+    made = make()  # what it raises is its author's, and shown as it is
+    if isinstance(made, RegisteredModel):
+        return made, ""
+    model, example = (
+        made if isinstance(made, tuple) and len(made) == 2 else (made, getattr(made, "example_input", None))
+    )
+    if not isinstance(model, nn.Module):
+        raise ModelLoadError(
+            f"{name} gives a {type(model).__name__}; return a torch.nn.Module, (module, example input), or a "
+            "RegisteredModel with data"
+        )
+    return RegisteredModel(model.eval(), None if example is None else [example]), "judged on its one example input"
+
+
+def _imported(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ModelLoadError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (ImportError, SyntaxError, NameError) as error:
+        raise ModelLoadError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _from_path(path: Path) -> tuple[RegisteredModel, str]:
+    if path.suffix == ".pt" and path.is_file():
+        return _whisper(path)
+    try:
+        config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelLoadError(f"{path} holds no config.json of a model that is known here ({error})") from error
+    if (path / "model.bin").exists():
+        raise ModelLoadError(
+            f"{path} is a Whisper in CTranslate2's own format, which is optimised already and no PyTorch model; give "
+            "openai's .pt file"
+        )
+    if "spk2id" in config.get("data", {}):
+        return _melo_decoder(path)
+    return _bert(path) if config.get("model_type") == "bert" else _causal(path)
+
+
+def _inputs(make: Callable[[Any], Any]) -> list[Any]:
+    """BATCHES inputs from one seed each, so that two runs see the same."""
+    import torch
+
+    return [make(torch.Generator().manual_seed(SEED + number)) for number in range(BATCHES)]
+
+
+def _with(model: nn.Module, inputs: list[Any], what: str) -> tuple[RegisteredModel, str]:
+    from core.optimization.toolbox.registry import RegisteredModel
+
+    return RegisteredModel(model, inputs), f"{what}; {NOISE}"
+
+
+def _melo_decoder(folder: Path) -> tuple[RegisteredModel, str]:
+    import torch
+
+    from tts.melo.weights import load_network
+
+    decoder = load_network(folder).dec
+    shape = decoder.shape
+
+    def frames(generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        return (
+            torch.randn(1, shape.channels, FRAMES, generator=generator),
+            torch.randn(1, shape.speaker_width, 1, generator=generator),
+        )
+
+    return _with(decoder, _inputs(frames), f"the decoder of a MeloTTS voice, {FRAMES} frames")
+
+
+def _bert(folder: Path) -> tuple[RegisteredModel, str]:
+    import torch
+
+    from tts.melo.bert import load_bert
+
+    bert = load_bert(folder)
+    words = bert.config.vocabulary
+    made = _inputs(lambda generator: torch.randint(words, (min(TOKENS, bert.config.positions),), generator=generator))
+    return _with(bert, made, "the layers of a BERT that MeloTTS's features need")
+
+
+def _causal(folder: Path) -> tuple[RegisteredModel, str]:
+    import torch
+
+    from core.models.hf_model import HFModel
+    from core.models.loading import LoadOptions, load_model
+
+    model, config = load_model(folder, LoadOptions(fused=False))
+    if isinstance(model, HFModel):
+        model = model.network
+    words = int(config["vocab_size"])
+    made = _inputs(lambda generator: torch.randint(words, (1, TOKENS), generator=generator))
+    return _with(model, made, f"a causal LM over {TOKENS} tokens at once")
+
+
+def _whisper(path: Path) -> tuple[RegisteredModel, str]:
+    import torch
+    import whisper
+
+    model = whisper.load_model(str(path), device="cpu")
+    bands, places = model.dims.n_mels, 2 * model.dims.n_audio_ctx
+    made = _inputs(lambda generator: torch.randn(1, bands, places, generator=generator))
+    return _with(model.encoder.eval(), made, "the encoder of a Whisper over 30 s")
+
+
+def for_judging(found: RegisteredModel) -> RegisteredModel:
+    """Calibrated on other inputs than it is judged on, where there are several and none were named for that."""
+    data = found.test_data
+    if found.calibration_data is not None or not isinstance(data, list) or len(data) < 2:
+        return found
+    return replace(found, test_data=data[:1] + data[len(data) // 2 :], calibration_data=data[1 : len(data) // 2 + 1])
+
+
+def need_torch() -> None:
+    """Raises MissingDependencyError without torch."""
+    if importlib.util.find_spec("torch") is None:
+        raise MissingDependencyError(
+            "optimize: torch is not installed, and models are transformed by it; it comes with the extra `full`: "
+            "MERLINE_EXTRAS=full,toolbox python3 main.py"
+        )
+
+
+def made_model(model: RegisteredModel) -> Any:
+    """The module itself, made where only its maker is registered."""
+    from torch import nn
+
+    return model.model if isinstance(model.model, nn.Module) else model.model()
+
+
+def first_input(model: RegisteredModel) -> Any:
+    """The example to export and time with. Raises OptimizationError where the model brings none."""
+    from core.optimization.toolbox.batches import as_batches
+
+    return as_batches(model.test_data, "the model's example input")[0].inputs

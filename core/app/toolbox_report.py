@@ -1,0 +1,36 @@
+"""What the toolbox's commands say: progress on the error stream, the result as text or one JSON object."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+MB = 10**6
+
+
+def progress(line: str) -> None:
+    """Said while it works."""
+    print(f"{line} ...", file=sys.stderr, flush=True)
+
+
+def quality_line(told: dict[str, Any]) -> str:
+    """Of PerformanceMetrics as JSON."""
+    return (
+        f"{told['inference_time']:.2f} ms a call, accuracy {told['accuracy']:.4f} by {told['accuracy_of']}, "
+        f"outputs off by {100 * told['error']:.2f} %"
+    )
+
+
+def written_lines(arguments: argparse.Namespace, told: dict[str, Any]) -> list[str]:
+    """Where the result lies, or how to keep it."""
+    if "written" in told:
+        return [f"written: {told['written']['path']}, {told['written']['bytes'] / MB:.2f} MB"]
+    return [] if not hasattr(arguments, "out") else ["nothing was written: --out FILE keeps it"]
+
+
+def print_result(arguments: argparse.Namespace, told: dict[str, Any], lines: list[str]) -> int:
+    """The exit code of a command that did its work."""
+    print(json.dumps(told, indent=2) if arguments.json else "\n".join(lines))
+    return 0
