@@ -27,6 +27,9 @@ WEIGHT_BYTES: dict[WeightType, float] = {
 }
 """a weight; int8 has a 16-bit scale for each 64 weights, int4 a scale and an offset"""
 
+PERPLEXITY: dict[WeightType, float] = {"int8": 1.00, "int4": 1.08}
+"""of a language model, as a multiple of the full model's: `bench llm`, on a trained model of 260,000 parameters"""
+
 SHELL_BYTES = 60 * MB
 """numpy, microphone, echo canceller and voice activity: maximum resident size of importing and making them, 86 MB,
 less the 31 MB that a process has which has read its configuration (resource.getrusage, Linux x86_64)"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from core.optimization.catalogue import (
@@ -9,15 +10,15 @@ from core.optimization.catalogue import (
     EMBEDDED_ENGINES,
     QWEN,
     QWEN_2_5,
-    CausalSize,
+    Candidate,
     qwen,
 )
 from core.optimization.devices import choose_device
 from core.optimization.ladders import int8_pays, ladder
-from core.optimization.pace import pace_of
+from core.optimization.pace import Pace, pace_of
 from core.optimization.plan import StagePlan, WeightType
 from core.optimization.profile import MachineProfile
-from core.optimization.selection import memory_of
+from core.optimization.selection import Room, memory_of
 from core.optimization.shares import heavy_threads
 from core.optimization.tuner import PerformanceTuner, room_of
 from core.utils.config import Config
@@ -46,38 +47,50 @@ class Prediction:
 
 
 def predict(profile: MachineProfile, config: Config) -> tuple[Prediction, ...]:
-    """Each size of the catalogue in the precision that would be planned for it, the least first.
+    """Each size of the catalogue, the least first, in the precision that would be planned for it.
+
+    That is the best one that fits and is fast enough, else the smallest.
 
     Raises ConfigError, GpuUnavailableError or GpuBusyError where a setting asks for what the machine has not.
     """
     config = _free(config)
     choice = choose_device(profile, config)
     steps = ladder("llm", frozenset({ENGINE}), choice, config, int8_pays(profile)).steps
-    device, least = steps[0].device, steps[0].weights
-    planned = {step.model: step.weights for step in reversed(steps)}
     room = room_of(profile, config, choice)
     pace = pace_of(profile, config.optimization.threads or heavy_threads(profile.cpu), config.llm.reply_s)
+    known = bool(profile.memory.total_bytes)
     predictions = []
     for size in (*QWEN_2_5, *QWEN):
-        candidate = qwen(size, device, _weights(size, planned, least))
-        needs = memory_of({"stt": EMBEDDED["pocketsphinx"], "llm": candidate, "tts": EMBEDDED["espeak"]})
-        on_card = device == "cuda"
-        needed, have = (needs.card_bytes, room.card_bytes) if on_card else (needs.memory_bytes, room.memory_bytes)
-        fast = None if device != "cpu" else pace
-        predictions.append(
-            Prediction(
-                size.name,
-                candidate.weights,
-                candidate.memory_bytes,
-                needed,
-                have,
-                needed <= have or not profile.memory.total_bytes,
-                fast.tokens_per_s(candidate) if fast else None,
-                fast.first_clause_s(candidate) if fast else None,
-                pace.objection(candidate),
-            )
-        )
+        kinds = [step.weights for step in steps if step.model == size.name] or list(dict.fromkeys(_of_least(steps)))
+        ways = [_prediction(qwen(size, steps[0].device, kind), room, pace, known) for kind in kinds]
+        good = [way for way in ways if way.fits and way.objection is None]
+        predictions.append(good[-1] if good else ways[0])
     return tuple(sorted(predictions, key=lambda one: one.memory_bytes))
+
+
+def _of_least(steps: Sequence[Candidate]) -> Iterator[WeightType]:
+    """The precisions of the smallest size, for sizes that are not planned with."""
+    return (step.weights for step in steps if step.model == steps[0].model)
+
+
+def _prediction(candidate: Candidate, room: Room, pace: Pace, known: bool) -> Prediction:
+    """`known`: whether the system tells how much memory it has."""
+    assert candidate.model is not None
+    needs = memory_of({"stt": EMBEDDED["pocketsphinx"], "llm": candidate, "tts": EMBEDDED["espeak"]})
+    on_card = candidate.device == "cuda"
+    needed, have = (needs.card_bytes, room.card_bytes) if on_card else (needs.memory_bytes, room.memory_bytes)
+    fast = pace if candidate.device == "cpu" else None
+    return Prediction(
+        candidate.model,
+        candidate.weights,
+        candidate.memory_bytes,
+        needed,
+        have,
+        needed <= have or not known,
+        fast.tokens_per_s(candidate) if fast else None,
+        fast.first_clause_s(candidate) if fast else None,
+        pace.objection(candidate),
+    )
 
 
 def choose_language_model(profile: MachineProfile, reply_s: float, config: Config | None = None) -> StagePlan | None:
@@ -89,11 +102,6 @@ def choose_language_model(profile: MachineProfile, reply_s: float, config: Confi
     config = config.model_copy(update={"llm": config.llm.model_copy(update={"reply_s": reply_s})})
     chosen = PerformanceTuner(config, EMBEDDED_ENGINES | {ENGINE}).plan(profile).llm
     return chosen if chosen.engine == ENGINE else None
-
-
-def _weights(size: CausalSize, planned: dict[str | None, WeightType], least: WeightType) -> WeightType:
-    """As planned, the smallest precision of a size first; a size that is not planned with as the smallest one is."""
-    return planned.get(size.name, least)
 
 
 def _free(config: Config) -> Config:

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.optimization.catalogue import ALL_ENGINES, EMBEDDED_ENGINES, ENGINES, GB, MB, STAGES, Candidate, Stage
+from core.optimization.catalogue import (
+    ALL_ENGINES,
+    EMBEDDED_ENGINES,
+    ENGINES,
+    GB,
+    MB,
+    PERPLEXITY,
+    QWEN,
+    STAGES,
+    Candidate,
+    Stage,
+    qwen,
+)
 from core.optimization.devices import DeviceChoice, choose_device
 from core.optimization.ladders import int8_pays, ladder
 from core.optimization.pace import Pace, pace_of
@@ -172,12 +184,33 @@ def _engine_reasons(profile: MachineProfile, selection: Selection, config: Confi
         asked = f", as {stage}.engine asks" if getattr(config, stage).engine != "auto" else ""
         slow = pace.objection(candidate)
         reasons.append(f"{candidate.label} {verb}{asked}{f'; {slow}' if slow else ''}.")
+        if stage == "llm":
+            reasons += _precision_reason(candidate, config, pace)
     if not pace.measured and any(c.engine not in EMBEDDED_ENGINES for c in selection.chosen.values()):
         again = profile.speed is not None
         how = "was measured while other programs were at work" if again else "was guessed"
         it = "measures it again" if again else "measures it"
         reasons.append(f"How fast this machine is {how}: `python3 main.py optimize analyze` {it}.")
     return reasons
+
+
+def _precision_reason(chosen: Candidate, config: Config, pace: Pace) -> list[str]:
+    """Why a language model on a CPU has the bits it has, where they were chosen and not asked for."""
+    sizes = [size for size in QWEN if size.name == chosen.model and chosen.engine == "mlx"]
+    asked = config.optimization.compute_type != "auto"
+    if not sizes or asked or chosen.device != "cpu" or chosen.weights not in PERPLEXITY:
+        return []
+    true, quick = PERPLEXITY["int8"], PERPLEXITY["int4"]
+    if chosen.weights == "int8":
+        return [
+            f"It has 8 bits and not 4, which would be faster: its perplexity is {true:.2f} of the full model's and not "
+            f"{quick:.2f}, and a reply still begins within llm.reply_s ({config.llm.reply_s:g} s)."
+        ]
+    objection = pace.objection(qwen(sizes[0], "cpu", "int8")) or "there is not enough memory for it"
+    return [
+        f"It has 4 bits and not 8, although its perplexity is {quick:.2f} of the full model's and not {true:.2f}: "
+        f"in 8 bits {objection}."
+    ]
 
 
 def _shortage(profile: MachineProfile, selection: Selection, room: Room) -> list[str]:

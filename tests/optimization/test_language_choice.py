@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from machine_table import MEASURED_FAST_AVX2, VNNI, card, profile
 
+from core.optimization.catalogue import EMBEDDED_ENGINES
 from core.optimization.language_choice import choose_language_model, predict
-from core.optimization.plan import StagePlan
-from core.utils.config import Config, LlmConfig
+from core.optimization.plan import Plan, StagePlan
+from core.optimization.profile import MachineProfile
+from core.optimization.tuner import PerformanceTuner
+from core.utils.config import Config, LlmConfig, OptimizationConfig
 
 LAPTOP = profile(6, 12.0, 16.0, VNNI, speed=MEASURED_FAST_AVX2)
 CARD = profile(8, 24.0, 32.0, VNNI, gpus=(card("GeForce RTX 4090", 25.8, 25.3, (8, 9)),))
@@ -32,12 +35,40 @@ def test_who_wishes_a_reply_sooner_gets_a_smaller_model():
 
 
 def test_the_wish_reaches_the_plan_through_the_configuration_and_its_reason_is_told():
-    from core.optimization.catalogue import EMBEDDED_ENGINES
-    from core.optimization.tuner import PerformanceTuner
+    hurried = planned(0.1)
+    assert hurried.llm.engine == "skills"
+    assert any("above llm.reply_s (0.1)" in left.why for left in hurried.left_out)
 
-    made = PerformanceTuner(Config(llm=LlmConfig(reply_s=0.3)), EMBEDDED_ENGINES | {"mlx"}).plan(LAPTOP)
-    assert made.llm.engine == "skills"
-    assert any("above llm.reply_s (0.3)" in left.why for left in made.left_out)
+
+def test_8_bits_where_a_reply_begins_in_time_all_the_same_else_4_and_the_plan_says_why():
+    quick, calm = planned(0.3), planned(0.5)
+    assert (quick.llm.model, quick.llm.compute_type) == ("0.6B", "int4")
+    assert "It has 4 bits and not 8, although its perplexity is 1.08" in quick.explain()
+    assert "in 8 bits its reply would begin after" in quick.explain()
+    assert (calm.llm.model, calm.llm.compute_type) == ("0.6B", "int8")
+    assert "its perplexity is 1.00 of the full model's and not 1.08" in calm.explain()
+    assert "within llm.reply_s (0.5 s)" in calm.explain()
+
+
+def test_with_memory_for_4_bits_alone_there_are_4_bits_and_the_plan_says_why():
+    machines = [profile(6, free / 100, 8.0, VNNI, speed=MEASURED_FAST_AVX2) for free in range(120, 260, 5)]
+    made = [planned(30.0, machine) for machine in machines]
+    kinds = [plan.llm.compute_type for plan in made if plan.llm.model == "0.6B"]
+    assert kinds == sorted(kinds), "int4 where there is less memory, int8 where there is more"
+    assert set(kinds) == {"int4", "int8"}
+    first = next(plan for plan in made if plan.llm.model == "0.6B")
+    assert "in 8 bits there is not enough memory for it" in first.explain()
+
+
+def test_bits_that_were_asked_for_need_no_reason():
+    config = Config(optimization=OptimizationConfig(compute_type="int8"), llm=LlmConfig(reply_s=30.0))
+    made = PerformanceTuner(config, EMBEDDED_ENGINES | {"mlx"}).plan(LAPTOP)
+    assert made.llm.compute_type == "int8"
+    assert "perplexity" not in made.explain()
+
+
+def planned(reply_s: float, machine: MachineProfile = LAPTOP) -> Plan:
+    return PerformanceTuner(Config(llm=LlmConfig(reply_s=reply_s)), EMBEDDED_ENGINES | {"mlx"}).plan(machine)
 
 
 def test_what_does_not_fit_is_said_and_not_chosen():

@@ -94,7 +94,7 @@ def test_the_forbidden_card_is_not_used():
 
 def test_little_memory_leaves_out_engines_that_are_not_even_installed():
     made = plan(FOUNDING, engines=EMBEDDED_ENGINES)
-    assert [left.what for left in made.left_out] == ["Qwen3 0.6B in int8", "MeloTTS in float32"]
+    assert [left.what for left in made.left_out] == ["Qwen3 0.6B in int4", "MeloTTS in float32"]
     assert all("GB of memory" in left.why for left in made.left_out)
     assert "left out: MeloTTS" in made.explain()
 
