@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from core.messages import Language
 from core.utils.errors import DataError
@@ -32,6 +33,8 @@ class SkillAnswers:
         """Carry an intent out."""
         session = self.context.session
         session.language = intent.language
+        if session.speaks not in (None, intent.language):
+            intent = replace(intent, language=session.speaks, heard_in=intent.language)
         try:
             reply = self.skills.act(intent)
         except DataError as error:
@@ -60,7 +63,7 @@ class SkillAnswers:
 
     def sorry(self, text: str, language: Language) -> Reply:
         """For what no skill does."""
-        language = guess_language(text, language)
+        language = self.context.session.speaks or guess_language(text, language)
         logger.info("not understood: %r", text)
         said = choose(
             language,

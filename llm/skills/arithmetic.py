@@ -82,9 +82,9 @@ _PHRASES: dict[Language, tuple[_Phrase, ...]] = {
 
 
 def calculate(intent: Intent, context: Context) -> Reply:
-    tokens = expression_tokens(intent.said, intent.language)
+    tokens = expression_tokens(intent.said, intent.words_language)
     try:
-        found = evaluate(tokens, intent.language, context.session.result)
+        found = evaluate(tokens, intent.words_language, context.session.result)
     except ZeroDivisionError:
         return reply(intent, en="I can't divide by zero.", fr="Je ne peux pas diviser par zéro.")
     except OverflowError:

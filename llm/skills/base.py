@@ -39,11 +39,18 @@ class Intent:
     """the sentence is often the start of a longer one"""
     unsure: bool = False
     """a language model, where there is one, may know better what is meant"""
+    heard_in: Language | None = None
+    """the language of the user's words, where they are answered in another; see `words_language`"""
 
     @property
     def text(self) -> str:
         """The user's words as they came."""
         return self.said.original
+
+    @property
+    def words_language(self) -> Language:
+        """Of the user's own words; `language` is that of the answer."""
+        return self.heard_in or self.language
 
     def number(self, slot: str) -> float | None:
         """The slot's number, or None."""
@@ -92,6 +99,8 @@ class Session:
     """What one dialogue remembers between two turns; used by one thread at a time."""
 
     language: Language = "en"
+    speaks: Language | None = None
+    """the language that the user has asked for, whatever their words are in"""
     result: float | None = None
     undoable: Undoable | None = None
     model: Literal["none", "here", "elsewhere"] = "none"

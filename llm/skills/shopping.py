@@ -90,8 +90,8 @@ def clear_items(intent: Intent, context: Context) -> Reply:
 
 def item_names(intent: Intent) -> list[str]:
     """The things named, one by one, without articles."""
-    article = _FR_ARTICLE if intent.language == "fr" else _EN_ARTICLE
-    parts = _AND[intent.language].split(clean(intent.word("item")))
+    article = _FR_ARTICLE if intent.words_language == "fr" else _EN_ARTICLE
+    parts = _AND[intent.words_language].split(clean(intent.word("item")))
     return [name for part in parts if (name := article.sub("", part).strip())]
 
 

@@ -1,7 +1,8 @@
-"""How the assistant speaks: louder, softer, faster, slower."""
+"""How the assistant speaks: louder, softer, faster, slower, in which language."""
 
 from __future__ import annotations
 
+from core.messages import Language
 from core.utils.voice import RATE_RANGE, VOLUME_RANGE, Voice
 from llm.skills.base import Action, Context, Intent, Reply, Skill, Undo, choose, reply
 
@@ -42,6 +43,19 @@ def set_volume(intent: Intent, context: Context) -> Reply:
     )
 
 
+def speak_language(intent: Intent, context: Context) -> Reply:
+    """From now on the answers are in one language, whatever the questions are in."""
+    language: Language = "fr" if intent.word("language") == "fr" else "en"
+    session = context.session
+    before, session.speaks = session.speaks, language
+
+    def back() -> None:
+        session.speaks = before
+
+    said = choose(language, "I'll speak English.", "Je parle français maintenant.")
+    return Reply(said, language, Undo(back, choose(intent.language, "As it was before.", "Comme avant.")))
+
+
 def normal_voice(intent: Intent, context: Context) -> Reply:
     now = context.voice.current
     normal = Voice()
@@ -73,6 +87,7 @@ _ACTIONS: dict[str, Action] = {
     "Faster": faster,
     "Slower": slower,
     "SetVolume": set_volume,
+    "SpeakLanguage": speak_language,
     "NormalVoice": normal_voice,
 }
 SKILL = Skill("sound", _ACTIONS, for_models=())

@@ -68,7 +68,7 @@ def clock_time(intent: Intent) -> tuple[time, bool] | None:
         minutes -= 720
     if part == "night":
         minutes += 720 if 6 <= hour_number < 12 else -720 if hour_number == 12 else 0
-    open_half = not part and 1 <= hour_number <= 12 and intent.language == "en"
+    open_half = not part and 1 <= hour_number <= 12 and intent.words_language == "en"
     minutes %= 1440
     return time(int(minutes) // 60, int(minutes) % 60), open_half
 

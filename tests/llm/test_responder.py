@@ -204,3 +204,16 @@ def test_no_order_of_known_words_breaks_a_skill(words: list[str]) -> None:
     responder = make_responder()
     assert responder.reply(" ".join(words)).text is not None
     assert responder.reply("never mind").text
+
+
+def test_who_asks_for_a_language_is_answered_in_it_whatever_they_speak() -> None:
+    responder = make_responder()
+    assert responder.reply("speak french", "en").language == "fr"
+    sum_asked, unknown = responder.reply("what is twelve times seven", "en"), responder.reply("blub the gnarf", "en")
+    assert (sum_asked.text, sum_asked.language, unknown.language) == ("Cela fait 84.", "fr", "fr")
+    added = responder.reply("add milk and eggs to my shopping list", "en")
+    assert added.text == "Ajouté à la liste de courses : milk et eggs."
+    assert "milk" in responder.reply("what is on my shopping list", "en").text
+    assert responder.reply("undo", "en").language == "fr"
+    assert responder.reply("parle anglais", "fr").language == "en"
+    assert responder.reply("combien font deux plus deux", "fr").text == "That's 4."
