@@ -128,6 +128,8 @@ class ReplyUnderWay:
 
     turn: int
     revision: int
+    prefill_s: float | None = None
+    """how long the model had read its prompt before it began to write; None until it has begun"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 from core.messages import (
     Heard,
     Language,
     PlaybackStarted,
+    ReplyUnderWay,
     Sentence,
     Speech,
     SpeechStarted,
@@ -43,6 +44,44 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Waterfall:
+    """Milliseconds of each part of a turn, one after the other; None for what there was not.
+
+    The reply's audible beginning ends the wait, so `endpoint` to `first_audio` add up to what the user waited.
+    """
+
+    speech: float | None = None
+    """how long the user spoke"""
+    endpoint: float | None = None
+    """last voiced sample -> the turn was taken as finished"""
+    stt: float | None = None
+    """-> final transcript"""
+    prefill: float | None = None
+    """-> a language model had read its prompt"""
+    first_token: float | None = None
+    """-> it had written something"""
+    first_clause: float | None = None
+    """-> the first part of the reply that can be spoken"""
+    first_audio: float | None = None
+    """-> first voiced sample of the reply leaves the speaker"""
+    heard: float | None = None
+    """how long the reply was heard"""
+
+    @property
+    def waited(self) -> float | None:
+        """Last voiced sample of the question -> first voiced sample of the answer; None where there was no answer."""
+        if self.first_audio is None or self.endpoint is None:
+            return None
+        return sum(getattr(self, name) or 0.0 for name in WAITING)
+
+
+PARTS = tuple(field.name for field in fields(Waterfall))
+"""in the order of time"""
+WAITING = PARTS[1:-1]
+"""what the user waits for"""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnRecord:
     """What happened in one turn."""
 
@@ -53,6 +92,9 @@ class TurnRecord:
     confidence: float
     reply: str
     timings_ms: Timings
+    waterfall_ms: Waterfall = Waterfall()
+    failed: str = ""
+    """the stage that lost the turn"""
 
     def line(self) -> str:
         """One line for the log and the terminal."""
@@ -68,8 +110,12 @@ class _Open:
     ended: float | None = None
     decided: float | None = None
     understood: float | None = None
+    prefilled: float | None = None
+    token: float | None = None
     answered: float | None = None
     sounded: float | None = None
+    heard: float | None = None
+    failed: str = ""
     transcript: Transcript | None = None
     sentences: list[str] = field(default_factory=list)
 
@@ -93,6 +139,7 @@ class TurnRecorder:
             SpeechStarted,
             Utterance,
             Transcript,
+            ReplyUnderWay,
             Sentence,
             PlaybackStarted,
             Speech,
@@ -122,13 +169,21 @@ class TurnRecorder:
                 state.ended, state.decided = ended, now
             case Transcript(final=True):
                 state.transcript, state.understood = message, now
+            case ReplyUnderWay(prefill_s=prefill_s) if prefill_s is not None and state.token is None:
+                state.token = now
+                if state.understood is not None:
+                    state.prefilled = min(state.understood + prefill_s, now)
             case Sentence(text=text):
                 state.answered = now if state.answered is None else state.answered
                 state.sentences.append(text)
             case PlaybackStarted(at=at):
                 state.sounded = at
-            case Heard(finished=True) | TurnFailed(silent=True):
-                return self._close(turn)
+            case Heard(finished=finished):
+                state.heard = now
+                return self._close(turn) if finished else None
+            case TurnFailed(stage=stage, silent=silent):
+                state.failed = stage
+                return self._close(turn) if silent else None
         return None
 
     def _close(self, turn: int) -> TurnRecord | None:
@@ -151,9 +206,31 @@ class TurnRecorder:
                 first_audio=_ms(state.answered, state.sounded),
                 total=_ms(state.ended, state.sounded),
             ),
+            waterfall_ms=_waterfall(state),
+            failed=state.failed,
         )
         self.records.append(record)
         return record
+
+
+def _waterfall(state: _Open) -> Waterfall:
+    """Each part from the latest known moment before it, so that they add up where one is missing."""
+    moments = (
+        state.started,
+        state.ended,
+        state.decided,
+        state.understood,
+        state.prefilled,
+        state.token,
+        state.answered,
+        state.sounded,
+        state.heard,
+    )
+    lengths, before = [], moments[0]
+    for moment in moments[1:]:
+        lengths.append(_ms(before, moment))
+        before = before if moment is None else moment
+    return Waterfall(*lengths)
 
 
 def _ms(start: float | None, end: float | None) -> float | None:

@@ -77,6 +77,8 @@ class LanguageModel:
         self._cache: list[Any] = []
         self._cached: list[int] = []
         """the tokens that the cache holds"""
+        self.prefill_s: float | None = None
+        """how long the last reply's prompt was read; None until it has been"""
         self._template: ChatTemplate | None = None
         on_card = settings.plan is not None and settings.plan.device == "cuda"
         tenant = Tenant(settings.model, "llm", memory or MemoryOptimizer(), on_card)
@@ -153,6 +155,7 @@ class LanguageModel:
                 f"what was said and asked has {len(tokens)} tokens, more than the model's context of "
                 f"{self.context_tokens}; say it in fewer words, or raise llm.context_tokens"
             )
+        self.prefill_s = None
         if self._rendering.opens_thought(tokens):
             yield THOUGHT
         written = tokens
@@ -169,6 +172,8 @@ class LanguageModel:
             try:
                 while (response := self._next(responses)) is not None:
                     _check(response)
+                    if self.prefill_s is None and response.prompt_tps > 0:
+                        self.prefill_s = response.prompt_tokens / response.prompt_tps
                     written.append(int(response.token))
                     if response.text:
                         yield response.text

@@ -200,7 +200,8 @@ class Responder:
                 yield Sentence(message.turn, message.revision, index, unit.text, unit.last, unit.language)
                 index += 1
             else:
-                yield ReplyUnderWay(message.turn, message.revision)
+                engine = self._language.engine if self._language is not None else None
+                yield ReplyUnderWay(message.turn, message.revision, getattr(engine, "prefill_s", None))
 
     def _keep(
         self,

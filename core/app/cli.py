@@ -31,11 +31,13 @@ COMMANDS = {
     "models": "what is on this machine and what can be had: list (the default), download, remove",
     "data": "export or erase everything Merline keeps about you",
     "bench": "measure this machine",
-    "optimize": "what this machine can do and what was decided for it: analyze, plan, validate, gpu-audit",
+    "turns": "the latest turns, how long each part took, and why one was slow",
+    "replay": "run a turn again that was kept with record: true",
+    "optimize": "what was decided for this machine, and the toolbox that makes models smaller and faster",
 }
 WITH_SOUND = {"talk", "say", "check", "devices"}
 """commands that open sound devices, whose drivers write to the terminal unasked"""
-WITH_MODELS = {"talk", "chat", "ask", "say", "transcribe", "check", "bench"}
+WITH_MODELS = {"talk", "chat", "ask", "say", "transcribe", "check", "bench", "replay"}
 """commands that may run a model on a graphics card"""
 INTERRUPTED = 130
 LEVELS = ["debug", "info", "warning", "error"]
@@ -140,7 +142,9 @@ def _add_arguments(commands: dict[str, argparse.ArgumentParser]) -> None:
         commands[name].add_argument("input", type=Path, metavar="IN.wav", help="a WAV file")
     for name in ("ask", "say"):
         commands[name].add_argument("--out", type=Path, metavar="OUT.wav", help="write the speech to a WAV file")
-    for name in ("ask", "transcribe", "check", "devices", "models", "bench"):
+    commands["replay"].add_argument("input", type=Path, metavar="FILE", help="a recording of a turn")
+    commands["turns"].add_argument("--last", type=int, default=5, metavar="N", help="how many; default: 5")
+    for name in ("ask", "transcribe", "check", "devices", "models", "bench", "turns", "replay"):
         commands[name].add_argument("--json", action="store_true", help="print one JSON object")
     commands["say"].add_argument("text", nargs="+", help="what to say")
     for name in ("say", "chat"):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from core.app.brain import DATABASE
 from core.app.lock import InstanceLock
+from core.app.turn_file import FILE as TURNS
+from core.app.turn_recording import FOLDER as RECORDINGS
 from core.utils.config import Config
 from core.utils.errors import ConfigError, DataError
 from core.utils.paths import data_folder, make_data_folder
@@ -48,7 +50,7 @@ def _export(file: Path | None) -> int:
 
 
 def _erase(sure: bool) -> int:
-    """Remove the data file and the logs; what else lies in the folder is left alone."""
+    """Remove the data file, the record of turns, recordings and logs; what else lies in the folder is left alone."""
     folder = make_data_folder()
     with InstanceLock(folder):
         if not sure:
@@ -58,8 +60,9 @@ def _erase(sure: bool) -> int:
             if answer.strip().lower() not in ("y", "yes", "o", "oui"):
                 print("nothing was erased")
                 return 1
-        for file in [*folder.glob(f"{DATABASE}*"), *folder.glob("*.json")]:
+        for file in [*folder.glob(f"{DATABASE}*"), *folder.glob("*.json"), *folder.glob(f"{TURNS}*")]:
             file.unlink()
+        shutil.rmtree(folder / RECORDINGS, ignore_errors=True)
         shutil.rmtree(folder / "logs", ignore_errors=True)
     (folder / "talk.lock").unlink(missing_ok=True)
     print("everything Merline kept about you is erased")

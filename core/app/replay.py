@@ -1,27 +1,114 @@
 """A recording through the whole pipeline, single-threaded, with the latencies a listener would see.
 
-Time is the recording's: it stands still between two frames except for the work really done on each.
+Time is the recording's: it stands still between two frames except for the work really done on each. `replay` runs a
+recorded turn again on a clock that counts no work, so that it is the same every time.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import random
+import sys
+import tempfile
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from audio.files import FileMicrophone, FileSpeaker
 from audio.front_end import FrontEnd
 from audio.wav import Recording
 from core.app.assistant import Assistant, EngineNames, SoundEnds
 from core.app.brain import Brain
-from core.messages import AudioFrame, TurnFailed
+from core.app.planning import apply_plan, make_plan
+from core.app.turn_recording import began_at, read_turn
+from core.messages import SAMPLE_RATE_HZ, AudioFrame, TurnFailed
 from core.optimization.plan import StagePlan
 from core.turns import TurnRecord
 from core.utils.clock import Clock
-from core.utils.config import Config
-from core.utils.errors import InferenceError
+from core.utils.config import Config, parse_config
+from core.utils.errors import ConfigError, InferenceError
+
+if TYPE_CHECKING:
+    from core.app.turn_recording import RecordedTurn
 
 TRAILING_SILENCE_S = 3.0
 """more than the longest endpoint pause, so that the turn always ends"""
+
+
+class StillClock:
+    """The wall time of a recorded turn, and no time that passes by work: what happens then depends on sound alone."""
+
+    def __init__(self, began: datetime) -> None:
+        self._began = began
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def now(self) -> datetime:
+        return self._began
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Run a recorded turn again, as configured then and with `--set` over it; 1 where it comes out differently."""
+    from core.app.answering import equip
+
+    turn = read_turn(arguments.input)
+    config = settings_of(turn, arguments.set)
+    plan = make_plan(config)
+    apply_plan(config, plan)
+    with (
+        tempfile.TemporaryDirectory(prefix="merline-replay-") as folder,
+        Brain(config, StillClock(began_at(turn)), Path(folder), turn.language) as brain,
+    ):
+        equip(config, plan, brain.responder, arguments.offline)
+        answered = answer_again(config, turn, brain, plan.stt)
+    found = (answered.record.transcript, answered.record.reply) if answered else ("", "")
+    same = found == (turn.transcript, turn.reply)
+    if arguments.json:
+        print(json.dumps({"then": [turn.transcript, turn.reply], "now": found, "same": same}, ensure_ascii=False))
+        return 0 if same else 1
+    print(f"then  you: {turn.transcript}\n      merline: {turn.reply}")
+    print("now   the same" if same else f"now   you: {found[0]}\n      merline: {found[1]}")
+    if not same and config.llm.temperature > 0:
+        print("a language model words its replies anew; llm.temperature: 0 would not", file=sys.stderr)
+    return 0 if same else 1
+
+
+def settings_of(turn: RecordedTurn, changes: list[str]) -> Config:
+    """What a turn ran with, and what is set now over it. Raises ConfigError."""
+    from core.utils.config import load_config
+
+    now: dict[str, Any] = load_config(None, changes).model_dump(mode="json")
+    named = {change.partition("=")[0].strip() for change in changes}
+    merged = {
+        section: {key: now[section][key] if f"{section}.{key}" in named else value for key, value in block.items()}
+        if isinstance(block, dict) and isinstance(now.get(section), dict)
+        else now[section]
+        if section in named
+        else block
+        for section, block in turn.settings.items()
+    }
+    merged["record"] = False
+    try:
+        return parse_config(merged, origin="the recording's settings")
+    except KeyError as error:
+        raise ConfigError(
+            f"the recording's settings: {error} is not known here; it was made by another version"
+        ) from None
+
+
+def answer_again(config: Config, turn: RecordedTurn, brain: Brain, plan: StagePlan | None = None) -> Answer | None:
+    """The answer to a recorded turn: the same for the same recording, models and settings."""
+    random.seed(turn.turn)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(turn.turn)
+    quiet = np.zeros(SAMPLE_RATE_HZ // 2, np.float32)
+    return answer(config, Recording(np.concatenate((quiet, turn.samples)), SAMPLE_RATE_HZ), brain, plan)
 
 
 class ReplayClock:

@@ -16,6 +16,7 @@ from core.app.check import failed, quick_checks
 from core.app.desk_keys import DeskKeys
 from core.app.ending import EndingWish
 from core.app.first_language_model import FirstLanguageModel
+from core.app.first_question import FirstQuestion
 from core.app.first_run import FirstRun
 from core.app.first_voice import FirstVoice
 from core.app.keyboard import Keyboard
@@ -24,9 +25,11 @@ from core.app.memory_watch import MemoryWatch
 from core.app.planning import apply_plan, make_plan
 from core.app.scene import Note
 from core.app.setup import FullSetup
+from core.app.turn_keeping import TurnKeeping
 from core.app.view import View, open_view, watch
 from core.messages import DeviceEvent, Language
 from core.optimization.memory import MemoryBudgets
+from core.optimization.resident import give_back_memory
 from core.pipeline import Pipeline
 from core.turns import TurnRecord
 from core.utils.clock import SystemClock
@@ -69,9 +72,11 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             pipeline.publish(event)
 
     def turn_finished(record: TurnRecord) -> None:
+        keeping.finished(record)
         for view in views:
             view.show(record)
 
+    keeping = TurnKeeping(config, brain.clock, arguments.offline)
     sound = AudioSystem(config.audio, SystemClock(), device_changed, brain.voice)
     try:
         ends = SoundEnds(sound.microphone, sound.speaker, FrontEnd(config.echo, sound.speaker.far_end))
@@ -81,11 +86,13 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         equip(config, plan, brain.responder, arguments.offline, brain.memory)
         assistant = Assistant(config, brain.clock, ends, brain, turn_finished)
         setup = FullSetup(config, offline=arguments.offline)
-        first_run = FirstRun(config, assistant, brain, arguments.offline)
-        model_run = FirstLanguageModel(config, brain, assistant.say, arguments.offline)
-        voice_run = FirstVoice(config, assistant, brain, arguments.offline)
+        question = FirstQuestion(brain.language, brain.store)
+        first_run = FirstRun(config, assistant, brain, arguments.offline, question)
+        model_run = FirstLanguageModel(config, brain, assistant.say, arguments.offline, question)
+        voice_run = FirstVoice(config, assistant, brain, arguments.offline, question)
         pipeline = assistant.join(first_run.engines(plan.stt))
         pipelines.append(pipeline)
+        keeping.follow(assistant)
         pipeline.load()
         try:
             sound.open()
@@ -94,6 +101,8 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             watch(view, pipeline)
             for reason in filter(None, assistant.fallback_reason.splitlines()):
                 view.show(Note(reason))
+            if keeping.notice(brain.language):
+                view.show(Note(keeping.notice(brain.language)))
             for left in plan.left_out:
                 logger.info("left out: %s: %s", left.what, left.why)
                 view.show(Note(f"left out: {left.what}, because {left.why}"))
@@ -109,6 +118,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             if assistant.echo_dropped:
                 print(f"turns opened by my own echo and dropped: {assistant.echo_dropped}", flush=True)
     finally:
+        keeping.close()
         sound.close()
     return 0
 
@@ -117,7 +127,7 @@ def _start(assistant: Assistant, view: View) -> None:
     assistant.pipeline.start()
     view.refresh()
     assistant.warm_up()
-    gc.collect()
+    give_back_memory()
     # what is loaded by now lives until the end: keep the garbage collector from walking it during a turn
     gc.freeze()
 

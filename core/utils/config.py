@@ -148,6 +148,8 @@ class LogConfig(Section):
     max_mb: Annotated[float, Field(gt=0, le=1000)] = 5.0
     files: Annotated[int, Field(ge=1, le=100)] = 3
     trace: bool = False
+    turns: bool = True
+    telemetry: str | None = None
 
 
 class GpuConfig(Section):
@@ -212,6 +214,7 @@ class Config(Section):
     idle: IdleConfig = IdleConfig()
     view: ViewConfig = ViewConfig()
     log: LogConfig = LogConfig()
+    record: bool = False
     gpu: GpuConfig = GpuConfig()
     optimization: OptimizationConfig = OptimizationConfig()
     setup: SetupConfig = SetupConfig()

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from core.messages import Heard, PlaybackStarted, Sentence, SpeechStarted, Transcript, TurnFailed, Utterance
-from core.turns import TurnRecord, TurnRecorder
+from core.messages import (
+    Heard,
+    PlaybackStarted,
+    ReplyUnderWay,
+    Sentence,
+    SpeechStarted,
+    Transcript,
+    TurnFailed,
+    Utterance,
+)
+from core.turns import TurnRecord, TurnRecorder, Waterfall
 from tests.fakes import VirtualClock
 
 
@@ -69,3 +78,42 @@ def test_a_turn_lost_before_the_speaker_is_recorded(
     recorder.note(TurnFailed(1, 0, "tts", "no voice"))
     assert records[0].timings_ms.total is None
     assert "endpoint 350" in records[0].line()
+
+
+def test_a_language_model_s_turn_falls_into_its_parts(
+    recorder: TurnRecorder, clock: VirtualClock, records: list[TurnRecord]
+):
+    speak(recorder, clock, 1)
+    recorder.note(ReplyUnderWay(1, 0))
+    clock.advance(0.3)
+    recorder.note(ReplyUnderWay(1, 0, prefill_s=0.25))
+    clock.advance(0.2)
+    recorder.note(ReplyUnderWay(1, 0, prefill_s=0.25))
+    recorder.note(Sentence(1, 0, 0, "Hi.", True))
+    recorder.note(PlaybackStarted(1, 0, clock.monotonic() + 0.1))
+    clock.advance(1.1)
+    recorder.note(Heard(1, 0, 0, 3, finished=True))
+    waterfall = records[0].waterfall_ms
+    assert waterfall == Waterfall(1000.0, 350.0, 10.0, 250.0, 50.0, 200.0, 100.0, 1000.0)
+    assert waterfall.waited == records[0].timings_ms.total
+
+
+def test_a_turn_without_a_model_has_no_such_parts_and_still_adds_up(
+    recorder: TurnRecorder, clock: VirtualClock, records: list[TurnRecord]
+):
+    speak(recorder, clock, 1)
+    recorder.note(Sentence(1, 0, 0, "Hi.", True))
+    recorder.note(PlaybackStarted(1, 0, clock.monotonic() + 0.1))
+    clock.advance(0.5)
+    recorder.note(Heard(1, 0, 0, 1))
+    recorder.note(SpeechStarted(2, 0, clock.monotonic()))
+    waterfall = recorder.records[0].waterfall_ms
+    assert (waterfall.prefill, waterfall.first_token) == (None, None)
+    assert waterfall.heard == 400.0
+    assert waterfall.waited == recorder.records[0].timings_ms.total
+
+
+def test_the_stage_that_lost_a_turn_is_named(recorder: TurnRecorder, clock: VirtualClock, records: list[TurnRecord]):
+    speak(recorder, clock, 1)
+    recorder.note(TurnFailed(1, 0, "tts", "no voice"))
+    assert records[0].failed == "tts"

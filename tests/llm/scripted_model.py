@@ -74,6 +74,8 @@ class Response:
     token: int
     logprobs: Any = None
     finish_reason: str | None = None
+    prompt_tokens: int = 100
+    prompt_tps: float = 400.0
 
 
 class ScriptedRuntime:

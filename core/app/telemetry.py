@@ -1,0 +1,84 @@
+"""Turns as OpenTelemetry spans, for who watches several machines: one span a turn, one in it for each of its parts.
+
+Nothing is sent unless `log.telemetry` names a server, and then no words: times, engines and failures alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from core.app.assistant import EngineNames
+from core.turns import PARTS, TurnRecord
+from core.utils.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+
+SERVICE = "merline"
+FLUSH_MS = 2000
+
+
+class Telemetry:
+    """`export(record)` of each finished turn; `processor` decides where it goes."""
+
+    def __init__(
+        self, processor: SpanProcessor, now: Callable[[], datetime], engines: Callable[[], EngineNames]
+    ) -> None:
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+
+        self._provider = TracerProvider(resource=Resource.create({"service.name": SERVICE}), shutdown_on_exit=False)
+        self._provider.add_span_processor(processor)
+        self._tracer = self._provider.get_tracer(SERVICE)
+        self._now = now
+        self._engines = engines
+
+    def export(self, record: TurnRecord) -> None:
+        """The turn ended now; its parts are placed backwards from that. Returns at once."""
+        from opentelemetry.trace import set_span_in_context
+
+        lengths = [(name, length) for name in PARTS if (length := getattr(record.waterfall_ms, name)) is not None]
+        ended_ns = int(self._now().timestamp() * 1e9)
+        at_ns = started_ns = ended_ns - int(sum(length for _, length in lengths) * 1e6)
+        turn = self._tracer.start_span("turn", start_time=started_ns, attributes=self._attributes(record))
+        inside = set_span_in_context(turn)
+        for name, length in lengths:
+            part = self._tracer.start_span(name, context=inside, start_time=at_ns)
+            at_ns += int(length * 1e6)
+            part.end(at_ns)
+        turn.end(ended_ns)
+
+    def close(self) -> None:
+        """Send what is left, for at most `FLUSH_MS`, and end the exporter's thread."""
+        self._provider.force_flush(FLUSH_MS)
+        self._provider.shutdown()
+
+    def _attributes(self, record: TurnRecord) -> dict[str, Any]:
+        engines = self._engines()
+        found: dict[str, Any] = {
+            "merline.turn": record.turn,
+            "merline.language": record.language,
+            "merline.stt": engines.stt,
+            "merline.llm": engines.llm,
+            "merline.tts": engines.tts,
+        }
+        if record.failed:
+            found["merline.failed"] = record.failed
+        if record.waterfall_ms.waited is not None:
+            found["merline.waited_ms"] = record.waterfall_ms.waited
+        return found
+
+
+def make_telemetry(url: str, now: Callable[[], datetime], engines: Callable[[], EngineNames]) -> Telemetry:
+    """To the OTLP server at `url`, in batches, beside the conversation. Raises MissingDependencyError."""
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"log.telemetry: {url} needs the package {error.name}; .venv/bin/pip install 'opentelemetry-sdk' "
+            "'opentelemetry-exporter-otlp-proto-http' (the extra `telemetry`), or set log.telemetry: null"
+        ) from None
+    return Telemetry(BatchSpanProcessor(OTLPSpanExporter(f"{url.rstrip('/')}/v1/traces", timeout=2)), now, engines)

@@ -1,0 +1,117 @@
+"""The record of past turns as JSON lines in the data folder, readable by the user alone, the latest ones only.
+
+A full disk or a damaged line costs records, never a turn. Words are kept only where the conversation may be.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from core.app.assistant import EngineNames
+from core.turns import PARTS, TurnRecord, Waterfall
+
+logger = logging.getLogger(__name__)
+
+FILE = "turns.jsonl"
+KEPT = 1000
+"""turns; the file is cut back to so many once it holds twice as many"""
+
+
+@dataclass(frozen=True, slots=True)
+class PastTurn:
+    """One turn as it is kept."""
+
+    at: str
+    """ISO time of its end"""
+    turn: int
+    engines: EngineNames
+    waterfall_ms: Waterfall
+    transcript: str = ""
+    reply: str = ""
+    failed: str = ""
+    """the stage that lost it"""
+
+
+class TurnFile:
+    """`keep(record)` appends one turn; any thread. `words` says whether what was said is kept too."""
+
+    def __init__(
+        self, path: Path, now: Callable[[], datetime], engines: Callable[[], EngineNames], words: bool
+    ) -> None:
+        self._path = path
+        self._now = now
+        self._engines = engines
+        self._words = words
+        self._lines = _count_lines(path)
+        self._failed = False
+
+    def keep(self, record: TurnRecord) -> None:
+        """Write it down. What cannot be written is reported once."""
+        past = PastTurn(
+            self._now().isoformat(timespec="milliseconds"),
+            record.turn,
+            self._engines(),
+            record.waterfall_ms,
+            record.transcript if self._words else "",
+            record.reply if self._words else "",
+            record.failed,
+        )
+        try:
+            if self._lines >= 2 * KEPT:
+                self._cut_back()
+            with open(self._path, "a", encoding="utf-8", opener=_private) as out:
+                out.write(json.dumps(asdict(past), ensure_ascii=False) + "\n")
+            self._lines += 1
+            self._failed = False
+        except OSError as error:
+            if not self._failed:
+                logger.warning("%s: turns are not recorded (%s)", self._path, error.strerror)
+            self._failed = True
+
+    def _cut_back(self) -> None:
+        lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)[-KEPT:]
+        partial = self._path.with_name(self._path.name + ".part")
+        with open(partial, "w", encoding="utf-8", opener=_private) as out:
+            out.writelines(lines)
+        os.replace(partial, self._path)
+        self._lines = len(lines)
+
+
+def read_turns(path: Path) -> list[PastTurn]:
+    """All that can be read, the oldest first; damaged lines are left out."""
+    if not path.exists():
+        return []
+    turns = []
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        try:
+            turns.append(_past_turn(json.loads(line)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            logger.warning("%s: line %d is damaged (%s) and left out", path, number, error)
+    return turns
+
+
+def _past_turn(plain: dict[str, Any]) -> PastTurn:
+    parts = {
+        name: None if plain["waterfall_ms"].get(name) is None else float(plain["waterfall_ms"][name]) for name in PARTS
+    }
+    engines = EngineNames(**{name: str(plain["engines"][name]) for name in EngineNames.__slots__})
+    words = {name: str(plain.get(name, "")) for name in ("transcript", "reply", "failed")}
+    return PastTurn(str(plain["at"]), int(plain["turn"]), engines, Waterfall(**parts), **words)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _count_lines(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with open(path, "rb") as lines:
+        return sum(1 for _ in lines)

@@ -1,0 +1,100 @@
+"""What becomes of a finished turn, as configured: its times are written down and sent on, its sound is kept."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from core.app.assistant import Assistant, EngineNames
+from core.app.telemetry import Telemetry, make_telemetry
+from core.app.turn_file import FILE, TurnFile
+from core.app.turn_recording import FOLDER, TurnRecording
+from core.messages import Language
+from core.turns import TurnRecord
+from core.utils.clock import Clock
+from core.utils.config import Config
+from core.utils.paths import data_folder
+
+RECORDING: dict[Language, str] = {
+    "en": "record is on: the sound and the words of each turn are kept in {folder}; record: false ends that",
+    "fr": "record est actif : le son et les mots de chaque tour sont gardés dans {folder} ; record: false y met fin",
+}
+
+
+logger = logging.getLogger(__name__)
+
+WAITING = 64
+"""turns that may wait for a slow disk; more are not written down"""
+WAIT_S = 0.2
+CLOSE_S = 2.0
+
+Job = Callable[[], None]
+
+
+class TurnKeeping:
+    """Made from the configuration, told of the assistant by `follow`, and of each turn by `finished`.
+
+    Writing is done on a thread of its own: a slow disk never holds up a conversation.
+    """
+
+    def __init__(self, config: Config, clock: Clock, offline: bool = False) -> None:
+        self._config = config
+        self._clock = clock
+        self._offline = offline
+        self._keepers: list[Callable[[TurnRecord], Job]] = []
+        self._jobs: queue.Queue[Job] = queue.Queue(WAITING)
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._telemetry: Telemetry | None = None
+
+    def follow(self, assistant: Assistant) -> None:
+        """Begin, once the assistant's stages are joined. Raises MissingDependencyError for want of a package."""
+        config, now = self._config, self._clock.now
+
+        def engines() -> EngineNames:
+            return assistant.engine_names
+
+        if config.log.turns:
+            file = TurnFile(data_folder() / FILE, now, engines, config.memory.enabled)
+            self._keepers.append(lambda record: partial(file.keep, record))
+        if config.record:
+            recording = TurnRecording(data_folder() / FOLDER, config, now, self._clock.monotonic)
+            recording.watch(assistant.pipeline)
+            self._keepers.append(recording.keep)
+        if config.log.telemetry and not self._offline:
+            telemetry = self._telemetry = make_telemetry(config.log.telemetry, now, engines)
+            self._keepers.append(lambda record: partial(telemetry.export, record))
+        if self._keepers:
+            self._thread = threading.Thread(target=self._work, name="merline-turns", daemon=True)
+            self._thread.start()
+
+    def finished(self, record: TurnRecord) -> None:
+        """A turn has ended. Returns at once."""
+        for keep in self._keepers:
+            try:
+                self._jobs.put_nowait(keep(record))
+            except queue.Full:
+                logger.warning("turn %d is not written down: %d others wait for the disk", record.turn, WAITING)
+
+    def notice(self, language: Language) -> str:
+        """What the user must know: that they are being recorded. Empty when they are not."""
+        return RECORDING[language].format(folder=data_folder() / FOLDER) if self._config.record else ""
+
+    def close(self) -> None:
+        """Write and send what is left, for at most `CLOSE_S` each."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join(CLOSE_S)
+        if self._telemetry is not None:
+            self._telemetry.close()
+
+    def _work(self) -> None:
+        while not (self._closing.is_set() and self._jobs.empty()):
+            try:
+                job = self._jobs.get(timeout=WAIT_S)
+            except queue.Empty:
+                continue
+            job()

@@ -1,0 +1,158 @@
+"""The record of turns on the disk, and what `turns` says of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import core.app.turn_file as turn_file
+from core.app import turns
+from core.app.assistant import EngineNames
+from core.app.turn_file import PastTurn, TurnFile, read_turns
+from core.turns import PARTS, Timings, TurnRecord, Waterfall
+from core.utils.config import Config
+from core.utils.errors import ConfigError
+
+ENGINES = EngineNames("silero", "whisper", "qwen", "espeak")
+USUAL = Waterfall(900.0, 350.0, 80.0, 100.0, 50.0, 40.0, 120.0, 1500.0)
+
+
+def record(turn: int, waterfall: Waterfall = USUAL) -> TurnRecord:
+    return TurnRecord(turn, "what time is it", "en", "words", 1.0, "It is noon.", Timings(), waterfall)
+
+
+def make(path: Path, words: bool = True) -> TurnFile:
+    return TurnFile(path, lambda: datetime(2026, 11, 26, 12, 0, tzinfo=UTC), lambda: ENGINES, words)
+
+
+def past(number: int, **parts: float) -> PastTurn:
+    plain = {name: getattr(USUAL, name) for name in PARTS} | parts
+    return PastTurn("2026-11-26T12:00:00.000+00:00", number, ENGINES, Waterfall(**plain))
+
+
+def test_a_turn_is_read_as_it_was_kept_and_by_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "turns.jsonl"
+    make(path).keep(record(3))
+    (kept,) = read_turns(path)
+    assert (kept.turn, kept.engines, kept.waterfall_ms) == (3, ENGINES, USUAL)
+    assert (kept.transcript, kept.reply) == ("what time is it", "It is noon.")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_without_memory_no_words_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "turns.jsonl"
+    make(path, words=False).keep(record(3))
+    assert "time" not in path.read_text().replace("timings", "")
+    assert read_turns(path)[0].waterfall_ms == USUAL
+
+
+def test_the_file_keeps_the_latest_turns_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn_file, "KEPT", 5)
+    path = tmp_path / "turns.jsonl"
+    for number in range(8):
+        make(path).keep(record(number))
+    file = make(path)
+    for number in range(8, 23):
+        file.keep(record(number))
+    numbers = [turn.turn for turn in read_turns(path)]
+    assert numbers == list(range(23 - len(numbers), 23))
+    assert 5 <= len(numbers) <= 10
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = make(tmp_path / "gone" / "turns.jsonl")
+    file.keep(record(1))
+    file.keep(record(2))
+    assert caplog.text.count("turns are not recorded") == 1
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", "null", '{"turn": 1}', '{"turn": 1, "waterfall_ms": 3}', "\x00\xff"])
+def test_a_damaged_line_costs_itself_alone(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "turns.jsonl"
+    make(path).keep(record(1))
+    with path.open("a") as out:
+        out.write(damage + "\n")
+    make(path).keep(record(2))
+    assert [turn.turn for turn in read_turns(path)] == [1, 2]
+
+
+def test_the_parts_of_the_wait_add_up() -> None:
+    assert USUAL.waited == 350 + 80 + 100 + 50 + 40 + 120
+    assert Waterfall(900.0, 350.0, 80.0).waited is None
+    assert Waterfall(endpoint=300.0, stt=50.0, first_clause=5.0, first_audio=90.0).waited == 445.0
+
+
+def test_a_slow_turn_names_the_part_that_took_longer_than_it_usually_does() -> None:
+    before = [past(number, stt=80.0 + number) for number in range(5)]
+    slow = past(9, stt=90.0, prefill=900.0)
+    reason = turns.why_slow(slow, [*before, slow])
+    assert reason is not None
+    assert (reason.part, reason.took_ms, reason.usual_ms) == ("prefill", 900.0, 100.0)
+    assert "the language model reading: 900 ms, usually 100" in turns.lines(slow, [*before, slow])[-1]
+
+
+def test_a_part_that_is_always_long_is_no_reason() -> None:
+    before = [past(number, prefill=2000.0) for number in range(5)]
+    slow = past(9, prefill=2010.0, first_audio=600.0)
+    reason = turns.why_slow(slow, [*before, slow])
+    assert reason is not None
+    assert reason.part == "first_audio"
+
+
+def test_nothing_is_slow_before_something_is_usual_or_by_other_engines() -> None:
+    slow = past(9, prefill=900.0)
+    assert turns.why_slow(slow, [past(1), past(2), slow]) is None
+    others = [PastTurn(turn.at, turn.turn, EngineNames("a", "b", "c", "d"), USUAL) for turn in map(past, range(9))]
+    assert turns.why_slow(slow, [*others, slow]) is None
+    assert turns.why_slow(past(9), [past(number) for number in range(5)]) is None
+
+
+def test_bars_follow_each_other() -> None:
+    drawn = turns.bars(USUAL)
+    assert len(drawn) == len(PARTS)
+    bars = [line[17 : 17 + turns.WIDTH] for line in drawn[1:-1]]
+    ends = 0
+    for bar in bars:
+        begins = len(bar) - len(bar.lstrip(" "))
+        assert abs(begins - ends) <= 1
+        ends = len(bar.rstrip(" "))
+    assert ends == turns.WIDTH
+
+
+def arguments(last: int, as_json: bool) -> argparse.Namespace:
+    return argparse.Namespace(last=last, json=as_json)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MERLINE_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_the_command_shows_the_last_turns(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = make(home / "turns.jsonl")
+    for number in range(6):
+        file.keep(record(number, Waterfall(900.0, 350.0, 900.0 if number == 5 else 80.0, first_audio=100.0)))
+    assert turns.run(arguments(2, as_json=False), Config()) == 0
+    shown = capsys.readouterr().out
+    assert "turn 4" in shown
+    assert "turn 3" not in shown
+    assert "slow because of understanding the words: 900 ms, usually 80" in shown
+    assert turns.run(arguments(1, as_json=True), Config()) == 0
+    (turn,) = json.loads(capsys.readouterr().out)["turns"]
+    assert turn["waterfall_ms"]["stt"] == 900.0
+    assert turn["slow_because"]["part"] == "stt"
+    assert turn["waited_ms"] == 1350.0
+
+
+def test_the_command_says_when_there_is_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert turns.run(arguments(5, as_json=False), Config()) == 0
+    assert "talk first" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="--last 0"):
+        turns.run(arguments(0, as_json=False), Config())
