@@ -19,6 +19,7 @@ from core.models.packed_linear import PackedEmbedding, PackedLinear
 from core.models.safetensors_file import SafetensorsFile, write_safetensors
 from core.optimization.toolbox.graphs import set_module
 from core.optimization.toolbox.int8_layers import DynamicInt8Linear, Int8Layer, StaticInt8
+from core.optimization.toolbox.split_attention import heads_of, split_attentions
 from core.optimization.toolbox.weight_only import HalfModel, WeightOnlyInt8, packed_from
 from core.utils.errors import ModelLoadError, OptimizationError, QuantizationError
 
@@ -48,6 +49,7 @@ def save_quantized(model: nn.Module, path: Path) -> int:
         "layers": {name: told for name, layer in inner.named_modules(remove_duplicate=False) if (told := _tell(layer))},
         "identities": [name for name, layer in inner.named_modules() if type(layer) is nn.Identity],
         "aliases": aliases,
+        "heads": heads_of(inner),
     }
     if half is None and not manifest["layers"]:
         raise QuantizationError(f"{type(model).__name__} has no quantised layer; save a float model with safetensors")
@@ -75,6 +77,7 @@ def load_quantized(path: Path, model: nn.Module) -> nn.Module:
         if manifest["half"]:
             work = HalfModel(work, _HALVES[manifest["half"]]).eval()
         inner = work.model if isinstance(work, HalfModel) else work
+        split_attentions(inner, manifest["heads"])
         for name in manifest["identities"]:
             set_module(inner, name, nn.Identity())
         used = _place_layers(inner, manifest, tensors)

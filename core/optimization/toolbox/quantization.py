@@ -31,6 +31,7 @@ from core.optimization.toolbox.quantization_config import (
     QuantizationReport,
     QuantizationType,
 )
+from core.optimization.toolbox.split_attention import split_attentions
 from core.optimization.toolbox.weight_only import HalfModel, WeightOnlyInt8, weight_only
 from core.utils.errors import OptimizationError, QuantizationError
 
@@ -68,6 +69,7 @@ class ModelQuantizer:
         if kind in HALVES:
             return self._half(work, fusions)
         _on_cpu(work)
+        split_attentions(work)
         if kind in NEEDS_DATA:
             return self._static(work, fusions, batches)
         made, left = replace_layers(work, self._maker(), self.config.skip)
@@ -149,12 +151,17 @@ def working_copy(model: nn.Module) -> nn.Module:
     """A deep copy in evaluation mode. Raises TypeError for no module, QuantizationError for one quantised already."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"a torch.nn.Module is wanted, not a {type(model).__name__}")
-    if any(isinstance(layer, OWN_LAYERS) for layer in model.modules()):
+    if is_quantized(model):
         raise QuantizationError(f"{type(model).__name__} is quantised already; begin with the float model")
     try:
         return copy.deepcopy(model).eval()
     except (TypeError, RuntimeError) as error:
         raise QuantizationError(f"{type(model).__name__} cannot be copied ({error}); give one that can") from error
+
+
+def is_quantized(model: nn.Module) -> bool:
+    """Whether it holds a layer of ours."""
+    return any(isinstance(layer, OWN_LAYERS) for layer in model.modules())
 
 
 def fold(work: nn.Module, batches: list[Batch]) -> list[Fusion]:

@@ -1,0 +1,178 @@
+"""Strategy by strategy: how much smaller, how much faster on CPU and card, what quality it cost; all measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from core.optimization.toolbox.measuring import MEGABYTE, size_bytes, typical_ms
+from core.optimization.toolbox.packages import toolbox_package
+from core.optimization.toolbox.quality import AccuracyOf, judge, outputs_of
+from core.optimization.toolbox.quantization import working_copy
+from core.optimization.toolbox.registry import Subject
+from core.optimization.toolbox.strategies import STRATEGIES, Strategy
+from core.utils.errors import MerlineError, OptimizationError
+
+NO_CARD = "no NVIDIA card is here"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One strategy beside the original. Numbers are None where they were not measured, and `why` says why."""
+
+    strategy: str
+    size_mb: float | None = None
+    size_reduction_percent: float | None = None
+    cpu_ms: float | None = None
+    cpu_speedup: float | None = None
+    gpu_speedup: float | None = None
+    error: float | None = None
+    """distance of the outputs to the original's, relative to their size"""
+    accuracy: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All of one model."""
+
+    model: str
+    original_mb: float
+    original_ms: float
+    original_accuracy: float
+    accuracy_of: AccuracyOf
+    rows: tuple[Row, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """A table for people."""
+        lines = [
+            f"{self.model}: {self.original_mb:.4g} MB, {self.original_ms:.4g} ms a call; "
+            f"accuracy by {self.accuracy_of}: {self.original_accuracy:.4f}",
+            f"{'':14}{'MB':>9}{'smaller':>9}{'CPU ms':>9}{'CPU x':>7}{'GPU x':>7}{'off by':>9}{'accuracy':>10}",
+        ]
+        for row in self.rows:
+            if row.size_mb is None:
+                lines.append(f"{row.strategy:14}  not measured: {row.why}")
+                continue
+            cells = (
+                _cell(row.size_mb, "9.4g"), _cell(row.size_reduction_percent, "8.1f", "%"), _cell(row.cpu_ms, "9.4g"),
+                _cell(row.cpu_speedup, "7.2f"), _cell(row.gpu_speedup, "7.2f"),
+                _cell(None if row.error is None else 100 * row.error, "8.3g", "%"), _cell(row.accuracy, "10.4f"),
+            )  # fmt: skip
+            lines.append(f"{row.strategy:14}{''.join(cells)}{'  ' + row.why if row.why else ''}")
+        return "\n".join(lines)
+
+    def chart(self, path: Path) -> None:
+        """Draw three bars a strategy into a PNG. Raises MissingDependencyError without matplotlib."""
+        toolbox_package("matplotlib", "drawing a chart")
+        figures = toolbox_package("matplotlib.figure", "drawing a chart")
+        rows = [row for row in self.rows if row.size_mb is not None]
+        if not rows:
+            raise OptimizationError(f"{self.model}: nothing was measured, so there is nothing to draw")
+        names = [row.strategy for row in rows]
+        figure = figures.Figure(figsize=(11, 1.5 + 0.4 * len(rows)), layout="constrained")
+        left, middle, right = figure.subplots(1, 3, sharey=True)
+        left.barh(names, [row.size_reduction_percent or 0.0 for row in rows], color="tab:blue")
+        left.set_xlabel("smaller by, %")
+        middle.barh(names, [row.cpu_speedup or 0.0 for row in rows], color="tab:green")
+        middle.axvline(1.0, color="black", linewidth=0.8)
+        middle.set_xlabel("CPU speed-up")
+        right.barh(names, [100 * (row.error or 0.0) for row in rows], color="tab:red")
+        right.set_xlabel("outputs off by, %")
+        left.invert_yaxis()
+        figure.suptitle(f"{self.model}: {self.original_mb:.3g} MB, {self.original_ms:.3g} ms")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, format="png", dpi=120)
+        except OSError as error:
+            raise OptimizationError(
+                f"{path} cannot be written ({error}); make room or choose another folder"
+            ) from error
+
+
+def compare_strategies(
+    subject: Subject,
+    name: str = "model",
+    strategies: Sequence[str] | None = None,
+    iterations: int = 50,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Comparison:
+    """Needs a subject with test data; times are of its first batch, the original's taken by turns with each strategy's.
+
+    Default: all strategies but those that train. What cannot be done is a row that says why. The model given is not
+    changed. Raises OptimizationError for an unknown strategy or data that the model does not take.
+    """
+    chosen = [one.name for one in STRATEGIES.values() if not one.trains] if strategies is None else list(strategies)
+    if unknown := set(chosen) - STRATEGIES.keys():
+        raise OptimizationError(f"unknown strategies {', '.join(sorted(unknown))}; there are: {', '.join(STRATEGIES)}")
+    original = working_copy(subject.model)
+    exact = outputs_of(original, subject.test)
+    own = judge(exact, exact, subject.test)
+    rows, times = [], []
+    for one in chosen:
+        progress(one)
+        row, beside_ms = _row(STRATEGIES[one], subject, (original, exact), iterations)
+        rows.append(row)
+        times += [beside_ms] if beside_ms is not None else []
+    took = (
+        min(times)
+        if times
+        else typical_ms({"original": partial(subject.test[0].run, original)}, iterations)["original"]
+    )
+    return Comparison(name, size_bytes(original) / MEGABYTE, took, own.accuracy, own.accuracy_of, tuple(rows))
+
+
+def _row(
+    strategy: Strategy, subject: Subject, plain: tuple[nn.Module, list[torch.Tensor]], iterations: int
+) -> tuple[Row, float | None]:
+    """And the original's time beside it."""
+    if why := strategy.obstacle():
+        return Row(strategy.name, why=why), None
+    original, exact = plain
+    batch = subject.test[0]
+    try:
+        model = strategy.make(subject)
+        quality = judge(outputs_of(model, subject.test), exact, subject.test)
+        took = typical_ms({"original": partial(batch.run, original), "new": partial(batch.run, model)}, iterations)
+    except (MerlineError, NotImplementedError, RuntimeError) as error:
+        return Row(strategy.name, why=str(error).partition("\n")[0]), None
+    before, after = size_bytes(original), size_bytes(model)
+    gpu, why = _on_card(strategy, model, original, subject, iterations)
+    row = Row(
+        strategy.name, after / MEGABYTE, 100 * (1 - after / before), took["new"], took["original"] / took["new"], gpu,
+        quality.error, quality.accuracy, why,
+    )  # fmt: skip
+    return row, took["original"]
+
+
+def _on_card(
+    strategy: Strategy, model: Any, original: nn.Module, subject: Subject, iterations: int
+) -> tuple[float | None, str]:
+    """The speed-up on a card over the original there, and why there is none."""
+    if not strategy.on_card or not torch.cuda.is_available():
+        return None, ""
+    batch = subject.test[0]
+    try:
+        ways = {"original": partial(batch.run, original.cuda()), "new": partial(batch.run, model.cuda())}
+        took = typical_ms(ways, iterations)
+        return took["original"] / took["new"], ""
+    except RuntimeError as error:
+        return None, f"on the card: {str(error).partition(chr(10))[0]}"
+    finally:
+        original.cpu()
+        model.cpu()
+
+
+def _cell(value: float | None, form: str, unit: str = "") -> str:
+    width = int(form.partition(".")[0]) + len(unit)
+    return f"{'-':>{width}}" if value is None else f"{value:{form}}{unit}"

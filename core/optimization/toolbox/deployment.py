@@ -1,0 +1,168 @@
+"""Tries what fits a platform, measures it here, and returns the best that meets the thresholds; never a worse one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from core.optimization.toolbox.performance_metrics import PerformanceMetrics, measure
+from core.optimization.toolbox.quality import outputs_of
+from core.optimization.toolbox.quantization import working_copy
+from core.optimization.toolbox.registry import Subject
+from core.optimization.toolbox.strategies import STRATEGIES
+from core.utils.errors import MerlineError, OptimizationError, ThresholdsNotMetError
+
+Platform = Literal["mobile", "edge", "server"]
+ORIGINAL = "original"
+NOISE = 1.05
+"""a time that is longer by less than this is not called slower"""
+CANDIDATES: dict[str, tuple[str, ...]] = {
+    "mobile": ("int4_weight", "static", "int8_weight", "dynamic", "bf16", "fp16"),
+    "edge": ("static", "dynamic", "bf16", "int8_weight", "onnx_int8", "onnx"),
+    "server": ("bf16", "fp16", "dynamic", "static", "onnx", "onnx_int8", "tensorrt"),
+}
+BETTER: dict[str, Callable[[PerformanceMetrics], float]] = {
+    "mobile": lambda found: found.model_size,
+    "edge": lambda found: found.model_size * found.inference_time,
+    "server": lambda found: found.inference_time,
+}
+"""what is made small: on a phone the size, on a server the time, between them their product"""
+AT_MOST = ("inference_time", "memory_usage", "model_size")
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One way, and what came of it."""
+
+    strategy: str
+    metrics: PerformanceMetrics | None
+    missing: Mapping[str, str]
+    """by metric, how far it is from the threshold or behind the original; empty: it would do"""
+    why: str = ""
+    """why there are no metrics"""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The model to use and how it was found."""
+
+    model: Any
+    platform: Platform
+    strategy: str
+    """ "original" where nothing was better"""
+    metrics: PerformanceMetrics
+    tried: tuple[Tried, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, the model left out."""
+        tried = [
+            {"strategy": one.strategy, "metrics": one.metrics and one.metrics.as_json(), "missing": dict(one.missing)}
+            | ({"why": one.why} if one.why else {})
+            for one in self.tried
+        ]
+        return {
+            "platform": self.platform,
+            "strategy": self.strategy,
+            "metrics": self.metrics.as_json(),
+            "tried": tried,
+        }
+
+
+def read_thresholds(given: Mapping[str, float] | None) -> dict[str, float]:
+    """Checked. Raises OptimizationError for a name or value that is none."""
+    known = (*AT_MOST, "accuracy")
+    for name, value in (given or {}).items():
+        if name not in known:
+            raise OptimizationError(f"threshold {name!r} is unknown; take some of: {', '.join(known)}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise OptimizationError(f"threshold {name}={value!r}: give a number from 0 up")
+        if name == "accuracy" and value > 1:
+            raise OptimizationError(f"threshold accuracy={value}: it is a share, 0..1; did you mean {value / 100}?")
+    return dict(given or {})
+
+
+def deploy(
+    subject: Subject,
+    platform: str,
+    thresholds: Mapping[str, float] | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Deployment:
+    """Needs a subject with test data. The model given is not changed.
+
+    A way is taken when it meets every threshold and, in what no threshold speaks of, is not worse than the original:
+    slower by more than noise, larger, or less accurate. Raises OptimizationError for an unknown platform or threshold,
+    ThresholdsNotMetError, with the closest way and what it lacks, where none does.
+    """
+    if platform not in get_args(Platform):
+        raise OptimizationError(f"platform {platform!r} is unknown; take one of: {', '.join(get_args(Platform))}")
+    wanted = read_thresholds(thresholds)
+    original = working_copy(subject.model)
+    exact = outputs_of(original, subject.test)
+    progress("measuring the original")
+    plain, _ = measure(original, original, exact, subject.test)
+    best: tuple[Any, str, PerformanceMetrics] | None = None
+    tried = [Tried(ORIGINAL, plain, _missing(plain, plain, plain.inference_time, wanted))]
+    if not tried[0].missing:
+        best = (original, ORIGINAL, plain)
+    value = BETTER[platform]
+    for name in CANDIDATES[platform]:
+        progress(f"trying {name}")
+        strategy = STRATEGIES[name]
+        if why := strategy.obstacle():
+            tried.append(Tried(name, None, {}, why))
+            continue
+        try:
+            model = strategy.make(subject)
+            found, beside_ms = measure(model, original, exact, subject.test)
+        except (MerlineError, NotImplementedError, RuntimeError) as error:
+            tried.append(Tried(name, None, {}, str(error).partition("\n")[0]))
+            continue
+        tried.append(Tried(name, found, _missing(found, plain, beside_ms, wanted)))
+        if not tried[-1].missing and (best is None or value(found) < value(best[2])):
+            best = (model, name, found)
+    if best is None:
+        raise _unmet(tried, wanted)
+    model, name, found = best
+    return Deployment(model, platform, name, found, tuple(tried))  # type: ignore[arg-type]
+
+
+def _missing(
+    found: PerformanceMetrics, plain: PerformanceMetrics, beside_ms: float, wanted: Mapping[str, float]
+) -> dict[str, str]:
+    missing: dict[str, str] = {}
+    for name in AT_MOST:
+        value = getattr(found, name)
+        if name in wanted:
+            if value > wanted[name]:
+                missing[name] = f"{value:.4g} where at most {wanted[name]:g} is wanted"
+            continue
+        limit = beside_ms if name == "inference_time" else getattr(plain, name)
+        if value > limit * NOISE:
+            missing[name] = f"{value:.4g} where the original has {limit:.4g}"
+    least = wanted.get("accuracy", plain.accuracy)
+    if found.accuracy < least:
+        whose = "is wanted" if "accuracy" in wanted else "is the original's"
+        missing["accuracy"] = f"{found.accuracy:.4g} ({found.accuracy_of}) where {least:.4g} {whose}"
+    return missing
+
+
+def _unmet(tried: list[Tried], wanted: Mapping[str, float]) -> ThresholdsNotMetError:
+    measured = [one for one in tried if one.metrics is not None]
+    closest = min(measured, key=lambda one: (len(one.missing), _shortfall(one.metrics, wanted)))
+    lacks = "; ".join(f"{name} {told}" for name, told in closest.missing.items())
+    return ThresholdsNotMetError(
+        f"no way meets the thresholds; the closest is {closest.strategy}: {lacks}. Loosen them or take a smaller model",
+        closest.strategy,
+        dict(closest.missing),
+    )
+
+
+def _shortfall(found: PerformanceMetrics | None, wanted: Mapping[str, float]) -> float:
+    """How far all thresholds together are missed, relative to each."""
+    assert found is not None
+    over: float = sum(
+        max(0.0, getattr(found, name) / max(wanted[name], 1e-9) - 1) for name in AT_MOST if name in wanted
+    )
+    return over + max(0.0, wanted.get("accuracy", 0.0) - found.accuracy)

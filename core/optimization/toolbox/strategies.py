@@ -1,0 +1,108 @@
+"""The ways to optimise a model that are tried beside each other, each with what it needs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from core.optimization.toolbox.batches import LABELS
+from core.optimization.toolbox.export_example import example_of
+from core.optimization.toolbox.onnx_config import ONNXExportConfig
+from core.optimization.toolbox.onnx_export import ONNXExporter
+from core.optimization.toolbox.onnx_quantize import quantize_onnx
+from core.optimization.toolbox.onnx_runtime import SessionOptions, open_session, run_session
+from core.optimization.toolbox.onnx_verify import numpy_inputs
+from core.optimization.toolbox.packages import missing_packages
+from core.optimization.toolbox.quantization import ModelQuantizer
+from core.optimization.toolbox.quantization_config import QuantizationConfig, QuantizationType
+from core.optimization.toolbox.registry import Subject
+from core.optimization.toolbox.structured_pruning import StructuredPruner
+
+PRUNED_SHARE = 0.2
+"""what the founding documents advise to begin with"""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """`make` gives a model that is called like the original. It raises MerlineError where it cannot."""
+
+    name: str
+    make: Callable[[Subject], Any]
+    obstacle: Callable[[], str] = str
+    """why it cannot be tried on this machine; "" where it can"""
+    on_card: bool = False
+    """what it gives runs on a graphics card too"""
+    trains: bool = False
+    """it takes as long as training does: only on request"""
+
+
+def _quantized(kind: QuantizationType, subject: Subject) -> nn.Module:
+    data = subject.training if kind is QuantizationType.QAT else subject.calibration
+    return ModelQuantizer(QuantizationConfig(kind)).quantize(subject.model, list(data))
+
+
+def _pruned(subject: Subject) -> nn.Module:
+    return StructuredPruner().prune(subject.model, PRUNED_SHARE, subject.test[0].inputs).model
+
+
+class OnnxModel:
+    """An ONNX model in ONNX Runtime, called like the module it was made from. Its files live as long as it does."""
+
+    def __init__(self, subject: Subject, quantize: bool) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="merline-onnx-")
+        self._module = subject.model
+        path = Path(self._folder.name) / "model.onnx"
+        inputs = subject.test[0].inputs
+        exported = ONNXExporter(ONNXExportConfig(verify_export=False)).export(subject.model, inputs, path)
+        self.size_bytes = exported.size_bytes
+        if quantize:
+            data = [numpy_inputs(example_of(subject.model, batch.inputs)) for batch in subject.calibration]
+            path = path.with_name("model.int8.onnx")
+            quantize_onnx(exported.path, path, data)
+            self.size_bytes = path.stat().st_size
+        self._session = open_session(path, SessionOptions(threads=torch.get_num_threads()))
+
+    def __call__(self, *inputs: Any, **named: Any) -> tuple[torch.Tensor, ...]:
+        """Its outputs."""
+        given: Any = {name: value for name, value in named.items() if name != LABELS} if named else inputs
+        arrays = numpy_inputs(example_of(self._module, given))
+        return tuple(torch.from_numpy(one) for one in run_session(self._session, arrays))
+
+
+def _without_onnx() -> str:
+    missing = missing_packages(("onnx", "onnxscript", "onnxruntime"))
+    return f"{', '.join(missing)} missing: the extra `toolbox` brings them" if missing else ""
+
+
+def _without_tensorrt() -> str:
+    if missing_packages(("tensorrt",)):
+        return "TensorRT is not installed"
+    return "" if torch.cuda.is_available() else "no NVIDIA card is here"
+
+
+def _engine(subject: Subject) -> Any:
+    from core.optimization.toolbox.loader import load_optimized_model
+
+    return load_optimized_model(subject.model, "tensorrt", example_input=subject.test[0].inputs)
+
+
+_HALVES = (QuantizationType.FP16, QuantizationType.BF16)
+STRATEGIES: dict[str, Strategy] = {
+    **{
+        kind.value: Strategy(
+            kind.value, partial(_quantized, kind), on_card=kind in _HALVES, trains=kind is QuantizationType.QAT
+        )
+        for kind in QuantizationType
+    },
+    "pruned": Strategy("pruned", _pruned, on_card=True),
+    "onnx": Strategy("onnx", partial(OnnxModel, quantize=False), _without_onnx),
+    "onnx_int8": Strategy("onnx_int8", partial(OnnxModel, quantize=True), _without_onnx),
+    "tensorrt": Strategy("tensorrt", _engine, _without_tensorrt, on_card=True),
+}
