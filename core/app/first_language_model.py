@@ -8,6 +8,7 @@ from core.app import answering, hearing
 from core.app.answering import ENGINE
 from core.app.brain import Brain
 from core.app.consent import LANGUAGE_SETTING, decision, has_terminal
+from core.app.first_question import FirstQuestion
 from core.app.first_whisper import CLIENT
 from core.app.model_fit import ModelFit
 from core.app.planning import make_plan
@@ -27,7 +28,14 @@ from llm.language_answers import LanguageAnswers
 class FirstLanguageModel:
     """The way from the skills alone to a language model. Does nothing where there is nothing to fetch."""
 
-    def __init__(self, config: Config, brain: Brain, say: Callable[[str], None], offline: bool) -> None:
+    def __init__(
+        self,
+        config: Config,
+        brain: Brain,
+        say: Callable[[str], None],
+        offline: bool,
+        question: FirstQuestion | None = None,
+    ) -> None:
         self._config = config
         self._brain = brain
         self._say = say
@@ -39,6 +47,9 @@ class FirstLanguageModel:
         if self._plan is not None and offline:
             self._said = [self._plan.words("offline")] if config.llm.model is None else []
             self._plan = None
+        self._question = question or FirstQuestion(brain.language, brain.store)
+        if self._plan is not None:
+            self._question.add(self._plan, LANGUAGE_SETTING)
 
     def start(self, setup: FullSetup) -> None:
         """Begin; a second call does nothing."""
@@ -47,7 +58,7 @@ class FirstLanguageModel:
             return
         means = SwitchMeans(
             load=lambda: self._load(plan.model),
-            keep=lambda answer: brain.store.set_setting(LANGUAGE_SETTING, "yes" if answer else "no"),
+            together=self._question,
             say=self._say,
             ready=lambda: not setup.running and _can_fetch(),
         )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from core.app.assistant import Assistant, Engines
 from core.app.brain import Brain
 from core.app.consent import SETTING, decision, has_terminal
+from core.app.first_question import FirstQuestion
 from core.app.first_whisper import model_to_fetch, packages_are_here
 from core.app.hearing import ENGINE
 from core.app.planning import make_plan
@@ -27,7 +28,9 @@ EMBEDDED = "pocketsphinx"
 class FirstRun:
     """The engines to begin with, and the way to better ones. Does nothing where there is nothing to fetch."""
 
-    def __init__(self, config: Config, assistant: Assistant, brain: Brain, offline: bool) -> None:
+    def __init__(
+        self, config: Config, assistant: Assistant, brain: Brain, offline: bool, question: FirstQuestion | None = None
+    ) -> None:
         self._config = config
         self._assistant = assistant
         self._brain = brain
@@ -38,6 +41,9 @@ class FirstRun:
         decided = decision(config, brain.store, has_terminal())
         model = model_to_fetch(config, ModelStore()) if decided != "no" else None
         self._plan = SwitchPlan(model, decided, brain.language) if model is not None else None
+        self._question = question or FirstQuestion(brain.language, brain.store)
+        if self._plan is not None and not offline:
+            self._question.add(self._plan, SETTING)
 
     def engines(self, plan: StagePlan | None) -> Engines:
         """As planned, but with a recogniser that can be exchanged where another is to be fetched."""
@@ -56,7 +62,7 @@ class FirstRun:
             return
         means = SwitchMeans(
             load=lambda: self._load(plan.model),
-            keep=lambda answer: brain.store.set_setting(SETTING, "yes" if answer else "no"),
+            together=self._question,
             say=lambda text: self._assistant.announcer.announce(Announcement(text, brain.language, chime=False)),
             ready=lambda: not setup.running and packages_are_here(),
         )

@@ -10,6 +10,7 @@ from core.app import answering, hearing
 from core.app.assistant import Assistant
 from core.app.brain import Brain
 from core.app.consent import VOICE_SETTING, decision, has_terminal
+from core.app.first_question import FirstQuestion
 from core.app.first_whisper import CLIENT
 from core.app.planning import make_plan
 from core.app.setup import FullSetup
@@ -29,7 +30,9 @@ from tts.engine import SpeechEngine
 class FirstVoice:
     """The way from espeak-ng to a MeloTTS voice. Does nothing where there is nothing to fetch."""
 
-    def __init__(self, config: Config, assistant: Assistant, brain: Brain, offline: bool) -> None:
+    def __init__(
+        self, config: Config, assistant: Assistant, brain: Brain, offline: bool, question: FirstQuestion | None = None
+    ) -> None:
         self._config = config
         self._assistant = assistant
         self._brain = brain
@@ -41,15 +44,18 @@ class FirstVoice:
         if self._plan is not None and offline:
             self._said = [self._plan.words("offline")] if config.tts.voice is None else []
             self._plan = None
+        self._question = question or FirstQuestion(brain.language, brain.store)
+        if self._plan is not None:
+            self._question.add(self._plan, VOICE_SETTING)
 
     def start(self, setup: FullSetup) -> None:
         """Begin; a second call does nothing."""
-        plan, brain = self._plan, self._brain
+        plan = self._plan
         if plan is None or self._over is not None or not (can_fetch(plan.model) or setup.running):
             return
         means = SwitchMeans(
             load=lambda: self._load(plan.model),
-            keep=lambda answer: brain.store.set_setting(VOICE_SETTING, "yes" if answer else "no"),
+            together=self._question,
             say=self._assistant.say,
             ready=lambda: not setup.running and can_fetch(plan.model),
         )

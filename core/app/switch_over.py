@@ -46,6 +46,14 @@ class Reply(Protocol):
     def answer(self) -> bool | None: ...
 
 
+class Together(Reply, Protocol):
+    """What is asked of core.app.first_question.FirstQuestion."""
+
+    def begin(self) -> list[str]: ...
+
+    def declined(self) -> list[str]: ...
+
+
 class Engine(Protocol):
     """What is exchanged: loaded, and closed by whoever has it last."""
 
@@ -99,6 +107,8 @@ class SwitchMeans:
     """whether the packages are here, to fetch and to load with"""
     fetch: Callable[[str], Fetch] = ModelFetch
     ask: Callable[[], Reply] = Question
+    together: Together | None = None
+    """the question that is asked for several models at once, instead of one of its own"""
     now_s: Callable[[], float] = time.monotonic
 
 
@@ -140,8 +150,9 @@ class SwitchOver:
         if self._plan.decision == "no":
             return []
         if self._plan.decision == "ask":
-            self._step, self._reply = _Step.ASKING, self._means.ask()
-            return [self._words("question")]
+            self._step, together = _Step.ASKING, self._means.together
+            self._reply = together or self._means.ask()
+            return together.begin() if together else [self._words("question")]
         self._step = _Step.WAITING
         return []
 
@@ -178,7 +189,9 @@ class SwitchOver:
             return []
         self._means.keep(answer)
         self._step = _Step.WAITING if answer else _Step.OVER
-        return [] if answer else [self._words("declined")]
+        if answer:
+            return []
+        return self._means.together.declined() if self._means.together else [self._words("declined")]
 
     def _begin(self) -> list[str]:
         now_s = self._means.now_s()
