@@ -21,16 +21,17 @@ import torch
 
 from audio.wav import read_wav
 from core.utils.model_store import MANIFEST
-from tests.hub_server import HubServer
-from tests.integration.program import run
+from tests.hub_server import Fault, HubServer
+from tests.integration.program import Program, run
 from tests.integration.sound_card import SoundCard
-from tests.integration.test_talk import REPLY_S, ask, start
+from tests.integration.test_talk import REPLY_S, START_S, ask, start
 from tests.tts.melo.spoken_voices import write_small_bert, write_spoken_voice
 from tts.loudness import TARGET_DBFS, voiced_dbfs
 
 ASSETS = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[3] / "shared" / "assets"))
 GOLDEN = ASSETS / "melo"
 RATE_HZ = 44_100
+FETCH_S = 60.0
 VOICE, BERT = "melo-english", "bert-english"
 
 
@@ -169,3 +170,33 @@ def test_talk_answers_with_a_voice(tmp_path: Path, voices: Path, sound_card: Sou
         assert program.interrupt() == 0
     assert not any("espeak" in line for line in program.lines), program.lines
     assert "MeloTTS speaks en" in next((tmp_path / "logs").glob("*.log")).read_text()
+
+
+@pytest.mark.audio
+@pytest.mark.skipif(shutil.which("flite") is None, reason="no test voice: flite is not installed")
+def test_a_first_run_speaks_at_once_and_then_with_the_voice_it_fetched(
+    tmp_path: Path, hub: HubServer, sound_card: SoundCard
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    hub.faults["checkpoint.pth"] = [Fault(hold_at=20_000)]
+    wishes = (f"tts.voice={VOICE}", "setup.full_models=always", "setup.full_packages=false")
+    embedded = ("stt.engine=pocketsphinx", "llm.engine=skills")
+    settings = [part for wish in (*wishes, *embedded) for part in ("--set", wish)]
+    variables = {**sound_card.variables, "HF_ENDPOINT": hub.endpoint, "NO_PROXY": "127.0.0.1"}
+    with Program(home, ["talk", *settings], variables) as program:
+        program.wait_for(r"^\[listening", START_S)
+        program.wait_for(rf"fetching {VOICE} \(648 MB\) in the background", FETCH_S)
+        sound_card.wait_for_silence(5.0, quiet_s=0.3)
+        reply, _ = ask(program, sound_card, "what is twelve times seven")  # meanwhile, by espeak
+        assert "84" in reply
+        sound_card.wait_for_silence(REPLY_S, quiet_s=0.5)
+        hub.ended.set()  # the held file goes on
+        program.wait_for(rf"{VOICE} speaks from now on", FETCH_S)
+        sound_card.wait_for_silence(REPLY_S, quiet_s=0.5)
+        reply, _ = ask(program, sound_card, "what is twelve times seven")
+        assert "84" in reply
+        assert program.interrupt() == 0
+    log = next((home / "logs").glob("*.log")).read_text()
+    assert "melo speaks now instead of espeak" in log
+    assert "MeloTTS speaks en" in log
