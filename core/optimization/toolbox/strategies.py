@@ -53,21 +53,21 @@ def _pruned(subject: Subject) -> nn.Module:
 
 
 class OnnxModel:
-    """An ONNX model in ONNX Runtime, called like the module it was made from. Its files live as long as it does."""
+    """An ONNX model in ONNX Runtime, called like the module it was made from. It is all in memory."""
 
     def __init__(self, subject: Subject, quantize: bool) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="merline-onnx-")
         self._module = subject.model
-        path = Path(self._folder.name) / "model.onnx"
-        inputs = subject.test[0].inputs
-        exported = ONNXExporter(ONNXExportConfig(verify_export=False)).export(subject.model, inputs, path)
-        self.size_bytes = exported.size_bytes
-        if quantize:
-            data = [numpy_inputs(example_of(subject.model, batch.inputs)) for batch in subject.calibration]
-            path = path.with_name("model.int8.onnx")
-            quantize_onnx(exported.path, path, data)
-            self.size_bytes = path.stat().st_size
-        self._session = open_session(path, SessionOptions(threads=torch.get_num_threads()))
+        with tempfile.TemporaryDirectory(prefix="merline-onnx-", ignore_cleanup_errors=True) as folder:
+            path = Path(folder) / "model.onnx"
+            config = ONNXExportConfig(verify_export=False)
+            exported = ONNXExporter(config).export(subject.model, subject.test[0].inputs, path)
+            self.size_bytes = exported.size_bytes
+            if quantize:
+                data = [numpy_inputs(example_of(subject.model, batch.inputs)) for batch in subject.calibration]
+                path = path.with_name("model.int8.onnx")
+                quantize_onnx(exported.path, path, data)
+                self.size_bytes = path.stat().st_size
+            self._session = open_session(path, SessionOptions(threads=torch.get_num_threads()))
 
     def __call__(self, *inputs: Any, **named: Any) -> tuple[torch.Tensor, ...]:
         """Its outputs."""

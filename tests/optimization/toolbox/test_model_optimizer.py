@@ -1,0 +1,256 @@
+"""The facade: by name or by module, measured, compared, chosen; and nothing that is worse than what was there."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="needs torch (the extra full)")
+
+import torch
+from small_models import ConvNet, conv_net, images, labelled, tied_lm, tokens
+from torch import nn
+
+from core.optimization import ModelOptimizer
+from core.optimization.toolbox import deployment
+from core.optimization.toolbox.comparison import Comparison, Row, compare_strategies
+from core.optimization.toolbox.measuring import size_bytes
+from core.optimization.toolbox.registry import RegisteredModel, RegisteredModels
+from core.optimization.toolbox.strategies import Strategy
+from core.utils.errors import OptimizationError, QuantizationError, ThresholdsNotMetError
+
+
+@pytest.fixture(scope="module")
+def optimizer() -> ModelOptimizer:
+    return ModelOptimizer(
+        {
+            "plain": conv_net,
+            "conv": RegisteredModel(conv_net, labelled(3), images(2)),
+            "lm": RegisteredModel(tied_lm(), tokens(2)),
+            "broken": lambda: "no module",
+        }
+    )
+
+
+def test_quantising_by_name_finds_model_and_data(optimizer: ModelOptimizer):
+    assert size_bytes(optimizer.quantize_model("conv", "static")) < 0.36 * size_bytes(conv_net())
+    assert optimizer.report is not None
+    assert optimizer.report.quantization_type == "static"
+    assert isinstance(optimizer.quantize_model("plain"), ConvNet)
+    with pytest.raises(QuantizationError, match="needs calibration_data"):
+        optimizer.quantize_model("plain", "static")
+    with pytest.raises(QuantizationError, match="'int2' is unknown"):
+        optimizer.quantize_model("plain", "int2")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("cnv", "did you mean 'conv'"), ("x", "there are: broken, conv, lm"), ("broken", "registered as a str")],
+)
+def test_names_that_are_wrong_are_told(optimizer: ModelOptimizer, name: str, told: str):
+    with pytest.raises(OptimizationError, match=told):
+        optimizer.quantize_model(name)
+
+
+def test_a_factory_is_asked_once():
+    made: list[nn.Module] = []
+    models = RegisteredModels({"one": lambda: made.append(conv_net()) or made[-1]})
+    assert models.subject("one").model is models.subject("one").model
+    assert len(made) == 1
+
+
+def test_pruning_and_distilling(optimizer: ModelOptimizer):
+    pruned = optimizer.prune_model_weights("conv", 0.25)
+    assert float((pruned.second.weight == 0).float().mean()) > 0.1
+    assert optimizer.prune_model_weights("conv", 0.25, structured=True).first.out_channels == 12
+    with pytest.raises(OptimizationError, match="no test data"):
+        optimizer.prune_model_weights("plain", 0.25, structured=True)
+    taught = optimizer.distill_knowledge("conv", ConvNet(), images(2), temperature=2.0, alpha=1.0, epochs=1)
+    assert isinstance(taught, ConvNet)
+    with pytest.raises(OptimizationError, match="options are fields"):
+        optimizer.distill_knowledge("conv", ConvNet(), images(1), epoch=1)
+
+
+def test_metrics_say_what_accuracy_is_of(optimizer: ModelOptimizer):
+    metrics = optimizer.benchmark_model_performance("conv", iterations=2)
+    data = labelled(3)
+    model = conv_net()
+    right = sum(int((model(x).argmax(-1) == y).sum()) for x, y in data)
+    assert metrics.accuracy_of == "labels"
+    assert metrics.accuracy == pytest.approx(right / (3 * 16))
+    assert metrics.model_size == pytest.approx(size_bytes(model) / 1e6)
+    # the first layer's 16 maps of 8 x 8 for 16 images, and the norm's as many
+    assert metrics.memory_usage >= metrics.model_size + 2 * 16 * 16 * 64 * 4 / 1e6
+    assert metrics.inference_time > 0
+
+    small = optimizer.quantize_model("lm", "int4_weight")
+    found = optimizer.benchmark_model_performance(small, tokens(4), original="lm", iterations=1)
+    assert found.accuracy_of == "agreement"
+    assert 0 < found.accuracy <= 1
+    assert found.error > 0
+    assert optimizer.benchmark_model_performance("lm", iterations=1).accuracy == 1.0
+    with pytest.raises(OptimizationError, match="give original="):
+        optimizer.benchmark_model_performance(small, tokens(1))
+    with pytest.raises(OptimizationError, match="no test data"):
+        optimizer.benchmark_model_performance("plain")
+    with pytest.raises(OptimizationError, match="labels of shape"):
+        optimizer.benchmark_model_performance(
+            "plain", [{"x": images(1)[0], "labels": torch.zeros(3, dtype=torch.long)}]
+        )
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One candidate that keeps all choices, and quick measuring."""
+    monkeypatch.setattr(deployment, "CANDIDATES", dict.fromkeys(("mobile", "edge", "server"), ("int8_weight", "fp16")))
+
+
+@pytest.mark.usefixtures("few")
+def test_the_smallest_that_meets_the_thresholds_is_chosen(optimizer: ModelOptimizer):
+    model = conv_net()
+    before = copy.deepcopy(model.state_dict())
+    wide = {"inference_time": 1e5, "memory_usage": 1e4, "accuracy": 0.5}
+    lines: list[str] = []
+    found = ModelOptimizer({"m": RegisteredModel(model, images(4))}, lines.append).auto_optimize_for_deployment(
+        "mobile", "m", wide
+    )
+    assert found.strategy == "int8_weight"
+    assert found.metrics.model_size < 0.36 * size_bytes(model) / 1e6
+    assert found.metrics.accuracy >= 0.5
+    assert [one.strategy for one in found.tried] == ["original", "int8_weight", "fp16"]
+    assert lines[0] == "measuring the original"
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in before.items())
+    assert json.loads(json.dumps(found.as_json()))["strategy"] == "int8_weight"
+
+
+@pytest.mark.usefixtures("few")
+def test_thresholds_that_nothing_meets_name_the_closest(optimizer: ModelOptimizer):
+    with pytest.raises(ThresholdsNotMetError, match="closest is int8_weight: model_size") as caught:
+        optimizer.auto_optimize_for_deployment(
+            "server", "lm", {"model_size": 0.001, "inference_time": 1e5, "memory_usage": 1e4, "accuracy": 0.1}
+        )
+    assert caught.value.closest == "int8_weight"
+    assert "at most 0.001 is wanted" in caught.value.missing["model_size"]
+    with pytest.raises(ThresholdsNotMetError, match=r"accuracy .* \(labels\) where 1 is wanted"):
+        optimizer.auto_optimize_for_deployment("edge", "conv", {"accuracy": 1.0})
+
+
+def worse(change: Any) -> Strategy:
+    def make(subject: Any) -> nn.Module:
+        model = copy.deepcopy(subject.model)
+        change(model)
+        return model
+
+    return Strategy("worse", make)
+
+
+class Heavy(ConvNet):
+    """With weights that nothing needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ballast = nn.Linear(500, 500)
+
+
+@torch.no_grad()
+def negate(model: Any) -> None:
+    model.out.weight.neg_()
+
+
+@pytest.mark.parametrize(
+    ("change", "lacks"),
+    [(lambda model: setattr(model, "more", nn.Linear(300, 300)), "model_size"), (negate, "accuracy")],
+)
+def test_what_is_worse_than_the_original_is_never_chosen(change: Any, lacks: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(deployment.STRATEGIES, "worse", worse(change))
+    monkeypatch.setattr(deployment, "CANDIDATES", {"server": ("worse",)})
+    monkeypatch.setattr(deployment, "BETTER", {"server": lambda found: -found.model_size - found.error})
+    found = ModelOptimizer({}).auto_optimize_for_deployment("server", conv_net(), None, images(2))
+    assert found.strategy == "original"
+    assert lacks in found.tried[1].missing
+
+
+def test_a_way_that_cannot_be_is_told_and_the_others_are_tried(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(deployment.STRATEGIES, "none", Strategy("none", lambda _: None, lambda: "not on this machine"))
+    monkeypatch.setattr(deployment, "CANDIDATES", {"edge": ("none", "dynamic", "int8_weight")})
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten()).eval()
+    found = ModelOptimizer({}).auto_optimize_for_deployment("edge", model, {"accuracy": 0.1}, images(2))
+    reasons = {one.strategy: one.why for one in found.tried}
+    assert reasons["none"] == "not on this machine"
+    assert "no layer can be quantised" in reasons["dynamic"]
+    assert reasons["int8_weight"] == ""
+
+
+@pytest.mark.parametrize(
+    ("platform", "thresholds", "told"),
+    [
+        ("desktop", {}, "platform 'desktop' is unknown"),
+        ("edge", {"speed": 1}, "threshold 'speed' is unknown"),
+        ("edge", {"accuracy": 95}, r"did you mean 0\.95"),
+        ("edge", {"inference_time": -1}, "from 0 up"),
+        ("edge", {"memory_usage": math.nan}, "from 0 up"),
+        ("edge", {"memory_usage": "512"}, "from 0 up"),
+    ],
+)
+def test_unknown_platforms_and_thresholds_are_told(
+    optimizer: ModelOptimizer, platform: str, thresholds: Any, told: str
+):
+    with pytest.raises(OptimizationError, match=told):
+        optimizer.auto_optimize_for_deployment(platform, "conv", thresholds)
+    with pytest.raises(OptimizationError, match="no test data"):
+        optimizer.auto_optimize_for_deployment("edge", "plain")
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    model = (
+        RegisteredModels({"conv": RegisteredModel(conv_net, labelled(2), images(2))}).subject("conv").with_data(None)
+    )
+    return compare_strategies(model, "conv", ["static", "int4_weight", "pruned", "tensorrt"], iterations=2)
+
+
+def test_strategies_are_compared_by_what_was_measured(comparison: Comparison):
+    rows = {row.strategy: row for row in comparison.rows}
+    assert comparison.accuracy_of == "labels"
+    assert rows["static"].size_reduction_percent == pytest.approx(
+        100 * (1 - rows["static"].size_mb / comparison.original_mb)
+    )
+    assert 0 < rows["static"].error < 0.05
+    assert rows["int4_weight"].size_reduction_percent > 0
+    assert rows["pruned"].size_reduction_percent > 20
+    assert rows["tensorrt"].size_mb is None
+    assert "TensorRT" in rows["tensorrt"].why
+    text = comparison.text()
+    assert "not measured: TensorRT is not installed" in text
+    assert len(text.splitlines()) == 6
+    assert json.loads(json.dumps(comparison.as_json()))["rows"][0]["strategy"] == "static"
+    with pytest.raises(OptimizationError, match="unknown strategies magic"):
+        ModelOptimizer({}).compare_strategies(conv_net(), images(1), ["magic"])
+
+
+def test_a_chart_is_drawn_or_why_not_is_told(comparison: Comparison, tmp_path: Path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib (the extra toolbox)")
+    path = tmp_path / "charts" / "conv.png"
+    comparison.chart(path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OptimizationError, match="cannot be written"):
+        comparison.chart(tmp_path / "file" / "conv.png")
+    nothing = Comparison("m", 1.0, 1.0, 1.0, "labels", (Row("tensorrt", why="no card"),))
+    with pytest.raises(OptimizationError, match="nothing to draw"):
+        nothing.chart(path)
+
+
+def test_an_onnx_model_is_called_like_the_module_it_was_made_from():
+    pytest.importorskip("onnxscript", reason="needs onnxscript (the extra toolbox)")
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime (the extra toolbox)")
+    subject = RegisteredModels({}).subject(conv_net()).with_data(images(2))
+    (row,) = compare_strategies(subject, strategies=["onnx"], iterations=1).rows
+    assert row.why == ""
+    assert row.error < 1e-4
+    assert row.accuracy == 1.0
