@@ -20,10 +20,13 @@ from core.utils.errors import ConfigError, InferenceError, ModelLoadError
 from tts.clauses import CLAUSE_PAUSE_MS, Unit, pause_after_ms, split_units
 from tts.engine import SpeechPiece, SpokenLanguage
 from tts.espeak_library import EspeakLibrary, SpokenClip, VoiceChoice, shared_library
+from tts.loudness import amplify, gain_for
 from tts.shaping import cut_chunks, fade_edges, silence, trim_silence
 
 logger = logging.getLogger(__name__)
 
+LEVELLING = 1.33
+"""at most, 2.5 dB: an odd sound stays odd"""
 CLOSING_SILENCE_MS = 20
 """after the last word, so that the mark of the whole text lies within the sound"""
 
@@ -115,7 +118,7 @@ class EspeakEngine:
 def _shape(clip: SpokenClip, unit: Unit, sample_rate_hz: int, last: bool) -> tuple[Samples, tuple[Mark, ...]]:
     """A unit's sound with its pause, and marks that only ever grow: at each word's start, what lies before it."""
     trimmed = trim_silence(clip.samples, sample_rate_hz)
-    voiced = fade_edges(trimmed.samples, sample_rate_hz)
+    voiced = fade_edges(_levelled(trimmed.samples, sample_rate_hz), sample_rate_hz)
     pause_ms = CLOSING_SILENCE_MS if last else unit.pause_ms * bool(len(voiced))
     samples = np.concatenate((voiced, silence(pause_ms, sample_rate_hz)))
     marks: list[Mark] = []
@@ -130,6 +133,11 @@ def _shape(clip: SpokenClip, unit: Unit, sample_rate_hz: int, last: bool) -> tup
     if end > said or last:
         marks.append(Mark(len(voiced), end))
     return samples, tuple(marks)
+
+
+def _levelled(samples: Samples, sample_rate_hz: int) -> Samples:
+    """As loud as every sentence: by its vowels alone one is up to 2 dB louder or softer than another."""
+    return amplify(samples, float(np.clip(gain_for(samples, sample_rate_hz), 1 / LEVELLING, LEVELLING)))
 
 
 def _find_voice(wanted: str, library: EspeakLibrary, setting: str) -> str | None:

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.messages import Language
 from core.utils.config import TtsConfig
 from core.utils.errors import ConfigError, InferenceError, ModelLoadError
 from tts.clauses import MAX_CHARACTERS
 from tts.engine import SpeechPiece
 from tts.espeak import EspeakEngine
 from tts.espeak_library import EspeakLibrary, InstalledVoice, SpokenClip, VoiceChoice, shared_library
+from tts.loudness import PEAK, TARGET_DBFS, voiced_dbfs
 
 loader = pytest.importorskip("espeakng_loader")
 
@@ -334,3 +336,19 @@ def test_import_is_cheap() -> None:
     program = "import sys, tts.synthesizer; print('espeakng_loader' in sys.modules, 'soxr' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_replies_are_equally_loud_and_below_the_peak(engine: EspeakEngine) -> None:
+    replies: list[tuple[str, Language]] = [
+        ("It is five o'clock.", "en"),
+        ("Yes.", "en"),
+        ("That's 12.", "en"),
+        ("The weather in Paris will be fine and sunny for the next three days.", "en"),
+        ("Oui.", "fr"),
+        ("Minuteur de vingt minutes lancé.", "fr"),
+    ]
+    sounds = [np.concatenate([p.samples for p in engine.synthesize(text, code, 1.0)]) for text, code in replies]
+    levels = [voiced_dbfs(sound, engine.sample_rate_hz) for sound in sounds]
+    assert max(levels) - min(levels) < 1.0
+    assert levels[0] == pytest.approx(TARGET_DBFS, abs=0.5)
+    assert max(np.abs(sound).max() for sound in sounds) <= PEAK
