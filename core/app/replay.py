@@ -192,7 +192,8 @@ class Replay:
         if not self._finished or not self._finished[0].transcript:
             return None
         assistant = self._assistant
-        return Answer(self._finished[0], assistant.engine_names, self._speaker.recording, assistant.fallback_reason)
+        reasons = "\n".join(filter(None, (assistant.fallback_reason, *assistant.news())))
+        return Answer(self._finished[0], assistant.engine_names, self._speaker.recording, reasons)
 
     def close(self) -> None:
         """Close the stages."""
