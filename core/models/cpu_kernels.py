@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from core.models import amx, simd
-from core.models.cpu_layout import BLOCK, FLOAT32, GROUP, INT4, TILE, Activations, jit
+from core.models.cpu_layout import BLOCK, FLOAT32, GROUP, HALF_TILE, INT4, TILE, jit
 from core.models.cpu_tiles import (
     AHEAD,
     amx_rows,
+    int4_half,
     int4_row,
+    int4_rows_first,
     int4_tile,
+    int8_half,
     int8_row,
+    int8_rows_first,
     int8_tile,
     signed_int4,
     signed_int8,
@@ -31,8 +34,12 @@ from core.models.simd import fma, get, load, load_bf16, operation, prefetch, put
 _F32 = ir.VectorType(ir.FloatType(), simd.LANES)
 _I32 = ir.VectorType(ir.IntType(32), simd.LANES)
 _I64 = ir.IntType(64)
-FEWEST = 4
-"""rows of activations for which a tile that is not full is quicker than one after another"""
+FEWEST = 3
+"""rows of activations for which half a tile that is not full is quicker than one row after another"""
+FEWEST_IN_TILES = 9
+"""rows that tile registers are quicker for than vectors, though they compute 16"""
+_PRODUCTS = 2048
+"""bytes of what comes out of tile registers, in front of a panel"""
 
 
 @intrinsic
@@ -41,9 +48,9 @@ def _round_group(typing: Any, values: Any, rounded: Any, scale: Any, total: Any)
 
     def build(b: ir.IRBuilder, a: Any) -> None:
         parts = [b.load(simd.at(b, b.add(a[0], ir.Constant(_I64, 64 * n)), _F32), align=4) for n in (0, 1)]
-        sizes = [simd.call(b, "llvm.fabs.v16f32", _F32, part) for part in parts]
-        largest = simd.call(b, "llvm.maximum.v16f32", _F32, *sizes)
-        peak = simd.call(b, "llvm.vector.reduce.fmaximum.v16f32", ir.FloatType(), largest)
+        bits = [b.and_(b.bitcast(part, _I32), simd.constant(_I32, 0x7FFFFFFF)) for part in parts]
+        larger = b.select(b.icmp_unsigned(">", *bits), *bits)  # as whole numbers, where no number is the largest
+        peak = b.bitcast(simd.call(b, "llvm.vector.reduce.umax.v16i32", ir.IntType(32), larger), ir.FloatType())
         one = ir.Constant(ir.FloatType(), 127.0)
         nothing = b.fcmp_ordered("==", peak, ir.Constant(ir.FloatType(), 0.0))
         inverse = b.select(nothing, ir.Constant(ir.FloatType(), 0.0), b.fdiv(one, peak))
@@ -64,84 +71,110 @@ def _round_group(typing: Any, values: Any, rounded: Any, scale: Any, total: Any)
 def round_activations(activations, first, last):
     """Round groups first..last of all rows, counted through [n, columns / GROUP]."""
     for group in range(first, last):
-        _round_group(
-            activations.values + 4 * GROUP * group,
-            activations.rounded + GROUP * group,
-            activations.scales + 4 * group,
-            activations.sums + 4 * group,
-        )
+        round_group(activations.values + 4 * GROUP * group, activations, group)
 
 
 @jit
-def rows_from(activations, row, columns):
-    """The activations without their first rows."""
-    groups = row * (columns // GROUP)
-    return Activations(
-        activations.values + 4 * row * columns,
-        activations.rounded + row * columns,
-        activations.scales + 4 * groups,
-        activations.sums + 4 * groups,
-    )
+def round_group(values, activations, group):
+    """Round a group that lies elsewhere."""
+    rounded, scale, sum_ = activations.rounded + GROUP * group, activations.scales, activations.sums
+    _round_group(values, rounded, scale + 4 * group, sum_ + 4 * group)
 
 
-def _tiled(linear, activations, rows, weights, scales, bias, out, out_stride, accumulate):
-    """As many rows as fill tile registers; how many that was. 0 where there are none, and nothing of it is compiled."""
+def panel_bytes(columns: int) -> int:
+    """Memory for a block of weights as `multiply_block` lays them out for tile registers; 0 where there are none."""
+    return 512 * (columns // GROUP) + _PRODUCTS + 64 if amx.AMX else 0
+
+
+def _begin_tiles(rows):
+    if rows >= FEWEST_IN_TILES:
+        amx.begin(amx.CONFIGURATION.ctypes.data)
+
+
+def _end_tiles(rows):
+    if rows >= FEWEST_IN_TILES:
+        amx.end()
+
+
+def _tiled(linear, activations, rows, weights, scales, bias, out, out_stride, accumulate, panel):
+    """As many rows as are better off in tile registers; how many that was."""
     groups = linear.columns // GROUP
-    memory = np.empty(512 * groups + 2048 + 64, np.uint8)
-    room = (memory.ctypes.data + 63) // 64 * 64
-    signed = room + 2048
+    room = (panel + 63) // 64 * 64
+    signed = room + _PRODUCTS
     for group in range(groups):
         if linear.kind == INT4:
             signed_int4(weights, group, signed + 512 * group)
         else:
             signed_int8(weights, group, signed + 512 * group)
-    amx.begin(amx.CONFIGURATION.ctypes.data)
     row = 0
-    while row + FEWEST <= rows:
+    while row + FEWEST_IN_TILES <= rows:
         rounded = activations.rounded + row * linear.columns
         a_scales = activations.scales + 4 * row * groups
         to = out + row * out_stride
         count = min(amx.TILE_ROWS, rows - row)
-        amx_rows(signed, scales, rounded, a_scales, groups, room, bias, count, to, out_stride, accumulate)
+        if row == 0:
+            if linear.kind == INT4:
+                int4_rows_first(
+                    signed, scales, rounded, a_scales, groups, room, bias, count, to, out_stride, accumulate, weights
+                )
+            else:
+                int8_rows_first(
+                    signed, scales, rounded, a_scales, groups, room, bias, count, to, out_stride, accumulate, weights
+                )
+        else:
+            amx_rows(signed, scales, rounded, a_scales, groups, room, bias, count, to, out_stride, accumulate, weights)
         row += count
-    amx.end()
-    memory[0] = 0  # numba frees an array after its last use, and an address is none
     return row
 
 
-def _untiled(linear, activations, rows, weights, scales, bias, out, out_stride, accumulate):
+def _untiled(linear, activations, rows, weights, scales, bias, out, out_stride, accumulate, panel):
     return 0
 
 
+def _nothing(rows):
+    pass
+
+
 _by_tiles = jit(_tiled if amx.AMX else _untiled)
+begin_tiles = jit(_begin_tiles if amx.AMX else _nothing)
+"""before a thread's first `multiply_block` with so many rows"""
+end_tiles = jit(_end_tiles if amx.AMX else _nothing)
+"""and after its last"""
 
 
 @jit
-def _quantised(linear, activations, rows, block, bias, out, out_stride, accumulate):
+def _quantised(linear, activations, rows, block, bias, out, out_stride, accumulate, panel):
     groups = linear.columns // GROUP
     weights = linear.weights + block * groups * (256 if linear.kind == INT4 else 512)
     scales = linear.scales + block * groups * 2 * BLOCK
     row = 0
-    if rows >= amx.TILE_ROWS and groups % 2 == 0:
-        row = _by_tiles(linear, activations, rows, weights, scales, bias, out, out_stride, accumulate)
+    if rows >= FEWEST_IN_TILES and groups % 2 == 0:
+        row = _by_tiles(linear, activations, rows, weights, scales, bias, out, out_stride, accumulate, panel)
     while row < rows:
         rounded = activations.rounded + row * linear.columns
         a_scales = activations.scales + 4 * row * groups
         sums = activations.sums + 4 * row * groups
         to = out + row * out_stride
-        count = min(TILE, rows - row)
-        if count >= FEWEST:
+        left = rows - row
+        if left > HALF_TILE:
+            count = min(TILE, left)
             if linear.kind == INT4:
                 int4_tile(weights, scales, rounded, a_scales, sums, groups, bias, count, to, out_stride, accumulate)
             else:
                 int8_tile(weights, scales, rounded, a_scales, sums, groups, bias, count, to, out_stride, accumulate)
-            row += count
+        elif left >= FEWEST:
+            count = left
+            if linear.kind == INT4:
+                int4_half(weights, scales, rounded, a_scales, sums, groups, bias, count, to, out_stride, accumulate)
+            else:
+                int8_half(weights, scales, rounded, a_scales, sums, groups, bias, count, to, out_stride, accumulate)
         else:
+            count = 1
             if linear.kind == INT4:
                 int4_row(weights, scales, rounded, a_scales, sums, groups, bias, 1, to, out_stride, accumulate)
             else:
                 int8_row(weights, scales, rounded, a_scales, sums, groups, bias, 1, to, out_stride, accumulate)
-            row += 1
+        row += count
 
 
 @jit
@@ -203,15 +236,16 @@ def _floating(linear, activations, rows, block, out, out_stride, accumulate):
 
 
 @jit
-def multiply_block(linear, activations, rows, block, out, out_stride, accumulate):
+def multiply_block(linear, activations, rows, block, out, out_stride, accumulate, panel):
     """BLOCK rows of weights, the block's number counted from 0, with all rows of activations.
 
     `accumulate` adds to what is there; the number of rows is then a multiple of 4.
 
-    `out` is where the first row's result for this block goes; `out_stride` bytes lie between rows of results.
+    `out` is where the first row's result for this block goes; `out_stride` bytes lie between rows of results. `panel`
+    is this thread's memory of panel_bytes(columns); between begin_tiles and end_tiles.
     """
     if linear.kind >= INT4:
         bias = linear.bias + 4 * BLOCK * block
-        _quantised(linear, activations, rows, block, bias, out, out_stride, accumulate)
+        _quantised(linear, activations, rows, block, bias, out, out_stride, accumulate, panel)
     else:
         _floating(linear, activations, rows, block, out, out_stride, accumulate)

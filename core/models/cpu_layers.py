@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.models.cpu_layout import jit
-from core.models.simd import add, divide, every, exp, fma, get, largest, load, maximum, mul, put, store, total, zero
+from core.models.simd import add, divide, every, exp, fma, get, load, mul, put, store, total, zero
 
 
 @jit
@@ -37,60 +37,3 @@ def silu_product(gate, up, to, width):
         x = load(gate + n)
         denominator = add(one, exp(mul(x, every(-1.0))))
         store(to + n, mul(divide(x, denominator), load(up + n)))
-
-
-@jit
-def _dot(x, y, width):
-    sums = zero()
-    for n in range(0, 4 * width, 64):
-        sums = fma(load(x + n), load(y + n), sums)
-    return total(sums)
-
-
-@jit
-def attend(query, keys, values, length, width, scores, to):
-    """One head of one query over `length` keys and values [length, width]; width is a multiple of 16.
-
-    `scores` has room for `length` float32, rounded up to 16.
-    """
-    scale = width**-0.5
-    for n in range(length):
-        put(scores + 4 * n, _dot(query, keys + 4 * n * width, width) * scale)
-    for n in range(length, (length + 15) // 16 * 16):
-        put(scores + 4 * n, -1e30)
-    highest = load(scores)
-    for n in range(64, 4 * length, 64):
-        highest = maximum(highest, load(scores + n))
-    offset = every(-largest(highest))
-    sums = zero()
-    for n in range(0, 4 * length, 64):
-        weight = exp(add(load(scores + n), offset))
-        store(scores + n, weight)
-        sums = add(sums, weight)
-    inverse = every(1.0 / total(sums))
-    for column in range(0, width, 64):
-        _weigh(values + 4 * column, length, width, scores, to + 4 * column, min(64, width - column), inverse)
-
-
-@jit
-def _weigh(values, length, width, scores, to, columns, inverse):
-    """At most 64 columns of the weighted sum of values."""
-    if columns == 64:
-        a, b, c, d = zero(), zero(), zero(), zero()
-        for n in range(length):
-            weight = every(get(scores + 4 * n))
-            at = values + 4 * n * width
-            a = fma(weight, load(at), a)
-            b = fma(weight, load(at + 64), b)
-            c = fma(weight, load(at + 128), c)
-            d = fma(weight, load(at + 192), d)
-        store(to, mul(a, inverse))
-        store(to + 64, mul(b, inverse))
-        store(to + 128, mul(c, inverse))
-        store(to + 192, mul(d, inverse))
-        return
-    for column in range(0, 4 * columns, 64):
-        a = zero()
-        for n in range(length):
-            a = fma(every(get(scores + 4 * n)), load(values + 4 * n * width + column), a)
-        store(to + column, mul(a, inverse))

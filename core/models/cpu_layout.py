@@ -17,6 +17,8 @@ FLOAT32, BFLOAT16, INT4, INT8 = 0, 1, 4, 8
 ROW_MULTIPLE = 16
 TILE = 8
 """rows of activations that one pass over quantised weights serves"""
+HALF_TILE = 4
+"""where there are no more"""
 
 jit = numba.njit(
     nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy", boundscheck=False

@@ -12,7 +12,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from core.models import amx, simd
-from core.models.cpu_layout import BLOCK, GROUP, INT4, INT8, TILE
+from core.models.cpu_layout import BLOCK, GROUP, HALF_TILE, INT4, INT8, TILE
 from core.models.simd import operation
 from core.models.simd_bytes import byte_dot
 
@@ -104,6 +104,7 @@ def _quads(b: ir.IRBuilder, kind: int, weights: ir.Value, group: ir.Value, prefe
 
 int4_tile, int4_row = _tile(INT4, TILE), _tile(INT4, 1)
 int8_tile, int8_row = _tile(INT8, TILE), _tile(INT8, 1)
+int4_half, int8_half = _tile(INT4, HALF_TILE), _tile(INT8, HALF_TILE)
 
 
 def _signed(kind: int) -> Any:
@@ -124,39 +125,60 @@ def _signed(kind: int) -> Any:
 signed_int4, signed_int8 = _signed(INT4), _signed(INT8)
 
 
-@intrinsic
-def amx_rows(typing, weights, scales, rounded, a_scales, groups, room, bias, count, out, out_stride, accumulate):
-    """As `_tile` for amx.TILE_ROWS rows, by tile registers, two groups at a time; `weights` are signed bytes."""
+def _with_products(
+    b: ir.IRBuilder, held: list[Any], products: Any, scale: Any, places: list[Any], a_scales: Any
+) -> list[Any]:
+    """The sums with a group's products [rows, 16 int32] added, each times both scales."""
+    found = []
+    for row, (sum_, place) in enumerate(zip(held, places, strict=True)):
+        whole = b.load(simd.at(b, b.add(products, ir.Constant(_I64, 64 * row)), _I32), align=4)
+        at = simd.at(b, b.add(a_scales, b.mul(place, ir.Constant(_I64, 4))), ir.FloatType())
+        factor = b.fmul(scale, simd.splat(b, b.load(at, align=4), _F32))
+        found.append(simd.call(b, "llvm.fma.v16f32", _F32, b.sitofp(whole, _F32), factor, sum_))
+    return found
+
+
+def _amx_rows(size: int) -> Any:
+    """As `_tile` for amx.TILE_ROWS rows, by tile registers, two groups at a time; `weights` are signed bytes.
+
+    Where `size` is not 0 it is the bytes of a group as they are stored, at `stored`: those of the following block are
+    asked for meanwhile.
+    """
 
     def build(b: ir.IRBuilder, a: Any) -> None:
-        weights, scales, rounded, a_scales, groups, room, bias, count, *to = a
+        weights, scales, rounded, a_scales, groups, room, bias, count, *to, stored = a
         before = b.block
         loop, after = b.append_basic_block("groups"), b.append_basic_block("done")
         columns = b.mul(groups, ir.Constant(_I64, GROUP))
         start = b.load(simd.at(b, bias, _F32), align=4)
+        next_block = b.add(stored, b.mul(groups, ir.Constant(_I64, size)))
+        next_scales = b.add(scales, b.mul(groups, ir.Constant(_I64, 2 * BLOCK)))
+        for row in range(amx.TILE_ROWS):
+            simd.fetch_ahead(b, b.add(to[0], b.mul(to[1], ir.Constant(_I64, row))))
         b.branch(loop)
         b.position_at_end(loop)
         first = b.phi(_I64)
         first.add_incoming(ir.Constant(_I64, 0), before)
         sums = [b.phi(_F32) for _ in range(amx.TILE_ROWS)]
-        held = list(sums)
+        held: list[Any] = list(sums)
         for one in sums:
             one.add_incoming(start, before)
+        rows_of_scales = [b.mul(ir.Constant(_I64, row), groups) for row in range(amx.TILE_ROWS)]
         pairs = [b.add(first, ir.Constant(_I64, n)) for n in (0, 1)]
         rooms = [b.add(room, ir.Constant(_I64, 1024 * n)) for n in (0, 1)]
         for n, group in enumerate(pairs):
             left = b.add(rounded, b.mul(group, ir.Constant(_I64, GROUP)))
             right = b.add(weights, b.mul(group, ir.Constant(_I64, 512)))
             amx.multiply(b, n, left, columns, right, rooms[n])
-        for n, group in enumerate(pairs):
+        for line in range(0, 2 * size, 64):
+            at = b.add(next_block, b.mul(first, ir.Constant(_I64, size)))
+            simd.fetch_ahead(b, b.add(at, ir.Constant(_I64, line)), 2)
+        if size:
+            simd.fetch_ahead(b, b.add(next_scales, b.mul(first, ir.Constant(_I64, 2 * BLOCK))), 2)
+        for group, products in zip(pairs, rooms, strict=True):
             at = simd.at(b, b.add(scales, b.mul(group, ir.Constant(_I64, 2 * BLOCK))), ir.VectorType(ir.HalfType(), 16))
             scale = b.fpext(b.load(at, align=2), _F32)
-            for row in range(amx.TILE_ROWS):
-                whole = b.load(simd.at(b, b.add(rooms[n], ir.Constant(_I64, 64 * row)), _I32), align=4)
-                offset = b.mul(b.add(b.mul(ir.Constant(_I64, row), groups), group), ir.Constant(_I64, 4))
-                a_scale = b.load(simd.at(b, b.add(a_scales, offset), ir.FloatType()), align=4)
-                factor = b.fmul(scale, simd.splat(b, a_scale, _F32))
-                held[row] = simd.call(b, "llvm.fma.v16f32", _F32, b.sitofp(whole, _F32), factor, held[row])
+            held = _with_products(b, held, products, scale, [b.add(row, group) for row in rows_of_scales], a_scales)
         following = b.add(first, ir.Constant(_I64, 2))
         first.add_incoming(following, b.block)
         for one, new in zip(sums, held, strict=True):
@@ -165,4 +187,12 @@ def amx_rows(typing, weights, scales, rounded, a_scales, groups, room, bias, cou
         b.position_at_end(after)
         _put_rows(b, held, count, tuple(to))
 
-    return operation(types.void(*[types.int64] * 11), build)
+    def rows(
+        typing, weights, scales, rounded, a_scales, groups, room, bias, count, out, out_stride, accumulate, stored
+    ):
+        return operation(types.void(*[types.int64] * 12), build)
+
+    return intrinsic(rows)
+
+
+amx_rows, int4_rows_first, int8_rows_first = _amx_rows(0), _amx_rows(256), _amx_rows(512)

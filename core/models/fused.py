@@ -16,15 +16,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from core.models.cpu_attention import room_bytes
+from core.models.cpu_kernels import panel_bytes
 from core.models.cpu_layout import BFLOAT16, FLOAT32, GROUP, TILE, Activations, Linear
 from core.models.fused_step import (
     COLUMNS,
-    GATE_ROWS,
     KEYS,
     OPERATIONS,
     Buffers,
     Shape,
-    inner_piece,
     run_head,
     run_layers,
 )
@@ -71,6 +71,9 @@ class _Room:
     inner_rounded: tuple[Tensor, Tensor, Tensor]
     heads: Tensor
     gate: Tensor
+    attention: Tensor
+    panels: Tensor
+    """both uint8 [threads, bytes]"""
 
     def activations(self) -> Activations:
         """Inputs of attention and of the linear layers around it."""
@@ -99,7 +102,6 @@ class FusedDecoder:
         self._norm = self._float32(decoder.model.norm.weight)
         self._packed = isinstance(decoder.layers[0].self_attn.q_proj, PackedLinear)  # type: ignore[union-attr]
         self._room: dict[tuple[int, int], _Room] = {}
-        self._scores = torch.empty(0)
 
     def takes(self, rows: int) -> bool:
         """Whether so many rows are better off here than in torch."""
@@ -137,8 +139,8 @@ class FusedDecoder:
         start = caches[0].offset
         room = self._room_for(rows, threads)
         room.hidden.copy_(self._decoder.embed(tokens.unsqueeze(0)).squeeze(0))
-        table, scores = self._addresses(caches), self._scores_for(start + rows, threads)
-        cosines, sines = self._rotary.rows(start, rows, scores)
+        table = self._addresses(caches)
+        cosines, sines = self._rotary.rows(start, rows, room.hidden)
         progress = torch.zeros(OPERATIONS * config.layers + 2, COUNTERS, dtype=torch.int64)
         shape = Shape(
             config.layers, config.hidden, config.heads, config.kv_heads, config.head_dim, config.intermediate,
@@ -146,13 +148,14 @@ class FusedDecoder:
         )  # fmt: skip
         buffers = Buffers(
             room.hidden.data_ptr(), room.heads.data_ptr(), room.gate.data_ptr(),
-            scores.data_ptr(), scores.shape[1], cosines.data_ptr(), sines.data_ptr(), progress.data_ptr(),
+            room.attention.data_ptr(), room.attention.shape[1], room.panels.data_ptr(), room.panels.shape[1],
+            cosines.data_ptr(), sines.data_ptr(), progress.data_ptr(),
         )  # fmt: skip
         padded = -(-self._head.rows // BLOCK) * BLOCK
         out = torch.empty(wanted, padded)
         job = partial(
             _run, shape, config.rms_eps, table, room.activations(), room.inner(), buffers,
-            self._norm, self._head, out, (room, table, scores, cosines, sines, progress),
+            self._norm, self._head, out, (room, table, cosines, sines, progress),
         )  # fmt: skip
         TEAM.run(job, threads)
         for one in caches:
@@ -166,11 +169,6 @@ class FusedDecoder:
             assert one.values is not None
             table[n, KEYS:] = one.keys.data_ptr(), one.values.data_ptr(), one.keys.shape[2]
         return table
-
-    def _scores_for(self, length: int, threads: int) -> Tensor:
-        if self._scores.shape[0] < threads or self._scores.shape[-1] < length:
-            self._scores = torch.empty(threads, -(-length // 1024) * 1024)
-        return self._scores
 
     def _room_for(self, rows: int, threads: int) -> _Room:
         """One row's memory is kept, and the last other size's."""
@@ -187,7 +185,9 @@ class FusedDecoder:
                 rounded=rounding_room(rows, width),
                 inner_rounded=rounding_room(rows, config.intermediate),
                 heads=torch.empty(rows, row_width),
-                gate=torch.empty(threads, GATE_ROWS, 2, inner_piece(config.intermediate, threads)),
+                gate=torch.empty(threads, rows, 2, GROUP),
+                attention=torch.empty(threads, room_bytes(config.head_dim), dtype=torch.uint8),
+                panels=torch.empty(threads, panel_bytes(max(width, config.intermediate)), dtype=torch.uint8),
             )
         return found
 
@@ -226,7 +226,7 @@ def _run(
         skipped = 4 * (shape.rows - wanted) * shape.hidden
         last = buffers._replace(hidden=buffers.hidden + skipped)
         stride = 4 * out.shape[1]
-        run_head(shape._replace(rows=wanted), epsilon, norm, head, activations, last, out.data_ptr(), stride)
+        run_head(shape._replace(rows=wanted), epsilon, norm, head, activations, last, thread, out.data_ptr(), stride)
 
 
 def _head(decoder: Decoder) -> nn.Module:

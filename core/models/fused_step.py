@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 import numba
 
-from core.models.cpu_kernels import multiply_block, round_activations, rows_from
-from core.models.cpu_layers import attend, rms_norm, rotate, silu_product
+from core.models.cpu_attention import QUERIES, attend
+from core.models.cpu_kernels import begin_tiles, end_tiles, multiply_block, round_activations, round_group
+from core.models.cpu_layers import rms_norm, rotate, silu_product
 from core.models.cpu_layout import BLOCK, GROUP, INT4, Linear, jit
+from core.models.cpu_linear import items_in_piece, multiply_all
 from core.models.simd import get, put
 from core.models.thread_team import COUNTERS, await_all, claim, finish
 
@@ -24,10 +26,6 @@ COLUMNS = 7 * FIELDS + 8
 OPERATIONS = 8
 """that threads share out, in a layer"""
 _STEP = 8 * COUNTERS
-_PIECES = 8
-"""of an operation for each thread"""
-GATE_ROWS = 64
-"""whose inner activations a thread has at hand before they are multiplied: they fit into its cache"""
 
 
 class Shape(NamedTuple):
@@ -54,11 +52,15 @@ class Buffers(NamedTuple):
     heads: int
     """[rows, query, key and value heads, head width]"""
     gate: int
-    """[threads, GATE_ROWS, gate and up, inner_piece(...)]"""
-    scores: int
-    """[threads, score_room]"""
-    score_room: int
-    """number of float32"""
+    """[threads, rows, gate and up, GROUP]"""
+    attention: int
+    """room for cpu_attention, for each thread"""
+    attention_bytes: int
+    """of each"""
+    panels: int
+    """room for multiply_block, for each thread"""
+    panel_bytes: int
+    """of each"""
     cos: int
     """[rows, head width], of which the first half is read"""
     sin: int
@@ -75,19 +77,8 @@ def _linear(table, layer, which):
 
 
 @jit
-def _piece(items, threads):
-    """Items in a piece, so that there are about _PIECES pieces a thread."""
-    return max(1, items // (_PIECES * threads))
-
-
-def inner_piece(inner: int, threads: int) -> int:
-    """Width of a piece of the inner activations, in numbers."""
-    return GROUP * int(_piece(inner // GROUP, threads))
-
-
-@jit
 def _norm(shape, source, weight, epsilon, activations, rounds, at):
-    piece = _piece(shape.rows, shape.threads)
+    piece = items_in_piece(shape.rows, shape.threads)
     pieces = (shape.rows + piece - 1) // piece
     chosen = claim(at)
     while chosen < pieces:
@@ -103,24 +94,24 @@ def _norm(shape, source, weight, epsilon, activations, rounds, at):
 
 
 @jit
-def _project(shape, table, layer, activations, buffers, at):
+def _project(shape, table, layer, activations, buffers, panel, at):
     """Queries, keys and values, one behind the other in a row."""
     query, key, value = _linear(table, layer, QUERY), _linear(table, layer, KEY), _linear(table, layer, VALUE)
     first, second = query.rows // BLOCK, (query.rows + key.rows) // BLOCK
     blocks = second + value.rows // BLOCK
     stride = 4 * BLOCK * blocks
-    piece = _piece(blocks, shape.threads)
+    piece = items_in_piece(blocks, shape.threads)
     pieces = (blocks + piece - 1) // piece
     chosen = claim(at)
     while chosen < pieces:
         for block in range(chosen * piece, min(chosen * piece + piece, blocks)):
             to = buffers.heads + 4 * BLOCK * block
             if block < first:
-                multiply_block(query, activations, shape.rows, block, to, stride, 0)
+                multiply_block(query, activations, shape.rows, block, to, stride, 0, panel)
             elif block < second:
-                multiply_block(key, activations, shape.rows, block - first, to, stride, 0)
+                multiply_block(key, activations, shape.rows, block - first, to, stride, 0, panel)
             else:
-                multiply_block(value, activations, shape.rows, block - second, to, stride, 0)
+                multiply_block(value, activations, shape.rows, block - second, to, stride, 0, panel)
         finish(at)
         chosen = claim(at)
     await_all(at, pieces)
@@ -138,7 +129,7 @@ def _place(shape, table, layer, epsilon, buffers, at):
     width = shape.head_width
     row_width = (shape.heads + 2 * shape.kv_heads) * width
     query_norm, key_norm = table[layer, QUERY_NORM], table[layer, KEY_NORM]
-    piece = _piece(shape.rows, shape.threads)
+    piece = items_in_piece(shape.rows, shape.threads)
     pieces = (shape.rows + piece - 1) // piece
     chosen = claim(at)
     while chosen < pieces:
@@ -166,74 +157,89 @@ def _place(shape, table, layer, epsilon, buffers, at):
 
 @jit
 def _attention(shape, table, layer, activations, buffers, rounds, thread, at):
-    """One piece is one head of one row."""
+    """One piece is one head of a few rows, or, of a single row, a few heads that share keys."""
     width = shape.head_width
     row_width = (shape.heads + 2 * shape.kv_heads) * width
     shared = shape.heads // shape.kv_heads
-    pieces = shape.rows * shape.heads
-    scores = buffers.scores + 4 * thread * buffers.score_room
+    memory = buffers.attention + thread * buffers.attention_bytes
+    by_rows = shape.rows > 2
+    batches = (shape.rows if by_rows else shared) + QUERIES - 1
+    batches //= QUERIES
+    pieces = batches * shape.heads if by_rows else batches * shape.kv_heads * shape.rows
     chosen = claim(at)
     while chosen < pieces:
-        row, head = chosen // shape.heads, chosen % shape.heads
+        if by_rows:
+            row, head = chosen // shape.heads * QUERIES, chosen % shape.heads
+            count, step = min(QUERIES, shape.rows - row), 1
+            stride, to_stride = row_width, shape.heads * width
+        else:
+            row, part = chosen // (batches * shape.kv_heads), chosen % (batches * shape.kv_heads)
+            first = part % batches * QUERIES
+            head = part // batches * shared + first
+            count, step = min(QUERIES, shared - first), 0
+            stride = to_stride = width
         cache = 4 * (head // shared) * table[layer, CAPACITY] * width
+        group = (row * shape.heads + head) * (width // GROUP)
         attend(
             buffers.heads + 4 * (row * row_width + head * width),
+            4 * stride,
+            count,
             table[layer, KEYS] + cache,
             table[layer, VALUES] + cache,
             shape.position + row + 1,
+            step,
             width,
-            scores,
-            activations.values + 4 * chosen * width,
+            memory,
+            activations.values + 4 * GROUP * group,
+            4 * to_stride,
         )
-        if rounds:
-            groups = width // GROUP
-            round_activations(activations, chosen * groups, chosen * groups + groups)
+        for n in range(count if rounds else 0):
+            begin = group + n * (to_stride // GROUP)
+            round_activations(activations, begin, begin + width // GROUP)
         finish(at)
         chosen = claim(at)
     await_all(at, pieces)
 
 
 @jit
-def _add_product(shape, linear, activations, buffers, at):
+def _add_product(shape, linear, activations, buffers, panel, at):
     """A linear layer's result added to the residual stream."""
     blocks = linear.rows // BLOCK
-    piece = _piece(blocks, shape.threads)
+    piece = items_in_piece(blocks, shape.threads)
     pieces = (blocks + piece - 1) // piece
     chosen = claim(at)
     while chosen < pieces:
         for block in range(chosen * piece, min(chosen * piece + piece, blocks)):
             to = buffers.hidden + 4 * BLOCK * block
-            multiply_block(linear, activations, shape.rows, block, to, 4 * shape.hidden, 1)
+            multiply_block(linear, activations, shape.rows, block, to, 4 * shape.hidden, 1, panel)
         finish(at)
         chosen = claim(at)
     await_all(at, pieces)
 
 
 @jit
-def _gate(shape, table, layer, activations, inner, buffers, rounds, thread, at):
-    """The feed-forward part's inner activations. A piece is some groups of all rows, GATE_ROWS rows at a time."""
+def _gate(shape, table, layer, activations, inner, buffers, rounds, panel, thread, at):
+    """The feed-forward part's inner activations. A piece is some groups of all rows."""
     gate, up = _linear(table, layer, GATE), _linear(table, layer, UP)
     groups = shape.inner // GROUP
-    piece = _piece(groups, shape.threads)
+    piece = items_in_piece(groups, shape.threads)
     pieces = (groups + piece - 1) // piece
-    width = 4 * GROUP * piece
-    room = buffers.gate + 2 * width * GATE_ROWS * thread
+    size = 4 * GROUP
+    room = buffers.gate + 2 * size * shape.rows * thread
     chosen = claim(at)
     while chosen < pieces:
-        first, last = chosen * piece, min(chosen * piece + piece, groups)
-        for row in range(0, shape.rows, GATE_ROWS):
-            rows = min(GATE_ROWS, shape.rows - row)
-            given = rows_from(activations, row, shape.hidden)
-            for block in range(2 * first, 2 * last):
-                to = room + 4 * BLOCK * (block - 2 * first)
-                multiply_block(gate, given, rows, block, to, 2 * width, 0)
-                multiply_block(up, given, rows, block, to + width, 2 * width, 0)
-            for n in range(rows):
-                source, begin = room + 2 * width * n, (row + n) * groups + first
-                to = inner.values + 4 * GROUP * begin
-                silu_product(source, source + width, to, GROUP * (last - first))
+        for group in range(chosen * piece, min(chosen * piece + piece, groups)):
+            for half in range(GROUP // BLOCK):
+                block, to = group * (GROUP // BLOCK) + half, room + 4 * BLOCK * half
+                multiply_block(gate, activations, shape.rows, block, to, 2 * size, 0, panel)
+                multiply_block(up, activations, shape.rows, block, to + size, 2 * size, 0, panel)
+            for row in range(shape.rows):
+                source, here = room + 2 * size * row, row * groups + group
                 if rounds:
-                    round_activations(inner, begin, begin + last - first)
+                    silu_product(source, source + size, source, GROUP)
+                    round_group(source, inner, here)
+                else:
+                    silu_product(source, source + size, inner.values + size * here, GROUP)
         finish(at)
         chosen = claim(at)
     await_all(at, pieces)
@@ -243,52 +249,26 @@ def _gate(shape, table, layer, activations, inner, buffers, rounds, thread, at):
 def run_layers(shape, epsilon, table, activations, inner, buffers, thread):
     """All layers. `activations` and `inner` are room for a layer's inputs and for the feed-forward part's."""
     at = buffers.progress
+    panel = buffers.panels + thread * buffers.panel_bytes
+    begin_tiles(shape.rows)
     for layer in range(shape.layers):
         rounds = table[layer, 0] >= INT4
         _norm(shape, buffers.hidden, table[layer, INPUT_NORM], epsilon, activations, rounds, at)
-        _project(shape, table, layer, activations, buffers, at + _STEP)
+        _project(shape, table, layer, activations, buffers, panel, at + _STEP)
         _place(shape, table, layer, epsilon, buffers, at + 2 * _STEP)
         _attention(shape, table, layer, activations, buffers, rounds, thread, at + 3 * _STEP)
-        _add_product(shape, _linear(table, layer, OUT), activations, buffers, at + 4 * _STEP)
+        _add_product(shape, _linear(table, layer, OUT), activations, buffers, panel, at + 4 * _STEP)
         _norm(shape, buffers.hidden, table[layer, AFTER_NORM], epsilon, activations, rounds, at + 5 * _STEP)
-        _gate(shape, table, layer, activations, inner, buffers, rounds, thread, at + 6 * _STEP)
-        _add_product(shape, _linear(table, layer, DOWN), inner, buffers, at + 7 * _STEP)
+        _gate(shape, table, layer, activations, inner, buffers, rounds, panel, thread, at + 6 * _STEP)
+        _add_product(shape, _linear(table, layer, DOWN), inner, buffers, panel, at + 7 * _STEP)
         at += OPERATIONS * _STEP
+    end_tiles(shape.rows)
 
 
 @jit
-def run_head(shape, epsilon, norm, head, activations, buffers, logits, logits_stride):
+def run_head(shape, epsilon, norm, head, activations, buffers, thread, logits, logits_stride):
     """The final norm and the output head over `shape.rows` rows; `shape.layers` counts those that ran before."""
     at = buffers.progress + shape.layers * OPERATIONS * _STEP
+    panel = buffers.panels + thread * buffers.panel_bytes
     _norm(shape, buffers.hidden, norm, epsilon, activations, head.kind >= INT4, at)
-    multiply_all(head, activations, shape.rows, shape.threads, logits, logits_stride, at + _STEP)
-
-
-@jit
-def run_linear(linear, activations, rows, threads, out, out_stride, at):
-    """A quantised linear layer by itself: `at` has room for the counters of two operations."""
-    piece = _piece(rows, threads)
-    pieces = (rows + piece - 1) // piece
-    groups = linear.columns // GROUP
-    chosen = claim(at)
-    while chosen < pieces:
-        round_activations(activations, chosen * piece * groups, min(chosen * piece + piece, rows) * groups)
-        finish(at)
-        chosen = claim(at)
-    await_all(at, pieces)
-    multiply_all(linear, activations, rows, threads, out, out_stride, at + _STEP)
-
-
-@jit
-def multiply_all(linear, activations, rows, threads, out, out_stride, at):
-    """A linear layer's results [rows, out_stride / 4]."""
-    blocks = (linear.rows + BLOCK - 1) // BLOCK
-    piece = _piece(blocks, threads)
-    pieces = (blocks + piece - 1) // piece
-    chosen = claim(at)
-    while chosen < pieces:
-        for block in range(chosen * piece, min(chosen * piece + piece, blocks)):
-            multiply_block(linear, activations, rows, block, out + 4 * BLOCK * block, out_stride, 0)
-        finish(at)
-        chosen = claim(at)
-    await_all(at, pieces)
+    multiply_all(head, activations, shape.rows, shape.threads, panel, logits, logits_stride, at + _STEP)

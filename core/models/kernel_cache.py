@@ -19,9 +19,11 @@ logger = logging.getLogger(__name__)
 
 SOURCES = (
     "amx.py",
+    "cpu_attention.py",
     "cpu_kernels.py",
     "cpu_layers.py",
     "cpu_layout.py",
+    "cpu_linear.py",
     "cpu_packing.py",
     "cpu_tiles.py",
     "fused_step.py",

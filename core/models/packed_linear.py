@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from core.models.quantize import BLOCK, GROUP, Bits, Packed, has_kernels, pack, rows_of, unpack
 
 if TYPE_CHECKING:
-    from core.models.cpu_layout import Linear
+    from core.models.cpu_layout import Activations, Linear
 
 _PLAIN_BLOCKS = 64
 """unpacked at once on the plain path: a few megabytes"""
@@ -71,17 +71,19 @@ class PackedLinear(nn.Module):
         return f"{self.columns} -> {self.rows}, {self.bits} bits"
 
     def _by_kernels(self, x: Tensor) -> Tensor:
+        from core.models.cpu_kernels import panel_bytes
         from core.models.cpu_layout import Activations
-        from core.models.fused_step import run_linear
         from core.models.thread_team import COUNTERS, TEAM
 
         count, padded = len(x), int(self.packed.shape[0]) * BLOCK
         out = torch.empty(count, padded)
-        room = (*rounding_room(count, self.columns), torch.zeros(2, COUNTERS, dtype=torch.int64))
-        activations = Activations(x.data_ptr(), *(part.data_ptr() for part in room[:3]))
         threads = torch.get_num_threads()
-        arguments = (self.kernel_view(), activations, count, threads, out.data_ptr(), 4 * padded, room[3].data_ptr())
-        TEAM.run(partial(_run, run_linear, arguments, (x, out, room)), threads)
+        room = rounding_room(count, self.columns)
+        panels = torch.empty(threads, panel_bytes(self.columns), dtype=torch.uint8)
+        counters = torch.zeros(2, COUNTERS, dtype=torch.int64)
+        activations = Activations(x.data_ptr(), *(part.data_ptr() for part in room))
+        job = partial(_run, self.kernel_view(), activations, count, threads, panels, out, counters, (x, room))
+        TEAM.run(job, threads)
         return out[:, : self.rows].contiguous() if padded != self.rows else out
 
     def _plainly(self, x: Tensor) -> Tensor:
@@ -105,9 +107,15 @@ def rounding_room(rows: int, columns: int) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def _run(function: object, arguments: tuple[object, ...], kept: object, thread: int) -> None:
-    """`kept` owns the memory that the arguments point at, until the last thread is through."""
-    function(*arguments)  # type: ignore[operator]
+def _run(
+    linear: Linear, activations: Activations, count: int, threads: int, panels: Tensor, out: Tensor, counters: Tensor,
+    kept: object, thread: int,
+) -> None:  # fmt: skip
+    """One thread's part. `kept` owns the memory that `activations` points at, until the last thread is through."""
+    from core.models.cpu_linear import run_linear
+
+    panel, stride = panels.data_ptr() + thread * panels.shape[1], 4 * out.shape[1]
+    run_linear(linear, activations, count, threads, panel, out.data_ptr(), stride, counters.data_ptr())
 
 
 class PackedEmbedding(nn.Module):

@@ -7,28 +7,13 @@ fetched lies in the data folder. Only safetensors and the tokenizer's files are.
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from core.utils.errors import ModelLoadError
 from core.utils.hub import Hub
-from core.utils.model_catalogue import CATALOGUE, KnownModel
+from core.utils.model_catalogue import CATALOGUE, hub_model, is_hub_name
 from core.utils.model_download import ModelDownload
 from core.utils.model_store import ModelStore
-
-WANTED = ("config.json", "model*.safetensors")
-OPTIONAL = (
-    "model.safetensors.index.json",
-    "generation_config.json",
-    "tokenizer*",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.*",
-    "merges.txt",
-    "chat_template*",
-)
-NAME = re.compile(r"[\w.-]+/[\w.-]+")
-"""owner/name"""
 
 
 def find_model(
@@ -47,7 +32,7 @@ def find_model(
         return path
     if any(known.name == text for known in CATALOGUE):
         return ModelStore().resolve(text)
-    if path.is_absolute() or text.startswith((".", "~")) or not NAME.fullmatch(text):
+    if path.is_absolute() or text.startswith((".", "~")) or not is_hub_name(text):
         raise ModelLoadError(
             f"{text}: there is no such folder, and it is no owner/name of a repository; check the path or the name"
         )
@@ -70,19 +55,7 @@ def _in_their_cache(name: str, revision: str | None) -> Path | None:
 
 
 def _in_ours(name: str, revision: str, hub: Hub, folder: Path | None) -> Path:
-    known = KnownModel(
-        name=name.replace("/", "--") + ("" if revision == "main" else f"--{revision}"),
-        stage="llm",
-        engine="mlx",
-        size="",
-        repository=name,
-        files=WANTED,
-        optional_files=OPTIONAL,
-        size_bytes=0,
-        licence="",
-        languages=(),
-        revision=revision,
-    )
+    known = hub_model(name, revision)
     store = ModelStore(folder, catalogue=(known,))
     found = store.find(known.name)
     if found is not None:

@@ -32,6 +32,8 @@ DTYPES = {
     "BOOL": torch.bool,
 }
 LENGTH_BYTES = 8
+ALIGNMENT = 64
+"""bytes: what is written begins at a multiple, so that vectors of a mapped file lie in one cache line each"""
 MAX_HEADER_BYTES = 100_000_000
 """the format's own limit"""
 CHUNK_BYTES = 16 * 2**20
@@ -151,7 +153,7 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mappi
         header[name] = {"dtype": names[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [at, end]}
         at = end
     text = json.dumps(header).encode()
-    text += b" " * (-len(text) % LENGTH_BYTES)
+    text += b" " * (-(LENGTH_BYTES + len(text)) % ALIGNMENT)
     with path.open("wb") as file:
         file.write(len(text).to_bytes(LENGTH_BYTES, "little") + text)
         for name in order:

@@ -93,11 +93,11 @@ def call(builder: ir.IRBuilder, name: str, result: ir.Type, *arguments: Any) -> 
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
 
 
-def fetch_ahead(builder: ir.IRBuilder, address: Any) -> None:
-    """Begin to bring what lies at an address into the nearest cache; any address will do."""
+def fetch_ahead(builder: ir.IRBuilder, address: Any, nearness: int = 3) -> None:
+    """Begin to bring what lies at an address into the nearest cache, or the one behind it (2); any address will do."""
     where = builder.inttoptr(address, ir.IntType(8).as_pointer())
-    read, nearest, data = (ir.Constant(_INT, number) for number in (0, 3, 1))
-    call(builder, "llvm.prefetch.p0", ir.VoidType(), where, read, nearest, data)
+    read, near, data = (ir.Constant(_INT, number) for number in (0, nearness, 1))
+    call(builder, "llvm.prefetch.p0", ir.VoidType(), where, read, near, data)
 
 
 def constant(vector: ir.VectorType, value: float) -> ir.Constant:
@@ -232,13 +232,15 @@ def exp(typing: Any, vector: Any) -> Any:
     """
 
     def build(b: ir.IRBuilder, a: Any) -> Any:
-        def hold(name: str, x: Any, bound: float) -> Any:
-            return call(b, f"llvm.{name}.v16f32", _F32, x, constant(_F32, bound))
+        def held(x: Any, comparison: str, bound: float) -> Any:
+            """The bound where that lies above (">") or below ("<") x, else x, be it no number."""
+            limit = constant(_F32, bound)
+            return b.select(b.fcmp_ordered(comparison, limit, x), limit, x)
 
         def fused(x: Any, factor: float, rest: Any) -> Any:
             return call(b, "llvm.fma.v16f32", _F32, x, constant(_F32, factor), rest)
 
-        x = hold("minimum", hold("maximum", a[0], -87.0), 88.0)
+        x = held(held(a[0], ">", -87.0), "<", 88.0)
         n = call(b, "llvm.rint.v16f32", _F32, b.fmul(x, constant(_F32, 1.4426950408889634)))
         r = fused(n, 2.12194440e-4, fused(n, -0.693359375, x))
         sum_ = constant(_F32, 1.9875691500e-4)
