@@ -68,6 +68,7 @@ class MeloEngine:
         self._settings = settings
         self._memory = memory or MemoryOptimizer()
         self._optimizer = optimizer
+        self._folders = {files.language: files.folder for files in settings.voices}
         self._voices = {files.language: self._resident(files) for files in settings.voices}
         self._ready: set[SpokenLanguage] = set()
         self._failures: dict[SpokenLanguage, str] = {}
@@ -106,10 +107,10 @@ class MeloEngine:
         if unit is None:
             yield SpeechPiece(np.zeros(0, np.float32), (Mark(0, 0),), last=True)
             return
-        resident = self._voice(language)
+        self._ensure(language)
         while unit is not None:
             following = next(units, None)
-            yield from self._unit(unit, resident, speed, following is None)
+            yield from self._unit(unit, language, speed, following is None)
             if self._closed.is_set():
                 return
             unit = following
@@ -121,9 +122,9 @@ class MeloEngine:
             self._voices[language].close()
         self._ready = set()
 
-    def _unit(self, unit: Unit, voice: Resident[MeloVoice], speed: float, last: bool) -> Iterator[SpeechPiece]:
+    def _unit(self, unit: Unit, language: SpokenLanguage, speed: float, last: bool) -> Iterator[SpeechPiece]:
         """A sentence, or a part of a long one, with the pause that follows if another does."""
-        for piece in self._sound(unit.text, voice, speed, last):
+        for piece in self._sound(unit.text, language, speed, last):
             if self._closed.is_set():
                 return
             samples, marks = piece.samples, tuple(Mark(m.sample, unit.start + m.characters) for m in piece.marks)
@@ -131,17 +132,18 @@ class MeloEngine:
                 samples = np.concatenate((samples, silence(PAUSE_MS, self.sample_rate_hz)))
             yield SpeechPiece(samples, marks, last=piece.last and last)
 
-    def _sound(self, text: str, resident: Resident[MeloVoice], speed: float, last: bool) -> Iterator[SpeechPiece]:
+    def _sound(self, text: str, language: SpokenLanguage, speed: float, last: bool) -> Iterator[SpeechPiece]:
         """Of one unit: kept, or made and then kept."""
         if not any(map(str.isalnum, text)):
             yield SpeechPiece(np.zeros(0, np.float32), (Mark(0, len(text)),), last=True)
             return
-        with resident.use() as voice:
-            key = PhraseKey(voice.files.folder, voice.manner.speaker, voice.manner.precision, text, speed, last)
-            kept = self._cache.get(key)
-            if kept is not None:
-                yield from kept
-                return
+        manner = self._settings.manner
+        key = PhraseKey(self._folders[language], manner.speaker, manner.precision, text, speed, last)
+        kept = self._cache.get(key)
+        if kept is not None:
+            yield from kept
+            return
+        with self._voices[language].use() as voice:
             made = []
             spoken = voice.speak(text, speed)
             windows = (amplify(window, voice.gain) for window in spoken.windows)
@@ -151,8 +153,8 @@ class MeloEngine:
                 yield piece
             self._cache.put(key, tuple(made))
 
-    def _voice(self, language: SpokenLanguage) -> Resident[MeloVoice]:
-        """Loaded once. Raises InferenceError, with the same words at every further try."""
+    def _ensure(self, language: SpokenLanguage) -> None:
+        """Have it loaded once. Raises InferenceError, with the same words at every further try."""
         if language not in self._voices:
             raise InferenceError(f"MeloTTS: no voice for {language!r}; has {', '.join(self._voices)}")
         if language in self._failures:
@@ -163,7 +165,6 @@ class MeloEngine:
             except ModelError as error:
                 self._failures[language] = str(error)
                 raise InferenceError(str(error)) from error
-        return self._voices[language]
 
     def _make_ready(self, language: SpokenLanguage) -> None:
         self._voices[language].load()

@@ -27,6 +27,7 @@ from core.app.scene import Note
 from core.app.setup import FullSetup
 from core.app.turn_keeping import TurnKeeping
 from core.app.view import View, open_view, watch
+from core.app.voice_beside import VoiceBeside
 from core.messages import DeviceEvent, Language
 from core.optimization.memory import MemoryBudgets
 from core.optimization.resident import give_back_memory
@@ -90,7 +91,8 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         first_run = FirstRun(config, assistant, brain, arguments.offline, question)
         model_run = FirstLanguageModel(config, brain, assistant.say, arguments.offline, question)
         voice_run = FirstVoice(config, assistant, brain, arguments.offline, question)
-        pipeline = assistant.join(first_run.engines(plan.stt))
+        voice_beside = VoiceBeside(config, assistant, plan.tts)
+        pipeline = assistant.join(voice_beside.engines(first_run.engines(plan.stt), brain.voice))
         pipelines.append(pipeline)
         keeping.follow(assistant)
         pipeline.load()
@@ -110,8 +112,10 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
                 keys = DeskKeys(keyboard, assistant, sound.microphone, brain.session, view.show)
                 unload_s = 60.0 * config.idle.unload_minutes or None
                 memory = MemoryWatch(brain.memory, brain.language, unload_s=unload_s)
+                voice_beside.start()
                 _converse(assistant, view, brain, (setup, first_run, model_run, voice_run), keys, memory)
         finally:
+            voice_beside.stop()
             pipeline.close()
             if config.log.trace:
                 assistant.profiler.export_chrome_trace(data_folder() / TRACE)

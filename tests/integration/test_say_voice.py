@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,13 +118,9 @@ def test_a_voice_comes_with_its_bert_and_speaks_offline(tmp_path: Path, hub: Hub
     }
     hub.__exit__(None, None, None)
     assert read_wav(said(home, "All is well.", "--offline", "--set", "tts.engine=melo")).seconds > 0.02
-    checked = run(home, "check", "--json")
-    voice = next(check for check in json.loads(checked.stdout)["checks"] if check["name"] == "voice")
-    assert (voice["outcome"], VOICE in voice["text"]) == ("pass", True)
     refused = models(home, "remove", BERT, "--yes")
     assert (refused.returncode, f"{VOICE} cannot speak without {BERT}" in refused.stderr) == (2, True)
-    for name in (VOICE, BERT):
-        assert models(home, "remove", name, "--yes").returncode == 0
+    assert models(home, "remove", VOICE, "--yes").returncode == 0
 
 
 class Evil:
@@ -144,8 +141,7 @@ def test_a_checkpoint_with_code_is_refused_and_not_here(tmp_path: Path, hub: Hub
     done = models(home, "download", VOICE, endpoint=hub.endpoint)
     assert (done.returncode, "was refused, nothing in it was run" in done.stderr) == (1, True), done.stderr
     assert not trap.exists()
-    asked = run(home, "say", "hello", "--out", str(home / "x.wav"), "--set", "tts.engine=melo")
-    assert (asked.returncode, f"models download {VOICE}" in asked.stderr) == (1, True), asked.stderr
+    assert not (home / "models" / VOICE / MANIFEST).exists()
 
 
 def test_a_voice_that_cannot_be_used_leaves_espeak_and_says_so(tmp_path: Path, voices: Path) -> None:
@@ -160,16 +156,26 @@ def test_a_voice_that_cannot_be_used_leaves_espeak_and_says_so(tmp_path: Path, v
     assert np.abs(read_wav(out).samples).max() > 0.05
 
 
+def wait_for_log(home: Path, words: str) -> None:
+    """Until the program has logged them; it tells nobody."""
+    deadline_s = time.monotonic() + FETCH_S
+    while words not in (log := next((home / "logs").glob("*.log")).read_text()):
+        assert time.monotonic() < deadline_s, log
+        threading.Event().wait(0.05)
+
+
 @pytest.mark.audio
 @pytest.mark.skipif(shutil.which("flite") is None, reason="no test voice: flite is not installed")
-def test_talk_answers_with_a_voice(tmp_path: Path, voices: Path, sound_card: SoundCard) -> None:
-    with start(tmp_path, sound_card, "tts.engine=melo", f"tts.voice={voices / 'en'}", "tts.speaker=EN-BR") as program:
+def test_talk_listens_at_once_and_answers_with_a_voice_given_by_its_folder(
+    tmp_path: Path, voices: Path, sound_card: SoundCard
+) -> None:
+    with start(tmp_path, sound_card, f"tts.voice={voices / 'en'}", "tts.speaker=EN-BR") as program:
+        wait_for_log(tmp_path, "melo speaks now instead of espeak")
         reply, _ = ask(program, sound_card, "what is twelve times seven")
         assert "84" in reply
         sound_card.wait_for_silence(REPLY_S, quiet_s=0.5)
         assert program.interrupt() == 0
     assert not any("espeak" in line for line in program.lines), program.lines
-    assert "MeloTTS speaks en" in next((tmp_path / "logs").glob("*.log")).read_text()
 
 
 @pytest.mark.audio
@@ -179,7 +185,7 @@ def test_a_first_run_speaks_at_once_and_then_with_the_voice_it_fetched(
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    hub.faults["checkpoint.pth"] = [Fault(hold_at=20_000)]
+    hub.faults["checkpoint.pth"] = [Fault(cut_at=20_000)]
     wishes = (f"tts.voice={VOICE}", "setup.full_models=always", "setup.full_packages=false")
     embedded = ("stt.engine=pocketsphinx", "llm.engine=skills")
     settings = [part for wish in (*wishes, *embedded) for part in ("--set", wish)]
@@ -187,11 +193,6 @@ def test_a_first_run_speaks_at_once_and_then_with_the_voice_it_fetched(
     with Program(home, ["talk", *settings], variables) as program:
         program.wait_for(r"^\[listening", START_S)
         program.wait_for(rf"fetching {VOICE} \(648 MB\) in the background", FETCH_S)
-        sound_card.wait_for_silence(5.0, quiet_s=0.3)
-        reply, _ = ask(program, sound_card, "what is twelve times seven")  # meanwhile, by espeak
-        assert "84" in reply
-        sound_card.wait_for_silence(REPLY_S, quiet_s=0.5)
-        hub.ended.set()  # the held file goes on
         program.wait_for(rf"{VOICE} speaks from now on", FETCH_S)
         sound_card.wait_for_silence(REPLY_S, quiet_s=0.5)
         reply, _ = ask(program, sound_card, "what is twelve times seven")
