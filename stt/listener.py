@@ -48,6 +48,8 @@ GAP_S = 0.5
 """Input missing for longer than this ends the utterance and clears the detector."""
 CUT_OFF_S = 1.5
 """Who speaks again so soon after a turn had been taken as finished, while nothing is heard yet, had only paused."""
+JUDGED_SILENCE_S = 0.1
+"""how much of the pause the model hears; with more of it bench endpoint's phrases sound finished more often"""
 SILENT_DBFS = -100.0
 
 ListenerMessage = Attending | VoiceOnset | VoiceRejected | SpeechStarted | SpeechChunk | Utterance
@@ -257,7 +259,8 @@ class Listener:
                 self._understood = None
             utterance = self._utterance(speech, final=False)
             yield utterance
-            speech.ended = self._by_sound(utterance.samples)
+            silent = round(max(0.0, silence_s - JUDGED_SILENCE_S) * SAMPLE_RATE_HZ)
+            speech.ended = self._by_sound(utterance.samples[: len(utterance.samples) - silent])
 
     def _finish(self) -> Iterator[ListenerMessage]:
         """End the utterance under way, if any. If another turn took its place meanwhile it becomes a new one."""

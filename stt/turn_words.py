@@ -31,8 +31,8 @@ def _words(text: str) -> frozenset[str]:
 
 
 _HESITATIONS: dict[Language, frozenset[str]] = {
-    "en": _words("um uh uhm erm er hm hmm mm umm uhh well like"),
-    "fr": _words("euh heu hum hm hmm ben bah bon alors voyons genre"),
+    "en": _words("um uh uhm erm er hm hmm mm umm uhh"),
+    "fr": _words("euh heu hum hm hmm ben bah"),
 }
 _OPEN: dict[Language, frozenset[str]] = {
     "en": _words(

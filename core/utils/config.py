@@ -51,7 +51,7 @@ class VadConfig(Section):
 
 class EndpointConfig(Section):
     provisional_ms: Milliseconds = 200
-    complete_ms: Milliseconds = 310
+    complete_ms: Milliseconds = 280
     incomplete_ms: Milliseconds = 800
     open_ms: Milliseconds = 1600
     mode: Literal["normal", "patient"] = "normal"

@@ -44,15 +44,16 @@ def test_the_sound_counts_as_the_words_do() -> None:
     ended = [wait(Evidence(text="is it time", ended=rating)) for rating in (0.99, 0.7, 0.5, 0.3, 0.01)]
     assert ended == sorted(ended)
     assert ended[0] == CONFIG.complete_ms
-    assert ended[2] == pytest.approx(800)
-    assert ended[4] == CONFIG.open_ms
+    assert len(set(ended)) >= 4
+    assert 800 < ended[4] < 1300
     for extreme in (0.0, 1.0):
         assert CONFIG.complete_ms <= wait(Evidence(ended=extreme)) <= CONFIG.open_ms
 
 
-def test_a_whole_command_that_sounds_unfinished_is_waited_for() -> None:
-    assert wait(Evidence(True)) == CONFIG.complete_ms
-    assert wait(Evidence(True, ended=0.01)) > 2 * CONFIG.complete_ms
+def test_words_that_need_another_are_waited_for_however_they_sound() -> None:
+    open_words = "is it because"
+    assert wait(Evidence(text=open_words, ended=0.5)) > 800 > wait(Evidence(text="is it time", ended=0.5))
+    assert wait(Evidence(True, ended=0.01)) == CONFIG.complete_ms
 
 
 def test_habits_move_the_wait() -> None:

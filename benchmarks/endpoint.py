@@ -1,0 +1,299 @@
+"""Ends of turns: how long the assistant waits, and how often it cuts somebody off, against a fixed pause of 700 ms.
+
+People's recordings under MERLINE_ASSETS (default ../shared/assets; needs sox), cut at their own phrase boundaries,
+where pauses are put in: log-normal, as three speakers who pause for 350, 500 and 750 ms (median). English, read aloud.
+The words are pocketsphinx's, heard once as if nobody were cut off, and reach the listener `WORDS_AFTER_S` after the
+pause was noticed. With Smart Turn on this machine (`models download smart-turn`) it is measured too.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import queue
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
+
+import numpy as np
+
+from benchmarks.corpora.speech import ASSETS, read
+from benchmarks.figures import Figure
+from core.messages import SAMPLE_RATE_HZ, AudioFrame, Samples, Transcript, Utterance
+from core.pipeline import Part, Pipeline
+from core.stage import TurnClock
+from core.utils.config import Config, EndpointConfig
+from core.utils.model_store import ModelStore
+from core.utils.vad_compat import load_vad
+from llm.skills.recognise import RecogniserConfig, SkillRecogniser
+from llm.skills.registry import load_skills
+from stt.endpointing import Endpointing, TurnModel
+from stt.listener import Listener
+from stt.pauses import Pauses
+from stt.smart_turn import NAME, SmartTurn
+from stt.transcriber import Transcriber
+from stt.voice_activity_detection import VoiceActivityDetection
+
+FIXED_MS = 700
+WORDS_AFTER_S = 0.15
+FRAME_S = 0.02
+SPEAKERS_MS = (350.0, 500.0, 750.0)
+SPREAD = 0.5
+PAUSES_MS = (250.0, 2500.0)
+SEED = 7
+QUIET = 0.05
+"""of a recording's loud parts: below it is a gap"""
+GAP_S = 0.15
+EVEN_S = 0.6
+ROUNDS = 2
+"""how often each speaker says everything"""
+PHRASE_S = 0.8
+LONGEST_S = 12.0
+SAME_S = 0.35
+"""two ends of speech nearer than this are one"""
+LJ = (
+    ("0001", "0002"),
+    ("0003", "0004", "0005"),
+    ("0006", "0007", "0008"),
+    ("0009",),
+    ("0010", "0011"),
+    ("0014", "0015"),
+)
+"""files that make a sentence together; 0012, 0013 go on after a semicolon, 0016 is unfinished"""
+OTHERS = ("jfk", "speechbrain", "picovoice", "azure")
+ROOM_RMS = 3e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One turn's sound with pauses in it."""
+
+    samples: Samples
+    pauses: tuple[tuple[float, float], ...]
+    """(where it begins, how long it is), seconds"""
+    ends_at: float
+    """seconds of the last sound"""
+
+    def boundary(self, at: float) -> int | None:
+        """Which phrase ends at this time; the last one's number is that of the pauses."""
+        ends = (*(start for start, _ in self.pauses), self.ends_at)
+        return next((number for number, end in enumerate(ends) if abs(end - at) <= SAME_S), None)
+
+
+@dataclass(slots=True)
+class Result:
+    """What one way of deciding came to."""
+
+    name: str
+    waits_ms: list[float]
+    cuts: int = 0
+    pauses: int = 0
+
+    @property
+    def cut_rate(self) -> float:
+        return self.cuts / self.pauses
+
+    @property
+    def wait_ms(self) -> float:
+        return float(np.mean(self.waits_ms))
+
+
+def run() -> list[Figure]:
+    """The figures; those of the words alone are the target's where Smart Turn is not here."""
+    phrases = turns()
+    sessions = [[compose(turn, pauses) for turn in phrases * ROUNDS] for pauses in _speakers()]
+    heard = [words(compose(turn, repeat(EVEN_S))) for turn in phrases] * ROUNDS
+    folder = ModelStore().find(NAME)
+    fixed_config = EndpointConfig(complete_ms=FIXED_MS, incomplete_ms=FIXED_MS, open_ms=FIXED_MS, learn=False)
+    fixed = measure("fixed", fixed_config, sessions, heard, None)
+    adaptive = [measure("words and habits", EndpointConfig(), sessions, heard, None)]
+    if folder is not None:
+        model = SmartTurn(folder)
+        adaptive.append(measure("words, habits and Smart Turn", EndpointConfig(), sessions, heard, model))
+    figures = [
+        Figure("endpoint.fixed_wait", fixed.wait_ms, "ms", "lower"),
+        Figure("endpoint.fixed_cut_off", 100 * fixed.cut_rate, "% pauses", "lower"),
+        Figure("endpoint.pauses", fixed.pauses, "", "higher"),
+        Figure("endpoint.turns", len(fixed.waits_ms), "", "higher"),
+    ]
+    best = adaptive[-1] if folder is not None else adaptive[0]
+    for result in adaptive:
+        ratio, rate = (0.6, 100 * fixed.cut_rate) if result is best else (None, None)
+        figures += [
+            Figure(f"endpoint.wait ({result.name})", result.wait_ms, "ms", "lower", baseline=fixed.wait_ms),
+            Figure(f"endpoint.wait_ratio ({result.name})", result.wait_ms / FIXED_MS, "", "lower", target=ratio),
+            Figure(f"endpoint.cut_off ({result.name})", 100 * result.cut_rate, "% pauses", "lower", target=rate),
+        ]
+    return figures
+
+
+def _speakers() -> Iterator[Iterator[float]]:
+    """One endless row of pauses (seconds) a speaker."""
+    for number, median in enumerate(SPEAKERS_MS):
+        yield _pauses(np.random.default_rng(SEED + number), median)
+
+
+def _pauses(random: np.random.Generator, median_ms: float) -> Iterator[float]:
+    while True:
+        yield float(np.clip(math.exp(random.normal(math.log(median_ms), SPREAD)), *PAUSES_MS)) / 1000
+
+
+def turns() -> list[list[Samples]]:
+    """Each turn as its phrases."""
+    folder = ASSETS / "speech"
+    found = []
+    for group in LJ:
+        phrases = [part for number in group for part in split(read(folder / "ljspeech" / f"LJ001-{number}.flac"))]
+        found.append(_last_seconds(phrases))
+    for entry in json.loads((folder / "manifest.json").read_text(encoding="utf-8")):
+        if entry["set"] in OTHERS and entry["lang"] == "en":
+            found.append(_last_seconds(split(read(folder / entry["file"]))))
+    return found
+
+
+def _last_seconds(phrases: list[Samples]) -> list[Samples]:
+    while len(phrases) > 1 and sum(map(len, phrases)) > LONGEST_S * SAMPLE_RATE_HZ:
+        phrases = phrases[1:]
+    return phrases
+
+
+def split(samples: Samples) -> list[Samples]:
+    """A recording's phrases, without the gaps between them."""
+    block = SAMPLE_RATE_HZ // 100
+    levels = np.sqrt(np.mean(samples[: len(samples) // block * block].reshape(-1, block) ** 2, axis=1))
+    loud = levels > QUIET * np.percentile(levels, 95)
+    phrases: list[tuple[int, int]] = []
+    for at in np.flatnonzero(loud):
+        if phrases and (at - phrases[-1][1] < GAP_S * 100 or phrases[-1][1] - phrases[-1][0] < PHRASE_S * 100):
+            phrases[-1] = (phrases[-1][0], int(at) + 1)
+        else:
+            phrases.append((int(at), int(at) + 1))
+    if len(phrases) > 1 and phrases[-1][1] - phrases[-1][0] < PHRASE_S * 100:
+        last = phrases.pop()
+        phrases[-1] = (phrases[-1][0], last[1])
+    return [samples[start * block : end * block] for start, end in phrases]
+
+
+def compose(phrases: Sequence[Samples], pauses: Iterator[float]) -> Spoken:
+    """The phrases in a room, with the next pauses between them and 3 s behind them."""
+    room = np.random.default_rng(SEED)
+    pieces, placed, at = [np.zeros(SAMPLE_RATE_HZ // 2, np.float32)], [], 0.5
+    for number, phrase in enumerate(phrases):
+        pieces.append(phrase)
+        at += len(phrase) / SAMPLE_RATE_HZ
+        last = number == len(phrases) - 1
+        pause = 3.0 if last else next(pauses)
+        if not last:
+            placed.append((at, pause))
+        pieces.append(np.zeros(round(pause * SAMPLE_RATE_HZ), np.float32))
+        at += pause
+    sound = np.concatenate(pieces)
+    sound = sound + room.normal(0, ROOM_RMS, len(sound)).astype(np.float32)
+    return Spoken(sound, tuple(placed), at - 3.0)
+
+
+def _frames(samples: Samples) -> Iterator[AudioFrame]:
+    size = round(FRAME_S * SAMPLE_RATE_HZ)
+    for start in range(0, len(samples) - size + 1, size):
+        yield AudioFrame(samples[start : start + size], SAMPLE_RATE_HZ, start / SAMPLE_RATE_HZ)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    samples: Samples
+    captured_at: float
+    far_end_active: bool = False
+
+
+class _Straight:
+    """A front end that changes nothing."""
+
+    def process(self, frame: AudioFrame) -> _Sound:
+        return _Sound(frame.samples, frame.captured_at)
+
+
+class _One:
+    """An inbox of one message."""
+
+    def __init__(self) -> None:
+        self.messages: deque[AudioFrame] = deque()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> AudioFrame:
+        if not self.messages:
+            raise queue.Empty
+        return self.messages.popleft()
+
+
+def _listener(endpointing: Endpointing) -> tuple[Listener, TurnClock]:
+    clock = TurnClock()
+    detection = VoiceActivityDetection(Config().vad, load_vad())
+    return Listener(detection, endpointing, _Straight(), clock), clock
+
+
+def words(turn: Spoken) -> dict[int, Transcript]:
+    """What pocketsphinx had understood at the end of each phrase."""
+    config = Config()
+    recogniser = SkillRecogniser(RecogniserConfig(), load_skills())
+    never = EndpointConfig(complete_ms=50_000, incomplete_ms=50_000, open_ms=50_000, learn=False)
+    listener, clock = _listener(Endpointing(never))
+    stage = Transcriber(config.stt, recogniser.intents("en"), lambda text: recogniser.is_complete(text, "en"))
+    inbox = _One()
+    pipeline = Pipeline([Part("listen", listener, inbox), Part("stt", stage)], clock)
+    ends: list[float] = []
+    found: dict[int, Transcript] = {}
+
+    def keep(transcript: Transcript) -> None:
+        boundary = turn.boundary(ends[-1]) if ends else None
+        if boundary is not None:
+            found[boundary] = transcript
+
+    pipeline.observe(Utterance, lambda message: ends.append(message.speech_ended_at))
+    pipeline.observe(Transcript, keep)
+    pipeline.load()
+    stage.load_words()
+    stage.wait_for_words()
+    for frame in _frames(turn.samples):
+        inbox.messages.append(frame)
+        pipeline.drain()
+    pipeline.close()
+    return found
+
+
+def measure(
+    name: str,
+    config: EndpointConfig,
+    sessions: list[list[Spoken]],
+    heard: list[dict[int, Transcript]],
+    model: TurnModel | None,
+) -> Result:
+    """Every speaker's session, each with habits of its own."""
+    result = Result(name, [])
+    for session in sessions:
+        pauses = Pauses()
+        for turn, texts in zip(session, heard, strict=True):
+            listen(turn, texts, Endpointing(config, pauses, model), result)
+    return result
+
+
+def listen(turn: Spoken, texts: dict[int, Transcript], endpointing: Endpointing, result: Result) -> None:
+    """One turn through the listener; adds to the result."""
+    listener, _ = _listener(endpointing)
+    result.pauses += len(turn.pauses)
+    waiting: deque[tuple[float, Transcript]] = deque()
+    for frame in _frames(turn.samples):
+        now = frame.captured_at + FRAME_S
+        while waiting and waiting[0][0] <= now:
+            listener.transcribed(waiting.popleft()[1])
+        for message in listener.process(frame):
+            if not isinstance(message, Utterance):
+                continue
+            boundary = turn.boundary(message.speech_ended_at)
+            if message.final and boundary == len(turn.pauses):
+                result.waits_ms.append((now - message.speech_ended_at) * 1000)
+            elif message.final:
+                result.cuts += 1
+            text = texts.get(-1 if boundary is None else boundary)
+            if text is not None and not message.final:
+                mine = replace(text, turn=message.turn, revision=message.revision)
+                waiting.append((now + WORDS_AFTER_S, mine))

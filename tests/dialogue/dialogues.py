@@ -1,0 +1,408 @@
+"""The dialogues: what is said and done, what must come of it, and the planted fault under which that must not be so."""
+
+from __future__ import annotations
+
+from tests.dialogue.scripts import (
+    DIALOGUES,
+    at_most_turns,
+    dialogue,
+    heard_only_a_part,
+    heard_whole,
+    lose,
+    lost_in,
+    loud_again,
+    no_talking_over,
+    noise,
+    nothing_said,
+    quiet,
+    record_of,
+    ringing,
+    said,
+    say,
+    silent,
+    spoken_to,
+    turns,
+    wait,
+    waiting_items,
+)
+
+__all__ = ["DIALOGUES"]
+
+# One question, one answer: each in a turn of its own, heard to its end and remembered so.
+
+for _name, _words, _reply in (
+    ("the time", "what time is it", "It's 2:30 PM."),
+    ("the date", "what is the date", "It's Saturday"),
+    ("a sum", "what is twelve times seven", "That's 84."),
+    ("a conversion", "how many miles is ten kilometers", "10 km is"),
+    ("a capability", "what can you do", "I can tell the time"),
+    ("a note", "note call the dentist", ""),
+    ("a list", "add milk to my shopping list", ""),
+    ("nothing known", "who is the president", "Sorry"),
+):
+    dialogue(
+        f"{_name} is asked and heard whole",
+        [say(_words), quiet()],
+        [said((_words, _reply)), heard_whole(0), turns(1)],
+        "nothing is heard",
+    )
+
+for _name, _words, _reply in (
+    ("l'heure", "quelle heure est-il", "Il est 14 h 30."),
+    ("un calcul", "combien font six fois sept", ""),
+    ("une note", "note appeler le dentiste", ""),
+    ("la date", "quelle est la date", "Nous sommes"),
+):
+    dialogue(
+        f"en français : {_name}",
+        [say(_words), quiet()],
+        [said((_words, "")), heard_whole(0), turns(1)],
+        "nothing is heard",
+        "fr",
+    )
+
+# The user pauses and goes on: one turn, its revisions without a trace.
+
+for _first, _pause, _rest in (
+    ("what is twelve", 0.25, "times seven"),
+    ("what is twelve", 0.5, "times seven"),
+    ("remind me to", 0.9, "call the dentist in ten minutes"),
+    ("how many miles is", 1.1, "ten kilometers"),
+    ("add milk and", 1.0, "bread to my shopping list"),
+    ("set a timer for twenty", 0.7, "minutes"),
+):
+    dialogue(
+        f"'{_first}', {_pause} s, '{_rest}' is one turn",
+        [say(_first), wait(_pause), say(_rest), quiet()],
+        [said((f"{_first} {_rest}", "")), turns(1), heard_whole(0)],
+        "a revision is a turn",
+    )
+
+for _pauses in ((0.3, 0.3), (0.5, 0.4), (0.25, 0.6)):
+    dialogue(
+        f"pauses of {_pauses} within one question lose no words",
+        [say("what is"), wait(_pauses[0]), say("twelve"), wait(_pauses[1]), say("times seven"), quiet()],
+        [said(("what is twelve times seven", "That's 84.")), turns(1)],
+        "sound after a pause is lost",
+    )
+
+for _pause in (0.5, 0.65):
+    dialogue(
+        f"nothing is answered in a pause of {_pause} s",
+        [say("what is twelve"), wait(_pause)],
+        [nothing_said, silent],
+        "a pause is an end",
+    )
+
+dialogue(
+    "a doubtful pause ends after 0.8 s, not much earlier and not much later",
+    [say("who is the president"), quiet()],
+    [record_of(0, endpoint=800)],
+    "a pause is an end",
+)
+dialogue(
+    "a whole command ends after 0.28 s",
+    [say("what time is it"), quiet()],
+    [record_of(0, endpoint=320)],
+    "words do not count",
+)
+dialogue(
+    "a dangling word is waited for",
+    [say("what is the"), wait(1.2), say("date"), quiet()],
+    [said(("what is the date", "It's Saturday"))],
+    "words do not count",
+)
+dialogue(
+    "an um is waited for",
+    [say("um"), wait(1.3), say("what time is it"), quiet()],
+    [said(("um what time is it", "It's 2:30"))],
+    "words do not count",
+)
+dialogue(
+    "who asked for time gets it",
+    [say("take your time"), quiet(), say("what is twelve"), wait(1.4), say("times seven"), quiet()],
+    [said(("take your time", "I'll give you"), ("what is twelve times seven", "That's 84."))],
+    "nobody is patient",
+)
+dialogue(
+    "en français, qui demande du temps en a",
+    [say("prends ton temps"), quiet(), say("combien font six"), wait(1.4), say("fois sept"), quiet()],
+    [said(("prends ton temps", "Je vous laisse"), ("combien font six fois sept", ""))],
+    "nobody is patient",
+    "fr",
+)
+
+# The user cuts in: the reply ends at once, and only what was heard is remembered.
+
+for _after in (0.3, 0.8, 1.5):
+    dialogue(
+        f"a reply is cut off after {_after} s by another question",
+        [spoken_to("what can you do"), wait(_after), say("what time is it"), quiet()],
+        [
+            said(("what can you do", ""), ("what time is it", "It's 2:30 PM.")),
+            heard_only_a_part(0),
+            no_talking_over,
+            turns(2),
+            loud_again,
+        ],
+        "what is old is still played",
+    )
+
+for _after in (0.3, 1.0):
+    dialogue(
+        f"a reply is lowered as soon as a voice begins after {_after} s",
+        [spoken_to("what can you do"), wait(_after), say("what time is it"), quiet()],
+        [no_talking_over, loud_again],
+        "voices do not lower the reply",
+    )
+
+for _word in ("stop", "never mind"):
+    dialogue(
+        f"'{_word}' ends the reply",
+        [spoken_to("what can you do"), wait(0.4), say(_word), quiet()],
+        [heard_only_a_part(0), turns(2), no_talking_over],
+        "what is old is still played",
+    )
+
+dialogue(
+    "two interruptions in a row leave the last question alone",
+    [spoken_to("what can you do"), spoken_to("what can you do"), say("what time is it"), quiet()],
+    [
+        said(("what can you do", ""), ("what can you do", ""), ("what time is it", "It's 2:30 PM.")),
+        heard_only_a_part(0),
+        heard_only_a_part(1),
+        heard_whole(2),
+    ],
+    "what is old is still played",
+)
+dialogue(
+    "the interrupted reply is said again on request",
+    [spoken_to("what can you do"), wait(0.4), say("what time is it"), quiet(), say("repeat that"), quiet()],
+    [said(("what can you do", ""), ("what time is it", "It's 2:30 PM."), ("repeat that", "It's 2:30 PM."))],
+    "nothing is heard",
+)
+dialogue(
+    "a question right after another replaces it before a word is said",
+    [say("what can you do"), wait(0.36), say("what time is it"), quiet()],
+    [lambda talk, outcome: outcome.said[-1] == ("what time is it", "It's 2:30 PM."), no_talking_over],
+    "what is old is still played",
+)
+
+# Noises are no speech: the reply sinks, rises, and is heard to its end.
+
+for _length in (0.1, 0.15):
+    dialogue(
+        f"a click of {_length} s lowers the reply for a moment and does not end it",
+        [spoken_to("what can you do"), wait(0.5), noise(_length), quiet()],
+        [heard_whole(0), loud_again, turns(1)],
+        "a reply stays lowered",
+    )
+    dialogue(
+        f"a click of {_length} s in silence is nothing",
+        [noise(_length), quiet(2.0)],
+        [nothing_said, turns(0), silent],
+        "a click is speech",
+    )
+
+for _length in (0.5, 1.5):
+    dialogue(
+        f"a noise of {_length} s opens a turn that nobody answers",
+        [noise(_length), quiet(3.0)],
+        [nothing_said, silent, at_most_turns(1)],
+        "a noise is answered",
+    )
+dialogue(
+    "after a noise a question is answered as ever",
+    [noise(0.6), quiet(3.0), say("what time is it"), quiet()],
+    [said(("what time is it", "It's 2:30 PM."))],
+    "a noise is answered",
+)
+
+# Timers and reminders: in a gap, in a turn of their own, until they are heard.
+
+_TIMER = "set a timer for one minute"
+dialogue(
+    "a timer rings once",
+    [say(_TIMER), quiet(), wait(62.0), quiet()],
+    [said((_TIMER, ""), ("", "Your timer of 1 minute is done.")), waiting_items(0)],
+    "an alarm is not settled",
+)
+dialogue(
+    "a timer that nobody heard rings again",
+    [
+        say(_TIMER),
+        quiet(),
+        lambda talk: setattr(talk.speaker, "plugged", False),
+        wait(68.0),
+        lambda talk: setattr(talk.speaker, "plugged", True),
+        wait(40.0),
+        quiet(),
+    ],
+    [waiting_items(0), lambda talk, outcome: outcome.said[-1][1].startswith("Your timer of 1 minute")],
+    "what is not heard counts as heard",
+)
+dialogue(
+    "a timer waits until the user has finished and been answered",
+    [
+        say(_TIMER),
+        quiet(),
+        wait(54.0),
+        say("add a very long list of things to my shopping list please"),
+        quiet(),
+        quiet(),
+    ],
+    [
+        said(
+            (_TIMER, ""),
+            ("add a very long list of things to my shopping list please", ""),
+            ("", "Your timer of 1 minute is done."),
+        ),
+        heard_whole(1),
+        no_talking_over,
+    ],
+    "the floor is always free",
+)
+dialogue(
+    "a timer waits for the end of a reply",
+    [say(_TIMER), quiet(), wait(55.6), say("what can you do"), quiet(), quiet()],
+    [said((_TIMER, ""), ("what can you do", ""), ("", "Your timer of 1 minute is done.")), heard_whole(1)],
+    "the floor is always free",
+)
+dialogue(
+    "an announcement is cut off by the user and not forgotten",
+    [
+        say(_TIMER),
+        quiet(),
+        lambda talk: talk.until(lambda: len(talk.brain.conversation.exchanges) == 2 and talk.speaker.audible, 70),
+        say("what time is it"),
+        quiet(),
+        quiet(),
+    ],
+    [lambda talk, outcome: ("what time is it", "It's 2:31 PM.") in outcome.said, no_talking_over, heard_only_a_part(1)],
+    "what is old is still played",
+)
+dialogue(
+    "a cancelled timer is silent",
+    [say(_TIMER), quiet(), say("cancel the timer"), quiet(), wait(62.0), quiet()],
+    [ringing(0), waiting_items(0), lambda talk, outcome: outcome.said[1][1].startswith("Cancelled")],
+    "a whole command does nothing",
+)
+dialogue(
+    "two timers due at once are one announcement",
+    [say(_TIMER), quiet(), say("set a timer for one minute"), quiet(), wait(70.0), quiet()],
+    [waiting_items(0), lambda talk, outcome: 1 <= sum(not user for user, _ in outcome.said) <= 2],
+    "an alarm is not settled",
+)
+dialogue(
+    "what the assistant has to say waits for a gap",
+    [
+        say("what can you do"),
+        wait(0.5),
+        lambda talk: talk.assistant.say("The larger engines are ready."),
+        quiet(),
+        quiet(),
+    ],
+    [heard_whole(0)],
+    "the floor is always free",
+)
+dialogue(
+    "a suspended laptop rings late and says so",
+    [say("set a timer for ten minutes"), quiet(), lambda talk: talk.clock.suspend(3600.0), wait(3.0), quiet()],
+    [lambda talk, outcome: "ago" in outcome.said[-1][1], waiting_items(0)],
+    "an alarm is not settled",
+)
+
+# A stage that loses a turn: it is said, and the next turn is whole.
+
+dialogue(
+    "the recogniser loses a turn and the next is answered",
+    [lose("ear"), say("what time is it"), quiet(), say("what time is it"), quiet()],
+    [lost_in("stt"), said(("what time is it", "It's 2:30 PM.")), lambda talk, outcome: outcome.audible_s > 1.8],
+    "a lost turn is not said",
+)
+dialogue(
+    "the voice loses a turn and the next is heard",
+    [lose("mouth"), say("what time is it"), quiet(), say("what is twelve times seven"), quiet()],
+    [
+        lost_in("tts"),
+        said(("what time is it", ""), ("what is twelve times seven", "That's 84.")),
+        heard_whole(1),
+        lambda talk, outcome: outcome.said[0][1] == "",
+    ],
+    "nothing is heard",
+)
+dialogue(
+    "a speaker that is gone costs the turn and not the conversation",
+    [
+        lambda talk: setattr(talk.speaker, "plugged", False),
+        say("what time is it"),
+        wait(7.0),
+        lambda talk: setattr(talk.speaker, "plugged", True),
+        say("what is twelve times seven"),
+        quiet(),
+    ],
+    [
+        lost_in("play"),
+        lambda talk, outcome: (
+            outcome.said[-1] == ("what is twelve times seven", "84.") or outcome.said[-1][1].startswith("That's 84.")
+        ),
+        heard_whole(1),
+    ],
+    "nothing is heard",
+)
+dialogue(
+    "three lost turns in a row are three apologies",
+    [lose("ear", 3), say("what time is it"), quiet(), say("what time is it"), quiet(), say("what time is it"), quiet()],
+    [lost_in("stt", "stt", "stt"), lambda talk, outcome: outcome.audible_s > 3.0, turns(3)],
+    "a lost turn is not said",
+)
+
+# Context and undo go over turns; several questions are several turns.
+
+dialogue(
+    "four questions are four turns in their order",
+    [
+        say("what time is it"),
+        quiet(),
+        say("what is twelve times seven"),
+        quiet(),
+        say("what is the date"),
+        quiet(),
+        say("who is the president"),
+        quiet(),
+    ],
+    [
+        said(
+            ("what time is it", "It's"),
+            ("what is twelve times seven", "That's 84."),
+            ("what is the date", "It's Saturday"),
+            ("who is the president", "Sorry"),
+        ),
+        turns(4),
+    ],
+    "a revision is a turn",
+)
+dialogue(
+    "a list remembers what was added in another turn",
+    [say("add milk to my shopping list"), quiet(), say("what is on my shopping list"), quiet()],
+    [lambda talk, outcome: "milk" in outcome.said[1][1], turns(2)],
+    "a whole command does nothing",
+)
+dialogue(
+    "what was done is undone",
+    [say("add milk to my shopping list"), quiet(), say("undo"), quiet(), say("what is on my shopping list"), quiet()],
+    [lambda talk, outcome: "milk" in outcome.said[0][1] and "milk" not in outcome.said[2][1], turns(3)],
+    "a whole command does nothing",
+)
+dialogue(
+    "a key press ends the reply",
+    [spoken_to("what can you do"), wait(0.3), lambda talk: talk.assistant.call(), quiet()],
+    [heard_only_a_part(0), loud_again],
+    "a cancelled turn goes on",
+)
+dialogue(
+    "a cancelled question is not answered",
+    [say("what is twelve"), lambda talk: talk.assistant.drop_utterance(), quiet(3.0)],
+    [nothing_said, silent],
+    "a cancelled turn goes on",
+)
