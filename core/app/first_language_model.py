@@ -11,6 +11,7 @@ from core.app.consent import LANGUAGE_SETTING, decision, has_terminal
 from core.app.first_question import FirstQuestion
 from core.app.first_whisper import CLIENT
 from core.app.model_fit import ModelFit
+from core.app.planned_models import is_fetchable_language_model
 from core.app.planning import make_plan
 from core.app.setup import FullSetup
 from core.app.switch_over import SwitchMeans, SwitchOver, SwitchPlan
@@ -20,7 +21,7 @@ from core.optimization.profile import MachineProfile
 from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config
 from core.utils.errors import ModelTooLargeError
-from core.utils.model_catalogue import KnownModel
+from core.utils.model_catalogue import KnownModel, known_model
 from core.utils.model_store import ModelStore
 from llm.language_answers import LanguageAnswers
 
@@ -98,15 +99,17 @@ class FirstLanguageModel:
 def model_to_fetch(config: Config, store: ModelStore, profile: MachineProfile | None = None) -> KnownModel | None:
     """The language model that `talk` should fetch while the skills answer; None where nothing is to be done.
 
-    That is with `llm.engine: auto` alone: the model that llm.model names, if it is not here and fits; or, where none
-    is here at all, the planned one.
+    That is with `llm.engine: auto` alone: the model that llm.model names, if it is not here and fits, also one of the
+    hub by owner/name; or, where none is here at all, the planned one.
     """
     if config.llm.engine != "auto":
         return None
     models = {model.name: model for model in store.catalogue if model.engine == ENGINE}
     if config.llm.model is not None:
-        named = models.get(config.llm.model)
-        return named if named and not store.find(named.name) and _fits(named, config, profile) else None
+        if not is_fetchable_language_model(config.llm.model, store):
+            return None
+        named = known_model(config.llm.model, store.catalogue)
+        return named if not store.find(named.name) and _fits(named, config, profile) else None
     if any(store.find(name) for name in models):
         return None
     engines = hearing.engines_here(config, store) | {ENGINE}

@@ -8,6 +8,7 @@ from typing import Protocol
 from core.app.consent import KeptSettings, Question
 from core.app.models import plain_size
 from core.app.switch_over import SwitchPlan
+from core.app.switch_words import UNKNOWN
 from core.messages import Language
 
 WORDS: dict[Language, dict[str, str]] = {
@@ -17,6 +18,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "tts": "to speak with a more natural voice",
         "each": "  {name} ({size}, from {repository}, licence {licence}), {purpose}",
         "head": "I could do more with these models:",
+        "more": "{size} and more",
         "question": "Fetch them ({size} in all) in the background? [Y/n]",
         "declined": "Not fetched; `python3 main.py models download` does it at any time.",
     },
@@ -26,6 +28,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "tts": "pour parler d'une voix plus naturelle",
         "each": "  {name} ({size}, de {repository}, licence {licence}), {purpose}",
         "head": "Avec ces modèles, je saurais en faire plus :",
+        "more": "{size} et plus",
         "question": "Les télécharger ({size} en tout) en arrière-plan ? [O/n]",
         "declined": "Pas de téléchargement ; `python3 main.py models download` le fera à tout moment.",
     },
@@ -67,14 +70,16 @@ class FirstQuestion:
         listed = [
             words["each"].format(
                 name=plan.model.name,
-                size=plain_size(plan.model.size_bytes),
+                size=plain_size(plan.model.size_bytes) if plan.model.size_bytes else UNKNOWN[self._language]["size"],
                 repository=plan.model.repository,
-                licence=plan.model.licence,
+                licence=plan.model.licence or UNKNOWN[self._language]["licence"],
                 purpose=words[plan.model.stage],
             )
             for plan in plans
         ]
         together = plain_size(sum(plan.model.size_bytes for plan in plans))
+        if not all(plan.model.size_bytes for plan in plans):
+            together = words["more"].format(size=together)
         return [words["head"], *listed, words["question"].format(size=together)]
 
     def answer(self) -> bool | None:

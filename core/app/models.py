@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from core.app.consent import YES
 from core.app.model_fit import ModelFit
 from core.app.voice_conversion import make_lasting
 from core.environment.view import readable
@@ -19,7 +20,7 @@ from core.utils.config import Config
 from core.utils.download_progress import DownloadProgress
 from core.utils.errors import ConfigError
 from core.utils.hub import Hub, HubOptions
-from core.utils.model_catalogue import KnownModel, with_needs
+from core.utils.model_catalogue import KnownModel, is_hub_name, known_model, with_needs
 from core.utils.model_download import MARGIN_BYTES, DownloadPlan, ModelDownload
 from core.utils.model_store import ModelStore, State
 
@@ -128,7 +129,10 @@ def _line(row: ModelRow) -> str:
 
 
 def _download(store: ModelStore, config: Config, names: list[str], offline: bool) -> int:
-    names = names or [recommended(config, store).name]
+    chosen = not names
+    names = names or _planned(config, store)
+    if not names:
+        print("this machine is best served by what is here already; `python3 main.py optimize plan` says why")
     wanted = list(dict.fromkeys(model.name for name in names for model in with_needs(name, store.catalogue)))
     for name in [name for name in wanted if store.find(name)]:
         print(f"{name}: is here already, complete")
@@ -144,6 +148,11 @@ def _download(store: ModelStore, config: Config, names: list[str], offline: bool
         print(_announced(plan), flush=True)
     if plans:
         download.check_space(*plans)
+    if chosen and plans and sys.stdin.isatty():
+        together = plain_size(sum(plan.missing_bytes for plan in plans))
+        if input(f"Fetch them ({together} in all)? [Y/n] ").strip().lower() not in YES:
+            print("nothing was fetched")
+            return 1
     for plan in plans:
         try:
             folder = download.fetch(plan)
@@ -160,13 +169,15 @@ def _download(store: ModelStore, config: Config, names: list[str], offline: bool
 
 def _announced(plan: DownloadPlan) -> str:
     here = f", {plain_size(plan.present_bytes)} of it is here" if plan.present_bytes else ""
-    source = f"from {plan.repository.name}, licence {plan.model.licence}"
+    source = f"from {plan.repository.name}, licence {plan.model.licence or 'as its page at the hub says'}"
     return f"{plan.model.name}: {plain_size(plan.total_bytes)}{here}, {source}"
 
 
 def _remove(store: ModelStore, names: list[str], sure: bool) -> int:
     if len(names) != 1:
         raise ConfigError("models remove: give the name of one model, e.g. models remove whisper-base")
+    if is_hub_name(names[0]):
+        names = [known_model(names[0], store.catalogue).name]
     _check_needed(store, names[0])
     there = {model.name: model for model in store.stored()}.get(names[0])
     if there is not None and not sure:
@@ -188,12 +199,14 @@ def _check_needed(store: ModelStore, name: str) -> None:
         raise ConfigError(f"models remove: {' and '.join(users)} cannot speak without {name}; remove that first")
 
 
-def recommended(config: Config, store: ModelStore) -> KnownModel:
-    """The model that the plan would understand speech with, if it were here; the smallest where it would take none."""
-    from core.app.first_whisper import planned_model
+def _planned(config: Config, store: ModelStore) -> list[str]:
+    """Those that the plan would use in every stage, if they were here."""
+    from core.app.brain import Brain
+    from core.app.planned_models import planned_models
 
-    smallest = min((model for model in store.catalogue if model.stage == "stt"), key=lambda model: model.size_bytes)
-    return planned_model(config, store) or smallest
+    with Brain(config) as brain:
+        language = brain.language
+    return [model.name for model in planned_models(config, store, language)]
 
 
 def _needed_memory(model: KnownModel) -> int | None:

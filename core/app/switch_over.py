@@ -18,7 +18,7 @@ from core.app.consent import Decision, Question
 from core.app.model_fetch import FetchState, ModelFetch
 from core.app.models import describe, plain_size
 from core.app.setup import FIRST_S, OFTEN_S, SELDOM_S
-from core.app.switch_words import ANSWERING_WORDS, SPEAKING_WORDS
+from core.app.switch_words import ANSWERING_WORDS, SPEAKING_WORDS, UNKNOWN
 from core.app.switch_words import WORDS as WORDS
 from core.messages import Language
 from core.utils.errors import MerlineError
@@ -85,9 +85,9 @@ class SwitchPlan:
         words = {"llm": ANSWERING_WORDS, "tts": SPEAKING_WORDS}.get(model.stage, WORDS)
         return words[self.language][which].format(
             name=model.name,
-            size=plain_size(model.size_bytes),
+            size=plain_size(model.size_bytes) if model.size_bytes else UNKNOWN[self.language]["size"],
             repository=model.repository,
-            licence=model.licence,
+            licence=model.licence or UNKNOWN[self.language]["licence"],
             present=present,
             reason=reason.rstrip("."),
         )

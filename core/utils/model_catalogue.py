@@ -5,6 +5,7 @@ Sizes are for the eye, before anything is asked of the network; a download goes 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
@@ -25,6 +26,22 @@ CAUSAL_OPTIONAL_FILES = (
     "vocab.json",
     "merges.txt",
 )
+
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+"""owner/name"""
+HUB_FILES = ("config.json", "model*.safetensors")
+HUB_OPTIONAL_FILES = (
+    "model.safetensors.index.json",
+    "generation_config.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "chat_template*",
+)
+"""of a language model that the catalogue does not know; weights in safetensors alone, and no code"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +178,38 @@ CATALOGUE = (
 )
 
 
+def is_hub_name(name: str) -> bool:
+    """Whether it could be a repository's owner and name."""
+    return HUB_NAME.fullmatch(name) is not None and not name.startswith(".")
+
+
+def hub_model(repository: str, revision: str = "main") -> KnownModel:
+    """Any causal language model of the hub. Its size and licence are known to the hub alone: 0 bytes, no licence."""
+    return KnownModel(
+        name=repository.replace("/", "--") + ("" if revision == "main" else f"--{revision}"),
+        stage="llm",
+        engine="mlx",
+        size="",
+        repository=repository,
+        files=HUB_FILES,
+        optional_files=HUB_OPTIONAL_FILES,
+        size_bytes=0,
+        licence="",
+        languages=(),
+        revision=revision,
+    )
+
+
 def known_model(name: str, catalogue: tuple[KnownModel, ...] = CATALOGUE) -> KnownModel:
-    """The catalogue's entry; ModelError with the nearest names for one it lacks."""
+    """The catalogue's entry of that name or repository, else a language model of the hub by owner/name or folder.
+
+    Raises ModelError, with the nearest names, for what is neither.
+    """
     for model in catalogue:
-        if model.name == name:
+        if name in (model.name, model.repository):
             return model
+    if is_hub_name(repository := name.replace("--", "/", 1)):  # as the hub allows no -- in a name, one is its folder's
+        return hub_model(repository)
     raise ModelError(f"{name!r}: no such model; {suggest(name, [model.name for model in catalogue])}")
 
 

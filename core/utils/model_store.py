@@ -18,7 +18,7 @@ from typing import Literal
 
 from core.utils.errors import DataError, ModelError, ModelLoadError
 from core.utils.file_lock import FileLock, LockedError
-from core.utils.model_catalogue import CATALOGUE, KnownModel, known_model, suggest, with_needs
+from core.utils.model_catalogue import CATALOGUE, KnownModel, is_hub_name, known_model, suggest, with_needs
 from core.utils.paths import data_folder, make_data_folder
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 MANIFEST = "merline-model.json"
 PARTS = ".parts"
 """the folder inside a model's own where files lie that are not whole yet"""
+
+PACKED = "packed"
+"""the folder, beside the store's, of weights in the form that a processor reads fastest"""
 
 State = Literal["complete", "partial", "copied"]
 
@@ -108,6 +111,8 @@ class ModelStore:
         if any(model.name == text for model in self.catalogue):
             return self._complete(text)
         path = Path(text).expanduser()
+        if is_hub_name(text) and not path.exists():
+            return self._complete(known_model(text, self.catalogue).name, text)
         if path.is_dir():
             if _state(path) == "partial":
                 raise ModelLoadError(f"{path}: files are missing; download or copy the model again")
@@ -118,8 +123,7 @@ class ModelStore:
             raise ModelLoadError(f"{path}: is a file; a model is a folder, perhaps {path.parent}, or a .pt file")
         if len(path.parts) > 1:
             raise ModelLoadError(f"{path}: there is no such folder; give a model's folder or its name")
-        known_model(text, self.catalogue)
-        raise AssertionError("a known name has been dealt with")
+        return self._complete(known_model(text, self.catalogue).name, text)
 
     def stored(self) -> list[StoredModel]:
         """What lies there, by name; also folders that the catalogue does not know."""
@@ -129,7 +133,7 @@ class ModelStore:
         return [StoredModel(path.name, path, _size(path), _state(path) or "partial") for path in folders]
 
     def remove(self, name: str) -> int:
-        """Delete one model's folder, and nothing else; returns the bytes set free.
+        """Delete one model's folder, and what was packed of its weights, and nothing else; returns the bytes set free.
 
         Raises ModelError for a name that is no model here, a path outside the store, or a model being downloaded.
         """
@@ -142,14 +146,22 @@ class ModelStore:
             names = [model.name for model in self.stored()]
             raise ModelError(f"{name!r}: no such model on this machine; {suggest(name, names)}")
         with self.locked(name):
-            size_bytes = _size(folder)
+            packed = self.packed_files(name)
+            size_bytes = _size(folder) + sum(file.stat().st_size for file in packed)
             try:
+                for file in packed:
+                    file.unlink(missing_ok=True)
                 # The manifest goes first: what is left of an interrupted removal never looks complete.
                 (folder / MANIFEST).unlink(missing_ok=True)
                 shutil.rmtree(folder)
             except OSError as error:
                 raise DataError(f"{folder}: cannot be removed ({error.strerror}); check who owns it") from error
         return size_bytes
+
+    def packed_files(self, name: str) -> list[Path]:
+        """What core.models.packed_store keeps beside the store, under the address of that model's folder."""
+        address = hashlib.sha256(str((self.folder / name).resolve()).encode()).hexdigest()[:16]
+        return sorted((self.folder.parent / PACKED).glob(f"{address}-*.safetensors"))
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
@@ -169,10 +181,11 @@ class ModelStore:
             make_data_folder()
         make_data_folder(self.folder)
 
-    def _complete(self, name: str) -> Path:
+    def _complete(self, name: str, asked: str = "") -> Path:
+        """`asked`: the name that the user knows it by, where that is another."""
         for needed in known_model(name, self.catalogue).needs:
             self._complete(needed)
-        folder = self.folder / name
+        folder, name = self.folder / name, asked or name
         match _state(folder):
             case "complete":
                 return folder

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub_server import HubServer
 from tests.integration.program import ROOT, run
 
 pytest.importorskip("torch", reason="torch is not installed (extra `full`)")
@@ -36,6 +37,31 @@ def test_skills_answer_theirs_exactly_and_the_model_the_rest_bounded(tmp_path: P
         assert 0 < len(reply) < 400
         assert "I can't do that yet" not in reply
         assert not re.search(r"<think>|<tool_call>|<\|im_end\|>", reply)
+
+
+def test_a_model_of_the_hub_is_fetched_by_its_name_answers_offline_and_leaves_nothing_behind(
+    tmp_path: Path, model: Path
+):
+    pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed (extra `full`)")
+    name = "owner/tiny-words"
+    files = {file.name: file.read_bytes() for file in model.iterdir() if file.is_file()}
+    with HubServer({name: {**files, "modeling.py": b"raise SystemExit", "pytorch_model.bin": b"pickle"}}) as hub:
+        where = {"HF_ENDPOINT": hub.endpoint, "NO_PROXY": "127.0.0.1"}
+        fetched = run(tmp_path, "models", "download", name, **where)
+    assert fetched.returncode == 0, fetched.stderr
+    assert f"from {name}, licence as its page at the hub says" in fetched.stdout
+    folder = tmp_path / "models" / "owner--tiny-words"
+    assert {file.name for file in folder.iterdir()} & {"modeling.py", "pytorch_model.bin"} == set()
+    settings = ("llm.engine=mlx", f"llm.model={name}", "llm.max_tokens=8", "optimization.compute_type=int8")
+    flags = [part for setting in settings for part in ("--set", setting)]
+    done = run(tmp_path, "chat", "--offline", *flags, text="why is the sky blue\n", timeout=180)
+    assert done.returncode == 0, done.stderr
+    assert "can't" not in done.stdout
+    assert len(list((tmp_path / "packed").glob("*.safetensors"))) == 1
+    removed = run(tmp_path, "models", "remove", name, "--yes")
+    assert removed.returncode == 0, removed.stderr
+    assert not folder.exists()
+    assert list((tmp_path / "packed").glob("*.safetensors")) == []
 
 
 def test_a_model_that_is_not_there_is_named_when_asked_for_and_done_without_when_not(tmp_path: Path):
