@@ -29,6 +29,8 @@ def judge_speaking(config: Config, store: ModelStore, language: Language, plan: 
     Raises what planning raises, and with `tts.engine: melo` ModelError where it cannot speak.
     """
     wish = config.tts.engine
+    if wish in ("piper", "melotts"):
+        return Finding("pass", f"{wish}, as tts.engine asks; not loaded now")
     if not wants_voice(config, store):
         return Finding("pass", _embedded(config, store, language))
     plan = plan or make_plan(config).tts

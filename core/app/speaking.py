@@ -80,6 +80,8 @@ def make_engine(
     """
     embedded = EspeakEngine(config.tts)
     wish = config.tts.engine
+    if wish in ("piper", "melotts"):
+        return _asked_for(config, parts, embedded)
     if not wants_voice(config, store):
         return embedded
     if plan is None:
@@ -103,6 +105,16 @@ def make_engine(
     manner = VoiceManner(tts.speaker, tts.precision, plan if plan.engine == ENGINE else None)
     engine = MeloEngine(MeloSettings(voices, manner, tts.speed, tts.cache_mb), parts.memory)
     return FallbackEngine([engine, embedded], parts.tell, required=wish == ENGINE)
+
+
+def _asked_for(config: Config, parts: SpeakingParts, embedded: EspeakEngine) -> SpeechEngine:
+    """An engine of somebody else's, which has to load and is helped out sentence by sentence."""
+    from tts.fallback import FallbackEngine
+    from tts.melo_package import MeloPackageEngine
+    from tts.piper import PiperEngine
+
+    engine = PiperEngine(config.tts) if config.tts.engine == "piper" else MeloPackageEngine(config.tts)
+    return FallbackEngine([engine, embedded], parts.tell, required=True)
 
 
 def find_voices(config: Config, language: Language, store: ModelStore | None = None) -> tuple[VoiceFiles, ...]:

@@ -104,6 +104,11 @@ EMBEDDED = {
     # `say` takes 50 MB where numpy and the configuration take 43; doubled for long sentences.
     "espeak": Candidate("tts", "espeak", None, "eSpeak NG", "cpu", "float32", 14 * MB),
 }
+ASKED_FOR = {
+    "piper": Candidate("tts", "piper", None, "Piper", "cpu", "float32", 200 * MB),
+    "melotts": Candidate("tts", "melotts", None, "The melo package", "cpu", "float32", 1500 * MB, torch=True),
+}
+"""never planned, only taken where the configuration names them; what they take is a guess"""
 
 
 @dataclass(frozen=True, slots=True)

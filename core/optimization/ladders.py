@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.optimization.catalogue import (
+    ASKED_FOR,
     EMBEDDED,
     ENGINES,
     QWEN,
@@ -49,6 +50,8 @@ def ladder(stage: Stage, engines: frozenset[str], choice: DeviceChoice, config: 
     """Raises ConfigError where the configuration names an engine that is not among `engines`."""
     of_stage = [engine for engine in ENGINES if engine.stage == stage]
     wish: str = getattr(config, stage).engine
+    if wish in ASKED_FOR:
+        return Ladder(stage, (ASKED_FOR[wish],), ())
     if wish != "auto":
         if wish not in engines:
             have = ", ".join(engine.name for engine in of_stage if engine.name in engines)

@@ -110,7 +110,7 @@ class LlmConfig(Section):
 
 
 class TtsConfig(Section):
-    engine: Literal["auto", "espeak", "melo"] = "auto"
+    engine: Literal["auto", "espeak", "melo", "piper", "melotts"] = "auto"
     voice: str | tuple[str, ...] | None = None
     speaker: str | None = None
     language: Literal["auto", "en", "fr", "es", "zh", "ja", "ko"] = "auto"

@@ -17,6 +17,7 @@ from core.app.first_voice import missing_packages, model_to_fetch
 from core.app.speaking import SpeakingParts, engines_here, find_voices, make_engine, wants_voice
 from core.messages import Language
 from core.optimization.plan import StagePlan
+from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config, TtsConfig
 from core.utils.errors import ModelError, ModelLoadError
 from core.utils.model_catalogue import known_model
@@ -166,3 +167,15 @@ def test_what_a_voice_needs_and_is_not_installed_is_named():
         missing = missing_packages(known_model(name))
         assert (package in missing) == (find_spec(package) is None)
         assert all(find_spec(one) is None for one in missing)
+
+
+@pytest.mark.parametrize("engine", ["piper", "melotts"])
+def test_other_peoples_engines_are_taken_only_where_they_are_named(tmp_path: Path, engine: str):
+    made = make_engine(config(engine=engine), SpeakingParts(), store=stored(tmp_path))
+    assert isinstance(made, FallbackEngine)
+    assert made.name == engine
+    planned = PerformanceTuner(config(engine=engine), engines_here(config(), stored(tmp_path))).plan(LARGE)
+    assert planned.tts.engine == engine
+    assert judge_speaking(config(engine=engine), stored(tmp_path), "en").outcome == "pass"
+    unasked = PerformanceTuner(config(), engines_here(config(), stored(tmp_path))).plan(LARGE)
+    assert unasked.tts.engine == "espeak"
