@@ -1,6 +1,6 @@
 """A MeloTTS voice that is here is loaded while the assistant listens already; until then espeak-ng speaks.
 
-Its kernels are compiled at the first start on a machine, which takes half a minute: nobody waits for that.
+Loading takes a second or two, and longer at the first start on a machine, when its kernels are compiled.
 """
 
 from __future__ import annotations
