@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.app import answering, hearing
+from core.app import answering, hearing, speaking
 from core.app.answering import ENGINE
 from core.app.brain import Brain
 from core.app.consent import LANGUAGE_SETTING, decision, has_terminal
@@ -112,7 +112,7 @@ def model_to_fetch(config: Config, store: ModelStore, profile: MachineProfile | 
         return named if not store.find(named.name) and _fits(named, config, profile) else None
     if any(store.find(name) for name in models):
         return None
-    engines = hearing.engines_here(config, store) | {ENGINE}
+    engines = hearing.engines_here(config, store) | speaking.engines_here(config, store) | {ENGINE}
     planned = PerformanceTuner(config, engines).plan(profile or SystemAnalyzer().analyze()).llm
     return next((model for model in models.values() if model.size == planned.model), None)
 

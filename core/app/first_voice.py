@@ -100,7 +100,7 @@ class FirstVoice:
         config = self._config.model_copy(update={"tts": tts})
         plan = make_plan(config)
         self._brain.memory.budgets = MemoryBudgets.of(plan)
-        engine = make_engine(config, self._assistant.speaking_parts, plan.tts)
+        engine = make_engine(config, self._assistant.speaking_parts, plan)
         engine.load()
         return engine
 

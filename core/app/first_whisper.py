@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 
-from core.app import answering
+from core.app import answering, speaking
 from core.app.hearing import BACKENDS, ENGINE, engines_here
 from core.app.model_fit import ModelFit
 from core.optimization.analyzer import SystemAnalyzer
@@ -25,7 +25,8 @@ def planned_model(config: Config, store: ModelStore, profile: MachineProfile | N
     Raises what planning raises.
     """
     free = config.model_copy(update={"stt": config.stt.model_copy(update={"engine": "auto"})})
-    engines = engines_here(free, store) | answering.engines_here(free, store) | {ENGINE}
+    others = answering.engines_here(free, store) | speaking.engines_here(free, store)
+    engines = engines_here(free, store) | others | {ENGINE}
     planned = PerformanceTuner(answering.planned_config(free), engines).plan(profile or SystemAnalyzer().analyze()).stt
     return next(
         (model for model in store.catalogue if (model.engine, model.size) == (planned.engine, planned.model)), None

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import sys
 
+from core.app import speaking
 from core.app.hearing import engines_here
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.catalogue import ALL_ENGINES
@@ -37,7 +38,8 @@ def plan(arguments: argparse.Namespace, config: Config) -> int:
     from core.optimization.profile_file import load_profile
 
     profile = load_profile(arguments.profile) if arguments.profile else SystemAnalyzer().analyze()
-    decided = PerformanceTuner(config, ALL_ENGINES if arguments.all_engines else engines_here(config)).plan(profile)
+    here = ALL_ENGINES if arguments.all_engines else engines_here(config) | speaking.engines_here(config)
+    decided = PerformanceTuner(config, here).plan(profile)
     print(json.dumps(decided.as_json(), indent=2) if arguments.json else "\n".join(_summary(decided)))
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from core.utils.model_store import ModelStore
 from tts.espeak import EspeakEngine
 
 if TYPE_CHECKING:
-    from core.optimization.plan import StagePlan
+    from core.optimization.plan import Plan, StagePlan
     from tts.engine import SpeechEngine, SpokenLanguage
     from tts.melo.voice_files import VoiceFiles
 
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 ENGINE = "melo"
 EMBEDDED = "espeak"
+LANGUAGE_MODEL = "mlx"
 PACKAGES = ("torch", "safetensors")
 """all of which a voice needs besides what its language's front end reads"""
 
@@ -72,11 +73,11 @@ def plan_speaking(config: Config) -> None:
 
 
 def make_engine(
-    config: Config, parts: SpeakingParts, plan: StagePlan | None = None, store: ModelStore | None = None
+    config: Config, parts: SpeakingParts, plan: Plan | None = None, store: ModelStore | None = None
 ) -> SpeechEngine:
     """The engine, not yet loaded. With `tts.engine: auto` a voice that cannot be used leaves the embedded one.
 
-    `plan` is that of speaking, made unless given. Raises ModelError where tts.engine demands what is not here.
+    The plan is made unless given. Raises ModelError where tts.engine demands what is not here.
     """
     embedded = EspeakEngine(config.tts)
     wish = config.tts.engine
@@ -87,8 +88,8 @@ def make_engine(
     if plan is None:
         from core.app.planning import make_plan
 
-        plan = make_plan(config).tts
-    if wish == "auto" and plan.engine != ENGINE and config.tts.voice is None:
+        plan = make_plan(config)
+    if wish == "auto" and plan.tts.engine != ENGINE and config.tts.voice is None:
         return embedded
     try:
         voices = find_voices(config, parts.language, store)
@@ -102,9 +103,16 @@ def make_engine(
     from tts.melo_engine import MeloEngine, MeloSettings
 
     tts = config.tts
-    manner = VoiceManner(tts.speaker, tts.precision, plan if plan.engine == ENGINE else None)
+    manner = VoiceManner(tts.speaker, tts.precision, _share(plan), plan.threads)
     engine = MeloEngine(MeloSettings(voices, manner, tts.speed, tts.cache_mb), parts.memory)
     return FallbackEngine([engine, embedded], parts.tell, required=wish == ENGINE)
+
+
+def _share(plan: Plan) -> StagePlan | None:
+    """Of the machine. Where no language model writes the next sentence meanwhile, all threads are the voice's."""
+    if plan.tts.engine != ENGINE:
+        return None
+    return plan.tts if plan.llm.engine == LANGUAGE_MODEL else replace(plan.tts, threads=plan.threads)
 
 
 def _asked_for(config: Config, parts: SpeakingParts, embedded: EspeakEngine) -> SpeechEngine:

@@ -91,7 +91,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         first_run = FirstRun(config, assistant, brain, arguments.offline, question)
         model_run = FirstLanguageModel(config, brain, assistant.say, arguments.offline, question)
         voice_run = FirstVoice(config, assistant, brain, arguments.offline, question)
-        voice_beside = VoiceBeside(config, assistant, plan.tts)
+        voice_beside = VoiceBeside(config, assistant, plan)
         pipeline = assistant.join(voice_beside.engines(first_run.engines(plan.stt), brain.voice))
         pipelines.append(pipeline)
         keeping.follow(assistant)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from core.app.assistant import Assistant, Engines
 from core.app.speaking import make_engine
-from core.optimization.plan import StagePlan
+from core.optimization.plan import Plan
 from core.utils.config import Config
 from core.utils.errors import DeviceError, ModelError
 from core.utils.voice import VoiceSettings
@@ -28,7 +28,7 @@ LOADED_S = 5.0
 class VoiceBeside:
     """Does nothing where espeak-ng speaks anyway, or where tts.engine demands a voice, which then has to load first."""
 
-    def __init__(self, config: Config, assistant: Assistant, plan: StagePlan | None = None) -> None:
+    def __init__(self, config: Config, assistant: Assistant, plan: Plan | None = None) -> None:
         self._config = config
         self._assistant = assistant
         self._plan = plan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,8 +30,10 @@ from tts.fallback import FallbackEngine
 
 LARGE = profile(16, available_gb=60.0, total_gb=64.0, speed=None)
 SMALL = profile(2, available_gb=1.2, total_gb=2.0)
-MELO = StagePlan("melo", None, "cpu", "float32", 2, 1)
+MELO = StagePlan("melo", None, "cpu", "float32", 1, 1)
 ESPEAK = StagePlan("espeak", None, "cpu", "float32", 1, 1)
+EMBEDDED = PerformanceTuner(Config(), frozenset(("pocketsphinx", "skills", "espeak"))).plan(LARGE)
+PLANS = {plan: replace(EMBEDDED, tts=plan) for plan in (MELO, ESPEAK)}
 
 
 def config(**tts: object) -> Config:
@@ -80,7 +83,7 @@ FRENCH = ("melo-french", "bert-french")
 def test_who_speaks(tmp_path: Path, names: tuple[str, ...], engine: str, plan: StagePlan, kind: type):
     store = stored(tmp_path, *names)
     told: list[str] = []
-    made = make_engine(config(engine=engine), SpeakingParts(tell=told.append), plan, store)
+    made = make_engine(config(engine=engine), SpeakingParts(tell=told.append), PLANS[plan], store)
     assert (type(made), told) == (kind, [])
     planned = engines_here(config(engine=engine), store)
     assert ("melo" in planned) == (names == ENGLISH)
@@ -119,11 +122,11 @@ def test_voices_are_given_by_name_or_folder_also_together(tmp_path: Path):
 def test_a_voice_that_is_not_here_leaves_espeak_unless_it_is_demanded(tmp_path: Path):
     told: list[str] = []
     parts, store = SpeakingParts(tell=told.append), stored(tmp_path)
-    assert isinstance(make_engine(config(voice=str(tmp_path / "none")), parts, ESPEAK, store), EspeakEngine)
+    assert isinstance(make_engine(config(voice=str(tmp_path / "none")), parts, PLANS[ESPEAK], store), EspeakEngine)
     assert told == [f"espeak speaks instead of melo: {tmp_path / 'none'}: there is no such folder; give a model's "
                     "folder or its name"]  # fmt: skip
     with pytest.raises(ModelError, match="`models download melo-english` fetches one"):
-        make_engine(config(engine="melo"), parts, MELO, store)
+        make_engine(config(engine="melo"), parts, PLANS[MELO], store)
 
 
 def test_a_first_run_fetches_the_planned_voice_with_what_it_needs(tmp_path: Path):
@@ -179,3 +182,13 @@ def test_other_peoples_engines_are_taken_only_where_they_are_named(tmp_path: Pat
     assert judge_speaking(config(engine=engine), stored(tmp_path), "en").outcome == "pass"
     unasked = PerformanceTuner(config(), engines_here(config(), stored(tmp_path))).plan(LARGE)
     assert unasked.tts.engine == "espeak"
+
+
+@pytest.mark.parametrize(("answers", "threads"), [("skills", 16), ("mlx", 1)])
+def test_a_voice_has_all_threads_unless_a_language_model_writes_meanwhile(tmp_path: Path, answers: str, threads: int):
+    plan = replace(PLANS[MELO], llm=replace(EMBEDDED.llm, engine=answers))
+    made = make_engine(config(), SpeakingParts(), plan, stored(tmp_path, *ENGLISH))
+    assert isinstance(made, FallbackEngine)
+    manner = made._engines[0]._settings.manner  # type: ignore[attr-defined]
+    assert manner.plan.threads == threads
+    assert manner.decoder_threads == 16

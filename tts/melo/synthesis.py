@@ -9,7 +9,7 @@ import ctypes
 import logging
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,10 +55,13 @@ class NetworkSynthesis:
         plan: StagePlan | None = None,
         growth: WindowGrowth | None = None,
         precision: DecoderPrecision = "float32",
+        decoder_threads: int | None = None,
     ) -> None:
+        """`decoder_threads` may be more than the plan's: our kernels wait for no thread that is late."""
         self._folder = folder
         self._precision: DecoderPrecision = precision
         self._plan = plan
+        self._decoder_threads = decoder_threads
         self._growth = growth or WindowGrowth()
         self._optimizer: TorchOptimizer | None = None
         self._network: MeloNetwork | None = None
@@ -79,7 +82,10 @@ class NetworkSynthesis:
         device = optimizer.initialize()
         network = load_network(self._folder).to(device)
         self._optimizer, self._network = optimizer, network
-        with optimizer.get_inference_context(self._plan):
+        plan = self._plan
+        if plan is not None and self._decoder_threads is not None:
+            plan = replace(plan, threads=self._decoder_threads)
+        with optimizer.get_inference_context(plan):
             self._decoder, reason = choose_decoder(network.dec, precision=self._precision)
         if not reason:
             del network.dec  # the kernels have their own copy of its weights

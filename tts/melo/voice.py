@@ -46,6 +46,8 @@ class VoiceManner:
     """by name; None: its usual one"""
     precision: BertPrecision = "float32"
     plan: StagePlan | None = None
+    decoder_threads: int | None = None
+    """of our own kernels, which may ask for more than the plan's share"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ class MeloVoice:
 
         plan = self.manner.plan
         decoder: DecoderPrecision = "bfloat16" if self.manner.precision == "int8" else "float32"
-        self._synthesis = NetworkSynthesis(self.files.folder, plan, precision=decoder)
+        threads = self.manner.decoder_threads
+        self._synthesis = NetworkSynthesis(self.files.folder, plan, precision=decoder, decoder_threads=threads)
         self._synthesis.load(optimizer)
         config = self._synthesis.config
         self._row = choose_speaker(config, self.manner.speaker)
