@@ -17,6 +17,7 @@ from core.optimization import TorchOptimizer
 from tts.melo.bert import BertPrecision, load_bert
 from tts.melo.configuration import read_config
 from tts.melo.decoder import DecoderPrecision
+from tts.melo.fused_decoder import FusedDecoder
 from tts.melo.network import Manner, MeloNetwork, Sounds
 from tts.melo.synthesis import NetworkSynthesis
 from tts.melo.weights import CHECKPOINT_FILE, inference_tensors, read_checkpoint
@@ -76,3 +77,15 @@ class Ours:
             features = self._bert(tokens)
         for chunk in self._synthesis.synthesize(spread(features, sounds), MANNER):
             yield torch.from_numpy(chunk)
+
+    def megabytes(self) -> tuple[float, float, float]:
+        """Weights (10^6 bytes) of BERT's layers, of what runs once a sentence, and of the decoder."""
+        layers = self._bert.encoder
+        network, decoder = self._synthesis._network, self._synthesis._decoder
+        assert network is not None
+        packed = decoder.weight_bytes if isinstance(decoder, FusedDecoder) else 0
+        return _bytes(layers) / 1e6, _bytes(network) / 1e6, packed / 1e6
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(part.numel() * part.element_size() for part in (*module.parameters(), *module.buffers()))

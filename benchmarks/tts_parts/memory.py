@@ -5,6 +5,7 @@ Run as `python3 -m benchmarks.tts_parts.memory WAY VOICE BERT` it is one such pr
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,25 +17,36 @@ from core.optimization.process_memory import peak_resident_bytes, reset_peak, re
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120
+PARTS = (
+    "once loaded, with the kernels' code and one warm-up",
+    "more for a sentence, BERT's pages of its file among it",
+    "weights of BERT that a sentence touches (in RAM or mapped)",
+    "weights of encoder, durations and flow",
+    "weights of the decoder, packed for the kernels",
+)
+"""float32; beside it, as baseline, with the faster settings"""
 
 
 def figures(voice: Path, bert: Path) -> list[Figure]:
-    """Ours against the plain way, in MB (10^6 bytes)."""
+    """Ours against the plain way, in MB (10^6 bytes), and what ours is made of."""
     plain, ours, fast = (_of_process(way, voice, bert) for way in ("plain", "ours", "fast"))
+    whole = plain["peak"]
     return [
-        Figure("melo memory, plain way", plain, "MB", "lower"),
-        Figure("melo memory / plain way", ours / plain, "", "lower", 0.75, 1.0),
-        Figure(f"melo memory, {FASTER} / plain way", fast / plain, "", "lower", 0.75, 1.0),
+        Figure("melo memory, plain way", whole, "MB", "lower"),
+        Figure("melo memory / plain way", ours["peak"] / whole, "", "lower", 0.75, 1.0),
+        Figure(f"melo memory, {FASTER} / plain way", fast["peak"] / whole, "", "lower", 0.75, 1.0),
+        *(Figure(f"melo memory: {name}", ours[name], "MB", "lower", None, fast[name]) for name in PARTS),
     ]
 
 
-def _of_process(way: str, voice: Path, bert: Path) -> float:
+def _of_process(way: str, voice: Path, bert: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.tts_parts.memory", way, str(voice), str(bert)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=LIMIT_S)
-    return float(done.stdout.split()[-1])
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
-def _measure(way: str, voice: Path, bert: Path) -> float:
+def _measure(way: str, voice: Path, bert: Path) -> dict[str, float]:
     import torch
     import transformers.models.bert.modeling_bert  # noqa: F401  (on every side alike)
 
@@ -52,9 +64,14 @@ def _measure(way: str, voice: Path, bert: Path) -> float:
     reset_peak()
     before = resident_bytes()
     engine = make[way]()
+    loaded = resident_bytes() - before
     speed.speak(engine, [speed.text(speed.SENTENCE)])
-    return (peak_resident_bytes() - before) / 1e6
+    peak = peak_resident_bytes() - before
+    found = {"peak": peak / 1e6, PARTS[0]: loaded / 1e6, PARTS[1]: (peak - loaded) / 1e6}
+    if isinstance(engine, engines.Ours):
+        found |= dict(zip(PARTS[2:], engine.megabytes(), strict=True))
+    return found
 
 
 if __name__ == "__main__":
-    print(_measure(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))
+    print(json.dumps(_measure(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))))

@@ -1,4 +1,4 @@
-"""Where a sentence's time goes, in ours: BERT, encoder with durations and flow, decoder; and the decoder's pace."""
+"""Where a sentence's time goes, in ours: BERT, encoder, durations, flow, decoder; and the decoder's pace."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from benchmarks.figures import Figure
 from benchmarks.tts_parts.engines import MANNER
 from benchmarks.tts_parts.speed import SENTENCE, THREADS, text
 from benchmarks.tts_parts.voice import spread
 from tts.melo.bert import load_bert
+from tts.melo.decoder import Decoder, DecoderPrecision
 from tts.melo.weights import load_network
 from tts.melo.windows import WindowGrowth, choose_decoder
 
@@ -24,32 +26,42 @@ GFLOP_A_FRAME = 56 / 86.13
 def figures(voice: Path, bert_folder: Path) -> list[Figure]:
     """Milliseconds of each part, the quietest of some rounds."""
     torch.set_num_threads(THREADS)
-    bert, network = load_bert(bert_folder), load_network(voice)
+    bert, small_bert, network = load_bert(bert_folder), load_bert(bert_folder, "int8"), load_network(voice)
     tokens, sounds = text(SENTENCE)
-    decoder, reason = choose_decoder(network.dec)
     with torch.inference_mode():
         full = spread(bert(tokens), sounds)
-        frames, _ = network.frames(full, MANNER)
         speaker = network.speaker(MANNER.speaker)
-        bounds = list(WindowGrowth().bounds(frames.shape[2]))
-        bert_s = _quietest(lambda: bert(tokens))
-        frames_s = _quietest(lambda: network.frames(full, MANNER))
-        decoder_s = _quietest(lambda: [decoder.window(frames, speaker, *window) for window in bounds])
+        frames, _ = network.frames(full, MANNER)
+        hidden = network.enc_p(full, speaker)[0]
+        noise = torch.zeros(1, 2, hidden.shape[2])
+        parts: dict[str, Callable[[], object]] = {
+            "BERT": lambda: bert(tokens),
+            "BERT, int8": lambda: small_bert(tokens),
+            "encoder": lambda: network.enc_p(full, speaker),
+            "durations": lambda: (network.dp(hidden, speaker), network.sdp(hidden, noise, speaker)),
+            "flow": lambda: network.flow(frames, speaker),
+        }
+        figures = [Figure(f"melo part: {name}", 1000 * _quietest(work), "ms", "lower") for name, work in parts.items()]
         torch_s = _quietest(lambda: network.dec(frames, speaker))
-    pace = GFLOP_A_FRAME * frames.shape[2] / decoder_s
-    where = "kernels" if not reason else "torch"
+        precisions: tuple[DecoderPrecision, ...] = ("float32", "bfloat16")
+        for precision in precisions:
+            figures += _of_decoder(network.dec, precision, (frames, speaker), torch_s)
+    return figures
+
+
+def _of_decoder(
+    torch_decoder: Decoder, precision: DecoderPrecision, inputs: tuple[Tensor, Tensor], torch_s: float
+) -> list[Figure]:
+    """All windows of a sentence, against one piece in torch."""
+    decoder, reason = choose_decoder(torch_decoder, precision=precision)
+    where = f"kernels, {getattr(decoder, 'precision', precision)}" if not reason else "torch"
+    length = inputs[0].shape[2]
+    bounds = list(WindowGrowth().bounds(length))
+    decoder_s = _quietest(lambda: [decoder.window(*inputs, *window) for window in bounds])
+    name = f"melo part: decoder asked for {precision} ({where}), {len(bounds)} windows"
     return [
-        Figure("melo part: BERT", 1000 * bert_s, "ms", "lower"),
-        Figure("melo part: encoder, durations, flow", 1000 * frames_s, "ms", "lower"),
-        Figure(
-            f"melo part: decoder ({where}), {len(bounds)} windows",
-            1000 * decoder_s,
-            "ms",
-            "lower",
-            None,
-            1000 * torch_s,
-        ),
-        Figure("melo decoder's pace", pace, "GFLOP/s", "higher"),
+        Figure(name, 1000 * decoder_s, "ms", "lower", None, 1000 * torch_s),
+        Figure(f"melo decoder's pace, {precision}", GFLOP_A_FRAME * length / decoder_s, "GFLOP/s", "higher"),
     ]
 
 

@@ -77,6 +77,14 @@ class FusedDecoder:
             self._levels.append(_Level(phases, [_pairs(packer, block) for block in blocks]))
         self._last = packer.convolution(decoder.conv_post, mean)
 
+    @property
+    def weight_bytes(self) -> int:
+        """That its packed weights take."""
+        inner = (one for level in self._levels for block in level.blocks for pair in block for one in pair)
+        phases = (one for level in self._levels for one in level.phases)
+        layers = (self._first, *phases, *inner, self._last)
+        return sum(one.weights.numel() * one.weights.element_size() for one in layers)
+
     def window(self, frames: Tensor, speaker: Tensor, first: int, end: int) -> Tensor:
         """Samples [(end - first) * hop] of frames first..end of [1, channels, frames]; speaker is [1, width, 1]."""
         length = frames.shape[2]

@@ -1,0 +1,57 @@
+"""Units that come whole are trimmed, joined without clicks, and marked word by word."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tts.clauses import Unit
+from tts.whole_units import speak_units, word_marks
+
+RATE = 1000
+
+
+def tone(text: str) -> np.ndarray:
+    """A tenth of a second a character, with silence around it."""
+    sound = np.full(100 * len(text), 0.5, np.float32)
+    return np.concatenate((np.zeros(300, np.float32), sound, np.zeros(400, np.float32)))
+
+
+def test_marks_grow_with_the_letters_and_end_at_the_end() -> None:
+    marks = word_marks(Unit("one two three. ", 10), 1500)
+    assert [(mark.sample, mark.characters) for mark in marks] == [(300, 13), (700, 17), (1500, 25)]
+
+
+def test_a_text_is_said_unit_by_unit_and_only_the_last_piece_is_last() -> None:
+    asked: list[str] = []
+
+    def say(text: str) -> np.ndarray:
+        asked.append(text)
+        return tone(text.strip())
+
+    pieces = list(speak_units("One. Two three.", say, RATE, 1.0, lambda: False))
+    assert asked == ["One.", " Two three."]
+    assert [piece.last for piece in pieces] == [False] * (len(pieces) - 1) + [True]
+    samples = np.concatenate([piece.samples for piece in pieces])
+    assert len(samples) == pytest.approx(100 * len("One.Two three.") + 180 + 20, abs=40)
+    start, reached = 0, []
+    for piece in pieces:
+        reached += [(start + mark.sample, mark.characters) for mark in piece.marks]
+        start += len(piece.samples)
+    assert [characters for _, characters in reached] == [4, 8, 15]
+    assert [at for at, _ in reached] == sorted(at for at, _ in reached)
+
+
+def test_gain_never_passes_the_peak_and_edges_are_silent() -> None:
+    pieces = list(speak_units("Hi.", tone, RATE, 5.0, lambda: False))
+    samples = np.concatenate([piece.samples for piece in pieces])
+    assert np.abs(samples).max() < 0.9
+    assert samples[0] == samples[-1] == 0
+
+
+def test_nothing_to_say_and_a_stop() -> None:
+    (piece,) = speak_units("", tone, RATE, 1.0, lambda: False)
+    assert (len(piece.samples), piece.marks[0].characters, piece.last) == (0, 0, True)
+    assert list(speak_units("One. Two.", tone, RATE, 1.0, lambda: True)) == []
+    (blank,) = speak_units("  ", tone, RATE, 1.0, lambda: False)
+    assert (blank.marks[-1].characters, blank.last) == (2, True)
