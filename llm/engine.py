@@ -91,8 +91,11 @@ class Engine(Protocol):
         """Tokens of a prompt, or a good guess."""
         ...
 
-    def prefill(self, prompt: Prompt, at_most: int = PREFILL_AT_ONCE) -> None:
-        """Prepare at most so many tokens of a prompt whose last words may still change. Raises InferenceError."""
+    def prefill(self, prompt: Prompt, at_most: int = PREFILL_AT_ONCE, whole: bool = False) -> None:
+        """Prepare at most so many tokens of a prompt whose last words may still change. Raises InferenceError.
+
+        With `whole` as if no word would follow: the first token of the reply then waits for nothing.
+        """
         ...
 
     def answer(self, prompt: Prompt) -> Iterator[str]:

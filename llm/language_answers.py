@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 MOST_CALLS = 4
 """in one reply; a model that asks for more has lost its way"""
 CALL_BETWEEN = f"\n{CALL_CLOSES}\n{CALL_OPENS}\n"
+GUESS_S = 0.2
+"""words that may still change are prepared with all that closes the prompt as long as that takes no longer"""
 CLOSE_S = 10.0
 """how long closing waits for a piece that is being computed"""
 CANNOT_ANSWER = (
@@ -71,7 +74,9 @@ class LanguageAnswers:
         """why the last reply failed; empty once one has not"""
         self._skills = skills
         self._settings = settings or AnswerSettings()
-        self._listened = ""
+        self._listened: tuple[str, bool] = ("", False)
+        self._guess_s = 0.0
+        """how long the last preparation of a whole prompt took"""
         self._lock = threading.Lock()
         """held while the engine computes"""
         self._stop = threading.Event()
@@ -115,17 +120,27 @@ class LanguageAnswers:
                     logger.warning("the instructions could not be prepared: %s", error)
                     return
 
-    def listen(self, text: str) -> None:
-        """Words that the user has said so far and is not likely to change."""
-        text = text.strip()
-        if text and text != self._listened:
-            self._listened = text
-            self._stop.set()
-            with self._lock:
-                try:
-                    self.engine.prefill(self._history.prompt(text))
-                except InferenceError as error:
-                    logger.warning("the words so far could not be prepared: %s", error)
+    def listen(self, text: str, stable: int | None = None) -> None:
+        """Words that the user has said so far; the first `stable` characters, or all, are not likely to change.
+
+        Where it is quick, the reply's beginning is prepared as if they were all: after the last word, or at the pause
+        behind it, nothing is left to compute before the model writes. What comes differently is taken back.
+        """
+        known, text = text[:stable].strip(), text.strip()
+        whole = known == text or self._guess_s <= GUESS_S
+        heard = (text if whole else known, whole)
+        if not heard[0] or heard == self._listened:
+            return
+        self._listened = heard
+        self._stop.set()
+        with self._lock:
+            began = time.monotonic()
+            try:
+                self.engine.prefill(self._history.prompt(heard[0]), whole=whole)
+            except InferenceError as error:
+                logger.warning("the words so far could not be prepared: %s", error)
+            if whole:
+                self._guess_s = time.monotonic() - began
 
     def call_of(self, intent: Intent) -> str:
         """What the model would have written for what a skill did."""
@@ -133,7 +148,7 @@ class LanguageAnswers:
 
     def answer(self, text: str, language: Language, turn: int) -> Generator[Unit, None, None]:
         """The reply, added to the conversation as it comes, exactly one unit of it last. Close it to cancel."""
-        self._listened = ""
+        self._listened = ("", False)
         self._stop.set()
         with self._lock:
             yield from self._answer(text, language, turn)

@@ -50,6 +50,15 @@ class LanguageModelSettings:
     """0: always the likeliest token"""
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """A whole prompt that the cache holds, and what the model makes of it."""
+
+    tokens: list[int]
+    logits: Any
+    """for the reply's first token"""
+
+
 class LanguageModel:
     """Implements llm.engine.Engine. `runtime` and `optimizer` are the process's own unless given.
 
@@ -77,6 +86,8 @@ class LanguageModel:
         self._cache: list[Any] = []
         self._cached: list[int] = []
         """the tokens that the cache holds"""
+        self._ahead: _Ahead | None = None
+        """of exactly these tokens"""
         self.prefill_s: float | None = None
         """how long the last reply's prompt was read; None until it has been"""
         self._template: ChatTemplate | None = None
@@ -117,7 +128,7 @@ class LanguageModel:
 
     def _forget(self) -> None:
         """The model goes, and what it knew of the conversation with it."""
-        self._cache, self._cached = [], []
+        self._cache, self._cached, self._ahead = [], [], None
 
     def close(self) -> None:
         """Give the model back."""
@@ -129,22 +140,27 @@ class LanguageModel:
         """Its tokens, those that open the reply included."""
         return len(self._rendering.tokens(prompt))
 
-    def prefill(self, prompt: Prompt, at_most: int = PREFILL_AT_ONCE) -> None:
+    def prefill(self, prompt: Prompt, at_most: int = PREFILL_AT_ONCE, whole: bool = False) -> None:
         """Compute what is known of a prompt that still grows, at most so many tokens; the rest waits for the next call.
 
-        Words that have changed since are taken back. Raises InferenceError.
+        Words that have changed since are taken back, and so is what `whole` computed behind them. Raises
+        InferenceError.
         """
-        tokens = self._rendering.known_tokens(prompt)[: self.context_tokens - 1]
-        if shared(self._cached, tokens) == len(tokens):
-            return
+        tokens = self._rendering.tokens(prompt) if whole else self._rendering.known_tokens(prompt)
+        whole = whole and len(tokens) < self.context_tokens
+        tokens = tokens[: self.context_tokens - 1]
         with self._resident.use() as model, self._explained(model):
-            new = self._align(model, tokens)[:at_most]
+            if shared(self._cached, tokens) == len(tokens) and (self._ahead is not None or not whole):
+                return
+            left = self._align(model, tokens)
+            new = left[:at_most]
+            whole = whole and len(new) == len(left)
             self._room.reply_tokens(len(new), 0)
             known = [*self._cached, *new]
             with self._optimizer.get_inference_context(self._settings.plan):
-                for _ in self._runtime.generate_step(new, model, max_tokens=0, prompt_cache=self._cache):
-                    continue
+                logits = self._runtime.read_prompt(new, model, prompt_cache=self._cache, logits=whole)
             self._remember(model, known)
+            self._ahead = _Ahead(known, logits) if whole else None
 
     def answer(self, prompt: Prompt) -> Iterator[str]:
         """The reply as it is written; closing the iterator ends it. Raises InferenceError."""
@@ -160,14 +176,17 @@ class LanguageModel:
             yield THOUGHT
         written = tokens
         with self._resident.use() as model, self._explained(model):
-            new = self._align(model, tokens)
+            ahead, self._ahead = self._ahead, None
+            read = ahead is not None and ahead.tokens == tokens
+            new = [] if read else self._align(model, tokens)
             responses = self._runtime.stream_generate(
                 model,
                 self._tokenizer,
-                new,
+                new or tokens,
                 max_tokens=self._room.reply_tokens(len(new), min(self._settings.max_tokens, room)),
                 sampler=self._sampler,
                 prompt_cache=self._cache,
+                prompt_logits=ahead.logits if ahead is not None and read else None,
             )
             try:
                 while (response := self._next(responses)) is not None:
@@ -192,6 +211,7 @@ class LanguageModel:
 
     def _align(self, model: Any, tokens: Sequence[int]) -> list[int]:
         """Bring the cache to the longest prefix it shares with `tokens`; the tokens that are left, at least one."""
+        self._ahead = None
         common = min(shared(self._cached, tokens), len(tokens) - 1)
         extra = len(self._cached) - common
         if extra and self._runtime.trim_prompt_cache(self._cache, extra) != extra:
@@ -210,7 +230,7 @@ class LanguageModel:
         self._cached = list(tokens[:held])
 
     def _reset(self, model: Any) -> None:
-        self._cache, self._cached = self._runtime.make_prompt_cache(model), []
+        self._cache, self._cached, self._ahead = self._runtime.make_prompt_cache(model), [], None
 
     @contextmanager
     def _explained(self, model: Any) -> Iterator[None]:

@@ -106,7 +106,7 @@ class RemoteModel:
         characters = sum(len(message.content) + 16 for message in prompt.messages)
         return (characters + len(json.dumps([tool.as_json() for tool in prompt.tools]))) // CHARACTERS_A_TOKEN
 
-    def prefill(self, prompt: Prompt, at_most: int = PREFILL_AT_ONCE) -> None:
+    def prefill(self, prompt: Prompt, at_most: int = PREFILL_AT_ONCE, whole: bool = False) -> None:
         """Nothing: the server sees a prompt once it is whole."""
 
     def answer(self, prompt: Prompt) -> Iterator[str]:

@@ -173,7 +173,7 @@ class Responder:
     def _listen(self, message: Transcript) -> None:
         """While the user speaks, a model gets ready for words that no skill will answer."""
         if self._language is not None and self._sure(message.text, message.language) is None:
-            self._language.listen(message.text[: message.stable])
+            self._language.listen(message.text, message.stable)
 
     def _sure(self, text: str, language: Language) -> Intent | None:
         intent = self._skills.find(text, language)

@@ -11,10 +11,11 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +100,29 @@ def tokenizer() -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What the recogniser made of the question."""
+class Words:
+    """What the recogniser made of a question, at some moment."""
 
-    stable: tuple[str, ...]
-    """words that would not change, each time they had grown"""
-    all_words: tuple[str, ...]
-    """with those that still might, each time anything was different"""
+    text: str
+    stable: int
+    """characters of it that would not change"""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What it made of a whole question."""
+
+    spoken: tuple[Words, ...]
+    """while it was spoken, each time anything was different"""
+    pause: Words
+    """of the provisional utterance, at the pause behind it"""
     final: str
+
+    @property
+    def stable(self) -> tuple[str, ...]:
+        """Words that would not change, each time they had grown."""
+        grown = [one.text[: one.stable].strip() for one in self.spoken]
+        return tuple(text for before, text in pairwise(["", *grown]) if text and text != before)
 
 
 def heard_questions() -> list[Heard]:
@@ -131,20 +147,19 @@ def hear(stage: Any, clock: Any, turn: int, samples: Any) -> Heard:
     from core.messages import SAMPLE_RATE_HZ, SpeechChunk, SpeechStarted, Transcript, Utterance
 
     began = clock.monotonic()
-    stable: list[str] = []
-    every: list[str] = []
+    spoken: list[Words] = []
     list(stage.process(SpeechStarted(turn, 0, began)))
     for index in range(0, len(samples), CHUNK):
         clock.wait_until(began + (index + CHUNK) / SAMPLE_RATE_HZ)
         for partial in stage.process(SpeechChunk(turn, 0, samples[index : index + CHUNK])):
             if isinstance(partial, Transcript):
-                for words, known in ((partial.text[: partial.stable], stable), (partial.text, every)):
-                    if words.strip() and words.strip() not in known[-1:]:
-                        known.append(words.strip())
-    answers = list(stage.process(Utterance(turn, 0, samples, True, clock.monotonic())))
-    final = next(answer.text for answer in answers if isinstance(answer, Transcript))
-    logger.info("heard %r, while it was spoken %r", final, stable)
-    return Heard(tuple(stable), tuple(every), final)
+                spoken.append(Words(partial.text, partial.stable))
+    pause, final = (
+        next(one for one in stage.process(utterance) if isinstance(one, Transcript))
+        for utterance in (Utterance(turn, 0, samples, final, clock.monotonic()) for final in (False, True))
+    )
+    logger.info("heard %r, while it was spoken %r", final.text, spoken)
+    return Heard(tuple(spoken), Words(pause.text, pause.stable), final.text)
 
 
 def _recogniser() -> tuple[Any, Any]:
@@ -162,26 +177,41 @@ def _recogniser() -> tuple[Any, Any]:
 def partial_figures(model: Any, questions: Sequence[Heard]) -> Iterator[Figure]:
     """The assistant's own engine, to whose cache system prompt and history have gone before; all questions together."""
     engine = _Prepared(model)
-    without = prepared = spent = guessed = guessing = 0.0
     engine.answer(questions[0].final, ())
+    waits, works = dict.fromkeys(WAYS, 0.0), dict.fromkeys(WAYS, 0.0)
     for heard in questions:
-        ways = ((), heard.stable, heard.all_words)
-        turns = [[engine.answer(heard.final, words) for words in ways] for _ in range(ROUNDS)]
-        waits, works = ([min(turn[way][n] for turn in turns) / len(questions) for way in range(3)] for n in (0, 1))
-        without, prepared, guessed = without + waits[0], prepared + waits[1], guessed + waits[2]
-        spent, guessing = spent + works[1], guessing + works[2]
+        prepared = {way: tuple(prepare(heard)) for way, prepare in WAYS.items()}
+        turns = [{way: engine.answer(heard.final, parts) for way, parts in prepared.items()} for _ in range(ROUNDS)]
+        for way in WAYS:
+            waits[way] += 1000 * min(turn[way][0] for turn in turns) / len(questions)
+            works[way] += 1000 * min(turn[way][1] for turn in turns) / len(questions)
     said = sum(len(heard.final.split()) for heard in questions)
     stable = sum(len(heard.stable[-1].split()) for heard in questions if heard.stable)
+    last = sum(heard.spoken[-1].text == heard.final for heard in questions if heard.spoken)
     yield Figure(f"stable before the end, of {said} spoken words", 100 * stable / said, "%", "higher")
-    yield Figure("first token after speech, no partial prefill", 1000 * without, "ms", "lower")
-    yield Figure("first token after speech, partial prefill", 1000 * prepared, "ms", "lower")
     yield Figure(
-        "first token, partial prefill / none", prepared / without, "x", "lower", PARTIAL_TARGET, 1000 * without
+        "questions whose last words while spoken were the final ones", 100 * last / len(questions), "%", "higher"
     )
-    yield Figure("preparing one question's stable words, during speech", 1000 * spent, "ms", "lower")
-    name = "first token, partial prefill of changing words too / none"
-    yield Figure(name, guessed / without, "x", "lower", None, 1000 * without)
-    yield Figure("preparing one question's changing words too", 1000 * guessing, "ms", "lower")
+    none = waits[NOTHING]
+    for way, wait in waits.items():
+        yield Figure(f"first token after speech, prepared: {way}", wait, "ms", "lower")
+        if way != NOTHING:
+            target = PARTIAL_TARGET if way in HELD else None
+            yield Figure(f"first token, prepared: {way} / {NOTHING}", wait / none, "x", "lower", target, none)
+            yield Figure(f"preparing one question during speech: {way}", works[way], "ms", "lower")
+
+
+Part = tuple[str, bool]
+"""words, and whether they are prepared as if they were all"""
+NOTHING = "nothing"
+WAYS: dict[str, Callable[[Heard], Iterable[Part]]] = {
+    NOTHING: lambda heard: (),
+    "stable words alone": lambda heard: ((text, False) for text in heard.stable),
+    "as the assistant, to the last word": lambda heard: ((one.text, True) for one in heard.spoken),
+    "as the assistant, to the pause": lambda heard: ((one.text, True) for one in (*heard.spoken, heard.pause)),
+}
+HELD = tuple(WAYS)[2:]
+"""what the target is of: stable words, and those that may still change, with what closes the prompt"""
 
 
 class _Prepared:
@@ -195,10 +225,10 @@ class _Prepared:
         self._engine = LanguageModel(settings, runtime=self._runtime)  # type: ignore[arg-type]
         self._engine.load()
 
-    def answer(self, words: str, stable: Sequence[str]) -> tuple[float, float]:
-        """Seconds from the final words to the first token, and to prepare the words before."""
+    def answer(self, words: str, parts: Sequence[Part]) -> tuple[float, float]:
+        """Seconds from the final words to the first token, and to prepare the parts before."""
         self._engine.prefill(_prompt(OTHER_WORDS), at_most=self._engine.context_tokens)
-        preparing = seconds_of(lambda: [self._engine.prefill(_prompt(some)) for some in stable])
+        preparing = seconds_of(lambda: [self._engine.prefill(_prompt(some), whole=whole) for some, whole in parts])
         time.sleep(SETTLE_S)
         began = time.perf_counter()
         pieces = self._engine.answer(_prompt(words))

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 ROWS = 512
 """of a long text that go through the layers at once"""
+ROW_STEP = 64
+"""that memory for more than one row is made in"""
 FLOAT_ROWS = 4
 """at most, of a float model"""
 _KINDS = {torch.float32: FLOAT32, torch.bfloat16: BFLOAT16}
@@ -62,7 +64,7 @@ def obstacle(decoder: Decoder) -> str:
 
 @dataclass(slots=True)
 class _Room:
-    """Memory for a pass of some rows."""
+    """Memory for a pass of so many rows, or of fewer."""
 
     hidden: Tensor
     values: Tensor
@@ -101,7 +103,7 @@ class FusedDecoder:
         self._head = self._linear(_head(decoder))
         self._norm = self._float32(decoder.model.norm.weight)
         self._packed = isinstance(decoder.layers[0].self_attn.q_proj, PackedLinear)  # type: ignore[union-attr]
-        self._room: dict[tuple[int, int], _Room] = {}
+        self._room: _Room | None = None
 
     def takes(self, rows: int) -> bool:
         """Whether so many rows are better off here than in torch."""
@@ -138,7 +140,7 @@ class FusedDecoder:
         config, rows, threads = self._config, len(tokens), torch.get_num_threads()
         start = caches[0].offset
         room = self._room_for(rows, threads)
-        room.hidden.copy_(self._decoder.embed(tokens.unsqueeze(0)).squeeze(0))
+        room.hidden[:rows] = self._decoder.embed(tokens.unsqueeze(0)).squeeze(0)
         table = self._addresses(caches)
         cosines, sines = self._rotary.rows(start, rows, room.hidden)
         progress = torch.zeros(OPERATIONS * config.layers + 2, COUNTERS, dtype=torch.int64)
@@ -171,17 +173,17 @@ class FusedDecoder:
         return table
 
     def _room_for(self, rows: int, threads: int) -> _Room:
-        """One row's memory is kept, and the last other size's."""
-        found = self._room.get((rows, threads))
-        if found is None:
+        """Kept for the next pass; made anew where more rows or threads come."""
+        kept = self._room
+        if kept is None or rows > len(kept.hidden) or threads > len(kept.panels):
             config = self._config
-            self._room = {size: room for size, room in self._room.items() if size[0] == 1}
+            rows = rows if rows == 1 else -(-rows // ROW_STEP) * ROW_STEP
             width = max(config.hidden, config.heads * config.head_dim)
             row_width = (config.heads + 2 * config.kv_heads) * config.head_dim
-            found = self._room[rows, threads] = _Room(
+            kept = self._room = _Room(
                 hidden=torch.empty(rows, config.hidden),
                 values=torch.empty(rows, width),
-                inner_values=torch.empty(rows, config.intermediate),
+                inner_values=torch.empty(0 if self._packed else rows, config.intermediate),
                 rounded=rounding_room(rows, width),
                 inner_rounded=rounding_room(rows, config.intermediate),
                 heads=torch.empty(rows, row_width),
@@ -189,7 +191,7 @@ class FusedDecoder:
                 attention=torch.empty(threads, room_bytes(config.head_dim), dtype=torch.uint8),
                 panels=torch.empty(threads, panel_bytes(max(width, config.intermediate)), dtype=torch.uint8),
             )
-        return found
+        return kept
 
     def _row(self, layer: Any, rotates: bool) -> list[int]:
         attention, mlp = layer.self_attn, layer.mlp

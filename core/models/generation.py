@@ -108,6 +108,8 @@ def stream_generate(
 ) -> Generator[GenerationResponse, None, None]:
     """Pieces of text. `kwargs` are generate_step's, or speculative_generate_step's with a `draft_model`.
 
+    One more is `prompt_logits`: what `read_prompt` gave for this prompt, which `prompt_cache` then holds already.
+
     Raises ValueError for an empty prompt and for `max_tokens` 0, else as generate_step does.
     """
     if max_tokens == 0:
@@ -196,15 +198,16 @@ def _steps_at_once(
 ) -> Generator[tuple[int, Tensor, bool], None, None]:
     """generate_step's tokens, each handed on before the next is computed."""
     kwargs = dict(kwargs)
-    embeddings = kwargs.pop("input_embeddings", None)
+    embeddings, logits = kwargs.pop("input_embeddings", None), kwargs.pop("prompt_logits", None)
     max_kv_size, prompt_cache = kwargs.pop("max_kv_size", None), kwargs.pop("prompt_cache", None)
     progress = kwargs.pop("prompt_progress_callback", None)
     processors = tuple(kwargs.pop("logits_processors", None) or ())
     options = StepOptions(progress=progress, logits_processors=processors, **kwargs)
     tokens, embeddings = checked_prompt(tokens, embeddings)
     total = tokens.numel() if embeddings is None else embeddings.shape[0]
-    loop = TokenLoop(model, prepared_cache(model, prompt_cache, max_kv_size, total), options)
-    token, logprobs = loop.prefill(tokens, embeddings)
+    new = total if logits is None else 0
+    loop = TokenLoop(model, prepared_cache(model, prompt_cache, max_kv_size, new), options)
+    token, logprobs = loop.prefill(tokens, embeddings) if logits is None else loop.begin(tokens, logits)
     if progress is not None:
         progress(total, total)
     done = 1

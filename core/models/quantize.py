@@ -124,8 +124,8 @@ def rows_of(packed: Packed, ids: torch.Tensor) -> torch.Tensor:
     """Rows ids [n] as float32 [n, columns]."""
     block, row = ids // BLOCK, ids % BLOCK
     half = 8 if packed.bits == 4 else 128
-    quads = packed.codes[block].view(len(ids), -1, packed.bits, BLOCK, 4)
-    chosen = quads[torch.arange(len(ids)), :, :, row]
+    quads = packed.codes.view(len(packed.codes), -1, packed.bits, BLOCK, 4)
+    chosen = quads[block, :, :, row]  # [n, groups, quads, 4]: indices on both sides of slices come first
     code = _columns(chosen, packed.bits).to(torch.float32) - half
     scale = packed.scales[block, :, row].to(torch.float32)
     return (code * scale.unsqueeze(-1)).reshape(len(ids), packed.columns)

@@ -103,6 +103,11 @@ class TokenLoop:
             progress(done, total)
         return self._compute(prompt[done:], _part(embeddings, done, total))
 
+    def begin(self, prompt: Tensor, logits: Tensor) -> tuple[int, Tensor]:
+        """As `prefill` of a prompt that the cache holds already; `logits` [1, vocab] are what `read_prompt` gave."""
+        with self.model.inference_context():
+            return self._chosen(prompt, logits)
+
     def step(self, token: int) -> tuple[int, Tensor]:
         """The token after `token`, and log-probabilities [vocab]."""
         return self._compute(torch.tensor([token]), None)
@@ -113,14 +118,22 @@ class TokenLoop:
             self._call(tokens, embeddings, "none")
             self._after(tokens)
 
+    def read(self, tokens: Tensor) -> Tensor:
+        """Put tokens [n] into the cache; logits [1, vocab] of what follows, which no processor has seen."""
+        with self.model.inference_context():
+            logits: Tensor = self._call(tokens, None, "last")[:, -1]
+            return logits
+
     def _compute(self, tokens: Tensor, embeddings: Tensor | None) -> tuple[int, Tensor]:
         with self.model.inference_context():
-            logits = self._call(tokens, embeddings, "last")[:, -1]
-            self._after(tokens)
-            for processor in self.options.logits_processors:
-                logits = processor(self._seen.tokens, logits)
-            logprobs = torch.log_softmax(logits, dim=-1)
-            token = self._sample(logprobs)
+            return self._chosen(tokens, self._call(tokens, embeddings, "last")[:, -1])
+
+    def _chosen(self, tokens: Tensor, logits: Tensor) -> tuple[int, Tensor]:
+        self._after(tokens)
+        for processor in self.options.logits_processors:
+            logits = processor(self._seen.tokens, logits)
+        logprobs = torch.log_softmax(logits, dim=-1)
+        token = self._sample(logprobs)
         self._steps += 1
         return token, logprobs[0]
 
@@ -153,6 +166,32 @@ class TokenLoop:
             f"the model computed no numbers (NaN) for step {self._steps} after {size_of(self.cache)} tokens; its "
             "weights are damaged or overflow in this precision: fetch the model again, or take float32 or bfloat16"
         )
+
+
+def read_prompt(
+    prompt: Tensor | Sequence[int],
+    model: Any,
+    *,
+    prompt_cache: list[Any],
+    logits: bool = True,
+    prefill_step_size: int = 2048,
+) -> Tensor | None:
+    """Put a prompt into a cache before it is known that it will be answered; the logits [1, vocab] that follow it.
+
+    stream_generate takes them as `prompt_logits`, and then computes nothing before its first token. None without
+    `logits`. Raises ValueError for an empty prompt, InferenceError for one that is longer than the context.
+    """
+    tokens = torch.as_tensor(prompt, dtype=torch.int64, device="cpu")
+    if not tokens.numel():
+        raise ValueError("the prompt is empty; give at least one token")
+    loop = TokenLoop(model, prepared_cache(model, prompt_cache, None, tokens.numel()), StepOptions())
+    last = (tokens.numel() - 1) // prefill_step_size * prefill_step_size
+    for start in range(0, last, prefill_step_size):
+        loop.feed(tokens[start : start + prefill_step_size])
+    if logits:
+        return loop.read(tokens[last:])
+    loop.feed(tokens[last:])
+    return None
 
 
 def quantize_kv_cache(cache: list[Any], start: int, group_size: int, bits: int) -> None:

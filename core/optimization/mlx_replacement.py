@@ -1,7 +1,7 @@
 """mlx_lm's interface over torch: a script written for it runs with its import line changed.
 
 Device, precision and threads are this process's optimizer's. Everything but load, load_cached and clear_cache is
-defined in core.models; importing this loads no torch, the first use does.
+defined in core.models, where read_prompt is one of ours; importing this loads no torch, the first use does.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from core.models.sampling import make_logits_processors as make_logits_processors
     from core.models.sampling import make_sampler as make_sampler
     from core.models.speculative import speculative_generate_step as speculative_generate_step
+    from core.models.token_loop import read_prompt as read_prompt
     from core.models.tokenizer import TokenizerWrapper as TokenizerWrapper
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ _HOMES = {
     "make_logits_processors": "sampling",
     "make_prompt_cache": "prompt_cache",
     "make_sampler": "sampling",
+    "read_prompt": "token_loop",
     "save_prompt_cache": "prompt_cache",
     "speculative_generate_step": "speculative",
     "stream_generate": "generation",

@@ -22,6 +22,7 @@ from core.models.prompt_cache import make_prompt_cache
 from core.models.quantized_cache import QuantizedKVCache
 from core.models.rotating_cache import RotatingKVCache
 from core.models.sampling import make_logits_processors, make_sampler
+from core.models.token_loop import read_prompt
 from core.models.tokenizer import load_tokenizer
 from core.utils.errors import InferenceError
 
@@ -53,6 +54,26 @@ def test_figures_are_those_of_this_machine(model: Any, tokenizer: Any):
     assert last.prompt_tps > 0
     assert last.generation_tps > 0
     assert last.peak_memory > 0.01
+
+
+@pytest.mark.parametrize("step", [3, 2048])
+def test_a_prompt_that_was_read_before_it_was_answered_gives_the_same_text(
+    model: Any, tokenizer: Any, prompt: list[int], step: int
+):
+    processors = make_logits_processors(repetition_penalty=1.5)
+    fresh = list(stream_generate(model, tokenizer, prompt, max_tokens=6, logits_processors=processors))
+    cache = make_prompt_cache(model)
+    assert read_prompt(prompt[:2], model, prompt_cache=cache, logits=False) is None
+    logits = read_prompt(prompt[2:], model, prompt_cache=cache, prefill_step_size=step)
+    assert cache[0].offset == len(prompt)
+    given = {"prompt_cache": cache, "prompt_logits": logits, "logits_processors": processors}
+    read = list(stream_generate(model, tokenizer, prompt, max_tokens=6, **given))
+    assert [one.token for one in read] == [one.token for one in fresh]
+    for one, other in zip(read, fresh, strict=True):
+        assert torch.allclose(one.logprobs, other.logprobs, atol=1e-4)
+    assert cache[0].offset == len(prompt) + 6
+    with pytest.raises(ValueError, match="the prompt is empty"):
+        read_prompt([], model, prompt_cache=cache)
 
 
 def test_a_text_gets_special_tokens_unless_it_begins_with_them(model: Any, tokenizer: Any):

@@ -123,18 +123,29 @@ class ScriptedRuntime:
         self.samplers.append(options)
         return None
 
-    def generate_step(
-        self, prompt: list[int], model: Any, *, max_tokens: int, prompt_cache: list[Any]
-    ) -> Iterator[tuple[int, Any]]:
+    def read_prompt(self, prompt: list[int], model: Any, *, prompt_cache: list[Any], logits: bool) -> Any:
+        """What stands for logits is the tokens that they follow."""
+        assert prompt, "an empty prompt"
         self._put(prompt_cache, prompt)
-        return iter(())
+        return list(prompt_cache[0].tokens) if logits else None
 
     def stream_generate(
-        self, model: Any, tokenizer: Any, prompt: list[int], *, max_tokens: int, sampler: Any, prompt_cache: list[Any]
+        self,
+        model: Any,
+        tokenizer: Any,
+        prompt: list[int],
+        *,
+        max_tokens: int,
+        sampler: Any,
+        prompt_cache: list[Any],
+        prompt_logits: Any = None,
     ) -> Iterator[Response]:
         """A token ahead of what it yields, as the interface says; the last one is never computed."""
         assert prompt, "an empty prompt"
-        self._put(prompt_cache, prompt)
+        if prompt_logits is None:
+            self._put(prompt_cache, prompt)
+        else:
+            assert prompt_logits == prompt_cache[0].tokens == prompt
         text = self.tokenizer.decode(prompt_cache[0].tokens)
         self.prompts.append(text)
         tokens = [*self.tokenizer.encode(self.reply(text)), *self.tokenizer.encode(END)][:max_tokens]

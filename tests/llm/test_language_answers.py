@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import islice
@@ -107,23 +108,49 @@ def test_words_heard_so_far_are_prepared_unless_a_skill_will_answer_them() -> No
     assert rig.runtime.computed == before
     list(rig.responder.process(Transcript(1, 0, "why is the sky blew", 14, "en", False)))
     prepared = rig.runtime.computed - before
-    assert 3 <= prepared <= 8
+    assert 6 <= prepared <= 12
     rig.turn = 0
     assert rig.say("why is the sky blue today") == ["I see."]
     assert rig.runtime.prompts[-1].endswith("user\nwhy is the sky blue today<|im_end|>\n<|im_start|>assistant\n")
 
 
+def test_after_words_that_were_prepared_whole_only_the_reply_is_computed() -> None:
+    rig = Rig()
+    list(rig.responder.process(Transcript(1, 0, "why is the sky blew", 10, "en", False)))
+    list(rig.responder.process(Transcript(1, 0, "why is the sky blue", 14, "en", False)))
+    before = rig.runtime.computed
+    rig.turn = 0
+    assert rig.say("why is the sky blue") == ["I see."]
+    assert rig.runtime.computed - before == len(rig.runtime.tokenizer.encode("I see."))
+
+
+def test_where_preparing_is_slow_words_that_may_change_wait_for_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig()
+    asked: list[tuple[str, bool]] = []
+
+    def slow(prompt: Prompt, at_most: int = 128, whole: bool = False) -> None:
+        asked.append((prompt.messages[-1].content, whole))
+        clock[0] += 1.0
+
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(rig.answers.engine, "prefill", slow)
+    for words, stable in (("why is the", 3), ("why is the sky", 10), ("why is the ski", 10), ("why is the sky", 14)):
+        rig.answers.listen(words, stable)
+    assert asked == [("why is the", True), ("why is the", False), ("why is the sky", True)]
+
+
 def test_what_stands_before_the_first_words_is_computed_beside_until_they_come() -> None:
     rig = Rig(beside=True, load=False)
     begun, go_on = threading.Event(), threading.Event()
-    compute = rig.runtime.generate_step
+    compute = rig.runtime.read_prompt
 
     def slow(*arguments: Any, **options: Any) -> Any:
         begun.set()
         assert go_on.wait(10)
         return compute(*arguments, **options)
 
-    rig.runtime.generate_step = slow  # type: ignore[method-assign]
+    rig.runtime.read_prompt = slow  # type: ignore[method-assign]
     rig.responder.load()
     assert begun.wait(10)
     go_on.set()
@@ -269,7 +296,7 @@ class Engine:
     def count(self, prompt: Prompt) -> int:
         return len(prompt.messages)
 
-    def prefill(self, prompt: Prompt, at_most: int = 0) -> None:
+    def prefill(self, prompt: Prompt, at_most: int = 0, whole: bool = False) -> None:
         if at_most < 1000:
             raise InferenceError("not now")
 

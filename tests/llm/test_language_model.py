@@ -90,6 +90,33 @@ def test_words_computed_while_the_user_speaks_are_not_computed_again_and_correct
     assert runtime.computed - before <= 10
 
 
+def test_a_prompt_that_was_read_whole_is_answered_at_once_and_other_words_take_its_end_back() -> None:
+    runtime = ScriptedRuntime(lambda text: "one two")
+    model = make(runtime)
+    model.prefill(prompt("what is it"), whole=True)
+    before = runtime.computed
+    model.prefill(prompt("what is it"), whole=True)
+    assert "".join(model.answer(prompt("what is it"))) == "one two"
+    assert runtime.computed - before == 2
+    model.prefill(prompt("what is this"), whole=True)
+    model.prefill(prompt("what is that"), whole=True)
+    assert "".join(model.answer(prompt("what is that about"))) == "one two"
+    assert runtime.prompts == [written(prompt("what is it")), written(prompt("what is that about"))]
+
+
+def test_a_prompt_that_was_read_in_part_or_has_no_room_is_read_to_its_end_when_it_is_answered() -> None:
+    runtime = ScriptedRuntime()
+    model = make(runtime)
+    model.prefill(prompt("what is it"), at_most=20, whole=True)
+    assert runtime.computed == 20
+    list(model.answer(prompt("what is it")))
+    assert runtime.prompts == [written(prompt("what is it"))]
+    model = make(runtime, context_tokens=100)
+    model.prefill(prompt("word " * 200), whole=True)
+    with pytest.raises(InferenceError, match="more than the model's context"):
+        list(model.answer(prompt("word " * 200)))
+
+
 def test_a_long_prompt_is_prepared_a_part_at_a_time() -> None:
     runtime = ScriptedRuntime()
     model = make(runtime)
@@ -110,7 +137,9 @@ def test_whatever_was_cancelled_or_prepared_before_the_next_prompt_is_right(take
         words = data.draw(st.lists(st.sampled_from(["a", "bb", "one two", "c, d"]), min_size=1, max_size=5))
         asked = prompt(*words[: len(words) - (len(words) + 1) % 2])
         if data.draw(st.booleans()):
-            model.prefill(prompt(*asked.messages[1].content.split(" ")[:1]), at_most=data.draw(st.integers(1, 90)))
+            begun = prompt(*asked.messages[1].content.split(" ")[:1])
+            at_most, whole = data.draw(st.integers(1, 90)), data.draw(st.booleans())
+            model.prefill(data.draw(st.sampled_from([begun, asked])), at_most, whole)
         pieces = model.answer(asked)
         for _ in range(taken):
             next(pieces, None)

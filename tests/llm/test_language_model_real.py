@@ -76,6 +76,21 @@ def test_after_corrections_and_a_cut_off_reply_it_writes_what_a_fresh_one_writes
         assert float((mine - yours).abs().max()) < 1e-3
 
 
+def test_a_reply_that_was_begun_before_the_words_were_final_is_a_fresh_ones(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MERLINE_HOME", str(tmp_path))
+    watched, fresh = Watched(), Watched()
+    model, other = make(folder, watched), make(folder, fresh)
+    for words in ("Remind me", "Remind me to phone the doctor", "Remind me to phone the dentist on Tuesday."):
+        model.prefill(prompt(words), whole=True)
+    asked = prompt("Remind me to phone the dentist on Tuesday.")
+    assert "".join(model.answer(asked)) == "".join(other.answer(asked))
+    assert watched.tokens == fresh.tokens
+    for mine, yours in zip(watched.logprobs, fresh.logprobs, strict=True):
+        assert float((mine - yours).abs().max()) < 1e-3
+
+
 def test_its_words_are_bounded_and_it_goes_on_after_many_turns(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
