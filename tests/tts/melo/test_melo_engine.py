@@ -16,17 +16,21 @@ pytest.importorskip("gruut_lang_fr", reason="needs the extra melo")
 import torch
 from spoken_voices import write_spoken_voice
 
-from core.messages import Samples
+from core.messages import Samples, Sentence
 from core.optimization import MemoryOptimizer, TorchOptimizer
 from core.optimization.memory import MemoryBudgets
-from core.utils.config import OptimizationConfig
+from core.utils.config import OptimizationConfig, TtsConfig
 from core.utils.errors import InferenceError, ModelLoadError
+from core.utils.voice import VoiceSettings
 from tts.engine import SpeechPiece
+from tts.espeak import EspeakEngine
+from tts.fallback import FallbackEngine
 from tts.loudness import PEAK, TARGET_DBFS, voiced_dbfs
 from tts.melo.voice import VoiceManner
 from tts.melo.voice_files import VoiceFiles, find_voice
 from tts.melo.weights import CHECKPOINT_FILE
 from tts.melo_engine import PAUSE_MS, MeloEngine, MeloSettings
+from tts.synthesizer import Synthesizer
 
 TEXT = "Unbelievable, I am here! It is over now, thank you."
 
@@ -259,3 +263,31 @@ def test_the_language_is_read_from_the_speakers_or_asked_for(tmp_path: Path) -> 
     assert find_voice(folder, language="fr").language == "fr"
     with pytest.raises(ModelLoadError, match=r"not to be seen from its speakers \(A, B\); set tts.language to one of"):
         find_voice(folder)
+
+
+def test_history_is_told_the_written_words_that_were_said(engine: MeloEngine) -> None:
+    stage = Synthesizer(TtsConfig(), VoiceSettings(), engine)
+    text = "It is 12.5 km, or $5.20 away."
+    speeches = list(stage.process(Sentence(1, 0, 0, text, last=True)))
+    heard = [text[: mark.characters] for speech in speeches for mark in speech.marks]
+    assert heard == ["It", "It is", "It is 12.5 km", "It is 12.5 km, or", "It is 12.5 km, or $5.20", text[:-1], text]
+    assert speeches[-1].last
+
+
+def test_a_sentence_that_the_voice_cannot_say_is_said_by_the_next_engine(english: VoiceFiles) -> None:
+    pytest.importorskip("espeakng_loader")
+    told: list[str] = []
+    melo = MeloEngine(MeloSettings((english,)), optimizer=TorchOptimizer(OptimizationConfig(compile=False)))
+    stage = Synthesizer(TtsConfig(), VoiceSettings(), FallbackEngine([melo, EspeakEngine(TtsConfig())], told.append))
+    stage.load()
+    with melo._voices["en"].use() as voice:
+        network = voice._loaded()._network
+        assert network is not None
+        network.dp.proj.weight.fill_(float("nan"))
+    for _ in range(2):
+        speeches = list(stage.process(Sentence(1, 0, 0, "All is not well.", last=True)))
+        assert sum(len(speech.samples) for speech in speeches) > 0.5 * stage.sample_rate_hz
+        assert speeches[-1].marks[-1].characters == len("All is not well.")
+        assert stage.engine_name == "espeak"
+    assert len(told) == 1
+    assert "espeak speaks where melo cannot: the network gives a sentence" in told[0]
