@@ -33,8 +33,10 @@ from core.models.simd import (
 
 QUERIES = 8
 """at most, that share a reading of keys and values"""
-_TOGETHER = 4
+_TOGETHER = 4 if simd.WIDE else 1
 """whose weighted values are held in registers at a time"""
+_KEYS_TOGETHER = 16 if simd.WIDE else 4
+"""whose products are"""
 SPAN = 64
 """keys: of a head 64 wide they and their values fit into the nearest cache"""
 _SUM, _FACTOR, _HIGHEST, _WEIGHTED = (4 * SPAN + 64 * n for n in range(4))
@@ -77,40 +79,48 @@ def _products(last_is_given: bool) -> Any:
 
     def build(b: ir.IRBuilder, a: Any) -> Any:
         query, keys, stride, size, last = a
-        before = b.block
         starts = []
         for number in range(LANES):
             key = _number(number)
             if last_is_given:
                 key = b.select(b.icmp_signed("<", key, last), key, last)
             starts.append(b.add(keys, b.mul(key, stride)))
-        loop, after = b.append_basic_block("columns"), b.append_basic_block("done")
-        b.branch(loop)
-        b.position_at_end(loop)
-        column = b.phi(_I64)
-        column.add_incoming(_number(0), before)
-        sums = [b.phi(_F32) for _ in starts]
-        for one in sums:
-            one.add_incoming(simd.constant(_F32, 0.0), before)
-        x = b.load(simd.at(b, b.add(query, column), _F32), align=4)
-        new = [
-            simd.call(b, "llvm.fma.v16f32", _F32, x, b.load(simd.at(b, b.add(start, column), _F32), align=4), one)
-            for start, one in zip(starts, sums, strict=True)
-        ]
-        following = b.add(column, _number(64))
-        column.add_incoming(following, loop)
-        for one, added in zip(sums, new, strict=True):
-            one.add_incoming(added, loop)
-        b.cbranch(b.icmp_signed("<", following, size), loop, after)
-        b.position_at_end(after)
+        found: list[Any] = []
+        for first in range(0, LANES, _KEYS_TOGETHER):
+            found += _dots(b, query, starts[first : first + _KEYS_TOGETHER], size)
         for width in (8, 4, 2, 1):
-            new = _halves_summed(b, new, width)
-        return new[0]
+            found = _halves_summed(b, found, width)
+        return found[0]
 
     def products(typing, query, keys, stride, size, last):
         return operation(simd.F32(*[types.int64] * 5), build)
 
     return intrinsic(products)
+
+
+def _dots(b: ir.IRBuilder, query: Any, starts: list[Any], size: Any) -> list[Any]:
+    """The query times what begins at each start, `size` bytes long: 16 sums of each, still to be added."""
+    before = b.block
+    loop, after = b.append_basic_block("columns"), b.append_basic_block("done")
+    b.branch(loop)
+    b.position_at_end(loop)
+    column = b.phi(_I64)
+    column.add_incoming(_number(0), before)
+    sums = [b.phi(_F32) for _ in starts]
+    for one in sums:
+        one.add_incoming(simd.constant(_F32, 0.0), before)
+    x = b.load(simd.at(b, b.add(query, column), _F32), align=4)
+    new = [
+        simd.call(b, "llvm.fma.v16f32", _F32, x, b.load(simd.at(b, b.add(start, column), _F32), align=4), one)
+        for start, one in zip(starts, sums, strict=True)
+    ]
+    following = b.add(column, _number(64))
+    column.add_incoming(following, loop)
+    for one, added in zip(sums, new, strict=True):
+        one.add_incoming(added, loop)
+    b.cbranch(b.icmp_signed("<", following, size), loop, after)
+    b.position_at_end(after)
+    return new
 
 
 _whole_products, _last_products = _products(False), _products(True)
@@ -163,7 +173,7 @@ def _weigher(queries: int, parts: int) -> Any:
     return intrinsic(weigh)
 
 
-_weigh_four, _weigh_four_narrow = _weigher(_TOGETHER, 4), _weigher(_TOGETHER, 2)
+_weigh_some, _weigh_some_narrow = _weigher(_TOGETHER, 4), _weigher(_TOGETHER, 2)
 _weigh_one, _weigh_one_narrow = _weigher(1, 4), _weigher(1, 2)
 
 
@@ -221,9 +231,9 @@ def _weigh(values, width, most, count, memory, room):
             weighted = weights + _WEIGHTED + column
             if count - n >= _TOGETHER:
                 if narrow:
-                    _weigh_four_narrow(values + column, size, most, weights, weighted, room)
+                    _weigh_some_narrow(values + column, size, most, weights, weighted, room)
                 else:
-                    _weigh_four(values + column, size, most, weights, weighted, room)
+                    _weigh_some(values + column, size, most, weights, weighted, room)
                 n += _TOGETHER
             else:
                 if narrow:

@@ -43,6 +43,8 @@ def _choose_dot() -> Dot:
 
 
 DOT: Dot = _choose_dot()
+WIDE = DOT == "avx512-vnni"
+"""whether there are 32 registers of a whole vector; elsewhere a vector takes two of 16, or four of 32"""
 use_kernel_cache(DOT, os.environ.get("MERLINE_AMX", ""))
 
 
