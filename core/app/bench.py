@@ -12,7 +12,7 @@ from core.utils.config import PROJECT_FOLDER, Config
 from core.utils.errors import ConfigError
 
 NOT_BENCHMARKS = {"__init__", "figures", "shapes"}
-LONG = {"soak"}
+LONG = {"soak", "toolbox"}
 """left out of `all`"""
 
 

@@ -11,8 +11,6 @@ from torch import fx, nn
 from core.optimization.toolbox.graphs import calls, is_relu, module_of, try_trace
 
 _MODULES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.Flatten)
-_POOLS = (nn.MaxPool2d, nn.MaxPool3d)
-"""torch has no others for uint8"""
 _FUNCTIONS = (torch.flatten, torch.transpose, torch.permute, torch.reshape, torch.squeeze, torch.unsqueeze)
 _METHODS = frozenset(("flatten", "view", "reshape", "transpose", "permute", "contiguous", "squeeze", "unsqueeze"))
 _QUESTIONS = frozenset(("size", "dim", "numel"))
@@ -24,6 +22,8 @@ class Flow:
 
     source: str
     takers: tuple[str, ...]
+    pools: tuple[str, ...] = ()
+    """max pools on the way: CodesMaxPool2d is to take their places"""
 
 
 def find_flows(model: nn.Module, int8: Collection[str], with_relu: Collection[str]) -> list[Flow]:
@@ -35,36 +35,45 @@ def find_flows(model: nn.Module, int8: Collection[str], with_relu: Collection[st
     once = {name for name, nodes in by_name.items() if len(nodes) == 1 and name in int8}
     found = []
     for name in once:
-        takers: set[str] = set()
-        if _reaches_only(model, by_name[name][0], once, name in with_relu, takers) and takers:
-            found.append(Flow(name, tuple(sorted(takers))))
+        way = _Way(model, once, name in with_relu)
+        if way.leads_to_int8(by_name[name][0]) and way.takers:
+            found.append(Flow(name, tuple(sorted(way.takers)), tuple(sorted(way.pools))))
     return sorted(found, key=lambda flow: flow.source)
 
 
-def _reaches_only(model: nn.Module, node: fx.Node, int8: set[str], relu_is_done: bool, takers: set[str]) -> bool:
-    for user in node.users:
-        if user.op == "call_module" and str(user.target) in int8:
-            takers.add(str(user.target))
-        elif _asks_only(user):
-            continue
-        elif not (_passes(model, user, relu_is_done) and _reaches_only(model, user, int8, relu_is_done, takers)):
-            return False
-    return True
+class _Way:
+    """Where the output of one layer goes."""
+
+    def __init__(self, model: nn.Module, int8: set[str], relu_is_done: bool) -> None:
+        self._model, self._int8, self._relu_is_done = model, int8, relu_is_done
+        self.takers: set[str] = set()
+        self.pools: set[str] = set()
+
+    def leads_to_int8(self, node: fx.Node) -> bool:
+        """Whether all that is done with a value is known to leave codes as they are, up to int8 layers."""
+        for user in node.users:
+            if user.op == "call_module" and str(user.target) in self._int8:
+                self.takers.add(str(user.target))
+            elif not _asks_only(user) and not (self._passes(user) and self.leads_to_int8(user)):
+                return False
+        return True
+
+    def _passes(self, node: fx.Node) -> bool:
+        """What moves codes and leaves them as they are. The largest code is that of the largest value."""
+        if is_relu(self._model, node):
+            return self._relu_is_done
+        if node.op == "call_function":
+            return node.target in _FUNCTIONS
+        if node.op == "call_method":
+            return node.target in _METHODS
+        module = module_of(self._model, node)
+        if isinstance(module, nn.MaxPool2d) and not module.return_indices:
+            self.pools.add(str(node.target))
+            return True
+        return isinstance(module, _MODULES)
 
 
 def _asks_only(node: fx.Node) -> bool:
     if node.op == "call_method":
         return node.target in _QUESTIONS
     return node.op == "call_function" and node.target is getattr and node.args[1] in ("shape", "ndim")
-
-
-def _passes(model: nn.Module, node: fx.Node, relu_is_done: bool) -> bool:
-    """What moves codes and leaves them as they are. The largest code is that of the largest value."""
-    if is_relu(model, node):
-        return relu_is_done
-    if node.op == "call_function":
-        return node.target in _FUNCTIONS
-    if node.op == "call_method":
-        return node.target in _METHODS
-    module = module_of(model, node)
-    return isinstance(module, _MODULES) or (isinstance(module, _POOLS) and not module.return_indices)

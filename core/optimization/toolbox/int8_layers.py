@@ -172,6 +172,30 @@ class StaticInt8(Int8Layer):
         return layer
 
 
+class CodesMaxPool2d(nn.MaxPool2d):
+    """Also of uint8: torch counts the places of one in channels-last order with 8 bits, so no more than 255."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As nn.MaxPool2d."""
+        if x.dtype == torch.uint8 and x.shape[-2:].numel() > 255:
+            x = x.contiguous()
+        pooled: Tensor = super().forward(x)
+        return pooled
+
+    def extras(self) -> dict[str, Any]:
+        """What a file must say of it."""
+        return {name: getattr(self, name) for name in ("kernel_size", "stride", "padding", "dilation", "ceil_mode")}
+
+    @classmethod
+    def from_extras(cls, tensors: Mapping[str, Tensor], extras: Mapping[str, Any]) -> CodesMaxPool2d:
+        """The layer again."""
+        kernel, stride, padding, dilation = (
+            tuple(extras[name]) if isinstance(extras[name], list) else extras[name]
+            for name in ("kernel_size", "stride", "padding", "dilation")
+        )
+        return cls(kernel, stride, padding, dilation, ceil_mode=bool(extras["ceil_mode"]))
+
+
 def round_weights(weight: Tensor, per_channel: bool = True) -> tuple[Tensor, Tensor]:
     """int8 codes of [rows, ...], -127..127, and float32 scales [rows], all alike unless `per_channel`.
 

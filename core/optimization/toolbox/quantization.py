@@ -13,9 +13,10 @@ from core.models.packed_linear import PackedLinear
 from core.optimization.toolbox.batches import Batch, as_batches
 from core.optimization.toolbox.fusion import Fusion, drop_relus, find_fusions, fold_norms
 from core.optimization.toolbox.graphs import set_module
-from core.optimization.toolbox.int8_flow import find_flows
+from core.optimization.toolbox.int8_flow import Flow, find_flows
 from core.optimization.toolbox.int8_kernels import choose_kernel
 from core.optimization.toolbox.int8_layers import (
+    CodesMaxPool2d,
     DynamicInt8Linear,
     Int8Layer,
     StaticInt8,
@@ -128,7 +129,7 @@ class ModelQuantizer:
         rounded = [name for name in kept if name in layers]
         if not rounded:
             raise _nothing(left)
-        hand_on(layers, [flow for flow in flows if not {flow.source, *flow.takers} & set(unseen)])
+        hand_on(work, [flow for flow in flows if not {flow.source, *flow.takers} & set(unseen)])
         self._tell(kept, left, fusions, tuple(name for name in rounded if layers[name].call.hands_on))
         if self.config.quantization_type is QuantizationType.QAT:
             train_under_rounding(work, {name: floats[name] for name in rounded}, (batches, exact), self.config)
@@ -225,13 +226,18 @@ def calibrate(work: nn.Module, batches: Sequence[Batch], how: Calibration) -> li
     return unseen
 
 
-def hand_on(layers: dict[str, StaticInt8], flows: Sequence[Any]) -> None:
-    """A taker's range becomes the range of what it is given."""
+def hand_on(work: nn.Module, flows: Sequence[Flow]) -> None:
+    """A taker's range becomes the range of what it is given. Changes the model itself."""
     for flow in flows:
-        out = layers[flow.source].call.out
-        layers[flow.source].set_call(hands_on=True)
+        source: Any = work.get_submodule(flow.source)
+        source.set_call(hands_on=True)
         for taker in flow.takers:
-            layers[taker].set_call(x=out)
+            layer: Any = work.get_submodule(taker)
+            layer.set_call(x=source.call.out)
+        for pool in flow.pools:
+            old: Any = work.get_submodule(pool)
+            sizes = (old.kernel_size, old.stride, old.padding, old.dilation)
+            set_module(work, pool, CodesMaxPool2d(*sizes, ceil_mode=old.ceil_mode).eval())
 
 
 def outputs_or_error(work: nn.Module, batches: Sequence[Batch]) -> list[torch.Tensor]:

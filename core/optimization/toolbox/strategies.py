@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from core.optimization.toolbox.batches import LABELS
+from core.optimization.toolbox.distillation import DistillationConfig, Distiller
 from core.optimization.toolbox.export_example import example_of
 from core.optimization.toolbox.onnx_config import ONNXExportConfig
 from core.optimization.toolbox.onnx_export import ONNXExporter
@@ -27,6 +28,7 @@ from core.optimization.toolbox.structured_pruning import StructuredPruner
 
 PRUNED_SHARE = 0.2
 """what the founding documents advise to begin with"""
+TRAINING_EPOCHS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,12 @@ def _quantized(kind: QuantizationType, subject: Subject) -> nn.Module:
 
 
 def _pruned(subject: Subject) -> nn.Module:
-    return StructuredPruner().prune(subject.model, PRUNED_SHARE, subject.test[0].inputs).model
+    """And trained on by what the original says, where there is data to train with."""
+    pruned = StructuredPruner().prune(subject.model, PRUNED_SHARE, subject.test[0].inputs).model
+    if not subject.training:
+        return pruned
+    config = DistillationConfig(epochs=TRAINING_EPOCHS)
+    return Distiller(config).distil(subject.model, pruned, list(subject.training)).model
 
 
 class OnnxModel:
@@ -59,7 +66,7 @@ class OnnxModel:
         self._module = subject.model
         with tempfile.TemporaryDirectory(prefix="merline-onnx-", ignore_cleanup_errors=True) as folder:
             path = Path(folder) / "model.onnx"
-            config = ONNXExportConfig(verify_export=False)
+            config = ONNXExportConfig(verify_export=False, dynamic_axes=_varying_axes(subject))
             exported = ONNXExporter(config).export(subject.model, subject.test[0].inputs, path)
             self.size_bytes = exported.size_bytes
             if quantize:
@@ -74,6 +81,19 @@ class OnnxModel:
         given: Any = {name: value for name, value in named.items() if name != LABELS} if named else inputs
         arrays = numpy_inputs(example_of(self._module, given))
         return tuple(torch.from_numpy(one) for one in run_session(self._session, arrays))
+
+
+def _varying_axes(subject: Subject) -> dict[str, dict[int, str]]:
+    """Axes whose size differs between batches; those that always have one size together have one name."""
+    tensors = [example_of(subject.model, batch.inputs).tensors() for batch in subject.test]
+    axes: dict[str, dict[int, str]] = {}
+    labels: dict[tuple[int, ...], str] = {}
+    for name, first in tensors[0].items():
+        for axis in range(first.dim()):
+            sizes = tuple(int(one[name].shape[axis]) for one in tensors)
+            if len(set(sizes)) > 1:
+                axes.setdefault(name, {})[axis] = labels.setdefault(sizes, f"size_{len(labels)}")
+    return axes
 
 
 def _without_onnx() -> str:
@@ -101,7 +121,7 @@ STRATEGIES: dict[str, Strategy] = {
         )
         for kind in QuantizationType
     },
-    "pruned": Strategy("pruned", _pruned, on_card=True),
+    "pruned": Strategy("pruned", _pruned, on_card=True, trains=True),
     "onnx": Strategy("onnx", partial(OnnxModel, quantize=False), _without_onnx),
     "onnx_int8": Strategy("onnx_int8", partial(OnnxModel, quantize=True), _without_onnx),
     "tensorrt": Strategy("tensorrt", _engine, _without_tensorrt, on_card=True),

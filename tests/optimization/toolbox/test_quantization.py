@@ -95,6 +95,17 @@ def test_norms_and_relus_are_taken_in_and_int8_is_handed_on():
     json.dumps(report.as_json())
 
 
+def test_a_pool_of_codes_takes_images_of_any_size():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Conv2d(8, 4, 3)).eval()
+    x = torch.randn(2, 3, 20, 25)
+    quantizer = ModelQuantizer(config_of("static"))
+    quantized = quantizer.quantize(model, x)
+    assert quantizer.report.handing_on_int8 == ("0",)
+    assert error_of(model, quantized, x) < 0.03
+    assert error_of(model, quantized, torch.randn(2, 3, 9, 9)) < 0.05
+
+
 def test_without_fusion_layers_stay_apart_and_as_near():
     quantizer = ModelQuantizer(config_of("static", fuse=False))
     model = conv_net()

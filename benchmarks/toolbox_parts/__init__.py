@@ -1,0 +1,1 @@
+"""Models and data that the optimisation toolbox is measured with."""
