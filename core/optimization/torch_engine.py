@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from core.optimization.compiled_model import OptimizedModelWrapper
 from core.optimization.inference_context import InferenceContext
 from core.optimization.plan import StagePlan
 from core.optimization.torch_optimizer import TorchOptimizer, get_performance_optimizer
@@ -50,8 +51,11 @@ class StageSteps:
         return self._optimizer().initialize()
 
     def compile_model(self, model: Any, model_name: str, warmup_input: Any = None, /) -> Any:
-        """As TorchOptimizer's."""
-        return self._optimizer().compile_model(model, model_name, warmup_input)
+        """As TorchOptimizer's; eager where no plan and no setting asks for it, as it takes seconds a model."""
+        optimizer = self._optimizer()
+        if optimizer.plan is None and optimizer.settings.compile == "auto":
+            return OptimizedModelWrapper(model, model_name, None, "no plan says that compiling it pays")
+        return optimizer.compile_model(model, model_name, warmup_input)
 
     def warmup_model(self, model: Any, warmup_input: Any, /) -> float:
         """As TorchOptimizer's."""
