@@ -5,6 +5,7 @@ Source: the straight-through estimator, Bengio et al., arXiv 1308.3432, as Jacob
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -79,11 +80,12 @@ def train_under_rounding(
             for index in torch.randperm(len(batches), generator=order).tolist()[: config.qat.steps - len(losses)]:
                 optimizer.zero_grad()
                 loss = training_loss(batches[index].run(work), batches[index].labels, exact[index])
-                if not bool(torch.isfinite(loss)):
-                    raise QuantizationError(f"training under rounding: the loss is {float(loss)}; lower learning_rate")
+                found = float(loss.detach())
+                if not math.isfinite(found):
+                    raise QuantizationError(f"training under rounding: the loss is {found}; lower learning_rate")
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-                losses.append(float(loss.detach()))
+                losses.append(found)
     for name, layer in rounded.items():
         set_module(work, name, layer.rounded())
     return losses
