@@ -46,10 +46,9 @@ def test_its_planted_fault_is_noticed(dialogue: Dialogue, tmp_path: Path, monkey
     assert failed, outcome
 
 
-@pytest.mark.parametrize("dialogue", DIALOGUES[::7], ids=ids(DIALOGUES[::7]))
+@pytest.mark.parametrize("dialogue", DIALOGUES[::10], ids=ids(DIALOGUES[::10]))
 def test_it_is_the_same_every_time_and_good_in_any_order_of_the_stages(dialogue: Dialogue, tmp_path: Path) -> None:
     first, again = (play(dialogue, tmp_path / name, seed=5) for name in ("first", "again"))
     assert first == again
-    for seed in (2, 3):
-        failed, outcome = play(dialogue, tmp_path / str(seed), seed)
-        assert failed == [], outcome
+    failed, outcome = play(dialogue, tmp_path / "other", seed=2)
+    assert failed == [], outcome
