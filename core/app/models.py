@@ -121,7 +121,8 @@ def _line(row: ModelRow) -> str:
         case "complete":
             words.append("complete")
     if row.known:
-        words.append(f"{DOES[row.known.stage]} ({', '.join(row.known.languages)}), licence {row.known.licence}")
+        does = "is what a voice learnt its words with" if row.known.engine == "bert" else DOES[row.known.stage]
+        words.append(f"{does} ({', '.join(row.known.languages)}), licence {row.known.licence}")
         words += [f"with {needed}" for needed in row.known.needs if row.state != "complete"]
     if row.tokens_per_s is not None:
         words.append(f"about {row.tokens_per_s:.0f} tokens/s here")
@@ -211,8 +212,10 @@ def _planned(config: Config, store: ModelStore) -> list[str]:
 
 def _needed_memory(model: KnownModel) -> int | None:
     """What it takes while it works on a CPU, by the optimiser's own reckoning."""
-    from core.optimization.catalogue import WHISPER, whisper
+    from core.optimization.catalogue import WHISPER, melo, whisper
 
+    if model.engine == "melo":
+        return melo("cpu", "float32").memory_bytes
     sizes = [size for size in WHISPER if model.engine == "whisper" and size.name == model.size]
     return whisper(sizes[0], "cpu", "int8").memory_bytes if sizes else None
 

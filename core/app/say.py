@@ -47,9 +47,10 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
 
 def _sentences(text: str, language: Language) -> list[Sentence]:
     """Each finds its own voice."""
-    from tts.clauses import split_units
+    from llm.sentences import SentenceSplitter
 
-    units = [unit.text for unit in split_units(text)]
+    splitter = SentenceSplitter(min_clause=len(text))
+    units = [*splitter.push(text), *splitter.flush()]
     return [
         Sentence(1, 0, index, unit, last=index + 1 == len(units), language=language) for index, unit in enumerate(units)
     ]
