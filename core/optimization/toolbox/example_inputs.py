@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from torch import fx
+from typing import TYPE_CHECKING, Any
 
 from core.utils.errors import OptimizationError
+
+if TYPE_CHECKING:
+    from torch import fx
 
 
 def positional_inputs(graph: fx.Graph, example: Any) -> tuple[Any, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.measuring import MEGABYTE, size_bytes, typical_ms, working_bytes
 from core.optimization.toolbox.quality import AccuracyOf, judge, outputs_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ITERATIONS = 20
 

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from core.optimization.toolbox.batches import LABELS
 from core.optimization.toolbox.distillation import DistillationConfig, Distiller
 from core.optimization.toolbox.export_example import example_of
 from core.optimization.toolbox.onnx_config import ONNXExportConfig
 from core.optimization.toolbox.onnx_export import ONNXExporter
+from core.optimization.toolbox.onnx_model import OnnxModel
 from core.optimization.toolbox.onnx_quantize import quantize_onnx
-from core.optimization.toolbox.onnx_runtime import SessionOptions, open_session, run_session
+from core.optimization.toolbox.onnx_runtime import SessionOptions
 from core.optimization.toolbox.onnx_verify import numpy_inputs
 from core.optimization.toolbox.packages import missing_packages
 from core.optimization.toolbox.quantization import ModelQuantizer
@@ -59,28 +59,16 @@ def _pruned(subject: Subject) -> nn.Module:
     return Distiller(config).distil(subject.model, pruned, list(subject.training)).model
 
 
-class OnnxModel:
-    """An ONNX model in ONNX Runtime, called like the module it was made from. It is all in memory."""
-
-    def __init__(self, subject: Subject, quantize: bool) -> None:
-        self._module = subject.model
-        with tempfile.TemporaryDirectory(prefix="merline-onnx-", ignore_cleanup_errors=True) as folder:
-            path = Path(folder) / "model.onnx"
-            config = ONNXExportConfig(verify_export=False, dynamic_axes=_varying_axes(subject))
-            exported = ONNXExporter(config).export(subject.model, subject.test[0].inputs, path)
-            self.size_bytes = exported.size_bytes
-            if quantize:
-                data = [numpy_inputs(example_of(subject.model, batch.inputs)) for batch in subject.calibration]
-                path = path.with_name("model.int8.onnx")
-                quantize_onnx(exported.path, path, data)
-                self.size_bytes = path.stat().st_size
-            self._session = open_session(path, SessionOptions(threads=torch.get_num_threads()))
-
-    def __call__(self, *inputs: Any, **named: Any) -> tuple[torch.Tensor, ...]:
-        """Its outputs."""
-        given: Any = {name: value for name, value in named.items() if name != LABELS} if named else inputs
-        arrays = numpy_inputs(example_of(self._module, given))
-        return tuple(torch.from_numpy(one) for one in run_session(self._session, arrays))
+def _onnx(quantize: bool, subject: Subject) -> OnnxModel:
+    """All in memory: its files go at once."""
+    with tempfile.TemporaryDirectory(prefix="merline-onnx-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "model.onnx"
+        config = ONNXExportConfig(verify_export=False, dynamic_axes=_varying_axes(subject))
+        ONNXExporter(config).export(subject.model, subject.test[0].inputs, path)
+        if quantize:
+            data = [numpy_inputs(example_of(subject.model, batch.inputs)) for batch in subject.calibration]
+            path = quantize_onnx(path, path.with_name("model.int8.onnx"), data).path
+        return OnnxModel(path, SessionOptions(threads=torch.get_num_threads()))
 
 
 def _varying_axes(subject: Subject) -> dict[str, dict[int, str]]:
@@ -122,7 +110,7 @@ STRATEGIES: dict[str, Strategy] = {
         for kind in QuantizationType
     },
     "pruned": Strategy("pruned", _pruned, on_card=True, trains=True),
-    "onnx": Strategy("onnx", partial(OnnxModel, quantize=False), _without_onnx),
-    "onnx_int8": Strategy("onnx_int8", partial(OnnxModel, quantize=True), _without_onnx),
+    "onnx": Strategy("onnx", partial(_onnx, False), _without_onnx),
+    "onnx_int8": Strategy("onnx_int8", partial(_onnx, True), _without_onnx),
     "tensorrt": Strategy("tensorrt", _engine, _without_tensorrt, on_card=True),
 }
