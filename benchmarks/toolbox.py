@@ -3,7 +3,7 @@
     python3 -m benchmarks.toolbox [MODEL...] [--sensitivity] [--pruning] [--json]
 
 Models: sound-net and sound-encoder (trained here on recordings, judged by labels), story-lm (trained by others, judged
-by the next token of real sentences), resnet18, bert and causal-lm (random weights: speed and rounding alone).
+by the next token of real sentences), resnet18, bert, causal-lm, melo-decoder (random weights: speed and rounding).
 """
 
 from __future__ import annotations

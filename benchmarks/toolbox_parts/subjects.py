@@ -1,4 +1,4 @@
-"""The models that strategies are compared on: three that were trained, judged by labels, and three of true shapes."""
+"""The models that strategies are compared on: three that were trained, judged by labels, and four of true shapes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ from core.models.loading import LoadOptions, load_model
 from core.models.tokenizer import load_tokenizer
 from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.registry import Subject
+from tts.melo.configuration import DecoderShape
+from tts.melo.decoder import Decoder
 
 TOKENS = 96
 """of each text that the story model reads"""
 RANDOM_BATCHES = 4
+MELO_FRAMES = 16
+"""0.19 s of sound"""
 
 
 @cache
@@ -77,12 +81,22 @@ def random_subject(shape: Shape) -> Subject:
     return Subject(model, batches, batches, batches)
 
 
+MELO_DECODER = Shape(
+    "MeloTTS decoder",
+    lambda: Decoder(
+        DecoderShape(192, 512, (8, 8, 2, 2, 2), (16, 16, 8, 2, 2), (3, 7, 11), ((1, 3, 5),) * 3, True, 256)
+    ),
+    lambda: (torch.randn(1, 192, MELO_FRAMES), torch.randn(1, 256, 1)),
+    "how rounding sounds",
+)
+"""The official voices' shape, by tts.melo's plain network, not the kernels that the assistant runs it by."""
+
 SUBJECTS: dict[str, Callable[[], Subject]] = {
     "sound-net": partial(sound_subject, SoundNet),
     "sound-encoder": partial(sound_subject, SoundEncoder),
     "story-lm": story_subject,
     **{
         name: partial(random_subject, shape)
-        for name, shape in zip(("resnet18", "bert", "causal-lm"), SHAPES, strict=True)
+        for name, shape in zip(("resnet18", "bert", "causal-lm", "melo-decoder"), (*SHAPES, MELO_DECODER), strict=True)
     },
 }
