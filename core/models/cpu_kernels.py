@@ -18,13 +18,14 @@ from core.models.cpu_layout import BLOCK, FLOAT32, GROUP, HALF_TILE, INT4, TILE,
 from core.models.cpu_tiles import (
     AHEAD,
     amx_rows,
+    amx_rows_ahead_4,
+    amx_rows_ahead_8,
+    amx_rows_ahead_16,
     int4_half,
     int4_row,
-    int4_rows_first,
     int4_tile,
     int8_half,
     int8_row,
-    int8_rows_first,
     int8_tile,
     signed_int4,
     signed_int8,
@@ -38,6 +39,8 @@ FEWEST = 3
 """rows of activations for which half a tile that is not full is quicker than one row after another"""
 FEWEST_IN_TILES = 9
 """rows that tile registers are quicker for than vectors, though they compute 16"""
+SPREAD = 64
+"""rows from which the next block's weights are fetched beside several tiles and not beside one"""
 _PRODUCTS = 2048
 """bytes of what comes out of tile registers, in front of a panel"""
 
@@ -99,6 +102,7 @@ def _end_tiles(rows):
 def _tiled(linear, activations, rows, weights, scales, bias, out, out_stride, accumulate, panel):
     """As many rows as are better off in tile registers; how many that was."""
     groups = linear.columns // GROUP
+    size = 256 if linear.kind == INT4 else 512
     room = (panel + 63) // 64 * 64
     signed = room + _PRODUCTS
     for group in range(groups):
@@ -106,23 +110,25 @@ def _tiled(linear, activations, rows, weights, scales, bias, out, out_stride, ac
             signed_int4(weights, group, signed + 512 * group)
         else:
             signed_int8(weights, group, signed + 512 * group)
-    row = 0
+    next_block = weights + groups * size
+    ahead, row = next_block, 0
     while row + FEWEST_IN_TILES <= rows:
         rounded = activations.rounded + row * linear.columns
         a_scales = activations.scales + 4 * row * groups
         to = out + row * out_stride
         count = min(amx.TILE_ROWS, rows - row)
-        if row == 0:
-            if linear.kind == INT4:
-                int4_rows_first(
-                    signed, scales, rounded, a_scales, groups, room, bias, count, to, out_stride, accumulate, weights
-                )
-            else:
-                int8_rows_first(
-                    signed, scales, rounded, a_scales, groups, room, bias, count, to, out_stride, accumulate, weights
-                )
+        place = (room, bias, count, to, out_stride, accumulate)
+        if ahead >= next_block + groups * size:
+            amx_rows(signed, scales, rounded, a_scales, groups, *place, ahead)
+        elif rows >= SPREAD:
+            amx_rows_ahead_4(signed, scales, rounded, a_scales, groups, *place, ahead)
+            ahead += 128 * groups
+        elif linear.kind == INT4:
+            amx_rows_ahead_8(signed, scales, rounded, a_scales, groups, *place, ahead)
+            ahead += 256 * groups
         else:
-            amx_rows(signed, scales, rounded, a_scales, groups, room, bias, count, to, out_stride, accumulate, weights)
+            amx_rows_ahead_16(signed, scales, rounded, a_scales, groups, *place, ahead)
+            ahead += 512 * groups
         row += count
     return row
 

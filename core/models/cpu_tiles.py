@@ -138,20 +138,18 @@ def _with_products(
     return found
 
 
-def _amx_rows(size: int) -> Any:
+def _amx_rows(lines: int) -> Any:
     """As `_tile` for amx.TILE_ROWS rows, by tile registers, two groups at a time; `weights` are signed bytes.
 
-    Where `size` is not 0 it is the bytes of a group as they are stored, at `stored`: those of the following block are
-    asked for meanwhile.
+    So many cache lines of what lies at `ahead` are asked for with each two groups, and one of the next block's scales.
     """
 
     def build(b: ir.IRBuilder, a: Any) -> None:
-        weights, scales, rounded, a_scales, groups, room, bias, count, *to, stored = a
+        weights, scales, rounded, a_scales, groups, room, bias, count, *to, ahead = a
         before = b.block
         loop, after = b.append_basic_block("groups"), b.append_basic_block("done")
         columns = b.mul(groups, ir.Constant(_I64, GROUP))
         start = b.load(simd.at(b, bias, _F32), align=4)
-        next_block = b.add(stored, b.mul(groups, ir.Constant(_I64, size)))
         next_scales = b.add(scales, b.mul(groups, ir.Constant(_I64, 2 * BLOCK)))
         for row in range(amx.TILE_ROWS):
             simd.fetch_ahead(b, b.add(to[0], b.mul(to[1], ir.Constant(_I64, row))))
@@ -170,10 +168,10 @@ def _amx_rows(size: int) -> Any:
             left = b.add(rounded, b.mul(group, ir.Constant(_I64, GROUP)))
             right = b.add(weights, b.mul(group, ir.Constant(_I64, 512)))
             amx.multiply(b, n, left, columns, right, rooms[n])
-        for line in range(0, 2 * size, 64):
-            at = b.add(next_block, b.mul(first, ir.Constant(_I64, size)))
-            simd.fetch_ahead(b, b.add(at, ir.Constant(_I64, line)), 2)
-        if size:
+        wanted = b.add(ahead, b.mul(first, ir.Constant(_I64, 32 * lines)))
+        for line in range(lines):
+            simd.fetch_ahead(b, b.add(wanted, ir.Constant(_I64, 64 * line)), 2)
+        if lines:
             simd.fetch_ahead(b, b.add(next_scales, b.mul(first, ir.Constant(_I64, 2 * BLOCK))), 2)
         for group, products in zip(pairs, rooms, strict=True):
             at = simd.at(b, b.add(scales, b.mul(group, ir.Constant(_I64, 2 * BLOCK))), ir.VectorType(ir.HalfType(), 16))
@@ -187,12 +185,10 @@ def _amx_rows(size: int) -> Any:
         b.position_at_end(after)
         _put_rows(b, held, count, tuple(to))
 
-    def rows(
-        typing, weights, scales, rounded, a_scales, groups, room, bias, count, out, out_stride, accumulate, stored
-    ):
+    def rows(typing, weights, scales, rounded, a_scales, groups, room, bias, count, out, out_stride, accumulate, ahead):
         return operation(types.void(*[types.int64] * 12), build)
 
     return intrinsic(rows)
 
 
-amx_rows, int4_rows_first, int8_rows_first = _amx_rows(0), _amx_rows(256), _amx_rows(512)
+amx_rows, amx_rows_ahead_4, amx_rows_ahead_8, amx_rows_ahead_16 = (_amx_rows(lines) for lines in (0, 4, 8, 16))
