@@ -94,12 +94,27 @@ def _figures(best: dict[tuple[str, str], Spoken], first: dict[tuple[str, str], f
         Figure("melo sentence / plain way", ours.whole_s / plain.whole_s, "", "lower", 0.85, 1.0),
         Figure("melo sentence, largest difference", error, "", "lower", 1e-4),
         Figure("melo sentence, real-time factor", ours.whole_s / audio_s, "", "lower", None, plain.whole_s / audio_s),
-        Figure("melo sentence with bfloat16 decoder / plain way", half.whole_s / plain.whole_s, "", "lower", None, 1.0),
+        Figure(
+            "melo sentence with bfloat16 decoder and flow / plain way",
+            half.whole_s / plain.whole_s,
+            "",
+            "lower",
+            None,
+            1.0,
+        ),
         Figure(f"melo sentence, {FASTER} / plain way", fast.whole_s / plain.whole_s, "", "lower", 0.5, 1.0),
         Figure(
-            "melo with bfloat16 decoder, spectral difference", _spectral_db(ours.samples, half.samples), "dB", "lower"
+            "melo with bfloat16 decoder and flow, spectral difference",
+            _spectral_db(ours.samples, half.samples),
+            "dB",
+            "lower",
         ),
-        Figure("melo with bfloat16 decoder, signal to error", _signal_db(ours.samples, half.samples), "dB", "higher"),
+        Figure(
+            "melo with bfloat16 decoder and flow, signal to error",
+            _signal_db(ours.samples, half.samples),
+            "dB",
+            "higher",
+        ),
         Figure(f"melo, {FASTER}, spectral difference", _spectral_db(ours.samples, fast.samples), "dB", "lower"),
         Figure(
             "melo first sound of three sentences / plain whole", first["ours", "reply"] / whole, "", "lower", 0.12, 1.0

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.models.thread_team import COUNTERS, TEAM
 from tts.melo import conv_kernels as kernels
 from tts.melo import conv_table as table
 from tts.melo.decoder import SLOPE
 from tts.melo.fast_convolution import OUTPUTS
-from tts.melo.packed_convolution import LANES, Convolution, Rows
+from tts.melo.packed_convolution import LANES, TILE_CHANNELS, Convolution, Rows
 
 TILE_ROWS = 32
 """of output, that one pass of tile_kernels computes"""
@@ -52,6 +53,16 @@ class Signal:
 def rows_after(margin: int) -> int:
     """Rows behind a signal: a pass computes some too many; what it reads for them is old, and never from beyond."""
     return max(margin + max(table.HELD, TILE_ROWS), 2 * margin + 4 * OUTPUTS)
+
+
+def rows_of(channels: Tensor, layer: Convolution) -> Floats:
+    """[channels, rows] as the planes of rows that a convolution takes in."""
+    width = LANES if layer.kind != table.TILES else TILE_CHANNELS
+    padded = nn.functional.pad(channels, (0, 0, 0, layer.planes_in * width - len(channels)))
+    planes = padded.view(layer.planes_in, width, -1).mT
+    if layer.kind != table.TILES:
+        return planes.numpy()
+    return planes.to(torch.bfloat16).contiguous().view(torch.int16).numpy().view(np.float32)
 
 
 class Half:

@@ -10,12 +10,11 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from tts.melo.decoder import LAST_SLOPE, SLOPE, Decoder, DecoderPrecision, PairedBlock
-from tts.melo.decoder_window import Half, Signal, Window, rows_after
+from tts.melo.decoder_window import Half, Signal, Window, rows_after, rows_of
 from tts.melo.packed_convolution import LANES, TILE_CHANNELS, Convolution, Packer, Rows
 
 logger = logging.getLogger(__name__)
@@ -128,7 +127,7 @@ class FusedDecoder:
         taken = rows.wider(first.before, first.after, length)
         source = work.signal(first.planes_in, taken, length, first.before)
         inside = source.values[:, taken.first - source.base : taken.end - source.base]
-        inside[:] = self._rows_of(frames[0, :, taken.first : taken.end], first.planes_in)
+        inside[:] = rows_of(frames[0, :, taken.first : taken.end], first)
         bias = first.bias.clone()
         bias[: self._shape.first_width] += self._condition(speaker)[0, :, 0]
         margin = max(max(one.before, one.after) for one in self._levels[0].phases)
@@ -139,15 +138,6 @@ class FusedDecoder:
     def _leaky_planes(self, planes: int) -> int:
         """Of a signal that convolutions take in, where it has so many of 16 channels."""
         return planes if self.precision == "float32" else -(-planes * LANES // TILE_CHANNELS)
-
-    def _rows_of(self, frames: Tensor, planes: int) -> np.ndarray:
-        """[channels, frames] as planes of rows."""
-        if self.precision == "float32":
-            padded = nn.functional.pad(frames, (0, 0, 0, planes * LANES - len(frames)))
-            return padded.view(planes, LANES, -1).mT.numpy()
-        padded = nn.functional.pad(frames, (0, 0, 0, planes * TILE_CHANNELS - len(frames))).to(torch.bfloat16)
-        rows = padded.view(planes, TILE_CHANNELS, -1).mT.contiguous().view(torch.int16)
-        return rows.numpy().view(np.float32)
 
     def _rise(self, work: Window, level: int, source: Signal, rows: Rows, length: int, slope: float) -> Signal:
         """Adds an upsampling and its blocks; gives the leaky sum of the blocks."""

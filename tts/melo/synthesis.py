@@ -89,6 +89,10 @@ class NetworkSynthesis:
             self._decoder, reason = choose_decoder(network.dec, precision=self._precision)
         if not reason:
             del network.dec  # the kernels have their own copy of its weights
+            if getattr(self._decoder, "precision", "float32") == "bfloat16":
+                from tts.melo.fused_feed_forward import fuse_flow
+
+                fuse_flow(network.flow, torch.get_num_threads())
         else:
             compiled = optimizer.compile_model(network.dec, "melo decoder")
             self._decoder, _ = choose_decoder(network.dec, compiled)
