@@ -30,9 +30,9 @@ def test_features_show_pitch_and_not_loudness():
 def test_the_networks_learn_what_they_are_shown(make: type[torch.nn.Module]):
     torch.manual_seed(0)
     y = torch.arange(18) % len(sounds.CLASSES)
-    x = 0.1 * torch.randn(18, 1, sounds.BANDS, 12)
+    x = 0.1 * torch.randn(18, 1, sounds.BANDS, 16)
     x += F.one_hot(y, sounds.BANDS)[:, None, :, None]
-    model = sounds.trained(make(), sounds.Sounds([(x, y)] * 3, [(x, y)]), epochs=8)
+    model = sounds.trained(make(), sounds.Sounds([(x, y)] * 4, [(x, y)]), epochs=12)
     assert not model.training
     assert float((model(x).argmax(-1) == y).float().mean()) > 0.8
 
