@@ -17,6 +17,7 @@ import numpy as np
 from audio.alignment import FRAME, Alignment
 from audio.echo_path import LOUD, EchoPath
 from audio.far_end import FarEnd, FarEndTimeline
+from audio.near_end import NearEnd
 from core.messages import SAMPLE_RATE_HZ, Samples
 from core.utils.config import EchoConfig
 from core.utils.errors import MissingDependencyError
@@ -37,6 +38,8 @@ HELD_AT_FIRST_FRAMES = 70
 UNSETTLED_FRAMES = 170
 """1.7 s of speech: what AEC3 took to find an echo whose delay had jumped (`python3 main.py bench echo`)"""
 UNSETTLED_GAIN = 0.01
+MOVED_S = 0.02
+"""a delay that has changed by more within a reply"""
 TAIL_FRAMES = 40
 """0.4 s that a room goes on sounding; after that the user is heard, found or not"""
 
@@ -102,6 +105,7 @@ class EchoCanceller:
         self._delayed: Samples = np.zeros(CANCELLER_DELAY, np.float32)
         self._way = _Way.PASSED
         self.path = EchoPath()
+        self.near_end = NearEnd()
         self._held: list[Samples] | None = None
         self._woken = False
         """nothing has been held since it woke"""
@@ -181,6 +185,7 @@ class EchoCanceller:
     def _rest(self, near: Samples) -> Samples:
         held, self._held = self._held or [], None
         self.path.rest()
+        self.near_end.rest()
         result = [self._emit(frame, None) for frame in (*held, near)]
         self._working = False
         return np.concatenate(result) if held else result[0]
@@ -216,6 +221,7 @@ class EchoCanceller:
             self._unsettled = UNSETTLED_FRAMES
         logger.debug("held %d ms: echo %s", 10 * len(held), f"after {self.delay_ms:.0f} ms" if found else "not found")
         self._held = None
+        self.near_end.rest()
         back = range(-len(held), 0)
         return np.concatenate([self._emit(near, self._alignment.read(at)) for at, near in zip(back, held, strict=True)])
 
@@ -223,13 +229,18 @@ class EchoCanceller:
         if self._unsettled > 0 and loud:
             self._unsettled -= 1
             self._converged = self._converged or self._unsettled == 0
+        before = self._alignment.delay_s or 0.0
         if self._alignment.follow() and self._converged:
             self._unsettled = 0
+        if abs((self._alignment.delay_s or 0.0) - before) > MOVED_S:
+            self.near_end.rest()
 
     def _emit(self, near: Samples, far: Samples | None) -> Samples:
         """The frame in the way that it should come; `far` None for a canceller that need not work any more."""
         line = np.concatenate([self._delayed, near])
         passed, self._delayed = line[:FRAME], line[FRAME:]
+        if far is not None:
+            self.near_end.update(near, far)
         before = self._way
         self._way = _Way.PASSED if far is None else self._choose()
         if far is None and (before is _Way.PASSED or self._canceller is None):
@@ -244,7 +255,9 @@ class EchoCanceller:
         if self.path.absent or self.path.user_speaks:
             return _Way.PASSED
         lost = self._unsettled > 0 or self._alignment.suspect
-        return _Way.MUTED if lost and self._quiet < TAIL_FRAMES else _Way.CANCELLED
+        if lost and self._quiet < TAIL_FRAMES:
+            return _Way.MUTED
+        return _Way.PASSED if self.near_end.heard else _Way.CANCELLED
 
 
 def _energy(samples: Samples) -> float:
