@@ -125,4 +125,9 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_code = main()
+    if "core.app.cli" in sys.modules:
+        from core.app.ending import leave
+
+        leave(exit_code)
+    sys.exit(exit_code)

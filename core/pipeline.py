@@ -122,16 +122,20 @@ class Pipeline:
         self.clock.cancel(self.clock.current)
 
     def close(self) -> None:
-        """Stop all threads, in the order of the flow, and close every loaded stage."""
+        """Stop all threads, in the order of the flow, and close every loaded stage but those that still work."""
         for thread in self.threads:
             thread.stop()
+        busy = []
         for thread in self.threads:
             if thread.join(JOIN_S):
                 thread.finish()
             else:
                 logger.warning("stage %s did not stop within %.0f s", thread.name, JOIN_S)
+                busy.append(thread.stage)
         while self._loaded:
-            self._loaded.pop().close()
+            stage = self._loaded.pop()
+            if not any(stage is one for one in busy):
+                stage.close()
 
     def queue_sizes(self) -> dict[str, int]:
         """Messages waiting before each stage."""

@@ -40,6 +40,7 @@ from stt.voice_activity_detection import (
     Started,
     VadEvent,
     VoiceActivityDetection,
+    undamaged,
 )
 
 logger = logging.getLogger(__name__)
@@ -61,17 +62,14 @@ class Processed(Protocol):
     @property
     def samples(self) -> Samples:
         """[n] at 16 kHz, without the assistant's own voice; may be empty."""
-        ...
 
     @property
     def captured_at(self) -> float:
         """monotonic seconds of the first sample"""
-        ...
 
     @property
     def far_end_active(self) -> bool:
         """the assistant was audible while this was captured"""
-        ...
 
 
 class FrontEnd(Protocol):
@@ -152,7 +150,7 @@ class Listener:
     def process(self, message: AudioFrame) -> Iterator[ListenerMessage]:
         """One frame of the microphone."""
         sound = self._front_end.process(message)
-        samples = sound.samples
+        samples = undamaged(sound.samples)
         if len(samples) == 0:
             return
         loudness = rms(samples)
@@ -295,10 +293,8 @@ class Listener:
     def _by_sound(self, samples: Samples) -> float | None:
         """The model's word on [n] samples; without one, or when it fails, None."""
         model = self._endpointing.model
-        if model is None:
-            return None
         try:
-            return model.probability(samples)
+            return model.probability(samples) if model is not None else None
         except InferenceError as error:
             logger.warning("the sound of the pause could not be judged: %s", error)
             return None

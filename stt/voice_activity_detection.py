@@ -229,3 +229,10 @@ class VoiceActivityDetection:
         most = round(self._config.pre_roll_ms / 1000 / self._chunk_s)
         while len(self._kept) > most:
             self._kept.popleft()
+
+
+def undamaged(samples: Samples) -> Samples:
+    """[n] in -1..1: what a faulty driver makes of sound (NaN, infinity, values beyond) is silenced or clipped."""
+    if len(samples) == 0 or np.abs(samples).max() <= 1.0:
+        return samples
+    return np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)

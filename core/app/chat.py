@@ -34,17 +34,19 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         sys.stdout.reconfigure(encoding="utf-8")
     with Brain(config, language=arguments.language) as brain:
         equip(config, _plan(config), brain.responder, arguments.offline, brain.memory)
-        brain.responder.load()
-        if brain.responder.fallback_reason:
-            print(brain.responder.fallback_reason, file=sys.stderr)
-        typing = sys.stdin.isatty()
-        if typing:
-            print(GREETING[brain.language])
-        with Reminders(brain, active=typing):
-            for number, line in enumerate(_lines(typing), 1):
-                if line.strip():
-                    _answer(brain, line, number, typing)
-        brain.responder.close()
+        try:
+            brain.responder.load()
+            if brain.responder.fallback_reason:
+                print(brain.responder.fallback_reason, file=sys.stderr)
+            typing = sys.stdin.isatty()
+            if typing:
+                print(GREETING[brain.language])
+            with Reminders(brain, active=typing):
+                for number, line in enumerate(_lines(typing), 1):
+                    if line.strip():
+                        _answer(brain, line, number, typing)
+        finally:
+            brain.responder.close()
         return 0
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP as a wish that is looked at, not as an exception.
+"""How the program ends: Ctrl-C, SIGTERM and SIGHUP as a wish that is looked at, and no thread left computing.
 
 An exception can strike inside an import or a library's callback, where it is swallowed or leaves a lock behind. A
 second Ctrl-C does raise KeyboardInterrupt, for whoever cannot wait.
@@ -6,9 +6,18 @@ second Ctrl-C does raise KeyboardInterrupt, for whoever cannot wait.
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import os
 import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 
 class EndingWish:
@@ -35,3 +44,37 @@ class EndingWish:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+
+
+LEAVE_S = 2.0
+"""how long the end of the program waits for threads that still compute"""
+WAITING = frozenset({"merline-question"})
+"""threads that only wait for the user and may be left where they are"""
+
+
+def _end_now(code: int) -> int:
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+def leave(code: int, end_now: Callable[[int], int] = _end_now) -> int:
+    """The exit code, once no thread of ours computes any more. Main thread only, as the program's last act.
+
+    A thread inside torch, numba or CTranslate2 while the interpreter takes itself apart aborts the process. One that
+    does not end within `LEAVE_S` is not waited for: the process then ends at once, with the same code and nothing lost,
+    as files are closed and the data file is written whole by then. `end_now` is for tests.
+    """
+    try:
+        until = time.monotonic() + LEAVE_S
+        for thread in threading.enumerate():
+            if thread.daemon and thread is not threading.current_thread() and thread.name not in WAITING:
+                thread.join(max(0.0, until - time.monotonic()))
+                if thread.is_alive():
+                    logger.warning("%s still computes; ending without it", thread.name)
+                    return end_now(code)
+    except KeyboardInterrupt:
+        return end_now(code)
+    return code

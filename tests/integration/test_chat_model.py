@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.hub_server import HubServer
-from tests.integration.program import ROOT, run
+from tests.integration.program import ROOT, Program, run
 
 pytest.importorskip("torch", reason="torch is not installed (extra `full`)")
 pytest.importorskip("transformers", reason="transformers is not installed (extra `full`)")
@@ -115,3 +115,18 @@ def test_a_spoken_turn_is_answered_aloud_and_names_who_answered(tmp_path: Path, 
     assert "I can't do that yet" not in answered["reply"]
     assert answered["audio"]["seconds"] > 0
     assert answered["timings_ms"]["first_token"] > 0
+
+
+def test_ctrl_c_while_the_model_writes_ends_at_once_and_without_a_crash(tmp_path: Path, model: Path):
+    settings = ("llm.engine=mlx", f"llm.model={model}", "llm.max_tokens=1024", "llm.context_tokens=4096")
+    flags = [part for setting in settings for part in ("--set", setting)]
+    with Program(tmp_path, ["chat", "--language", "en", *flags], {}, keyboard=True) as program:
+        program.wait_for("Type, and end", timeout=120)
+        program.press("note call the dentist\n")
+        program.wait_for("dentist", timeout=60)
+        program.press("tell me a very long story about the sea\n")
+        assert program.interrupt(timeout=30) == 130
+    output = "\n".join(program.lines)
+    assert "terminate called" not in output
+    assert "Traceback" not in output
+    assert "dentist" in run(tmp_path, "chat", "--language", "en", text="read my notes\n").stdout

@@ -1,0 +1,81 @@
+"""The program ends with its exit code and without a crash, whatever its threads are doing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from core.app.ending import leave
+
+ROOT = Path(__file__).resolve().parents[2]
+
+COMPUTING = """
+import sys, threading
+import numpy as np
+from core.app.ending import leave
+
+begun = threading.Event()
+
+def compute():
+    square = np.ones((300, 300))
+    while True:
+        square = np.tanh(square @ square)
+        begun.set()
+
+for number in range(2):
+    threading.Thread(target=compute, name=f"merline-compute-{number}", daemon=True).start()
+begun.wait(30)
+print("said before the end")
+leave(130)
+sys.exit(130)
+"""
+
+
+def test_a_thread_that_goes_on_computing_costs_neither_the_code_nor_what_was_said() -> None:
+    done = subprocess.run([sys.executable, "-c", COMPUTING], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 130
+    assert done.stdout == "said before the end\n"
+    assert "terminate called" not in done.stderr
+    assert "still computes" in done.stderr
+
+
+def ends(code: int) -> int:
+    """In place of ending this process."""
+    return code + 1000
+
+
+def test_whoever_still_computes_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.app.ending.LEAVE_S", 0.05)
+    go = threading.Event()
+    threads = [threading.Thread(target=go.wait, args=(30,), name=f"merline-{n}", daemon=True) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    assert leave(130, ends) == 1130
+    go.set()
+    for thread in threads:
+        thread.join(10)
+
+
+def test_a_thread_that_ends_soon_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {thread for thread in threading.enumerate() if thread.daemon}
+    ended = []
+    thread = threading.Thread(target=lambda: ended.append(True), name="merline-x", daemon=True)
+    thread.start()
+    monkeypatch.setattr(threading, "enumerate", lambda: [thread, threading.main_thread()])
+    assert leave(0, ends) == 0
+    assert ended == [True]
+    assert thread not in before
+
+
+def test_a_question_nobody_answers_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+    thread = threading.Thread(target=go.wait, args=(30,), name="merline-question", daemon=True)
+    thread.start()
+    monkeypatch.setattr(threading, "enumerate", lambda: [thread])
+    assert leave(3, ends) == 3
+    go.set()
+    thread.join(10)
