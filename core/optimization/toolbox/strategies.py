@@ -68,7 +68,7 @@ def _onnx(quantize: bool, subject: Subject) -> OnnxModel:
         if quantize:
             data = [numpy_inputs(example_of(subject.model, batch.inputs)) for batch in subject.calibration]
             path = quantize_onnx(path, path.with_name("model.int8.onnx"), data).path
-        return OnnxModel(path, SessionOptions(threads=torch.get_num_threads()))
+        return OnnxModel(path, SessionOptions(threads=torch.get_num_threads(), spinning=False))
 
 
 def _varying_axes(subject: Subject) -> dict[str, dict[int, str]]:
