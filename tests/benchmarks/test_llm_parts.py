@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.llm_parts import byte_model, engines, quality, speed
+from benchmarks.llm_parts import byte_model, engines, latency, quality, speed
 from benchmarks.llm_parts.gguf_file import llama_name
 from benchmarks.llm_parts.llama2c import MODEL, VOCABULARY, convert
 from benchmarks.llm_parts.qwen import SHAPE, prompt_tokens, read_weights, tensor_shapes, write_model
@@ -179,3 +179,27 @@ def test_the_trained_model_tells_a_story(tmp_path: Path) -> None:
         quality.loaded(folder, "float32"), tokenizer, [1, *tokenizer.encode("Once upon a time")], max_tokens=30
     )
     assert told.strip().startswith(", there was a little girl named Lily.")
+
+
+class Prepared:
+    """In the place of the model: a reply's first token takes a second for each word that was not prepared."""
+
+    def answer(self, words: str, parts: Any) -> tuple[float, float]:
+        known = max((text for text, _ in parts if words.startswith(text)), key=len, default="")
+        return float(len(words.split()) - len(known.split())), float(len(parts))
+
+
+def test_words_are_prepared_as_they_were_heard_and_the_target_is_of_what_the_assistant_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spoken = tuple(
+        latency.Words(*one) for one in (("what", 0), ("what it", 4), ("what is it", 4), ("what is it new", 10))
+    )
+    heard = latency.Heard(spoken, latency.Words("what is it now", 14), "what is it now")
+    assert heard.stable == ("what", "what is it")
+    monkeypatch.setattr(latency, "_Prepared", lambda model: Prepared())
+    figures = {figure.name: figure for figure in latency.partial_figures(None, [heard])}
+    ratios = {way: figures[f"first token, prepared: {way} / nothing"] for way in latency.WAYS if way != "nothing"}
+    assert [figure.value for figure in ratios.values()] == [0.25, 0.25, 0.0]
+    assert [figure.target for figure in ratios.values()] == [None, 0.3, 0.3]
+    assert figures["stable before the end, of 4 spoken words"].value == 75.0
