@@ -1,0 +1,1 @@
+"""What `bench claims` and `bench optimizations` measure."""

@@ -1,0 +1,148 @@
+"""The measurements behind the claims that a CPU can answer: strategies beside the original, memory, the KV cache."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.claim_parts.founding import CLAIMS, Answer
+from benchmarks.shapes import SHAPES
+from core.optimization import TorchOptimizer
+from core.optimization.toolbox.batches import Batch
+from core.optimization.toolbox.comparison import compare_strategies
+from core.optimization.toolbox.measuring import size_bytes, typical_ms, working_bytes
+from core.optimization.toolbox.quantization import ModelQuantizer
+from core.optimization.toolbox.quantization_config import QuantizationConfig, QuantizationType
+from core.optimization.toolbox.registry import Subject
+from core.utils.config import OptimizationConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+ITERATIONS = 8
+STRATEGIES = ("dynamic", "static", "fp16", "onnx")
+NETWORKS = SHAPES[:2]
+CONTEXT, NEW = 256, 24
+"""tokens of the prompt, and tokens written after it"""
+SEED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One number."""
+
+    key: str
+    value: float
+    network: str
+    cost: str = ""
+
+
+def answers(progress: Callable[[str], None]) -> Iterator[Answer]:
+    """Each CPU claim beside every measurement that answers it."""
+    found = [*strategies(progress), *memory(progress), kv_cache(progress), switches(progress)]
+    for claim in CLAIMS:
+        yield from (Answer(claim, one.network, one.value, one.cost) for one in found if one.key == claim.key)
+
+
+def strategies(progress: Callable[[str], None]) -> Iterator[Measured]:
+    """Size, speed and error of each strategy for each network; random weights, so errors are of rounding alone."""
+    for shape in NETWORKS:
+        torch.manual_seed(SEED)
+        batches = tuple(Batch(shape.make_input()) for _ in range(3))
+        subject = Subject(shape.make().eval(), batches, batches, batches)
+        found = compare_strategies(subject, shape.name, STRATEGIES, ITERATIONS, progress)
+        for row in found.rows:
+            if row.size_mb is None or row.cpu_speedup is None or row.size_reduction_percent is None:
+                print(f"{shape.name}: {row.strategy} left out: {row.why}", file=sys.stderr)
+                continue
+            cost = f"outputs off by {100 * (row.error or 0.0):.2g} %"
+            yield Measured(f"{row.strategy} size", row.size_reduction_percent, shape.name, cost)
+            yield Measured(f"{row.strategy} speed", row.cpu_speedup, shape.name, cost)
+
+
+def memory(progress: Callable[[str], None]) -> Iterator[Measured]:
+    """Weights and what a call works in, in bfloat16; and a training step with and without checkpoints."""
+    progress("memory")
+    for shape in NETWORKS:
+        torch.manual_seed(SEED)
+        model, batch = shape.make().eval(), Batch(shape.make_input())
+        half = ModelQuantizer(QuantizationConfig(QuantizationType.BF16)).quantize(model)
+        whole, halved = (size_bytes(one) + working_bytes(one, batch) for one in (model, half))
+        yield Measured("bf16 memory", 100 * (1 - halved / whole), shape.name, "weights and one call, in bfloat16")
+    plain, less = (training_peak(way) for way in ("plain", "checkpointed"))
+    yield Measured(
+        "checkpointing memory", 100 * (1 - less / plain), f"{SHAPES[1].name}, batch of 8, one step", "same gradients"
+    )
+
+
+def training_peak(way: str) -> float:
+    """Bytes that one training step took at most, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.claim_parts.training_step", way]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=180)
+    return float(done.stdout.split()[-1])
+
+
+def kv_cache(progress: Callable[[str], None]) -> Measured:
+    """Greedy writing with the cache on, and with it off: every token computes the whole text anew. The same tokens."""
+    from benchmarks.llm_parts.qwen import qwen_folder
+    from core.models.kv_cache import KVCache
+    from core.models.loading import LoadOptions, load_model
+
+    progress("KV cache on and off")
+    model: Any = load_model(qwen_folder(layers=3), LoadOptions(fused=False))[0]
+    prompt = torch.randint(1000, (1, CONTEXT), generator=torch.Generator().manual_seed(SEED))
+
+    def on() -> list[int]:
+        cache = [KVCache() for _ in model.layers]
+        written, step = [], prompt
+        for _ in range(NEW):
+            step = model(step, cache, logits="last")[:, -1].argmax(-1, keepdim=True)
+            written.append(int(step))
+        return written
+
+    def off() -> list[int]:
+        text, written = prompt, []
+        for _ in range(NEW):
+            step = model(text, logits="last")[:, -1].argmax(-1, keepdim=True)
+            text = torch.cat((text, step), -1)
+            written.append(int(step))
+        return written
+
+    with torch.inference_mode():
+        same = on() == off()
+        took = typical_ms({"on": on, "off": off}, 3)
+    told = "the same tokens" if same else "other tokens: rounding"
+    where = f"Qwen2.5-0.5B's shape, 3 layers, {NEW} tokens after {CONTEXT}"
+    return Measured("kv cache", took["off"] / took["on"], where, told)
+
+
+def switches(progress: Callable[[str], None]) -> Measured:
+    """All that TorchOptimizer sets for a CPU against torch as it comes, on a CPU of as many cores as are here."""
+    progress("switches of the CPU")
+    shape = SHAPES[0]
+    torch.manual_seed(SEED)
+    model, inputs = shape.make().eval(), shape.make_input()
+    context = TorchOptimizer(OptimizationConfig(device="cpu")).get_inference_context()
+
+    def inside() -> Any:
+        with context:
+            return model(*inputs)
+
+    from core.optimization.profiler import InferenceProfiler
+
+    profiler = InferenceProfiler()
+    for _ in range(ITERATIONS):
+        for name, call in (("plain", partial(model, *inputs)), ("inside", inside)):
+            with profiler.span(name):
+                call()
+    plain, ours = (profiler.statistics_of(name) for name in ("plain", "inside"))
+    assert plain is not None
+    assert ours is not None
+    return Measured(
+        "cpu switches", plain.p50_s / ours.p50_s, f"{shape.name}, {torch.get_num_threads()} threads, not 16 cores"
+    )

@@ -1,0 +1,228 @@
+"""What each thing that the plan decides for a stage gains here: the decided way and the plain one by turns."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.optimization.plan import Plan
+from core.optimization.toolbox.measuring import typical_ms
+
+ROUNDS = 6
+LM_LAYERS, PROMPT, WRITTEN = 3, 64, 16
+SPOKEN_S, WORDS = 3.0, 12
+"""of speech, and tokens that Whisper writes for it"""
+FRAMES = 120
+"""of MeloTTS's decoder: 1.4 s of sound"""
+WORD_PIECES = 20
+SEED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """A decision of the plan, and what it gained here."""
+
+    stage: str
+    decision: str
+    override: str
+    """the setting that decides otherwise"""
+    value: float | None
+    """times faster than `instead_of`"""
+    instead_of: str
+    milliseconds: tuple[float, float] = (0.0, 0.0)
+    """plain, decided"""
+    cost: str = ""
+    why: str = ""
+
+    @property
+    def ok(self) -> None:
+        """No target: what does not pay is told as it is."""
+        return
+
+    def as_json(self) -> dict[str, Any]:
+        """As a Figure's, and the decision."""
+        return {
+            "name": f"{self.stage}: {self.decision}",
+            "value": self.value,
+            "unit": "x",
+            "baseline": self.milliseconds[0] or None,
+            "target": None,
+            "better": "higher",
+            "ok": None,
+            "stage": self.stage,
+            "override": self.override,
+            "instead_of": self.instead_of,
+            "cost": self.cost,
+            "why": self.why,
+        }
+
+    def line(self) -> str:
+        """A row of README's table."""
+        plain, decided = self.milliseconds
+        gained = f"{self.value:.2f}x ({plain:.1f} -> {decided:.1f} ms)" if self.value is not None else self.why
+        cost = self.cost or "-"
+        return f"| {self.stage} | {self.decision} | {self.instead_of} | {gained} | {cost} | {self.override} |"
+
+
+def gains(plan: Plan, progress: Callable[[str], None]) -> Iterator[Gain]:
+    """All rows; `plan` is this machine's with every engine that there is."""
+    torch.set_num_threads(plan.threads)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        progress("hearing")
+        yield hearing(plan, folder / "whisper")
+        progress("answering")
+        yield answering(plan)
+        progress("speaking: BERT")
+        yield from bert(plan, folder / "bert")
+        progress("speaking: decoder")
+        yield from decoder(plan, folder)
+    progress("batches")
+    yield batches(plan)
+
+
+def _gain(took: dict[str, float], told: tuple[str, str, str, str], cost: str = "") -> Gain:
+    """`took`: "plain" and "decided" in ms; `told`: stage, decision, what instead of, override."""
+    stage, decision, instead_of, override = told
+    plain, decided = took["plain"], took["decided"]
+    return Gain(stage, decision, override, plain / decided, instead_of, (plain, decided), cost)
+
+
+def hearing(plan: Plan, folder: Path) -> Gain:
+    """CTranslate2's Whisper of tiny's size over 3 s: float32, and what is planned."""
+    import ctranslate2
+
+    from benchmarks.whisper.shapes import TINY, make_checkpoints
+
+    checkpoint = make_checkpoints(folder, TINY).ctranslate2
+    planned = plan.stt.compute_type if plan.stt.engine == "whisper" else "int8"
+    features = np.zeros((1, 80, int(SPOKEN_S * 100)), np.float32)
+    prompt = [50258, 50259, 50359]
+
+    def of(compute_type: str) -> Callable[[], Any]:
+        model = ctranslate2.models.Whisper(str(checkpoint), compute_type=compute_type, intra_threads=plan.threads)
+
+        def call() -> Any:
+            encoded = model.encode(ctranslate2.StorageView.from_array(features))
+            return model.generate(encoded, [prompt], beam_size=1, max_length=len(prompt) + WORDS)
+
+        return call
+
+    took = typical_ms({"plain": of("float32"), "decided": of(planned)}, ROUNDS)
+    return _gain(took, ("hearing", f"Whisper in {planned}, tiny", "float32", "`optimization.compute_type`"))
+
+
+def answering(plan: Plan) -> Gain:
+    """A token of Qwen2.5-0.5B's shape with 3 of 24 layers: our kernels in the planned packing, and in float32."""
+    from benchmarks.llm_parts.engines import Ours
+    from benchmarks.llm_parts.qwen import prompt_tokens, qwen_folder
+
+    folder, prompt = qwen_folder(LM_LAYERS), prompt_tokens(PROMPT)
+    planned = plan.llm.compute_type if plan.llm.engine == "mlx" else "int8"
+    engines = {"plain": Ours(folder, "float32"), "decided": Ours(folder, planned)}
+    best: dict[str, float] = {}
+    for _ in range(3):
+        for name, engine in engines.items():
+            best[name] = min(best.get(name, 1e9), 1000 * engine.decode(prompt, WRITTEN).seconds)
+    decision = f"language model packed in {planned}"
+    return _gain(best, ("answering", decision, "float32", "`optimization.compute_type`"), "perplexity: `bench llm`")
+
+
+def bert(plan: Plan, folder: Path) -> Iterator[Gain]:
+    """MeloTTS's BERT over a sentence's word pieces, packed in int8; and threads."""
+    from benchmarks.tts_parts.voice import write_bert
+    from tts.melo.bert import load_bert
+
+    write_bert(folder)
+    tokens = torch.randint(1000, 30000, (WORD_PIECES,), generator=torch.Generator().manual_seed(SEED))
+    plain, packed = load_bert(folder), load_bert(folder, "int8")
+    took = typical_ms({"plain": partial(plain, tokens), "decided": partial(packed, tokens)}, ROUNDS)
+    with torch.inference_mode():
+        exact, off = plain(tokens), packed(tokens)
+    cost = f"features off by {100 * float((off - exact).norm() / exact.norm()):.1f} %"
+    yield _gain(took, ("speaking", "MeloTTS's BERT in int8", "float32", "`tts.precision: int8`"), cost)
+    if plan.threads > 1:
+        yield _gain(
+            _threads(plan, partial(plain, tokens)), ("all", f"{plan.threads} threads", "1", "`optimization.threads`")
+        )
+
+
+def _threads(plan: Plan, call: Callable[[], Any]) -> dict[str, float]:
+    def on(threads: int) -> Any:
+        torch.set_num_threads(threads)
+        return call()
+
+    took = typical_ms({"plain": partial(on, 1), "decided": partial(on, plan.threads)}, ROUNDS)
+    torch.set_num_threads(plan.threads)
+    return took
+
+
+def decoder(plan: Plan, folder: Path) -> Iterator[Gain]:
+    """MeloTTS's decoder over some frames: torch, our kernels in both precisions, and ONNX Runtime."""
+    from benchmarks.tts_parts.voice import write_voice
+    from core.optimization.toolbox.packages import missing_packages
+    from tts.melo.weights import load_network
+    from tts.melo.windows import choose_decoder
+
+    network = load_network(write_voice(folder / "voice")).dec
+    generator = torch.Generator().manual_seed(SEED)
+    frames = torch.randn(1, network.shape.channels, FRAMES, generator=generator)
+    speaker = torch.randn(1, network.shape.speaker_width, 1, generator=generator)
+    kernels, obstacle = choose_decoder(network)
+    halves, _ = choose_decoder(network, precision="bfloat16")
+    ways: dict[str, Callable[[], Any]] = {
+        "torch": partial(network, frames, speaker),
+        "kernels": partial(kernels.window, frames, speaker, 0, FRAMES),
+        "bfloat16": partial(halves.window, frames, speaker, 0, FRAMES),
+    }
+    if not missing_packages(("onnxscript", "onnxruntime")):
+        ways["onnx"] = _onnx_decoder(network, (frames, speaker), folder / "decoder.onnx", plan.threads)
+    took = typical_ms(ways, ROUNDS)
+    stage = "speaking"
+    if obstacle:
+        yield Gain(stage, "MeloTTS's decoder in our kernels", "none", None, "torch", why=obstacle)
+    else:
+        told = (stage, "MeloTTS's decoder in our kernels", "torch", "chosen where they run")
+        yield _gain({"plain": took["torch"], "decided": took["kernels"]}, told)
+    if getattr(halves, "precision", "float32") == "bfloat16":
+        told = (stage, "that decoder in bfloat16", "our float32 kernels", "`tts.precision: int8`")
+        exact, off = (ways[name]() for name in ("kernels", "bfloat16"))
+        cost = f"samples off by {100 * float((off - exact).norm() / exact.norm()):.1f} %"
+        yield _gain({"plain": took["kernels"], "decided": took["bfloat16"]}, told, cost)
+    if "onnx" in took:
+        told = (stage, "that decoder through ONNX Runtime (not used)", "our float32 kernels", "none")
+        yield _gain({"plain": took["kernels"], "decided": took["onnx"]}, told)
+
+
+def _onnx_decoder(network: Any, inputs: tuple[Any, Any], path: Path, threads: int) -> Callable[[], Any]:
+    from core.optimization.toolbox.onnx_export import export_to_onnx
+    from core.optimization.toolbox.onnx_runtime import SessionOptions, open_session, run_session
+
+    axes = {"z": {2: "frames"}}
+    export_to_onnx(network, path, inputs, dynamic_axes=axes, tolerance=1e-3)
+    session = open_session(path, SessionOptions(threads))
+    feeds = dict(zip(("z", "speaker"), (one.numpy() for one in inputs), strict=True))
+    return partial(run_session, session, feeds)
+
+
+def batches(plan: Plan) -> Gain:
+    """Sentences through a BERT of 4 layers, together and one after another."""
+    from benchmarks.shapes import SHAPES
+
+    torch.manual_seed(SEED)
+    model, size = SHAPES[1].make().eval(), plan.batch_size
+    tokens = torch.randint(30000, (size, 16))
+
+    def alone() -> None:
+        for one in tokens:
+            model(one[None])
+
+    took = typical_ms({"plain": alone, "decided": partial(model, tokens)}, ROUNDS)
+    return _gain(took, ("all", f"batches of {size}", "one by one", "`optimization.batch_size`"))

@@ -1,0 +1,209 @@
+"""`optimize` from the shell: a user's own model is quantised, pruned, taught, exported, compared, or refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra full is missing: torch")
+
+from core.app.cli import parse  # noqa: E402
+from core.app.optimize import run  # noqa: E402
+from core.app.toolbox_arguments import COMMANDS, read_axes, read_shapes  # noqa: E402
+from core.app.toolbox_models import first_input, for_judging, registered  # noqa: E402
+from core.optimization.toolbox.registry import RegisteredModel  # noqa: E402
+from core.utils.config import Config  # noqa: E402
+from core.utils.errors import (  # noqa: E402
+    ConfigError,
+    MerlineError,
+    ModelLoadError,
+    OptimizationError,
+    TensorRTUnavailableError,
+)
+
+OWN = """
+import torch
+from torch import nn
+from core.optimization.toolbox.registry import RegisteredModel
+
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 4))
+
+def teacher():
+    data = [(torch.randn(16, 32), torch.arange(16) % 4) for _ in range(4)]
+    return RegisteredModel(net(), test_data=data, training_data=data)
+
+def student():
+    return nn.Sequential(nn.Linear(32, 8), nn.ReLU(), nn.Linear(8, 4)), torch.randn(16, 32)
+
+def number():
+    return 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Any:
+    """Two threads of a busy machine wait for each other longer than such networks compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("MERLINE_HOME", str(tmp_path / "home"))
+    (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
+    return str(tmp_path / "own.py")
+
+
+def main(words: list[str]) -> int:
+    """The command, without the program's log files."""
+    return run(parse(words), Config())
+
+
+def optimize(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[Any, str]:
+    """The JSON object that a command printed, and its error stream."""
+    capsys.readouterr()
+    assert main(["optimize", *words, "--json"]) == 0
+    said = capsys.readouterr()
+    return json.loads(said.out), said.err
+
+
+def test_quantize_measures_and_writes(own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "small.safetensors"
+    found, told = optimize(capsys, "quantize", f"{own}:student", "--out", str(target), "--iterations", "3")
+    assert found["quantization_type"] == "dynamic"
+    assert found["quantized"] == ["0", "2"]
+    assert found["size_reduction_percent"] > 40
+    assert found["written"]["bytes"] == target.stat().st_size
+    assert "quantising (dynamic) ..." in told
+    assert main(["optimize", "quantize", f"{own}:teacher", "--type", "static", "--iterations", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "2 layers in static, 0 left as they are"
+    assert lines[-1] == "nothing was written: --out FILE keeps it"
+
+
+def test_prune_in_both_ways(own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    zeros, told = optimize(
+        capsys, "prune", f"{own}:teacher", "--ratio", "0.5", "--out", str(tmp_path / "p.safetensors")
+    )
+    assert zeros["pruned_bytes"] == zeros["original_bytes"]
+    assert zeros["accuracy_of"] == "labels"
+    assert "% of the weights are zero" in told
+    smaller, _ = optimize(capsys, "prune", f"{own}:teacher", "--ratio", "0.5", "--structured")
+    assert smaller["pruned_bytes"] < 0.7 * smaller["original_bytes"]
+
+
+def test_distill_teaches_a_student(own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "student.safetensors"
+    words = ("distill", f"{own}:teacher", f"{own}:student", "--epochs", "2", "--out", str(target))
+    found, told = optimize(capsys, *words)
+    assert 0 <= found["accuracy"] <= 1
+    assert "epoch 2 of 2" in told
+    assert found["written"]["bytes"] == target.stat().st_size
+    with pytest.raises(ConfigError, match="brings no data to learn from"):
+        main(["optimize", "distill", f"{own}:net", f"{own}:student"])
+
+
+def test_export_verifies_and_quantises_the_graph(own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxscript", reason="the extra toolbox is missing: onnxscript")
+    target = tmp_path / "m.onnx"
+    words = ("export", f"{own}:teacher", "--out", str(target), "--dynamic", "input:0=batch", "--int8", "--benchmark")
+    found, _ = optimize(capsys, *words, "--iterations", "3")
+    assert found["verified"]
+    assert [one["sizes"] for one in found["verifications"]] == [{}, {"batch": 17}]
+    assert found["int8"]["path"] == str(target.with_suffix(".int8.onnx"))
+    assert found["runtime"]["runtime_ms"] > 0
+    with pytest.raises(TensorRTUnavailableError, match=r"extra `tensorrt`|torch sees none"):
+        main(["optimize", "tensorrt", str(target), "--out", str(tmp_path / "m.engine"), "--shape", "input=2x32"])
+    assert capsys.readouterr().err.startswith("unverified: ")
+
+
+def test_compare_and_auto(own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason="the extra toolbox is missing: matplotlib")
+    chart = tmp_path / "chart.png"
+    words = ("--strategies", "dynamic,bf16,tensorrt", "--chart", str(chart), "--iterations", "3")
+    found, told = optimize(capsys, "compare", f"{own}:teacher", *words)
+    assert [row["strategy"] for row in found["rows"]] == ["dynamic", "bf16", "tensorrt"]
+    assert chart.read_bytes().startswith(b"\x89PNG")
+    assert "dynamic ..." in told
+    assert main(["optimize", "auto", f"{own}:teacher", "mobile", "--accuracy", "0"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("for mobile: ")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("{own}:absent", "has no function 'absent' that makes a model"),
+        ("{own}:number", "gives a int; return a torch.nn.Module"),
+        ("nowhere.py:net", "nowhere.py: there is no such file"),
+        ("nothing-of-that-name", "nothing-of-that-name"),
+    ],
+)
+def test_models_that_there_are_not(own: str, model: str, message: str) -> None:
+    with pytest.raises(MerlineError, match=re.escape(message)):
+        main(["optimize", "compare", model.format(own=own)])
+
+
+def test_files_and_folders_that_are_no_models(own: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelLoadError, match=r"holds no config\.json"):
+        registered(str(tmp_path))
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "model.bin").touch()
+    with pytest.raises(ModelLoadError, match=r"a Whisper in CTranslate2's own format"):
+        registered(str(tmp_path))
+    broken = tmp_path / "broken.py"
+    broken.write_text("def net(:", encoding="utf-8")
+    with pytest.raises(ModelLoadError, match=r"broken\.py cannot be imported: SyntaxError"):
+        registered(f"{broken}:net")
+
+
+def test_the_assistants_own_models_bring_an_input_that_they_take(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="the extra full is missing: transformers")
+    from transformers import BertConfig, BertForMaskedLM
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24}
+    BertForMaskedLM(BertConfig(vocab_size=40, max_position_embeddings=20, **sizes)).save_pretrained(tmp_path)
+    found, told = registered(str(tmp_path))
+    assert "a BERT" in told
+    assert "noise" in told
+    assert found.model(found.test_data[0]).shape == (16, 20)
+    judged = for_judging(found)
+    assert len(judged.calibration_data) == 2
+    assert not any(one is other for one in judged.test_data for other in judged.calibration_data[:1])
+
+
+def test_a_little_language_of_axes_and_shapes() -> None:
+    assert read_axes("") is None
+    assert read_axes("input:0=batch,2=height;mask:0=batch") == {
+        "input": {0: "batch", 2: "height"},
+        "mask": {0: "batch"},
+    }
+    assert read_shapes(["x=1x3", "y=1x3:2x3:8x3"]) == {"x": (1, 3), "y": ((1, 3), (2, 3), (8, 3))}
+    for wrong in ("input", "input:batch"):
+        with pytest.raises(ConfigError, match="give INPUT:AXIS=NAME"):
+            read_axes(wrong)
+    for wrong in ("1x3", "x=1xa", "x=1x3:2x3"):
+        with pytest.raises(ConfigError, match="give INPUT=1x3x512x512"):
+            read_shapes([wrong])
+
+
+def test_every_command_of_the_toolbox_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, (text, _) in COMMANDS.items():
+        with pytest.raises(SystemExit) as ended:
+            main(["optimize", name, "--help"])
+        assert ended.value.code == 0
+        assert text.split(" (")[0].split(":")[0] in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_model_without_data_is_told_what_it_lacks(own: str) -> None:
+    with pytest.raises(OptimizationError, match="no data"):
+        first_input(RegisteredModel(torch.nn.Linear(2, 2)))
+    with pytest.raises(OptimizationError, match="no test data"):
+        main(["optimize", "compare", f"{own}:net"])
