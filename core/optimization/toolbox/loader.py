@@ -7,10 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.export_example import example_of
@@ -23,6 +20,9 @@ from core.optimization.toolbox.registry import RegisteredModels, Registry
 from core.optimization.toolbox.tensorrt import TensorRTConfig, TensorRTOptimizer, describe_card, load_library
 from core.optimization.toolbox.tensorrt_runtime import TensorRTEngine
 from core.utils.errors import OptimizationError, QuantizationError, TensorRTUnavailableError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Optimization = Literal["auto", "quantize", "tensorrt"]
 ITERATIONS = 20
@@ -43,6 +43,8 @@ class LoadedModel:
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         """The model's answer, without gradients."""
+        import torch
+
         with torch.inference_mode():
             return self.model(*inputs, **named)
 
@@ -114,6 +116,8 @@ class _Named:
 
 
 def _fastest(model: nn.Module, example: Any, no_tensorrt: str) -> LoadedModel:
+    import torch
+
     if example is None:
         raise OptimizationError('optimization="auto" measures: give example_input, a tensor, a tuple or a mapping')
     original = copy.deepcopy(model).eval()

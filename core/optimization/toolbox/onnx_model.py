@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from core.optimization.toolbox.onnx_information import model_information
 from core.optimization.toolbox.onnx_runtime import SessionOptions, open_session, run_session
 from core.optimization.toolbox.onnx_verify import as_numpy
@@ -30,6 +28,8 @@ class OnnxModel:
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         """One tensor, or a tuple of the graph's outputs. Raises InferenceError for inputs that it does not take."""
+        import torch
+
         given = [one for one in inputs if one is not None]
         if len(given) + len(named) > len(self._names):
             raise InferenceError(

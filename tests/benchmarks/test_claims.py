@@ -1,0 +1,61 @@
+"""What `bench claims` and `bench optimizations` print: every claim has an answer, and nothing is made up."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks import claims, optimizations
+from benchmarks.claim_parts.founding import CLAIMS, NEEDS, Answer, Claim, no_hardware
+
+SPEED = Claim("dynamic speed", "D: dynamic int8, CPU", "2-3x", 2, "x")
+SIZE = Claim("dynamic size", "D: dynamic int8, size", "-75 %", 75, "%")
+
+
+def test_a_claim_holds_from_its_lower_end_on() -> None:
+    assert Answer(SPEED, "BERT", 2.0).holds
+    assert Answer(SPEED, "BERT", 1.9).holds is False
+    assert Answer(SIZE, "BERT", 74.6).holds
+    assert Answer(SIZE, "BERT", 74.0).holds is False
+    assert Answer(SPEED).holds is None
+    assert Answer(SPEED, "BERT", 1.0).ok is None
+
+
+def test_lines_and_json_say_what_was_promised_and_what_was_found() -> None:
+    assert Answer(SPEED, "BERT", 1.523, "outputs off by 1 %").line() == (
+        "D: dynamic int8, CPU                   claimed 2-3x            1.52x  does not hold  BERT; outputs off by 1 %"
+    )
+    assert Answer(SIZE, "BERT", 75.04).line().endswith("claimed -75 %         -75.0 %  holds          BERT")
+    told = json.loads(json.dumps(Answer(SIZE, "BERT", 75.04).as_json()))
+    assert (told["name"], told["claimed"], told["holds"], told["ok"]) == ("D: dynamic int8, size", "-75 %", True, None)
+
+
+def test_what_needs_other_hardware_says_so() -> None:
+    told = [no_hardware(claim).line() for claim in CLAIMS if claim.hardware not in ("cpu", "16-core cpu")]
+    assert len(told) == 11
+    assert all("not measured: no such hardware: it needs " in line for line in told)
+    assert {claim.hardware for claim in CLAIMS} == set(NEEDS)
+
+
+def test_without_the_packages_every_claim_still_has_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "find_spec", lambda name: None)
+    answers = claims.run()
+    assert [one.claim for one in answers] == list(CLAIMS)
+    assert all(one.value is None and one.why for one in answers)
+    monkeypatch.setattr(optimizations, "find_spec", lambda name: None)
+    assert optimizations.run() == []
+
+
+def test_a_gain_is_a_row_of_the_table() -> None:
+    pytest.importorskip("torch", reason="the extra full is missing: torch")
+    from benchmarks.claim_parts.stages import Gain
+
+    gain = Gain("speaking", "BERT in int8", "`tts.precision`", 2.0, "float32", (30.0, 15.0), "off by 1 %")
+    assert (
+        gain.line() == "| speaking | BERT in int8 | float32 | 2.00x (30.0 -> 15.0 ms) | off by 1 % | `tts.precision` |"
+    )
+    assert gain.as_json()["baseline"] == 30.0
+    left = Gain("speaking", "kernels", "none", None, "torch", why="no AVX2")
+    assert left.line() == "| speaking | kernels | torch | no AVX2 | - | none |"
+    assert left.as_json()["value"] is None
