@@ -24,7 +24,8 @@ from benchmarks.stt_parts.words import WordCount, count
 from core.app.hearing import HearingParts, make_transcriber
 from core.messages import SAMPLE_RATE_HZ, Language, Samples, SpeechStarted, Transcript, Utterance
 from core.stage import Stage
-from core.utils.config import Config, load_config
+from core.utils.config import Config
+from core.utils.config_file import load_config
 from core.utils.model_store import ModelStore
 from core.utils.whisper_compat import ShortContext, ShortTranscript, WhisperModel
 from llm.skills.recognise import RecogniserConfig, SkillRecogniser

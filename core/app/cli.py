@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 fine, 1 failed, 2 bad usage or configuration, 3 audio device or GPU."""
     arguments = parse(list(sys.argv[1:] if argv is None else argv))
     # pydantic is imported late, so that --help and a usage error need no environment
-    from core.utils.config import load_config
+    from core.utils.config_file import load_config
 
     try:
         config = load_config(arguments.config, arguments.set)

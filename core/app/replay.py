@@ -29,7 +29,8 @@ from core.messages import SAMPLE_RATE_HZ, AudioFrame, TurnFailed
 from core.optimization.plan import StagePlan
 from core.turns import TurnRecord
 from core.utils.clock import Clock
-from core.utils.config import Config, parse_config
+from core.utils.config import Config
+from core.utils.config_file import parse_config
 from core.utils.errors import ConfigError, InferenceError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
 
 def settings_of(turn: RecordedTurn, changes: list[str]) -> Config:
     """What a turn ran with, and what is set now over it. Raises ConfigError."""
-    from core.utils.config import load_config
+    from core.utils.config_file import load_config
 
     now: dict[str, Any] = load_config(None, changes).model_dump(mode="json")
     named = {change.partition("=")[0].strip() for change in changes}

@@ -17,7 +17,8 @@ from core.app.first_language_model import FirstLanguageModel, model_to_fetch
 from core.app.setup import FullSetup
 from core.optimization.plan import StagePlan
 from core.optimization.tuner import PerformanceTuner
-from core.utils.config import Config, LlmConfig, SetupConfig, load_config
+from core.utils.config import Config, LlmConfig, SetupConfig
+from core.utils.config_file import load_config
 from core.utils.errors import ConfigError, ModelLoadError
 from core.utils.model_catalogue import CATALOGUE
 from core.utils.model_store import Manifest, ModelStore, write_manifest

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from core.utils.config import DEFAULT_FILE, Config, Section, load_config
+from core.utils.config import DEFAULT_FILE, Config, Section
+from core.utils.config_file import load_config
 from core.utils.errors import ConfigError
 
 

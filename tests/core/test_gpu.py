@@ -35,7 +35,8 @@ from nvidia_smi_by_hand import (
     founding,
 )
 
-from core.utils.config import GpuConfig, parse_config
+from core.utils.config import GpuConfig
+from core.utils.config_file import parse_config
 from core.utils.errors import ConfigError, GpuBusyError, GpuUnavailableError
 from core.utils.gpu import (
     Gpu,

@@ -34,7 +34,7 @@ from core.app.planning import apply_plan, make_plan
 from core.messages import Utterance
 from core.optimization.memory import MemoryBudgets
 from core.optimization.process_memory import resident_bytes
-from core.utils.config import load_config
+from core.utils.config_file import load_config
 from tests.integration.sound_card import RATE_HZ, spoken
 
 MB = 1_000_000
