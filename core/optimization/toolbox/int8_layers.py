@@ -61,8 +61,9 @@ class Int8Layer(nn.Module):
             self._codes = None
         return self._packed
 
-    def dequantized(self) -> Tensor:
-        """float32 weights that the codes stand for."""
+    @property
+    def weight(self) -> Tensor:
+        """float32 weights that the codes stand for, for code that reads them out of a layer."""
         return self.codes.to(torch.float32) * self.scales.view(-1, *(1,) * (len(self.shape) - 1))
 
     def set_call(self, **changes: Any) -> None:
@@ -148,7 +149,7 @@ class StaticInt8(Int8Layer):
         x = x.to(torch.float32)
         plain = Int8Call(torch.ones_like(self.scales), self._zeros, self.bias, Affine(1.0, 0), UNKNOWN, False,
                          self.call.relu, self.call.geometry)  # fmt: skip
-        y = finish(plain_product(x, self.dequantized(), plain), plain)
+        y = finish(plain_product(x, self.weight, plain), plain)
         self.observers[0].look(x)
         self.observers[1].look(y)
         return y

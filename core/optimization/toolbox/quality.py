@@ -34,7 +34,7 @@ def outputs_of(model: Callable[..., Any], batches: Sequence[Batch]) -> list[Tens
     """The main output for each batch. Raises OptimizationError where the model does not take them."""
     try:
         return [batch.run(model).cpu() for batch in batches]
-    except (RuntimeError, TypeError, ValueError, IndexError, KeyError) as error:
+    except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
         first = str(error).partition("\n")[0]
         raise OptimizationError(
             f"{type(model).__name__} does not take this data ({first}); check shapes and types"

@@ -49,6 +49,7 @@ class ModelQuantizer:
     def __init__(self, config: QuantizationConfig | None = None) -> None:
         self.config = config or QuantizationConfig()
         self._report: QuantizationReport | None = None
+        self._notes: tuple[str, ...] = ()
 
     @property
     def report(self) -> QuantizationReport:
@@ -66,7 +67,8 @@ class ModelQuantizer:
         kind = self.config.quantization_type
         batches = self._batches(calibration_data)
         work = working_copy(model)
-        fusions = fold(work, batches) if self.config.fuse else []
+        fusions, note = fold(work, batches) if self.config.fuse else ([], "")
+        self._notes = (note,) if note else ()
         if kind in HALVES:
             return self._half(work, fusions)
         _on_cpu(work)
@@ -105,7 +107,9 @@ class ModelQuantizer:
         half = HalfModel(work, HALVES[kind])
         if not all(bool(torch.isfinite(one).all()) for one in half.parameters() if one.is_floating_point()):
             raise QuantizationError(f"weights are not finite in {kind.value}, which ends at 65504; take bf16")
-        self._report = QuantizationReport(kind, "", names, (), tuple(one.layer for one in fusions if one.norm))
+        self._report = QuantizationReport(
+            kind, "", names, (), tuple(one.layer for one in fusions if one.norm), notes=self._notes
+        )
         return half.eval()
 
     def _static(self, work: nn.Module, fusions: list[Fusion], batches: list[Batch]) -> nn.Module:
@@ -145,7 +149,7 @@ class ModelQuantizer:
         int8 = kind not in (QuantizationType.INT8_WEIGHT, QuantizationType.INT4_WEIGHT)
         backend = choose_kernel(self.config.backend).name if int8 else ""
         fused = tuple(one.layer for one in fusions if one.norm or (kind in NEEDS_DATA and one.relu))
-        self._report = QuantizationReport(kind, backend, tuple(made), tuple(left), fused, on)
+        self._report = QuantizationReport(kind, backend, tuple(made), tuple(left), fused, on, self._notes)
 
 
 def working_copy(model: nn.Module) -> nn.Module:
@@ -165,17 +169,17 @@ def is_quantized(model: nn.Module) -> bool:
     return any(isinstance(layer, OWN_LAYERS) for layer in model.modules())
 
 
-def fold(work: nn.Module, batches: list[Batch]) -> list[Fusion]:
-    """Fold norms into the model itself; where data shows that its answers change, nothing is folded."""
-    fusions, _ = find_fusions(work)
+def fold(work: nn.Module, batches: list[Batch]) -> tuple[list[Fusion], str]:
+    """Fold norms into the model itself, unless data show that its answers would change. And what to know of it."""
+    fusions, note = find_fusions(work)
     if batches and any(fusion.norm for fusion in fusions):
         folded = copy.deepcopy(work)
         fold_norms(folded, fusions)
         exact = outputs_or_error(work, batches[:1])
         if relative_error(outputs_or_error(folded, batches[:1]), exact) > FOLDING_TOLERANCE:
-            return []
+            return [], "norms were not folded: the model's answers would have changed"
     fold_norms(work, fusions)
-    return fusions
+    return fusions, note
 
 
 def own_weights(layer: nn.Module) -> bool:

@@ -153,6 +153,37 @@ def test_skipped_layers_stay_in_float():
         ModelQuantizer(config_of("dynamic", skip=frozenset({"innner"}))).quantize(conv_net())
 
 
+class Untraceable(nn.Module):
+    """A Sequential with a norm, in a model that branches on values and may look into the Sequential."""
+
+    def __init__(self, peeks: bool) -> None:
+        super().__init__()
+        self.peeks = peeks
+        self.part = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        extra = self.part[0](x).mean() if self.peeks else 0.0
+        return self.part(x) + extra if float(x.sum()) > -1e9 else x
+
+
+@pytest.mark.parametrize(("peeks", "told"), [(False, "within Sequentials only"), (True, "answers would have changed")])
+def test_without_a_graph_norms_fold_within_sequentials_unless_data_shows_that_it_would_be_wrong(peeks: bool, told: str):
+    torch.manual_seed(0)
+    model = Untraceable(peeks).eval()
+    nn.init.uniform_(model.part[1].running_var, 0.2, 3.0)
+    nn.init.normal_(model.part[1].bias)
+    quantizer = ModelQuantizer(config_of("static"))
+    quantized = quantizer.quantize(model, images())
+    assert told in quantizer.report.notes[0]
+    assert isinstance(quantized.part[1], nn.BatchNorm2d) == peeks
+    assert error_of(model, quantized, images()) < 0.03
+
+
+def test_a_layers_weight_can_be_read_in_float():
+    quantized = ModelQuantizer(config_of("dynamic")).quantize(conv_net())
+    assert torch.allclose(quantized.out.weight, conv_net().out.weight, atol=2e-3)
+
+
 def test_tied_tables_stay_one_in_weight_only_types():
     quantized = ModelQuantizer(config_of("int4_weight")).quantize(tied_lm())
     assert quantized.embed.linear is quantized.head
