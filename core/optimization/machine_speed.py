@@ -12,6 +12,7 @@ import importlib.util
 import logging
 import math
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -68,7 +69,7 @@ class Rate:
 
     best: float
     spread: float
-    """by how much of the best run the worst one fell behind it"""
+    """by how much of the best run the middle one fell behind it: one slow run alone says nothing"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def measure_rate(work: Callable[[], object], amount: float) -> Rate:
             work()
             times += 1
         rates.append(times * amount / elapsed)
-    return Rate(max(rates), 1.0 - min(rates) / max(rates))
+    return Rate(max(rates), 1.0 - statistics.median(rates) / max(rates))
 
 
 def measure_bandwidth(size: int, threads: int) -> Rate:

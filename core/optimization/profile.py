@@ -39,7 +39,7 @@ class Memory:
     """of the container or the process; None without one"""
 
 
-STEADY_SPREAD = 0.3
+STEADY_SPREAD = 0.35
 QUIET_SHARE = 0.15
 
 
@@ -53,7 +53,7 @@ class Speed:
     gemm_int8_gops: float | None = None
     """None where no int8 kernel is installed"""
     spread: float = 0.0
-    """by how much of the best run the worst one of the same work fell behind it"""
+    """by how much of the best run of the same work the middle one fell behind it"""
     others: float = 0.0
     """share of these cores' time that other programs took while it was measured; 0 where the system does not tell"""
 
