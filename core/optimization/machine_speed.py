@@ -41,7 +41,7 @@ FILL_S = 0.5
 SMALLEST_BYTES = 64 * MIB
 LARGEST_BYTES = 1024 * MIB
 ASSUMED_CACHE_BYTES = 32 * MIB
-INT8_TIMEOUT_S = 30.0
+INT8_TIMEOUT_S = 60.0
 INT8_LEAST_BYTES = 2 * TORCH_BYTES
 """loading torch into less might have the system end a program, and not that one"""
 PROJECT_FOLDER = Path(__file__).resolve().parents[2]
