@@ -131,7 +131,7 @@ class MemoryOptimizer:
             return True
         while (over := self._held(stage) + size_bytes - budget) > 0:
             if not self._unload_one(stage):
-                logger.info("%s is %d MB over its budget: its other models are in use", stage, over // 1_000_000)
+                logger.info("%s takes %d MB more than was planned for it, all of it in use", stage, over // 1_000_000)
                 return False
         return True
 
