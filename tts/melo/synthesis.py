@@ -22,8 +22,9 @@ from core.utils.errors import InferenceError
 from tts.melo.configuration import MeloConfig
 from tts.melo.decoder import DecoderPrecision
 from tts.melo.network import Manner, MeloNetwork, Sounds
+from tts.melo.pace import LARGE, SMALL, DecoderPace, choose_growth
 from tts.melo.weights import load_network
-from tts.melo.windows import WindowDecoder, WindowGrowth, choose_decoder
+from tts.melo.windows import WindowDecoder, WindowGrowth, choose_decoder, frames_around
 
 if TYPE_CHECKING:
     from core.optimization.plan import StagePlan
@@ -62,7 +63,7 @@ class NetworkSynthesis:
         self._precision: DecoderPrecision = precision
         self._plan = plan
         self._decoder_threads = decoder_threads
-        self._growth = growth or WindowGrowth()
+        self._growth = growth
         self._optimizer: TorchOptimizer | None = None
         self._network: MeloNetwork | None = None
         self._decoder: WindowDecoder | None = None
@@ -98,6 +99,7 @@ class NetworkSynthesis:
             self._decoder, _ = choose_decoder(network.dec, compiled)
             logger.info("the decoder of %s runs in torch: %s", self._folder.name, reason)
         optimizer.warmup_model(self._warm_up, (), runs=1)
+        self._growth = self._growth or self._measured_growth()
         _give_back_memory()
 
     def synthesize(self, sounds: Sounds, manner: Manner) -> Iterator[Samples]:
@@ -117,7 +119,7 @@ class NetworkSynthesis:
     def windows(self, sentence: PreparedSentence) -> Iterator[Samples]:
         """The sound, window by window. Raises InferenceError where the network gives no numbers."""
         optimizer, _, decoder = self._loaded()
-        for first, end in self._growth.bounds(sentence.frames.shape[2]):
+        for first, end in (self._growth or WindowGrowth()).bounds(sentence.frames.shape[2]):
             with optimizer.get_inference_context(self._plan):
                 window = decoder.window(sentence.frames, sentence.speaker, first, end)
                 samples: Samples = window.float().cpu().numpy()
@@ -131,6 +133,19 @@ class NetworkSynthesis:
     def close(self) -> None:
         """Give the memory back."""
         self._network = self._decoder = None
+
+    def _measured_growth(self) -> WindowGrowth:
+        """By the times of a small and a large window in the middle of a sentence."""
+        optimizer, network, decoder = self._loaded()
+        shape = network.config.decoder
+        around = frames_around(shape)
+        frames = torch.zeros(1, shape.channels, LARGE + 2 * around, device=network.emb_g.weight.device)
+
+        def decode(count: int) -> Tensor:
+            return decoder.window(frames, network.speaker(0), around, around + count)
+
+        small_s, large_s = (optimizer.warmup_model(decode, (count,), runs=1) for count in (SMALL, LARGE))
+        return choose_growth(DecoderPace.measured(small_s, large_s), shape.hop / network.config.sample_rate_hz)
 
     def _warm_up(self) -> None:
         _, network, _ = self._loaded()

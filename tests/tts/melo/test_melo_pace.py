@@ -1,0 +1,35 @@
+"""How windows grow by a machine's speed: early where it is quick, without gaps where it can keep up."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="needs torch (the extra full)")
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tts.melo.pace import GROWTHS, LARGE, SMALL, DecoderPace, choose_growth
+
+FRAME_S = 512 / 44_100
+
+
+def test_a_pace_is_read_from_two_windows() -> None:
+    pace = DecoderPace.measured(0.02 + SMALL * 0.001, 0.02 + LARGE * 0.001)
+    assert (pace.fixed_s, pace.frame_s) == (pytest.approx(0.02), pytest.approx(0.001))
+    assert DecoderPace.measured(0.05, 0.01) == DecoderPace(0.05, 0.0)
+
+
+def test_a_quick_machine_begins_early_and_a_slow_one_late() -> None:
+    chosen = [choose_growth(DecoderPace(0.004, share * FRAME_S), FRAME_S).first for share in (0.1, 0.4, 0.6, 0.75, 2.0)]
+    assert chosen == sorted(chosen)
+    assert (chosen[0], chosen[-1]) == (GROWTHS[0].first, GROWTHS[-1].first)
+
+
+@given(fixed=st.floats(0.0, 0.1), share=st.floats(0.01, 2.0))
+def test_nothing_earlier_would_do(fixed: float, share: float) -> None:
+    pace = DecoderPace(fixed, share * FRAME_S)
+    chosen = choose_growth(pace, FRAME_S)
+    earlier = GROWTHS[: GROWTHS.index(chosen)]
+    assert all(pace.gap_s(growth, FRAME_S) > 0 for growth in earlier)
+    assert pace.gap_s(chosen, FRAME_S) == 0 or chosen is GROWTHS[-1]
