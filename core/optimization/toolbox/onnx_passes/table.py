@@ -102,7 +102,7 @@ PASSES: tuple[GraphPass, ...] = (
         "transpose_ab_matmul_add_to_gemm_rule",
     ),
     _rules("neutral-arithmetic", "x * 1, x / 1 and x - 0 are x", "mul_by_1_rule", "div_by_1_rule", "sub_0_rule"),
-    _optimizer("neutral-additions", "x + 0 is x", "eliminate_nop_with_unit"),
+    _optimizer("neutral-additions", "x + 0 and, with tables, x * 1 are x", "eliminate_nop_with_unit"),
     GraphPass("reciprocal-to-division", "Mul by a Reciprocal becomes Div", "merline", own.reciprocal_to_division),
     GraphPass("dropout-elimination", "Dropout, which infers nothing, goes", "merline", own.dropouts),
     _rules("whole-slices", "Slice that takes all goes", "collapse_slice_rule", "collapse_slice2_rule"),
