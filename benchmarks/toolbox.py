@@ -1,6 +1,6 @@
 """What each strategy of the optimisation toolbox is worth here: size, speed and quality beside the original.
 
-    python3 -m benchmarks.toolbox [MODEL...] [--sensitivity] [--pruning] [--json]
+    python3 -m benchmarks.toolbox [MODEL...] [--one-core] [--sensitivity] [--pruning] [--json]
 
 Models: sound-net and sound-encoder (trained here on recordings, judged by labels), story-lm (trained by others, judged
 by the next token of real sentences), resnet18, bert, causal-lm, melo-decoder (random weights: speed and rounding).
@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.figures import Figure, machine
@@ -30,7 +31,7 @@ def run() -> list[Figure]:
     return [figure for name in SUBJECTS for figure in figures(name, compared(name))]
 
 
-def compared(name: str, strategies: list[str] | None = None) -> Any:
+def compared(name: str, strategies: list[str] | None = None, clock: Callable[[], float] = time.perf_counter) -> Any:
     """The comparison of one model: `strategies`, by default all that there is time for."""
     from benchmarks.toolbox_parts.subjects import SUBJECTS
     from core.optimization.toolbox.comparison import compare_strategies
@@ -44,6 +45,7 @@ def compared(name: str, strategies: list[str] | None = None) -> Any:
         chosen,
         ITERATIONS,
         lambda line: print(f"{time.monotonic() - began_s:6.1f} s  {name}: {line}", file=sys.stderr, flush=True),
+        clock,
     )
 
 
@@ -109,6 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=list(SUBJECTS), choices=list(SUBJECTS), metavar="MODEL")
     parser.add_argument("--strategies", nargs="+", metavar="NAME", help="these alone")
+    parser.add_argument("--one-core", action="store_true", help="processor time of one thread: others do not count")
     parser.add_argument("--sensitivity", action="store_true", help="what each layer costs instead")
     parser.add_argument("--pruning", action="store_true", help="accuracy by the share of weights removed instead")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -118,7 +121,13 @@ def main() -> None:
         report = sensitivity if arguments.sensitivity else pruning
         print("\n".join(report(name) for name in arguments.models))
         return
-    found = [compared(name, arguments.strategies) for name in arguments.models]
+    clock = time.perf_counter
+    if arguments.one_core:
+        import torch
+
+        torch.set_num_threads(1)
+        clock = time.process_time
+    found = [compared(name, arguments.strategies, clock) for name in arguments.models]
     if arguments.json:
         print(json.dumps({"machine": machine(), "models": [one.as_json() for one in found]}, indent=2))
     else:

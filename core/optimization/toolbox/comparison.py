@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,8 @@ from core.optimization.toolbox.registry import Subject
 from core.optimization.toolbox.strategies import STRATEGIES, Strategy
 from core.utils.errors import MerlineError, OptimizationError
 
-NO_CARD = "no NVIDIA card is here"
+Clocked = Callable[[Mapping[str, Callable[[], Any]]], dict[str, float]]
+"""milliseconds of each way"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def compare_strategies(
     strategies: Sequence[str] | None = None,
     iterations: int = 50,
     progress: Callable[[str], None] = lambda line: None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Comparison:
     """Needs a subject with test data; times are of its first batch, the original's taken by turns with each strategy's.
 
@@ -118,22 +121,19 @@ def compare_strategies(
     original = working_copy(subject.model)
     exact = outputs_of(original, subject.test)
     own = judge(exact, exact, subject.test)
+    measured = partial(typical_ms, iterations=iterations, clock=clock)
     rows, times = [], []
     for one in chosen:
         progress(one)
-        row, beside_ms = _row(STRATEGIES[one], subject, (original, exact), iterations)
+        row, beside_ms = _row(STRATEGIES[one], subject, (original, exact), measured)
         rows.append(row)
         times += [beside_ms] if beside_ms is not None else []
-    took = (
-        min(times)
-        if times
-        else typical_ms({"original": partial(subject.test[0].run, original)}, iterations)["original"]
-    )
+    took = min(times) if times else measured({"original": partial(subject.test[0].run, original)})["original"]
     return Comparison(name, size_bytes(original) / MEGABYTE, took, own.accuracy, own.accuracy_of, tuple(rows))
 
 
 def _row(
-    strategy: Strategy, subject: Subject, plain: tuple[nn.Module, list[torch.Tensor]], iterations: int
+    strategy: Strategy, subject: Subject, plain: tuple[nn.Module, list[torch.Tensor]], measured: Clocked
 ) -> tuple[Row, float | None]:
     """And the original's time beside it."""
     if why := strategy.obstacle():
@@ -143,11 +143,11 @@ def _row(
     try:
         model = strategy.make(subject)
         quality = judge(outputs_of(model, subject.test), exact, subject.test)
-        took = typical_ms({"original": partial(batch.run, original), "new": partial(batch.run, model)}, iterations)
+        took = measured({"original": partial(batch.run, original), "new": partial(batch.run, model)})
     except (MerlineError, NotImplementedError, RuntimeError) as error:
         return Row(strategy.name, why=str(error).partition("\n")[0]), None
     before, after = size_bytes(original), size_bytes(model)
-    gpu, why = _on_card(strategy, model, original, subject, iterations)
+    gpu, why = _on_card(strategy, model, original, subject)
     row = Row(
         strategy.name, after / MEGABYTE, 100 * (1 - after / before), took["new"], took["original"] / took["new"], gpu,
         quality.error, quality.accuracy, why,
@@ -155,16 +155,14 @@ def _row(
     return row, took["original"]
 
 
-def _on_card(
-    strategy: Strategy, model: Any, original: nn.Module, subject: Subject, iterations: int
-) -> tuple[float | None, str]:
+def _on_card(strategy: Strategy, model: Any, original: nn.Module, subject: Subject) -> tuple[float | None, str]:
     """The speed-up on a card over the original there, and why there is none."""
     if not strategy.on_card or not torch.cuda.is_available():
         return None, ""
     batch = subject.test[0]
     try:
         ways = {"original": partial(batch.run, original.cuda()), "new": partial(batch.run, model.cuda())}
-        took = typical_ms(ways, iterations)
+        took = typical_ms(ways)
         return took["original"] / took["new"], ""
     except RuntimeError as error:
         return None, f"on the card: {str(error).partition(chr(10))[0]}"

@@ -3,6 +3,7 @@ slows all of them alike."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 from torch.utils.weak import WeakIdKeyDictionary
 
-from core.optimization.profiler import InferenceProfiler, ProfilerConfig
+from core.optimization.profiler import InferenceProfiler
 from core.optimization.toolbox.artifact import unshared
 from core.optimization.toolbox.batches import Batch
 from core.utils.errors import OptimizationError
@@ -23,11 +24,16 @@ BURST = 5
 """calls of one model in a row: threads and caches are then its own"""
 
 
-def typical_ms(ways: Mapping[str, Callable[[], Any]], iterations: int = 100) -> dict[str, float]:
-    """The lower quartile of `iterations` calls of each, by turns. Raises OptimizationError for fewer than one."""
+def typical_ms(
+    ways: Mapping[str, Callable[[], Any]], iterations: int = 100, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
+    """The lower quartile of `iterations` calls of each, by turns. Raises OptimizationError for fewer than one.
+
+    With one thread and time.process_time as the clock, other programs do not count.
+    """
     if iterations < 1:
         raise OptimizationError(f"num_iterations={iterations}: measure at least one call")
-    profiler = InferenceProfiler(ProfilerConfig())
+    profiler = InferenceProfiler(clock=clock)
     times: dict[str, list[float]] = {name: [] for name in ways}
     with torch.inference_mode():
         for call in ways.values():
