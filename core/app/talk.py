@@ -11,25 +11,20 @@ from audio.front_end import FrontEnd
 from core.app import chat
 from core.app.answering import equip
 from core.app.assistant import Assistant, SoundEnds
+from core.app.beside import Beside
 from core.app.brain import Brain
 from core.app.check import failed, quick_checks
 from core.app.desk_keys import DeskKeys
 from core.app.ending import EndingWish
-from core.app.first_language_model import FirstLanguageModel
-from core.app.first_question import FirstQuestion
-from core.app.first_run import FirstRun
-from core.app.first_voice import FirstVoice
 from core.app.keyboard import Keyboard
 from core.app.lock import InstanceLock
-from core.app.memory_watch import MemoryWatch
 from core.app.planning import apply_plan, make_plan
 from core.app.scene import Note
-from core.app.setup import FullSetup
 from core.app.turn_keeping import TurnKeeping
 from core.app.view import View, open_view, watch
-from core.app.voice_beside import VoiceBeside
 from core.messages import DeviceEvent, Language
 from core.optimization.memory import MemoryBudgets
+from core.optimization.plan import Plan
 from core.optimization.resident import give_back_memory
 from core.pipeline import Pipeline
 from core.turns import TurnRecord
@@ -86,13 +81,8 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         brain.memory.budgets = MemoryBudgets.of(plan)
         equip(config, plan, brain.responder, arguments.offline, brain.memory)
         assistant = Assistant(config, brain.clock, ends, brain, turn_finished)
-        setup = FullSetup(config, offline=arguments.offline)
-        question = FirstQuestion(brain.language, brain.store)
-        first_run = FirstRun(config, assistant, brain, arguments.offline, question)
-        model_run = FirstLanguageModel(config, brain, assistant.say, arguments.offline, question)
-        voice_run = FirstVoice(config, assistant, brain, arguments.offline, question)
-        voice_beside = VoiceBeside(config, assistant, plan)
-        pipeline = assistant.join(voice_beside.engines(first_run.engines(plan.stt), brain.voice))
+        beside = Beside(config, assistant, brain, plan, arguments.offline)
+        pipeline = assistant.join(beside.engines())
         pipelines.append(pipeline)
         keeping.follow(assistant)
         pipeline.load()
@@ -101,21 +91,12 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             view = open_view(config.view, brain.language, lambda: assistant.listener.level, assistant.wake_phrase)
             views.append(view)
             watch(view, pipeline)
-            for reason in filter(None, assistant.fallback_reason.splitlines()):
-                view.show(Note(reason))
-            if keeping.notice(brain.language):
-                view.show(Note(keeping.notice(brain.language)))
-            for left in plan.left_out:
-                logger.info("left out: %s: %s", left.what, left.why)
-                view.show(Note(f"left out: {left.what}, because {left.why}"))
+            _say_first(view, assistant, plan, keeping.notice(brain.language))
             with Keyboard() as keyboard:
                 keys = DeskKeys(keyboard, assistant, sound.microphone, brain.session, view.show)
-                unload_s = 60.0 * config.idle.unload_minutes or None
-                memory = MemoryWatch(brain.memory, brain.language, unload_s=unload_s)
-                voice_beside.start()
-                _converse(assistant, view, brain, (setup, first_run, model_run, voice_run), keys, memory)
+                _converse(assistant, view, brain.language, beside, keys)
         finally:
-            voice_beside.stop()
+            beside.stop()
             pipeline.close()
             if config.log.trace:
                 assistant.profiler.export_chrome_trace(data_folder() / TRACE)
@@ -127,6 +108,15 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
     return 0
 
 
+def _say_first(view: View, assistant: Assistant, plan: Plan, notice: str) -> None:
+    """What is not as the user may expect."""
+    for reason in filter(None, (*assistant.fallback_reason.splitlines(), notice)):
+        view.show(Note(reason))
+    for left in plan.left_out:
+        logger.info("left out: %s: %s", left.what, left.why)
+        view.show(Note(f"left out: {left.what}, because {left.why}"))
+
+
 def _start(assistant: Assistant, view: View) -> None:
     assistant.pipeline.start()
     view.refresh()
@@ -136,40 +126,24 @@ def _start(assistant: Assistant, view: View) -> None:
     gc.freeze()
 
 
-def _converse(
-    assistant: Assistant,
-    view: View,
-    brain: Brain,
-    beside: tuple[FullSetup, FirstRun, FirstLanguageModel, FirstVoice],
-    keys: DeskKeys,
-    memory: MemoryWatch,
-) -> None:
-    setup, first_run, model_run, voice_run = beside
+def _converse(assistant: Assistant, view: View, language: Language, beside: Beside, keys: DeskKeys) -> None:
     try:
         with EndingWish() as ending:
+            beside.load_voice()
             _start(assistant, view)
-            if HEARS_ENGLISH[brain.language] and assistant.engine_names.stt == "pocketsphinx":
-                view.show(Note(HEARS_ENGLISH[brain.language]))
-            setup.start()
-            first_run.start(setup)
+            if HEARS_ENGLISH[language] and assistant.engine_names.stt == "pocketsphinx":
+                view.show(Note(HEARS_ENGLISH[language]))
+            beside.start()
             while not ending.asked:
                 view.refresh()
                 assistant.pipeline.wait(DRAW_S)
-                for text in (text for part in (*beside, memory, assistant) for text in part.news()):
+                for text in (*beside.news(), *assistant.news()):
                     view.show(Note(text))
-                if first_run.over:
-                    model_run.start(setup)
-                if first_run.over and model_run.over:
-                    voice_run.start(setup)
-                if not (first_run.asking or model_run.asking or voice_run.asking):
+                if not beside.asking:
                     keys.look()
             logger.info("ended by the user")
     finally:
         gc.unfreeze()
-        first_run.stop()
-        model_run.stop()
-        voice_run.stop()
-        setup.stop()
         view.close()
 
 

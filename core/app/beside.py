@@ -1,0 +1,63 @@
+"""What goes on beside a conversation: packages, models and voices that come, memory that is looked at."""
+
+from __future__ import annotations
+
+from core.app.assistant import Assistant, Engines
+from core.app.brain import Brain
+from core.app.first_language_model import FirstLanguageModel
+from core.app.first_question import FirstQuestion
+from core.app.first_run import FirstRun
+from core.app.first_voice import FirstVoice
+from core.app.memory_watch import MemoryWatch
+from core.app.setup import FullSetup
+from core.app.voice_beside import VoiceBeside
+from core.optimization.plan import Plan
+from core.utils.config import Config
+
+
+class Beside:
+    """One after the other: what hears, then what answers, then what speaks. All methods are the main thread's."""
+
+    def __init__(self, config: Config, assistant: Assistant, brain: Brain, plan: Plan, offline: bool) -> None:
+        question = FirstQuestion(brain.language, brain.store)
+        self._plan = plan
+        self._brain = brain
+        self._setup = FullSetup(config, offline=offline)
+        self._hearing = FirstRun(config, assistant, brain, offline, question)
+        self._answering = FirstLanguageModel(config, brain, assistant.say, offline, question)
+        self._speaking = FirstVoice(config, assistant, brain, offline, question)
+        self._voice = VoiceBeside(config, assistant, plan)
+        self._memory = MemoryWatch(brain.memory, brain.language, unload_s=60.0 * config.idle.unload_minutes or None)
+
+    def engines(self) -> Engines:
+        """To begin with: as planned, but such that better ones can take their place."""
+        return self._voice.engines(self._hearing.engines(self._plan.stt), self._brain.voice)
+
+    def load_voice(self) -> None:
+        """Begin to load the planned voice, while the first words may be spoken by the embedded one."""
+        self._voice.start()
+
+    def start(self) -> None:
+        """Begin the rest, once the assistant listens."""
+        self._setup.start()
+        self._hearing.start(self._setup)
+
+    @property
+    def asking(self) -> bool:
+        """Whether the keys that are pressed now answer a question."""
+        return self._hearing.asking or self._answering.asking or self._speaking.asking
+
+    def news(self) -> list[str]:
+        """Go on with what is due; lines for the user, usually none."""
+        parts = (self._setup, self._hearing, self._answering, self._speaking, self._memory)
+        lines = [text for part in parts for text in part.news()]
+        if self._hearing.over:
+            self._answering.start(self._setup)
+            if self._answering.over:
+                self._speaking.start(self._setup)
+        return lines
+
+    def stop(self) -> None:
+        """End what is under way; the next start goes on from there."""
+        for part in (self._hearing, self._answering, self._speaking, self._setup, self._voice):
+            part.stop()
