@@ -80,7 +80,7 @@ def run_checks(checks: Sequence[Check]) -> Iterator[CheckResult]:
 
 def _run(check: Check) -> CheckResult:
     findings: list[Finding] = []
-    thread = threading.Thread(target=lambda: findings.append(_look(check)), name=f"check-{check.name}", daemon=True)
+    thread = threading.Thread(target=lambda: findings.append(look(check)), name=f"check-{check.name}", daemon=True)
     start = time.monotonic()
     thread.start()
     thread.join(check.limit_s)
@@ -97,7 +97,8 @@ def _run(check: Check) -> CheckResult:
     return CheckResult(check.name, finding.outcome, finding.text, finding.cure, seconds)
 
 
-def _look(check: Check) -> Finding:
+def look(check: Check) -> Finding:
+    """The check's finding, an error as one; any other exception is raised."""
     try:
         return check.look()
     except MerlineError as error:

@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE_PYTHON = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
-PATIENCE_S = 120.0
+PATIENCE_S = 400.0
 
 CLI = """
 import sys

@@ -12,30 +12,21 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from core.app.brain import Brain
 from core.app.canned_question import spoken
 from core.app.check_answering import answering_checks
+from core.app.check_devices import DeviceChecks
 from core.app.check_full import FullCheck, passed_on
 from core.app.check_hearing import hearing_checks
 from core.app.check_optimization import optimization_checks
 from core.app.check_speaking import speaking_checks
-from core.messages import DeviceEvent, Samples
 from core.selfcheck import Check, CheckResult, Finding, Verdict, run_checks
-from core.utils.clock import SystemClock
 from core.utils.config import Config
-from core.utils.errors import AudioDeviceError, MissingDependencyError
+from core.utils.errors import MissingDependencyError
 from core.utils.paths import data_folder, make_data_folder
-from core.utils.voice import VoiceSettings
 
-CAPTURE_S = 1.0
-TONE_S = 0.2
-TONE_HZ = 440.0
 LEAST_DISK_MB = 20
 GOOD_DISK_MB = 500
-QUIET_DBFS = -75.0
-"""a real microphone in a silent room is louder than this"""
 QUESTION = "what day is it today"
 """which the embedded recogniser tells from all else in espeak-ng's voice, least like a person's"""
 QUESTION_FR = "quel jour sommes-nous"
@@ -58,10 +49,11 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     """Run all checks, printing each as it is known; exit code 0 when it is safe to launch, else 1."""
     full = FullCheck(config, arguments.offline, passed_on(arguments)) if arguments.full else None
     results = []
-    for result in run_checks([*all_checks(config), *(full.checks() if full else ())]):
-        results.append(result)
-        if not arguments.json:
-            print(_line(result), flush=True)
+    with DeviceChecks(config) as devices:
+        for result in run_checks([*all_checks(config, devices), *(full.checks() if full else ())]):
+            results.append(result)
+            if not arguments.json:
+                print(_line(result), flush=True)
     verdict = Verdict(tuple(results))
     _print(verdict, full.report if full else [], arguments.json)
     code = 0 if verdict.safe else 1
@@ -95,13 +87,11 @@ def quick_checks(config: Config) -> list[Check]:
     ]
 
 
-def all_checks(config: Config) -> list[Check]:
+def all_checks(config: Config, devices: DeviceChecks) -> list[Check]:
     """The whole self-check."""
     return [
         *quick_checks(config),
-        Check("PortAudio", lambda: _portaudio(config)),
-        Check("microphone", lambda: _microphone(config), limit_s=4.0),
-        Check("speaker", lambda: _speaker(config), limit_s=3.0),
+        *devices.checks(),
         Check("echo canceller", lambda: _echo_canceller(config), limit_s=4.0),
         Check("skills", lambda: _skills(config)),
         *optimization_checks(config),
@@ -177,77 +167,6 @@ def _models(config: Config) -> Finding:
         cure = "remove the folder .venv and start again: the packages are put back"
         return Finding("fail", f"missing model files: {', '.join(missing)}", cure)
     return Finding("pass", f"voice activity {config.vad.engine}, pocketsphinx en-us, espeak-ng en and fr")
-
-
-def _portaudio(config: Config) -> Finding:
-    from audio.devices import open_backend
-
-    backend = open_backend(config.audio)
-    try:
-        devices = backend.devices()
-    finally:
-        backend.close()
-    inputs = sum(device.input_channels > 0 for device in devices)
-    outputs = sum(device.output_channels > 0 for device in devices)
-    return Finding("pass", f"{backend.name}: {inputs} inputs, {outputs} outputs")
-
-
-def _microphone(config: Config) -> Finding:
-    """A real capture of one second."""
-    from audio.devices import open_backend
-    from audio.microphone import Microphone
-
-    backend = open_backend(config.audio)
-    events: list[DeviceEvent] = []
-    microphone = Microphone(config.audio, backend, SystemClock(), events.append)
-    try:
-        microphone.open()
-        frames: list[Samples] = []
-        while sum(len(frame) for frame in frames) < CAPTURE_S * microphone.sample_rate_hz:
-            frames.append(microphone.get(timeout=2.0).samples)
-    finally:
-        microphone.close()
-        backend.close()
-    return judge_capture(np.concatenate(frames), microphone.device_name)
-
-
-def judge_capture(samples: Samples, device: str) -> Finding:
-    """What a second of the microphone's sound says about it."""
-    if samples.max() == samples.min():
-        return Finding(
-            "warn",
-            f"{device} gives pure silence",
-            "unmute it in the sound settings or on the headset; allow this program to use the microphone",
-        )
-    level = 20 * np.log10(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
-    if level < QUIET_DBFS:
-        return Finding("warn", f"{device} is very quiet ({level:.0f} dBFS)", "raise its volume in the sound settings")
-    if np.mean(np.abs(samples) > 0.99) > 0.01:
-        return Finding("warn", f"{device} is overdriven", "lower its volume in the sound settings")
-    return Finding("pass", f"{device}, {level:.0f} dBFS")
-
-
-def _speaker(config: Config) -> Finding:
-    """A real tone of a fifth of a second."""
-    from audio.system import SpeakerAlone
-
-    alone = SpeakerAlone(config.audio, SystemClock(), lambda event: None, VoiceSettings())
-    try:
-        alone.open()
-        speaker = alone.speaker
-        time_s = np.arange(int(TONE_S * speaker.sample_rate_hz)) / speaker.sample_rate_hz
-        envelope = np.minimum(1.0, np.minimum(time_s, TONE_S - time_s) / 0.02)
-        speaker.write((0.1 * envelope * np.sin(2 * np.pi * TONE_HZ * time_s)).astype(np.float32))
-        speaker.pause()
-        waited = 0.0
-        while speaker.queued and waited < 1.0:
-            speaker.wait(0.05)
-            waited += 0.05
-        if speaker.queued:
-            raise AudioDeviceError(f"{speaker.device_name} takes no sound; choose another with audio.output_device")
-        return Finding("pass", f"{speaker.device_name}, {speaker.sample_rate_hz} Hz, tone played")
-    finally:
-        alone.close()
 
 
 def _echo_canceller(config: Config) -> Finding:

@@ -21,6 +21,8 @@ NAME = "whisper-tiny"
 REPOSITORY = "Systran/faster-whisper-tiny"
 MODEL_BYTES = 3_000_000
 HELD_BYTES = 1_000_000
+PATIENCE_S = 120.0
+"""how long a busy machine may take for what is not about time"""
 FILES = {
     "config.json": b"{}",
     "model.bin": random.Random(2).randbytes(MODEL_BYTES),
@@ -47,7 +49,7 @@ def listed(home: Path) -> dict[str, dict[str, object]]:
 
 def wait_for_bytes(folder: Path, size_bytes: int) -> None:
     """Until a part holds that many; its process has no line to print at that moment."""
-    deadline_s = time.monotonic() + 30.0
+    deadline_s = time.monotonic() + PATIENCE_S
     while sum(path.stat().st_size for path in folder.glob("*")) < size_bytes:
         assert time.monotonic() < deadline_s, "the download did not get there"
         threading.Event().wait(0.02)
@@ -102,8 +104,8 @@ def test_ctrl_c_leaves_what_was_fetched(tmp_path: Path, server: HubServer):
         second = models(tmp_path, "download", NAME, endpoint=server.endpoint)
         assert second.returncode == 1
         assert f"process {program.process.pid} is downloading" in second.stderr
-        assert program.interrupt() == 130
-        program.wait_for("interrupted; the same command goes on from there", 10)
+        assert program.interrupt(PATIENCE_S) == 130
+        program.wait_for("interrupted; the same command goes on from there", PATIENCE_S)
     assert models(tmp_path, "download", NAME, endpoint=server.endpoint).returncode == 0
     assert server.ranges("model.bin")[-1] == f"bytes={HELD_BYTES}-"
 

@@ -23,6 +23,15 @@ def test_without_devices_it_is_not_safe_and_says_which_and_why(tmp_path: Path):
     assert any("question" in line and line.startswith("pass") for line in lines)
 
 
+def test_a_sound_library_that_aborts_fails_its_checks_and_nothing_else(tmp_path: Path):
+    done = run(tmp_path, "check", ALSA_CONFIG_PATH="/dev/null", **NO_SOUND)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert "not safe to launch" in lines[-1]
+    assert "speaker" in lines[-1]
+    assert any("question" in line and line.startswith("pass") for line in lines)
+
+
 def test_json_says_the_same(tmp_path: Path):
     done = run(tmp_path, "check", "--json", **NO_SOUND)
     found = json.loads(done.stdout)
