@@ -15,6 +15,7 @@ from core.app.cli import parse  # noqa: E402
 from core.app.optimize import run  # noqa: E402
 from core.app.toolbox_arguments import COMMANDS, read_axes, read_shapes  # noqa: E402
 from core.app.toolbox_models import first_input, for_judging, registered  # noqa: E402
+from core.optimization.toolbox import deployment  # noqa: E402
 from core.optimization.toolbox.registry import RegisteredModel  # noqa: E402
 from core.utils.config import Config  # noqa: E402
 from core.utils.errors import (  # noqa: E402
@@ -125,7 +126,9 @@ def test_export_verifies_and_quantises_the_graph(own: str, tmp_path: Path, capsy
     assert capsys.readouterr().err.startswith("unverified: ")
 
 
-def test_compare_and_auto(own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compare_and_auto(
+    own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("matplotlib", reason="the extra toolbox is missing: matplotlib")
     chart = tmp_path / "chart.png"
     words = ("--strategies", "dynamic,bf16,tensorrt", "--chart", str(chart), "--iterations", "3")
@@ -133,6 +136,7 @@ def test_compare_and_auto(own: str, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert [row["strategy"] for row in found["rows"]] == ["dynamic", "bf16", "tensorrt"]
     assert chart.read_bytes().startswith(b"\x89PNG")
     assert "dynamic ..." in told
+    monkeypatch.setitem(deployment.CANDIDATES, "mobile", ("int8_weight",))  # six ways take seconds
     assert main(["optimize", "auto", f"{own}:teacher", "mobile", "--accuracy", "0"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("for mobile: ")
 
