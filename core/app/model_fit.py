@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.catalogue import WHISPER
-from core.optimization.fitting import Fit, WhisperFitting, with_all_memory
+from core.optimization.fitting import VOICE_ENGINE, Fit, WhisperFitting, fit_voice, with_all_memory
 from core.optimization.language_choice import Prediction, predict
 from core.optimization.profile import MachineProfile
 from core.utils.config import Config
@@ -28,6 +28,7 @@ class ModelFit:
         profile = profile or SystemAnalyzer().analyze()
         self._sizes = WhisperFitting(config, profile, alone)
         self._language = {one.size: one for one in predict(with_all_memory(profile) if alone else profile, config)}
+        self._voice = fit_voice(config, profile, alone)
         self._or_wait = "" if alone else ", or close other programs"
 
     def check(self, model: str) -> None:
@@ -39,11 +40,22 @@ class ModelFit:
         if known is not None:
             self._check_language(model, self._language[known.size])
             return
+        if any(one.name == model and one.engine == VOICE_ENGINE for one in CATALOGUE):
+            self._check_voice(model)
+            return
         fit = self._fit(model)
         if fit is not None and not fit.fits:
             raise ModelTooLargeError(
                 f"{model}: is too large for this machine: the assistant with it takes {fit.needs_bytes / GB:.2f} GB of "
                 f"{fit.place}, and {fit.room_bytes / GB:.2f} GB can be had; {self._cure()}"
+            )
+
+    def _check_voice(self, model: str) -> None:
+        fit = self._voice
+        if not fit.fits:
+            raise ModelTooLargeError(
+                f"{model}: is too large for this machine: the assistant with it takes {fit.needs_bytes / GB:.2f} GB of "
+                f"{fit.place}, and {fit.room_bytes / GB:.2f} GB can be had; set tts.engine: espeak{self._or_wait}"
             )
 
     def _check_language(self, model: str, prediction: Prediction) -> None:

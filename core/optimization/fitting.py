@@ -13,6 +13,7 @@ from core.optimization.tuner import room_of
 from core.utils.config import Config
 
 ENGINE = "whisper"
+VOICE_ENGINE = "melo"
 STORED_WEIGHT_BYTES = 2
 """of a weight in the published files"""
 
@@ -67,6 +68,21 @@ class WhisperFitting:
     def largest(self) -> str | None:
         """The largest published size that fits."""
         return next((size.name for size in reversed(WHISPER) if self.of(size).fits), None)
+
+
+def fit_voice(config: Config, profile: MachineProfile, alone: bool = False) -> Fit:
+    """Whether a MeloTTS voice fits beside the least of everything else; all have one size. Raises as WhisperFitting."""
+    tts = config.tts.model_copy(update={"engine": "auto"})
+    config = config.model_copy(update={"tts": tts})
+    profile = with_all_memory(profile) if alone else profile
+    choice = choose_device(profile, config)
+    voice = ladder("tts", frozenset({VOICE_ENGINE}), choice, config, int8_pays(profile)).steps[0]
+    needs = memory_of({"stt": EMBEDDED["pocketsphinx"], "llm": EMBEDDED["skills"], "tts": voice})
+    room, known = room_of(profile, config, choice), bool(profile.memory.total_bytes)
+    if needs.card_bytes > room.card_bytes:
+        return Fit("", "the card's memory", needs.card_bytes, room.card_bytes, not known)
+    fits = not known or needs.memory_bytes <= room.memory_bytes
+    return Fit("", "memory", needs.memory_bytes, room.memory_bytes, fits)
 
 
 def _beside_the_least(candidate: Candidate) -> dict[Stage, Candidate]:
