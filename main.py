@@ -9,6 +9,7 @@ import sys
 OLDEST = (3, 11)
 NEWEST = (3, 13)
 RESTARTED = "MERLINE_RESTARTED_FROM"
+INTERRUPTED = 130
 
 # Which Python a distribution offers by its own package manager: (ID, VERSION_ID in /etc/os-release) -> command.
 _APT = "sudo apt install {0} {0}-venv"
@@ -125,7 +126,10 @@ def main():
 
 
 if __name__ == "__main__":
-    exit_code = main()
+    try:
+        exit_code = main()
+    except KeyboardInterrupt:  # while packages are being imported: later ones have their own end
+        exit_code = INTERRUPTED
     if "core.app.cli" in sys.modules:
         from core.app.ending import leave
 
