@@ -252,7 +252,7 @@ class EchoCanceller:
         return ways[self._way] if before is self._way else _blend(ways[before], ways[self._way])
 
     def _choose(self) -> _Way:
-        if self.path.absent or self.path.user_speaks:
+        if self.path.absent:
             return _Way.PASSED
         lost = self._unsettled > 0 or self._alignment.suspect
         if lost and self._quiet < TAIL_FRAMES:

@@ -25,12 +25,6 @@ EVERY = 5
 KEPT = 80
 ENOUGH = 3
 """ratios after which the level counts as known: 0.1 s of speech on top of `REACH`"""
-MARGIN = 3.0
-"""10 dB above the usual ratio, no echo is that loud: it varies by some dB with the words"""
-FAINT = 0.1
-"""an echo louder than 20 dB below the speaker is left to the canceller, which has learnt it by then"""
-HOLD = 40
-"""frames for which a voice is taken to go on, 0.4 s"""
 ABSENT = 0.01
 """an echo 40 dB below the speaker needs no canceller and opens no turn"""
 
@@ -43,7 +37,6 @@ class EchoPath:
         self._near: deque[float] = deque(maxlen=REACH)
         self._ratios: deque[float] = deque(maxlen=KEPT)
         self._frames = 0
-        self._held = 0
         self._gain: float | None = None
 
     @property
@@ -56,16 +49,10 @@ class EchoPath:
         """No echo that matters comes back: headphones, or a quiet speaker far away."""
         return self._gain is not None and self._gain < ABSENT
 
-    @property
-    def user_speaks(self) -> bool:
-        """The microphone is far louder than the echo could be, or was a moment ago."""
-        return self._held > 0
-
     def rest(self) -> None:
         """The assistant is silent; what is known of the room stays."""
         self._far.clear()
         self._near.clear()
-        self._held = 0
 
     def update(self, near: Samples, far: Samples) -> None:
         """Take in a frame [160] of each end at 16 kHz."""
@@ -73,15 +60,8 @@ class EchoPath:
         self._far.append(float(np.dot(far, far)) / len(far))
         self._near.append(float(np.dot(near, near)) / len(near))
         self._frames += 1
-        self._held = max(0, self._held - 1)
-        if self._frames % SHORT:
-            return
-        level = math.sqrt(sum(self._near[-index] for index in range(1, 1 + min(SHORT, len(self._near)))) / SHORT)
-        reach = math.sqrt(_loudest(self._far))
-        if self._gain is not None and self._gain < FAINT and level > MARGIN * self._gain * max(reach, LOUD):
-            self._held = HOLD
         if self._frames % EVERY == 0 and len(self._far) == REACH and _steady(self._far):
-            self._ratios.append(math.sqrt(_loudest(self._near)) / reach)
+            self._ratios.append(math.sqrt(_loudest(self._near) / _loudest(self._far)))
             if len(self._ratios) >= ENOUGH:
                 self._gain = float(np.median(self._ratios))
 

@@ -62,7 +62,7 @@ def run() -> list[Figure]:
     return [
         Figure("from main.py to listening, median of 5", starts[STARTS // 2], "s", "lower", target=2.0),
         Figure("resident when it begins to listen", listening, "MB", "lower", target=250.0),
-        Figure("resident once the n-gram model has followed", resident, "MB", "lower"),
+        Figure("resident once the n-gram model has followed", resident, "MB", "lower", target=250.0),
         Figure("CPU while nobody speaks, all of it", 100 * idle, "% core", "lower", baseline=round(100 * bare, 2)),
         Figure("CPU while nobody speaks, above a bare stream", 100 * (idle - bare), "% core", "lower", target=4.0),
         Figure("Silero, one chunk of 32 ms", _silero(ours), "ms", "lower", baseline=round(_silero(plain), 3)),
