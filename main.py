@@ -130,8 +130,7 @@ if __name__ == "__main__":
         exit_code = main()
     except KeyboardInterrupt:  # while packages are being imported: later ones have their own end
         exit_code = INTERRUPTED
-    if "core.app.cli" in sys.modules:
-        from core.app.ending import leave
-
+    leave = getattr(sys.modules.get("core.app.cli"), "leave", None)
+    if leave is not None:
         leave(exit_code)
     sys.exit(exit_code)

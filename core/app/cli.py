@@ -12,11 +12,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.app.ending import leave
 from core.app.optimize import add_arguments as add_optimize_arguments
 from core.utils.errors import MerlineError
 
 if TYPE_CHECKING:
     from core.utils.config import Config
+
+__all__ = ["leave", "main", "parse"]
+"""`leave` is for main.py, whose last act it is"""
 
 logger = logging.getLogger(__name__)
 
