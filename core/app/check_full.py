@@ -17,10 +17,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.app import first_language_model, first_voice, first_whisper
 from core.app.brain import Brain
 from core.app.canned_question import spoken
 from core.app.models import describe, plain_size
+from core.app.planned_models import planned_models
 from core.app.voice_conversion import make_lasting
 from core.messages import Language
 from core.optimization.analyzer import SystemAnalyzer
@@ -28,7 +28,7 @@ from core.selfcheck import Check, Finding
 from core.utils.config import PROJECT_FOLDER, Config
 from core.utils.download_progress import DownloadProgress
 from core.utils.hub import Hub, HubOptions
-from core.utils.model_catalogue import KnownModel, with_needs
+from core.utils.model_catalogue import KnownModel
 from core.utils.model_download import ModelDownload
 from core.utils.model_store import ModelStore
 
@@ -121,17 +121,9 @@ class FullCheck:
         return settings[stage] is not None
 
     def _to_fetch(self) -> list[KnownModel]:
-        config, store = self.config, self.store
-        with Brain(config) as brain:
-            language = brain.language
-        found = (
-            first_whisper.model_to_fetch(config, store),
-            first_language_model.model_to_fetch(config, store),
-            first_voice.model_to_fetch(config, store, language),
-        )
-        names = [one.name for model in found if model for one in with_needs(model.name, store.catalogue)]
-        models = {model.name: model for model in store.catalogue}
-        return [models[name] for name in dict.fromkeys(names) if not store.find(name)]
+        with Brain(self.config) as brain:
+            planned = planned_models(self.config, self.store, brain.language)
+        return [model for model in planned if not self.store.find(model.name)]
 
     def _asking(self, known: Known) -> Callable[[], Finding]:
         return lambda: self._ask(known)
