@@ -87,7 +87,7 @@ class TestEntries:
             bytearray(b"a"),
             object(),
         ],
-        ids=repr,
+        ids=lambda value: type(value).__name__,
     )
     def test_what_would_come_back_as_something_else_is_not_kept(self, value: object):
         assert encode_entry("key", value, 0.0) is None
