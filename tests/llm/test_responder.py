@@ -132,6 +132,7 @@ def test_what_was_heard_reaches_the_conversation() -> None:
         ("what is twelve times twenty", False),
         ("stop", False),
         ("set a timer for", False),
+        ("set a timer", False),
         ("wake me at seven", False),
         ("remind me to call john", False),
         ("take a note buy milk", False),
