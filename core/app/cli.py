@@ -43,6 +43,8 @@ WITH_SOUND = {"talk", "say", "check", "devices"}
 """commands that open sound devices, whose drivers write to the terminal unasked"""
 WITH_MODELS = {"talk", "chat", "ask", "say", "transcribe", "check", "bench", "replay"}
 """commands that may run a model on a graphics card"""
+TOOLBOX = {"quantize", "prune", "distill", "export", "tensorrt", "compare", "auto"}
+"""subcommands of `optimize` that do; the others look at the machine as it is"""
 INTERRUPTED = 130
 LEVELS = ["debug", "info", "warning", "error"]
 
@@ -86,7 +88,7 @@ def _run(arguments: argparse.Namespace, config: Config) -> int:
 
         divert_native_messages(native_log())
     set_up_logs(config.log, arguments.log_level, to_terminal=arguments.command != "talk" or not sys.stdout.isatty())
-    if arguments.command in WITH_MODELS:
+    if arguments.command in WITH_MODELS or getattr(arguments, "subcommand", "") in TOOLBOX:
         _fence_gpu(config)
     module = import_module(f"core.app.{arguments.command}")
     run: CommandRun = module.run
