@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -25,7 +26,12 @@ _left_out: Counter[str] = Counter()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Kernels are compiled once for the whole run, its subprocesses included, and never into the user's own folder."""
+    """Kernels are compiled once for the whole run, its subprocesses included, and never into the user's own folder.
+
+    A shell's background job has Ctrl-C switched off, and whatever it starts inherits that: here it is on.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "NUMBA_CACHE_DIR" not in os.environ:
         folder = os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="merline-kernels-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
