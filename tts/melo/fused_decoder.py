@@ -130,10 +130,14 @@ class FusedDecoder:
         inside[:] = rows_of(frames[0, :, taken.first : taken.end], first)
         bias = first.bias.clone()
         bias[: self._shape.first_width] += self._condition(speaker)[0, :, 0]
-        margin = max(max(one.before, one.after) for one in self._levels[0].phases)
-        out = work.signal(self._leaky_planes(first.planes_out), rows, length, margin)
+        out = work.signal(self._leaky_planes(first.planes_out), rows, length, self._reach(0))
         work.add(first, rows, source, leaky=out, slope=SLOPE, bias=bias)
         return out
+
+    def _reach(self, level: int) -> int:
+        """Rows that the level's upsampling, or behind the last one the last convolution, reads beside a signal."""
+        readers = self._levels[level].phases if level < len(self._levels) else (self._last,)
+        return max(max(one.before, one.after) for one in readers)
 
     def _leaky_planes(self, planes: int) -> int:
         """Of a signal that convolutions take in, where it has so many of 16 channels."""
@@ -144,7 +148,7 @@ class FusedDecoder:
         layer = self._levels[level]
         plans = [list(_block_rows(block, rows, length)) for block in layer.blocks]
         risen = _union(plan[-1][0] for plan in plans)
-        planes, margin = layer.phases[0].planes_out, layer.margin
+        planes, margin = layer.phases[0].planes_out, max(layer.margin, self._reach(level + 1))
         rate = len(layer.phases)
         coarse = Rows(risen.first // rate, -(-risen.end // rate))
         room = Rows(coarse.first * rate, coarse.end * rate)

@@ -87,6 +87,18 @@ def test_it_is_the_decoder_but_for_rounding(
 
 
 @needs_tiles
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_blocks_that_reach_less_far_than_the_last_convolution(precision: str):
+    shape = DecoderShape(5, 24, (2,), (2,), (3,), ((1,),), paired=True, speaker_width=4)
+    decoder, speaker = made(shape)
+    ours, z = FusedDecoder(decoder, 1, precision), torch.randn(1, 5, 19)
+    whole = ours.window(z, speaker, 0, 19)
+    for cut in (1, 2, 7, 18):
+        joined = torch.cat((ours.window(z, speaker, 0, cut), ours.window(z, speaker, cut, 19)))
+        torch.testing.assert_close(joined, whole, atol=1e-6, rtol=0)
+
+
+@needs_tiles
 def test_no_numbers_do_not_reach_the_next_window():
     decoder, speaker = made(SMALL)
     ours = FusedDecoder(decoder, 1, "bfloat16")
