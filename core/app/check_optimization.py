@@ -51,7 +51,7 @@ def _optimiser(config: Config) -> Finding:
         return Finding("fail", "it was made without a plan", "run again with --log-level debug for the details")
     threads = optimizer.planned_threads
     if importlib.util.find_spec("torch") is None:
-        return Finding("pass", f"{threads} threads planned; torch is not installed, and no engine of today needs it")
+        return Finding("pass", f"{threads} threads planned; torch is not installed; the small engines need none")
     return Finding("pass", f"{threads} threads planned; `python3 main.py optimize validate` tries torch out")
 
 
