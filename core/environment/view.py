@@ -92,7 +92,7 @@ def _text(step: Step, whole: bool = False) -> str:
         where = f": {step.package} ({step.done} looked at{size})" if step.package else " ..."
         return f"  working out what is needed{where}{trouble}"
     if step.phase == "installing":
-        return f"  unpacking: {step.done} of {step.total} packages"
+        return f"  unpacking{f': {step.done} of' if step.done else ''} {step.total} package{'s' * (step.total != 1)}"
     size = f"  {readable(step.bytes_total)}" if whole or not step.bytes_done else f"  {_size(step)}"
     verb = "building " if step.phase == "building" else ""
     width = len(str(step.total))
