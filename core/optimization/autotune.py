@@ -1,9 +1,14 @@
-"""cuDNN's own choice of kernels, kept only where it was measured faster: it tunes again for every new shape."""
+"""cuDNN's own choice of kernels, kept only where it was measured faster: it tunes again for every new shape.
+
+torch keeps the kernel of each shape per thread, and looks there first whatever cudnn.benchmark says (its
+ATen/native/cudnn/Conv_v8.cpp): the two ways are compared in a thread each, or the second would get the first one's.
+"""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,23 +28,27 @@ class Autotuning:
 
 
 def measure_autotuning(torch: Any, run: Callable[[], object], clock: Callable[[], float]) -> Autotuning:
-    """Time `run`, which waits for the device, with and without cudnn.benchmark; leaves the switch on where it pays."""
+    """Time `run`, which waits for the device, with and without cudnn.benchmark; leaves the switch on where it pays.
+
+    Call it before the model has run: a thread that has met a shape keeps the kernel it was given then.
+    """
     cudnn = torch.backends.cudnn
-    before = cudnn.benchmark
-    times: dict[bool, list[float]] = {False: [], True: []}
-    kept = before
+    kept = cudnn.benchmark
+
+    def timed(switch: bool) -> float:
+        cudnn.benchmark = switch
+        began_s = clock()
+        run()
+        return clock() - began_s
+
     try:
-        for switch in (False, True):
-            cudnn.benchmark = switch
-            for _ in range(_WARM_UPS):
-                run()
-        for _ in range(_ROUNDS):
-            for switch, taken in times.items():
-                cudnn.benchmark = switch
-                began = clock()
-                run()
-                taken.append(clock() - began)
-        plain_s, tuned_s = (statistics.median(times[switch]) for switch in (False, True))
+        with ThreadPoolExecutor(1) as plain, ThreadPoolExecutor(1) as tuned:
+            threads = {False: plain, True: tuned}
+            times: dict[bool, list[float]] = {switch: [] for switch in threads}
+            for _ in range(_WARM_UPS + _ROUNDS):
+                for switch, thread in threads.items():
+                    times[switch].append(thread.submit(timed, switch).result())
+        plain_s, tuned_s = (statistics.median(times[switch][_WARM_UPS:]) for switch in (False, True))
         kept = tuned_s < _GAIN * plain_s
     finally:
         cudnn.benchmark = kept

@@ -12,8 +12,8 @@ GIB = 1 << 30
 _STEPS = ((1.5 * GIB, 0.25), (4 * GIB, 0.5), (12 * GIB, 1.0), (24 * GIB, 2.0))
 """Below so much free memory, so much of the default. 0.6-1.2 GB of a default of 8 gives the founding machine's 2."""
 _MOST = 4.0
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
-"""How torch words it on CUDA and MPS, and on a CPU, where the type is a bare RuntimeError."""
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "_status_alloc_failed")
+"""How torch words it on CUDA and MPS, on a CPU, where the type is a bare RuntimeError, and for cuBLAS and cuDNN."""
 
 
 def batch_size_for(free_bytes: int, default: int, on_gpu: bool) -> int:

@@ -37,15 +37,16 @@ _lock = threading.Lock()
 
 @contextlib.contextmanager
 def track_peak() -> Iterator[Peak]:
-    """Peaks may nest and overlap: the system keeps one peak, and who begins anew hands the old one to those open."""
+    """Peaks may nest and overlap: the system and torch keep one each, and who begins anew hands it to those open."""
     peak = Peak(resident_bytes())
     with _lock:
         highest = peak_resident_bytes()
         exact = reset_peak()
         if exact:
             _hand_on(highest)
+        _hand_on_gpu()
+        _reset_gpu()
         _open.append(peak)
-    _reset_gpu()
     try:
         with contextlib.nullcontext() if exact else _sampling(peak):
             yield peak
@@ -53,8 +54,8 @@ def track_peak() -> Iterator[Peak]:
         with _lock:
             if exact:
                 _hand_on(peak_resident_bytes())
+            _hand_on_gpu()
             _open[:] = [other for other in _open if other is not peak]
-        peak.gpu_bytes = _gpu_peak()
 
 
 def _hand_on(highest_bytes: int) -> None:
@@ -81,6 +82,14 @@ def _sampling(peak: Peak) -> Iterator[None]:
         ended.set()
         thread.join(timeout=1.0)
         peak.host_bytes = max(peak.host_bytes, resident_bytes())
+
+
+def _hand_on_gpu() -> None:
+    """Only with the lock."""
+    highest = _gpu_peak()
+    if highest is not None:
+        for peak in _open:
+            peak.gpu_bytes = max(peak.gpu_bytes or 0, highest)
 
 
 def _reset_gpu() -> None:

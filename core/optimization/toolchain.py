@@ -1,4 +1,4 @@
-"""What torch.compile needs beside torch: a C++ compiler and Python's headers on a CPU, Triton and a C compiler on CUDA.
+"""What torch.compile needs beside torch: Python's headers; on a CPU a C++ compiler, on CUDA Triton and a C compiler.
 
 Looks and never runs anything, so that a machine without a compiler learns it before a model is tried.
 """
@@ -53,14 +53,17 @@ class Toolchain:
             return self._cuda_obstacle()
         if self.cxx is None:
             return f"no C++ compiler was found on this {self.system} machine, and torch.compile needs one on a CPU"
-        if not self.python_headers:
-            return "Python's headers (Python.h) are not installed, and torch.compile needs them on a CPU"
-        return ""
+        return self._headers_obstacle("torch.compile needs them on a CPU")
 
     def _cuda_obstacle(self) -> str:
         if not self.triton:
             return "the package triton is not installed, and torch.compile needs it on CUDA"
-        return "" if self.cc else "no C compiler was found, and Triton needs one"
+        if self.cc is None:
+            return "no C compiler was found, and Triton needs one"
+        return self._headers_obstacle("Triton needs them")
+
+    def _headers_obstacle(self, need: str) -> str:
+        return "" if self.python_headers else f"Python's headers (Python.h) are not installed, and {need}"
 
 
 def _program(environ: Mapping[str, str], variable: str, names: tuple[str, ...], system: str) -> str | None:

@@ -50,9 +50,10 @@ def choose_device(torch: Any, settings: OptimizationConfig, plan: Plan | None, d
 
 
 def free_bytes(torch: Any, device: Device) -> int:
-    """Memory of the GPU, or of the machine, that is free now."""
+    """Memory of the GPU, or of the machine, that is free now; on CUDA also what torch holds there and does not use."""
     if device == "cuda":
-        return int(torch.cuda.mem_get_info()[0])
+        idle = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        return int(torch.cuda.mem_get_info()[0] + idle)
     if device == "mps":
         return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     return read_memory(this_host()).available_bytes

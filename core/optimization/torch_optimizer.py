@@ -203,7 +203,8 @@ class TorchOptimizer:
             )
             return contextlib.nullcontext(model)
         with self._lock:
-            weights = self._offloaded.setdefault(model, WeightsOffload(device, self._release))
+            owner = model.unwrapped if isinstance(model, OptimizedModelWrapper) else model
+            weights = self._offloaded.setdefault(owner, WeightsOffload(device, self._release))
         weights.put_away(model)
         self._decisions.note("CPU offload", True, f"weights come to {device} only while they are used")
         return weights.using(model)

@@ -97,7 +97,7 @@ def autocast_obstacle(torch: Any, device: Device, compute_type: str) -> str:
         return f"{compute_type} needs no autocast"
     if not torch.amp.is_autocast_available(device):
         return f"torch has no autocast for {device}"
-    if device == "cuda" and compute_type == "bfloat16" and not torch.cuda.is_bf16_supported():
+    if device == "cuda" and compute_type == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):
         return "this card does not compute in bfloat16"
     if device == "cpu":
         name = "_is_mkldnn_bf16_supported" if compute_type == "bfloat16" else "_is_mkldnn_fp16_supported"

@@ -20,7 +20,8 @@ Outcome = Literal["passed", "failed", "skipped"]
 
 _WIDTH = 64
 _TOLERANCE = 1e-3
-"""Largest difference of compiled and eager results in float32; TF32 and other orders of summing stay below it."""
+"""Largest difference of compiled and eager results in float32; TF32 and other orders of summing stay below it. In half
+precision it is two roundings of a result near 1, where that is more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +153,11 @@ def _compile(optimizer: TorchOptimizer) -> str:
     model, example = _sample(optimizer)
     wrapper = optimizer.compile_model(model, "validation", example)
     with optimizer.get_inference_context():
-        difference = float((wrapper(example) - model(example)).abs().max())
+        result = wrapper(example)
+        difference = float((result - model(example)).abs().max())
     _expect(wrapper.compiled, wrapper.fallback_reason)
-    _expect(difference < _TOLERANCE, f"compiled and eager results differ by {difference:.2g}")
+    tolerance = max(_TOLERANCE, 2 * optimizer.torch.finfo(result.dtype).eps)
+    _expect(difference < tolerance, f"compiled and eager results differ by {difference:.2g}")
     return f"compiled, within {difference:.1g} of eager"
 
 

@@ -55,8 +55,10 @@ class FakeTorch:
         self.cuda = SimpleNamespace(
             is_available=lambda: cuda,
             is_initialized=lambda: cuda,
-            is_bf16_supported=lambda: False,
+            is_bf16_supported=lambda including_emulation=True: including_emulation,
             mem_get_info=lambda: (free_bytes, free_bytes),
+            memory_reserved=lambda: 0,
+            memory_allocated=lambda: 0,
             empty_cache=lambda: note("cuda.empty_cache"),
             synchronize=lambda: note("cuda.synchronize"),
         )

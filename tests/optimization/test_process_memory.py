@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import sys
 import threading
 
 import numpy as np
@@ -68,6 +69,40 @@ def test_peaks_nest():
             fresh(40)
     assert outer.grown_bytes > 195 * MB
     assert 35 * MB < inner.grown_bytes < 80 * MB
+
+
+class Card:
+    """As much of torch as peaks touch; keeps one peak, which can be begun anew."""
+
+    def __init__(self) -> None:
+        self.cuda = self
+        self.held = self.highest = 0
+
+    def is_initialized(self) -> bool:
+        return True
+
+    def reset_peak_memory_stats(self) -> None:
+        self.highest = self.held
+
+    def max_memory_allocated(self) -> int:
+        return self.highest
+
+    def take(self, size: int) -> None:
+        self.held += size
+        self.highest = max(self.highest, self.held)
+
+
+def test_a_peak_on_a_card_is_not_lost_to_one_inside_it(monkeypatch: pytest.MonkeyPatch):
+    card = Card()
+    monkeypatch.setitem(sys.modules, "torch", card)
+    card.take(7 * MB)
+    card.take(-7 * MB)
+    with peak.track_peak() as outer:
+        card.take(5 * MB)
+        card.take(-5 * MB)
+        with peak.track_peak() as inner:
+            card.take(2 * MB)
+    assert (outer.gpu_bytes, inner.gpu_bytes) == (5 * MB, 2 * MB)
 
 
 def test_a_system_that_keeps_one_peak_is_sampled(monkeypatch: pytest.MonkeyPatch):

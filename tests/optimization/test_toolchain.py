@@ -24,6 +24,7 @@ def test_a_full_toolchain_compiles_for_cpu_and_cuda_and_never_for_mps():
         ("cpu", {"python_headers": False}, "Python.h"),
         ("cuda", {"triton": False}, "triton"),
         ("cuda", {"cc": None}, "C compiler"),
+        ("cuda", {"python_headers": False}, "Python.h"),
     ],
 )
 def test_each_missing_part_is_named(device: str, lacking: dict[str, object], named: str):

@@ -8,6 +8,7 @@ import weakref
 import pytest
 from machines import FakeDevice, FakeTorch
 
+from core.optimization.compiled_model import OptimizedModelWrapper
 from core.optimization.torch_optimizer import TorchOptimizer
 
 
@@ -43,6 +44,18 @@ def test_whoever_comes_second_neither_moves_it_nor_takes_it_away():
     optimizer = TorchOptimizer(torch=FakeTorch(cuda=True))
     model = Movable()
     with optimizer.offload(model):
+        with optimizer.offload(model):
+            assert model.places == ["cpu", "cuda"]
+        assert model.places == ["cpu", "cuda"]
+    assert model.places == ["cpu", "cuda", "cpu"]
+
+
+def test_a_compiled_model_and_the_model_itself_are_counted_together():
+    optimizer = TorchOptimizer(torch=FakeTorch(cuda=True))
+    model = Movable()
+    wrapper = OptimizedModelWrapper(model, "movable")
+    with optimizer.offload(wrapper) as inside:
+        assert inside is wrapper
         with optimizer.offload(model):
             assert model.places == ["cpu", "cuda"]
         assert model.places == ["cpu", "cuda"]
