@@ -68,8 +68,7 @@ class OptimizedModelWrapper:
         with self._lock:
             if self._compiled_call is None:
                 return
-            first_line = str(error).strip().partition("\n")[0]
-            reason = f"the compiled call failed ({type(error).__name__}: {first_line})"
+            reason = f"the compiled call failed ({type(error).__name__}: {_first_words(error)})"
             object.__setattr__(self, "_reason", reason)
             object.__setattr__(self, "_compiled_call", None)
         logger.warning("%s runs eagerly from now on: %s", self.model_name, reason)
@@ -100,3 +99,9 @@ class OptimizedModelWrapper:
             return self if result is self._model else result
 
         return call
+
+
+def _first_words(error: Exception) -> str:
+    """The first line; the next one too where that only announces it, as torch's does for what its back end raised."""
+    first, _, rest = str(error).strip().partition("\n")
+    return f"{first} {rest.strip().partition(chr(10))[0]}" if first.endswith(":") else first

@@ -131,7 +131,8 @@ def validate_exclusive_gpu(gpu: Gpu, min_memory_bytes: int, torch: Any = None) -
             "lower gpu.min_memory_gb, or name a larger card in gpu.use"
         )
     try:
-        free = torch.cuda.mem_get_info(0)[0] + torch.cuda.memory_reserved(0)
+        idle = torch.cuda.memory_reserved(0) - torch.cuda.memory_allocated(0)
+        free = torch.cuda.mem_get_info(0)[0] + idle
     except RuntimeError as error:  # torch's own words for a card that it cannot open, or that has no room for a context
         if "out of memory" in str(error).lower():
             raise GpuBusyError(f"{found.name} has no memory left at all; {busy_sentence(gpu)}") from error

@@ -308,6 +308,7 @@ class FakeCuda:
     cards: list[SimpleNamespace]
     free_bytes: int = 24 * GB
     reserved_bytes: int = 0
+    allocated_bytes: int = 0
     failure: Exception | None = None
 
     def is_available(self) -> bool:
@@ -326,6 +327,9 @@ class FakeCuda:
 
     def memory_reserved(self, number: int) -> int:
         return self.reserved_bytes
+
+    def memory_allocated(self, number: int) -> int:
+        return self.allocated_bytes
 
 
 @dataclass
@@ -401,9 +405,12 @@ def test_more_than_the_card_has_is_not_proved():
         validate_exclusive_gpu(the_3090(), 40 * GB, FakeTorch(FakeCuda([seen(the_3090())])))
 
 
-def test_what_this_process_has_taken_itself_counts_as_free():
+def test_what_this_process_has_taken_and_not_used_counts_as_free():
     cuda = FakeCuda([seen(the_3090())], free_bytes=5 * GB, reserved_bytes=18 * GB)
     assert validate_exclusive_gpu(the_3090(), 20 * GB, FakeTorch(cuda)).free_bytes == 23 * GB
+    cuda.allocated_bytes = 10 * GB
+    with pytest.raises(GpuBusyError, match=r"14\.0 GB free of the 21\.5 GB asked for"):
+        validate_exclusive_gpu(the_3090(), 20 * GB, FakeTorch(cuda))
 
 
 # --- real processes

@@ -94,6 +94,15 @@ def test_it_falls_back_once_with_the_reason_and_stays_eager(caplog: pytest.LogCa
     assert len([record for record in caplog.records if "eagerly from now on" in record.message]) == 1
 
 
+def test_a_first_line_that_only_announces_the_reason_is_told_with_it():
+    def compiled(*inputs: int) -> int:
+        raise RuntimeError("backend='inductor' raised:\nImportError: no ptxas\n\nSet TORCHDYNAMO_VERBOSE=1")
+
+    wrapper = OptimizedModelWrapper(Doubler(), "doubler", compiled)
+    assert wrapper(3) == 6
+    assert wrapper.fallback_reason.endswith("(RuntimeError: backend='inductor' raised: ImportError: no ptxas)")
+
+
 def test_an_input_at_fault_is_the_callers_and_no_reason_to_fall_back():
     model = Doubler()
     wrapper = OptimizedModelWrapper(model, "doubler", Compiled(model))
