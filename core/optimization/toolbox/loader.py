@@ -17,7 +17,8 @@ from core.optimization.toolbox.quality import relative_error
 from core.optimization.toolbox.quantization import ModelQuantizer
 from core.optimization.toolbox.quantization_config import QuantizationConfig, QuantizationType
 from core.optimization.toolbox.registry import RegisteredModels, Registry
-from core.optimization.toolbox.tensorrt import TensorRTConfig, TensorRTOptimizer, describe_card, load_library
+from core.optimization.toolbox.tensorrt import TensorRTConfig, TensorRTOptimizer
+from core.optimization.toolbox.tensorrt_library import describe_card, load_library
 from core.optimization.toolbox.tensorrt_runtime import TensorRTEngine
 from core.utils.errors import OptimizationError, QuantizationError, TensorRTUnavailableError
 

@@ -20,6 +20,8 @@ from core.optimization.toolbox.packages import toolbox_package
 from core.utils.errors import InferenceError, QuantizationError
 
 RangeMethod = Literal["minmax", "entropy", "percentile"]
+OUTPUTS_SUFFIX = "_QuantizeLinear_Input"
+"""what onnxruntime appends to the name of a graph's output, whose own name its DequantizeLinear takes"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class OnnxQuantizationReport:
     quantize_nodes: int
     difference: float
     """of the outputs on the first calibration input, relative to max(1, largest value)"""
+    scales: Mapping[str, float]
+    """of each quantised tensor that is no weight; quantize_with_scales takes them in place of data"""
 
     @property
     def size_reduction_percent(self) -> float:
@@ -100,7 +104,44 @@ def quantize_onnx(
         off = difference(run_session(open_session(source), inputs[0]), run_session(open_session(made), inputs[0]))
         move_into_place(made, target)
     before, after = model_information(source).file_bytes, model_information(target).file_bytes
-    return OnnxQuantizationReport(target, before, after, quantize_nodes, off)
+    return OnnxQuantizationReport(target, before, after, quantize_nodes, off, activation_scales(target))
+
+
+def quantize_with_scales(
+    source: Path | str, target: Path | str, scales: Mapping[str, float], config: OnnxQuantizationConfig | None = None
+) -> Path:
+    """Write `source` with QDQ nodes to `target`, without data: by the scales of an earlier calibration of it.
+
+    They are of ranges symmetric about zero, as `for_tensorrt` makes them. Raises QuantizationError where a tensor has
+    no scale: they are another model's.
+    """
+    source, target, config = Path(source), Path(target), config or OnnxQuantizationConfig(for_tensorrt=True)
+    read_model(source)
+    ranges = toolbox_package("onnxruntime.quantization.calibrate", "quantising an ONNX model")
+    data = {name: ranges.TensorData(**_range(scale)) for name, scale in scales.items()}
+    with workshop(target) as folder, _quiet():
+        made = folder / target.name
+        _quantize(
+            source, folder / "prepared.onnx", made, (ranges.TensorsData(ranges.CalibrationMethod.MinMax, data), config)
+        )
+        move_into_place(made, target)
+    return target
+
+
+def _range(scale: float) -> dict[str, Any]:
+    largest = np.asarray(127 * scale, dtype=np.float32)
+    return {"lowest": -largest, "highest": largest}
+
+
+def activation_scales(path: Path) -> dict[str, float]:
+    """By tensor, of the QuantizeLinear nodes of a model that do not quantise a weight."""
+    model = read_model(path)
+    nodes = [node for node in model.graph if node.op_type == "QuantizeLinear"]
+    return {
+        str(node.inputs[0].name).removesuffix(OUTPUTS_SUFFIX): float(node.inputs[1].const_value.numpy())
+        for node in nodes
+        if node.inputs[0].const_value is None and node.inputs[1].const_value is not None
+    }
 
 
 def _checked(source: Path, data: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -119,36 +160,64 @@ def _checked(source: Path, data: Iterable[Mapping[str, Any]]) -> list[Mapping[st
     return list(inputs)
 
 
-def _quantize(
-    source: Path, prepared: Path, made: Path, job: tuple[list[Mapping[str, Any]], OnnxQuantizationConfig]
-) -> None:
-    inputs, config = job
+def _quantize(source: Path, prepared: Path, made: Path, job: tuple[Any, OnnxQuantizationConfig]) -> None:
+    """`job` has inputs to calibrate on, or ONNX Runtime's TensorsData of ranges that are known."""
+    known, config = job
     library = toolbox_package("onnxruntime.quantization", "quantising an ONNX model")
     shapes = toolbox_package("onnxruntime.quantization.shape_inference", "quantising an ONNX model")
-    method = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}[config.calibration]
     failures = runtime_errors()
     try:
         shapes.quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-        library.quantize_static(
-            str(prepared),
-            str(made),
-            _Reader(inputs),
-            quant_format=library.QuantFormat.QDQ,
-            op_types_to_quantize=list(config.operators),
-            per_channel=config.per_channel,
-            nodes_to_exclude=list(config.skip),
-            calibrate_method=getattr(library.CalibrationMethod, method),
-            activation_type=library.QuantType.QInt8 if config.for_tensorrt else library.QuantType.QUInt8,
-            weight_type=library.QuantType.QInt8,
-            extra_options={
-                "ActivationSymmetric": config.for_tensorrt,
-                "WeightSymmetric": True,
-                "AddQDQPairToWeight": config.for_tensorrt,
-                "QuantizeBias": not config.for_tensorrt,
-            },
-        )
+        if isinstance(known, list):
+            _calibrate(library, (prepared, made), known, config)
+        else:
+            _insert(library, (prepared, made), known, config)
     except failures as error:
         raise QuantizationError(f"{source} cannot be quantised: {' '.join(str(error).split())[:300]}") from error
+
+
+def _calibrate(library: Any, files: tuple[Path, Path], inputs: list[Any], config: OnnxQuantizationConfig) -> None:
+    method = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}[config.calibration]
+    library.quantize_static(
+        str(files[0]),
+        str(files[1]),
+        _Reader(inputs),
+        quant_format=library.QuantFormat.QDQ,
+        op_types_to_quantize=list(config.operators),
+        per_channel=config.per_channel,
+        nodes_to_exclude=list(config.skip),
+        calibrate_method=getattr(library.CalibrationMethod, method),
+        activation_type=library.QuantType.QInt8 if config.for_tensorrt else library.QuantType.QUInt8,
+        weight_type=library.QuantType.QInt8,
+        extra_options=_options(config),
+    )
+
+
+def _insert(library: Any, files: tuple[Path, Path], ranges: Any, config: OnnxQuantizationConfig) -> None:
+    onnx = toolbox_package("onnx", "quantising an ONNX model")
+    rewriter = toolbox_package("onnxruntime.quantization.qdq_quantizer", "quantising an ONNX model").QDQQuantizer(
+        onnx.load(files[0]),
+        config.per_channel,
+        False,
+        library.QuantType.QInt8,
+        library.QuantType.QInt8,
+        ranges,
+        [],
+        list(config.skip),
+        list(config.operators),
+        _options(config),
+    )
+    rewriter.quantize_model()
+    rewriter.model.save_model_to_file(str(files[1]), False)
+
+
+def _options(config: OnnxQuantizationConfig) -> dict[str, bool]:
+    return {
+        "ActivationSymmetric": config.for_tensorrt,
+        "WeightSymmetric": True,
+        "AddQDQPairToWeight": config.for_tensorrt,
+        "QuantizeBias": not config.for_tensorrt,
+    }
 
 
 @contextmanager

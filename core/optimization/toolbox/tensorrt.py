@@ -6,21 +6,21 @@ Tested without them: configuration, profiles, calibration cache, engine files, t
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.optimization.toolbox.onnx_files import workshop
 from core.optimization.toolbox.onnx_information import OnnxInformation, model_information
 from core.optimization.toolbox.tensorrt_calibration import CalibrationFeed, make_calibrator
 from core.optimization.toolbox.tensorrt_engine_file import EngineHeader, sha256_of, write_engine
+from core.optimization.toolbox.tensorrt_library import describe_card, load_library, strongly_typed, version_of
 from core.optimization.toolbox.tensorrt_profile import ShapeProfile, read_profiles
-from core.utils.errors import ExportError, QuantizationError, TensorRTUnavailableError
+from core.optimization.toolbox.tensorrt_typed import Precision, write_typed
+from core.utils.errors import ExportError, QuantizationError
 
 UNVERIFIED = "unverified: this code never ran with TensorRT, for want of the library and a card"
-SUPPORTED_MAJOR = 10
-"""11 removed the flags FP16 and INT8 and the calibrators: its networks are strongly typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,13 @@ class TensorRTOptimizer:
         self._check_int8(information)
         trt = self._library or load_library()
         capability, name = describe_card(self._card)
-        plan = self._build(trt, source, profiles, information)
-        header = EngineHeader(
-            str(trt.__version__), capability, name, self.config.precision, profiles, sha256_of(source)
-        )
+        if strongly_typed(trt):
+            with workshop(target) as folder:
+                typed = write_typed(source, folder / "typed.onnx", self._precision(information))
+                plan = self._build(trt, typed, profiles, calibrate=False)
+        else:
+            plan = self._build(trt, source, profiles, self.config.int8_mode and not information.quantised)
+        header = EngineHeader(version_of(trt), capability, name, self.config.precision, profiles, sha256_of(source))
         return EngineReport(target, write_engine(target, header, plan))
 
     def _check_int8(self, information: OnnxInformation) -> None:
@@ -114,9 +117,16 @@ class TensorRTOptimizer:
                 "TensorRTConfig.calibration_data, or a calibration cache that exists"
             )
 
-    def _build(
-        self, trt: Any, source: Path, profiles: Mapping[str, ShapeProfile], information: OnnxInformation
-    ) -> bytes:
+    def _precision(self, information: OnnxInformation) -> Precision:
+        config = self.config
+        return Precision(
+            float16=config.fp16_mode,
+            quantise=config.int8_mode and not information.quantised,
+            calibration_data=config.calibration_data,
+            calibration_cache=config.calibration_cache,
+        )
+
+    def _build(self, trt: Any, source: Path, profiles: Mapping[str, ShapeProfile], calibrate: bool) -> bytes:
         logger = trt.Logger(trt.Logger.WARNING)
         builder = trt.Builder(logger)
         network = builder.create_network(0)
@@ -127,18 +137,20 @@ class TensorRTOptimizer:
         config = builder.create_builder_config()
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, self.config.workspace_mb * 2**20)
         config.builder_optimization_level = self.config.optimization_level
-        if self.config.fp16_mode:
-            config.set_flag(trt.BuilderFlag.FP16)
         profile = builder.create_optimization_profile()
         for name, shapes in profiles.items():
             profile.set_shape(name, shapes.least, shapes.usual, shapes.largest)
         config.add_optimization_profile(profile)
-        if self.config.int8_mode:
-            config.set_flag(trt.BuilderFlag.INT8)
-            if not information.quantised:
-                batch = next(iter(profiles.values())).usual[0]
-                config.int8_calibrator = make_calibrator(trt, self._feed(), batch)
-                config.set_calibration_profile(profile)
+        calibrator = None
+        if not strongly_typed(trt):
+            flags = {"FP16": self.config.fp16_mode, "INT8": self.config.int8_mode}
+            for flag in (name for name, wanted in flags.items() if wanted):
+                config.set_flag(getattr(trt.BuilderFlag, flag))
+        if calibrate:
+            batch = next(iter(profiles.values())).usual[0]
+            calibrator = make_calibrator(trt, self._feed(), batch)  # held here: the builder only borrows it
+            config.int8_calibrator = calibrator
+            config.set_calibration_profile(profile)
         plan = builder.build_serialized_network(network, config)
         if plan is None:
             raise ExportError(f"{source}: TensorRT built no engine; its own messages above say why")
@@ -152,38 +164,3 @@ def _on_card(array: Any) -> Any:
     import torch
 
     return torch.from_numpy(array).contiguous().cuda()
-
-
-def load_library() -> Any:
-    """The tensorrt module. Raises TensorRTUnavailableError: absent, of another major version, or without a card."""
-    try:
-        trt = importlib.import_module("tensorrt")
-    except ImportError as error:
-        raise TensorRTUnavailableError(
-            f"TensorRT is not installed ({error}); it comes with the extra `tensorrt` and needs an NVIDIA card: "
-            "MERLINE_EXTRAS=full,toolbox,tensorrt python3 main.py"
-        ) from error
-    check_version(str(trt.__version__))
-    return trt
-
-
-def check_version(version: str) -> None:
-    """Raises TensorRTUnavailableError for another major version than the one this code is written for."""
-    major = version.partition(".")[0]
-    if major != str(SUPPORTED_MAJOR):
-        raise TensorRTUnavailableError(
-            f"TensorRT {version} is installed and {SUPPORTED_MAJOR} is needed: 11 removed the FP16 and INT8 flags; "
-            "pip install 'tensorrt>=10,<11'"
-        )
-
-
-def describe_card(card: Any = None) -> tuple[str, str]:
-    """Compute capability and name of the card in use. Raises TensorRTUnavailableError where there is none."""
-    if card is None:
-        import torch
-
-        card = torch.cuda
-    if not card.is_available():
-        raise TensorRTUnavailableError("TensorRT builds and runs engines on an NVIDIA card, and torch sees none")
-    major, minor = card.get_device_capability()
-    return f"{major}.{minor}", str(card.get_device_name())

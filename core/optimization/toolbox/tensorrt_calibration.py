@@ -38,7 +38,7 @@ class CalibrationCache:
         return "\n".join(lines) + "\n"
 
 
-def read_cache(content: bytes, where: str = "the calibration cache") -> CalibrationCache:
+def read_cache(content: bytes, where: str = "the calibration cache", method: str = METHOD) -> CalibrationCache:
     """Raises QuantizationError: not of this format, of another method, or a scale that is none."""
     try:
         lines = content.decode("utf-8").splitlines()
@@ -47,8 +47,8 @@ def read_cache(content: bytes, where: str = "the calibration cache") -> Calibrat
     first = _FIRST.match(lines[0]) if lines else None
     if first is None:
         raise QuantizationError(f"{where} is no calibration cache of TensorRT's; delete it to calibrate again")
-    if first[2] != METHOD:
-        raise QuantizationError(f"{where} is of {first[2]} and {METHOD} is wanted; delete it to calibrate again")
+    if first[2] != method:
+        raise QuantizationError(f"{where} is of {first[2]} and {method} is wanted; delete it to calibrate again")
     scales: dict[str, float] = {}
     for number, line in enumerate(lines[1:], start=2):
         found = _LINE.match(line)
@@ -58,7 +58,7 @@ def read_cache(content: bytes, where: str = "the calibration cache") -> Calibrat
         scales[found[1]] = scale
     if not scales:
         raise QuantizationError(f"{where} holds no scale: it is cut off; delete it to calibrate again")
-    return CalibrationCache(first[1], scales)
+    return CalibrationCache(first[1], scales, method)
 
 
 class CalibrationFeed:
@@ -85,12 +85,12 @@ class CalibrationFeed:
         self._held = [self._place(batch[name]) for name in names]  # alive until the next batch: TensorRT reads them
         return [int(one.data_ptr()) for one in self._held]
 
-    def cached(self) -> bytes | None:
+    def cached(self, method: str = METHOD) -> bytes | None:
         """The cache's bytes, checked; None where there is none."""
         if self._cache is None or not self._cache.exists():
             return None
         content = self._cache.read_bytes()
-        read_cache(content, str(self._cache))
+        read_cache(content, str(self._cache), method)
         return content
 
     def keep(self, content: bytes) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from core.optimization.profiler import InferenceProfiler
 from core.optimization.toolbox.onnx_runtime import OnnxBenchmark, open_session, run_session
 from core.optimization.toolbox.onnx_verify import difference
-from core.optimization.toolbox.tensorrt import describe_card, load_library
 from core.optimization.toolbox.tensorrt_engine_file import read_engine
+from core.optimization.toolbox.tensorrt_library import describe_card, load_library, version_of
 from core.optimization.toolbox.tensorrt_profile import check_inputs
 from core.utils.errors import InferenceError, ModelLoadError
 
@@ -25,42 +25,60 @@ class TensorRTEngine:
         self.header, plan = read_engine(Path(path))
         trt = library or load_library()
         capability, _ = describe_card(card)
-        self.header.check_fits(str(trt.__version__), capability)
+        self.header.check_fits(version_of(trt), capability)
         self._trt = trt
         self._runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))  # must outlive the engine
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             raise ModelLoadError(f"{path}: TensorRT cannot read the engine; build it again from the ONNX model")
         self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise ModelLoadError(f"{path}: TensorRT cannot run the engine here; its own messages above say why")
+        self._stream: Any = None
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Outputs by name. Raises InferenceError for inputs out of the profile, or when TensorRT fails."""
         import torch
 
         check_inputs({name: tuple(tensor.shape) for name, tensor in inputs.items()}, self.header.profiles)
-        placed = {name: tensor.contiguous().cuda() for name, tensor in inputs.items()}
-        for name, tensor in placed.items():
-            self._context.set_input_shape(name, tuple(tensor.shape))
-            self._context.set_tensor_address(name, tensor.data_ptr())
+        self._stream = self._stream or torch.cuda.Stream()  # type: ignore[no-untyped-call]  # the default one is slow
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            placed = {name: self._placed(name, tensor) for name, tensor in inputs.items()}
+            for name, tensor in placed.items():
+                self._context.set_input_shape(name, tuple(tensor.shape))
+                self._context.set_tensor_address(name, tensor.data_ptr())
+            outputs = self._outputs()
+            done = self._context.execute_async_v3(self._stream.cuda_stream)
+        self._stream.synchronize()
+        if not done:
+            raise InferenceError("TensorRT failed on the inputs; its own messages above say why")
+        return outputs
+
+    def _placed(self, name: str, tensor: Any) -> Any:
+        wanted = self._dtype(name)
+        if tensor.dtype != wanted:
+            raise InferenceError(f"'{name}' is {tensor.dtype}, and the engine takes {wanted}")
+        return tensor.contiguous().cuda()
+
+    def _outputs(self) -> dict[str, Any]:
+        import torch
+
         outputs: dict[str, Any] = {}
         for place in range(self._engine.num_io_tensors):
             name = self._engine.get_tensor_name(place)
             if self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.OUTPUT:
                 shape = tuple(self._context.get_tensor_shape(name))
-                kind = self._dtype(self._engine.get_tensor_dtype(name))
-                outputs[name] = torch.empty(shape, dtype=kind, device="cuda")
+                outputs[name] = torch.empty(shape, dtype=self._dtype(name), device="cuda")
                 self._context.set_tensor_address(name, outputs[name].data_ptr())
-        if not self._context.execute_async_v3(torch.cuda.current_stream().cuda_stream):
-            raise InferenceError("TensorRT failed on the inputs; its own messages above say why")
-        torch.cuda.current_stream().synchronize()
         return outputs
 
-    def _dtype(self, kind: Any) -> Any:
+    def _dtype(self, name: str) -> Any:
         import torch
 
         names = {"FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16", "INT64": "int64", "INT32": "int32"}
         names |= {"INT8": "int8", "BOOL": "bool", "UINT8": "uint8"}
-        return getattr(torch, names[kind.name])
+        return getattr(torch, names[self._engine.get_tensor_dtype(name).name])
 
     def benchmark(self, inputs: Mapping[str, Any], iterations: int = 100) -> OnnxBenchmark:
         """Milliseconds of a run, the card's work waited for."""

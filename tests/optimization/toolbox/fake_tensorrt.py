@@ -41,6 +41,7 @@ class FakeTensorRT:
 
     def __init__(self, version: str = "10.3.0", parses: bool = True, plan: bytes | None = b"plan") -> None:
         self.__version__ = version
+        self.__name__ = "tensorrt"
         self._parses = parses
         self.plan = plan
         self.calls: list[Any] = []

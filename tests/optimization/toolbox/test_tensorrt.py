@@ -29,6 +29,7 @@ from core.optimization.toolbox.tensorrt_engine_file import (
     sha256_of,
     write_engine,
 )
+from core.optimization.toolbox.tensorrt_library import check_version
 from core.optimization.toolbox.tensorrt_profile import ShapeProfile, check_inputs
 from core.optimization.toolbox.tensorrt_runtime import TensorRTEngine
 from core.utils.errors import (
@@ -79,9 +80,9 @@ def test_an_engine_names_what_it_needs_and_is_marked_unverified(onnx_file: Path)
     assert json.loads(json.dumps(report.as_json()))["note"].startswith("unverified")
     assert library.calls == [
         ("memory", "workspace", 64 * 2**20),
-        ("flag", "fp16"),
         ("shape", "input", (1, 3), (2, 3), (4, 3)),
         ("profile",),
+        ("flag", "fp16"),
     ]
 
 
@@ -206,8 +207,8 @@ def test_an_engine_of_another_version_or_card_is_refused(tmp_path: Path) -> None
         TensorRTEngine(path, FakeTensorRT("10.3.1"), FakeCard())
     with pytest.raises(ModelLoadError, match=r"there is no engine"):
         TensorRTEngine(tmp_path / "absent", FakeTensorRT(), FakeCard())
-    with pytest.raises(TensorRTUnavailableError, match=r"TensorRT 11\.4\.0 is installed and 10 is needed"):
-        builder.check_version("11.4.0")
+    with pytest.raises(TensorRTUnavailableError, match=r"tensorrt 12\.0\.0 is installed and 10 or 11 is needed"):
+        check_version("tensorrt", "12.0.0")
 
 
 def test_a_cache_round_trips_and_a_strange_one_is_refused() -> None:
