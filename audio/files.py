@@ -78,8 +78,11 @@ class FileSpeaker:
     def stop(self) -> None:
         """Nothing is queued that could be dropped."""
 
-    def duck(self, on: bool) -> None:
-        """A file is not ducked."""
+    def hold(self, on: bool) -> None:
+        """A file does not wait."""
+
+    def rewind(self, position: int) -> None:
+        """What is in a file is heard once."""
 
     def wait(self, timeout: float) -> None:
         """Never waits."""

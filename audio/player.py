@@ -1,10 +1,12 @@
 """The play stage: speech to the speaker, a little ahead of it, and word of what has really been heard.
 
-It keeps only `AHEAD_S` queued, so that closing its generator or calling `silence` ends the sound at once.
+It keeps only `AHEAD_S` queued, so that closing its generator or calling `silence` ends the sound at once. `hold`
+silences it just as soon, and `resume` goes on with the word it was held in.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +25,10 @@ VOICED = 1e-3
 """a sample louder than this (-60 dBFS) counts as sound"""
 GIVE_UP_S = 4.0
 """a speaker that has taken nothing for so long costs the turn: it is noticed gone within 2 s and has 2 s to return"""
+HELD_S = 2.5
+"""what is held goes on by itself after so long: longer than anybody takes to decide, should the decision never come"""
+WORDS_KEPT = 256
+"""ends of words that are known, so that one of them was heard before a hold"""
 
 
 class Output(Protocol):
@@ -39,6 +45,8 @@ class Output(Protocol):
     def stop(self) -> None: ...
     def wait(self, timeout: float) -> None: ...
     def leaves_at(self, position: int) -> float | None: ...
+    def hold(self, on: bool) -> None: ...
+    def rewind(self, position: int) -> None: ...
 
 
 @dataclass(slots=True)
@@ -72,6 +80,11 @@ class Player:
         self._turn: _Turn | None = None
         self._passing: deque[_Passing] = deque()
         self._silenced = 0
+        self._lock = threading.Lock()
+        self._word_ends: deque[int] = deque(maxlen=WORDS_KEPT)
+        """positions, the turn's own beginning the first"""
+        self._held_at: float | None = None
+        self._gone_back_to = -1
 
     @property
     def playing(self) -> bool:
@@ -115,6 +128,28 @@ class Player:
         self._silenced += 1
         self._turn = None
         self._output.stop()
+        self._held_at = None
+        self._output.hold(False)
+
+    def hold(self) -> None:
+        """Be silent for now, from any thread, and keep what is to be said; at most for `HELD_S`."""
+        self._held_at = self._clock.monotonic()
+        self._output.hold(True)
+
+    def resume(self) -> None:
+        """Go on with what was held, from the beginning of the word, from any thread.
+
+        A word that is held a second time goes on in the middle, as what held it may have been its own echo.
+        """
+        if self._held_at is None:
+            return
+        self._held_at = None
+        with self._lock:
+            heard = [end for end in self._word_ends if self._output.leaves_at(end) is not None]
+        if heard and heard[-1] != self._gone_back_to:
+            self._gone_back_to = heard[-1]
+            self._output.rewind(heard[-1])
+        self._output.hold(False)
 
     def close(self) -> None:
         self.silence()
@@ -131,6 +166,10 @@ class Player:
             if turn is not None:
                 self.silence()
             self._passing.clear()
+            with self._lock:
+                self._word_ends.clear()
+                self._word_ends.append(self._output.position)
+            self._gone_back_to = -1
             turn = self._turn = _Turn(speech.turn, speech.revision, Resampler(self._output.sample_rate_hz))
         return turn
 
@@ -157,6 +196,8 @@ class Player:
         for mark in piece.marks:
             position = at + min(mark.position, max(0, len(piece.samples) - 1))
             self._passing.append(_Passing(position, mark.index, mark.characters))
+            with self._lock:
+                self._word_ends.append(position)
         if turn.first_voiced is None:
             voiced = np.flatnonzero(np.abs(piece.samples) > VOICED)
             if len(voiced):
@@ -168,7 +209,7 @@ class Player:
         while self._output.queued > AHEAD_S * self._output.sample_rate_hz and silenced == self._silenced:
             self._output.wait(PIECE_S)
             yield from self._passed(turn)
-            if self._output.queued < queued:
+            if self._output.queued < queued or self._is_held():
                 taken_at, queued = self._clock.monotonic(), self._output.queued
             self._give_up(taken_at)
 
@@ -181,9 +222,18 @@ class Player:
                 break
             self._output.wait(PIECE_S)
             yield from self._passed(turn)
+            if self._is_held():
+                since = self._clock.monotonic()
             self._give_up(since)
         if silenced == self._silenced:
             yield from self._passed(turn, everything=True)
+
+    def _is_held(self) -> bool:
+        """Whether silence is wanted, which no fault of the speaker is; never for longer than `HELD_S`."""
+        held_at = self._held_at
+        if held_at is not None and self._clock.monotonic() - held_at > HELD_S:
+            self.resume()
+        return held_at is not None
 
     def _give_up(self, since: float) -> None:
         if self._clock.monotonic() - since > GIVE_UP_S:

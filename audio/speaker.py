@@ -1,13 +1,16 @@
 """The speaker: a short ring of sound that the output callback reads without waiting, padded with zeros.
 
-The stream stays open all the time. `stop` drops what is queued; volume and ducking are ramps, never steps.
+The stream stays open all the time. `stop` drops what is queued, `hold` keeps it; volume and holding are ramps, never
+steps.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
+import math
 import threading
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -27,7 +30,9 @@ logger = logging.getLogger(__name__)
 RING_S = 1.0
 FADE_S = 0.005
 RAMP_S = 0.010
-"""from full volume to silence when ducking"""
+"""from full volume to silence when held"""
+PAST_S = 2.0
+"""how much of what was played can be played again"""
 STANDARD_RATE_HZ = 48_000
 
 
@@ -57,7 +62,10 @@ class Speaker:
         self._played = 0
         self._played_leaves_at: float | None = None
         self._turn_playing = False
-        self._ducked = False
+        self._held = False
+        self._past: deque[Samples] = deque()
+        """what was taken last, at most `PAST_S` of it and a block"""
+        self._past_samples = 0
         self._gain = voice.current.volume
 
     @property
@@ -130,16 +138,30 @@ class Speaker:
         with self._changed:
             count = min(len(self._ring), round(FADE_S * self.sample_rate_hz))
             if count:
-                # as loud as it is now: what is ducked must not rise again to fade
+                # as loud as it is now: what is held must not rise again to fade
                 self._fade = self._ring[:count] * np.linspace(self._gain, 0, count, dtype=np.float32)
             self._ring = np.zeros(0, np.float32)
             self._played = self._written
+            self._forget_past()
             self._turn_playing = False
             self._changed.notify_all()
 
-    def duck(self, on: bool) -> None:
-        """Lower what is played by `audio.duck_db`, or raise it again."""
-        self._ducked = on
+    def hold(self, on: bool) -> None:
+        """Fall silent within a ramp and keep what is queued, or go on with it."""
+        self._held = on
+
+    def rewind(self, position: int) -> None:
+        """Play again from a sample that has been played; nothing happens where that is too long ago."""
+        with self._changed:
+            count = self._played - position
+            if not 0 < count <= self._past_samples:
+                return
+            past = np.concatenate(self._past)
+            self._ring = np.concatenate([past[len(past) - count :], self._ring])
+            self._past, self._past_samples = deque([past[: len(past) - count]]), len(past) - count
+            self._played = position
+            if self._played_leaves_at is not None:
+                self._played_leaves_at -= count / self.sample_rate_hz
 
     def wait(self, timeout: float) -> None:
         """Until the callback has taken something, at most `timeout` seconds."""
@@ -181,6 +203,7 @@ class Speaker:
             if rate_hz != self.sample_rate_hz:
                 self._ring = np.zeros(0, np.float32)
                 self._played = self._written
+                self._forget_past()
             self.sample_rate_hz = rate_hz
         try:
             stream.start()
@@ -192,14 +215,17 @@ class Speaker:
     def _next(self, count: int, leaves_at: float, underflow: bool) -> tuple[Samples, bool]:
         """The next block [count] and whether it is silence."""
         with self._changed:
-            taken, self._ring = self._ring[:count], self._ring[count:]
+            held = self._held
+            most = min(count, math.ceil(self._gain * RAMP_S * self.sample_rate_hz)) if held else count
+            taken, self._ring = self._ring[:most], self._ring[most:]
             self._played += len(taken)
             if len(taken):
                 self._played_leaves_at = leaves_at + len(taken) / self.sample_rate_hz
+                self._remember(taken)
             fade, self._fade = self._fade[:count], self._fade[count:]
-            self.underflows += self._turn_playing and (underflow or len(taken) < count)
+            self.underflows += self._turn_playing and not held and (underflow or len(taken) < count)
             self._changed.notify_all()
-        target = self._voice.current.volume * (10 ** (-self._config.duck_db / 20) if self._ducked else 1.0)
+        target = 0.0 if held else self._voice.current.volume
         if not len(taken) and not len(fade):
             self._gain = target
             return np.zeros(count, np.float32), True
@@ -208,6 +234,17 @@ class Speaker:
         block *= self._ramp(target, count)
         block[: len(fade)] += fade
         return block, False
+
+    def _remember(self, taken: Samples) -> None:
+        """For `rewind`. The lock is held."""
+        self._past.append(taken)
+        self._past_samples += len(taken)
+        while self._past_samples - len(self._past[0]) > PAST_S * self.sample_rate_hz:
+            self._past_samples -= len(self._past.popleft())
+
+    def _forget_past(self) -> None:
+        self._past.clear()
+        self._past_samples = 0
 
     def _ramp(self, target: float, count: int) -> Samples:
         """Gains [count] from the present one to `target`, no faster than `RAMP_S` for the whole range."""

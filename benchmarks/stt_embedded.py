@@ -32,7 +32,7 @@ from stt.hypothesis import Hypothesis, command_margin
 from stt.listener import Listener
 from stt.numbers import WORDS
 from stt.pocketsphinx_engine import SphinxDecoder, grammar_decoder, pronunciations, word_decoder
-from stt.transcriber import voiced_level
+from stt.levels import voiced_level
 from stt.voice_activity_detection import VoiceActivityDetection
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ class Attending:
 
 @dataclass(frozen=True, slots=True)
 class VoiceOnset:
-    """Something like a voice began; the reply is ducked until it is known whether it is one."""
+    """Something like a voice began; the reply is held in mid-word until it is known whether it is meant to end it."""
 
     at: float
     """monotonic seconds"""
@@ -48,9 +48,30 @@ class VoiceOnset:
 
 @dataclass(frozen=True, slots=True)
 class VoiceRejected:
-    """The onset was not speech after all; the reply rises again."""
+    """The onset was no speech, or said only that its speaker listens; the reply goes on from the same word."""
 
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interjection:
+    """A short voice over a reply, which is held: by its words it is a turn or not, so it has none yet."""
+
+    number: int
+    """counts them, so that a late answer to an older one is told apart"""
+    samples: Samples
+    """[n] at 16 kHz, with its pre-roll"""
+    echo_suspected: bool = False
+    """the assistant was audible while this was spoken"""
+
+
+@dataclass(frozen=True, slots=True)
+class InterjectionHeard:
+    """What an interjection was understood as; empty text when it was no speech, or the assistant's own."""
+
+    number: int
+    text: str
+    language: Language
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.messages import Sentence, Speech, SpeechChunk, SpeechStarted, Transcript, TurnFailed, Utterance, Working
+from core.messages import (
+    Interjection,
+    Sentence,
+    Speech,
+    SpeechChunk,
+    SpeechStarted,
+    Transcript,
+    TurnFailed,
+    Utterance,
+    Working,
+)
 from core.stage import Inbox, Span, Stage, StageThread, TurnClock, no_span
 from core.utils.errors import StageCrashedError
 
@@ -29,6 +39,7 @@ QUEUE_SIZES = {"stt": 256, "llm": 8, "tts": 16, "play": 8}
 ROUTES: dict[type, str] = {
     SpeechStarted: "stt",
     SpeechChunk: "stt",
+    Interjection: "stt",
     Utterance: "stt",
     Transcript: "llm",
     TurnFailed: "llm",

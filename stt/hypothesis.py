@@ -13,6 +13,11 @@ OPEN_PREFIX = "_"
 """Begins the words of an open slot: `_AH` is the phone AH heard there."""
 FRAME_S = 0.01
 """pocketsphinx's feature frame"""
+FILLED_PAUSES = frozenset(
+    {"a", "ah", "aha", "eh", "er", "ha", "hm", "hmm", "huh", "i'm", "mm", "oh", "ooh", "the"}
+    | {"uh", "uhm", "um", "whoa", "wow", "ya"}
+)
+"""what noises and breaths are heard as, and what asks for nothing when nothing else is said"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,11 @@ class Hypothesis:
     def mean_word_s(self) -> float:
         """Seconds a word; noise gives few and long ones. 0 without words."""
         return sum(word.end_s - word.start_s for word in self.words) / len(self.words) if self.words else 0.0
+
+    def is_speech(self, word_max_ms: float) -> bool:
+        """Whether the words are more than the shape that free words give to a noise, a cough or a breath."""
+        short_enough = 0.0 < self.mean_word_s * 1000 <= word_max_ms
+        return short_enough and not FILLED_PAUSES.issuperset(self.text.split())
 
 
 def command_margin(command: Hypothesis, words: Hypothesis) -> float:

@@ -19,6 +19,7 @@ from core.messages import (
     SAMPLE_RATE_HZ,
     Attending,
     AudioFrame,
+    Interjection,
     Samples,
     SpeechChunk,
     SpeechStarted,
@@ -32,13 +33,12 @@ from core.utils.errors import InferenceError
 from core.utils.vad_compat import rms
 from stt.attention import Attention
 from stt.endpointing import Endpoint, Endpointing, Evidence
+from stt.interruptions import Interjected, InterruptionEvent, Interruptions
 from stt.voice_activity_detection import (
     Continued,
     Onset,
-    Overlong,
     Rejected,
     Started,
-    VadEvent,
     VoiceActivityDetection,
     undamaged,
 )
@@ -53,7 +53,7 @@ JUDGED_SILENCE_S = 0.1
 """how much of the pause the model hears; with more of it bench endpoint's phrases sound finished more often"""
 SILENT_DBFS = -100.0
 
-ListenerMessage = Attending | VoiceOnset | VoiceRejected | SpeechStarted | SpeechChunk | Utterance
+ListenerMessage = Attending | VoiceOnset | VoiceRejected | Interjection | SpeechStarted | SpeechChunk | Utterance
 
 
 class Processed(Protocol):
@@ -101,7 +101,7 @@ class Listener:
 
     def __init__(
         self,
-        vad: VoiceActivityDetection,
+        vad: VoiceActivityDetection | Interruptions,
         endpointing: Endpointing,
         front_end: FrontEnd,
         clock: TurnClock,
@@ -143,7 +143,7 @@ class Listener:
         self._endpointing.close()
 
     def transcribed(self, transcript: Transcript) -> None:
-        """The recogniser's latest words; from any thread. What they say lets the turn end earlier or later."""
+        """The recogniser's latest words; from any thread. They let the turn end earlier or later."""
         with self._lock:
             self._understood = transcript
 
@@ -153,8 +153,7 @@ class Listener:
         samples = undamaged(sound.samples)
         if len(samples) == 0:
             return
-        loudness = rms(samples)
-        self._level = max(20.0 * math.log10(loudness), SILENT_DBFS) if loudness > 0.0 else SILENT_DBFS
+        self._level = max(20.0 * math.log10(max(rms(samples), 1e-9)), SILENT_DBFS)
         if self._next_at is not None and abs(sound.captured_at - self._next_at) > GAP_S:
             logger.debug("input jumped by %.2f s", sound.captured_at - self._next_at)
             yield from self._finish()
@@ -179,17 +178,19 @@ class Listener:
             self._vad.reset()
             yield Attending(attends, now)
 
-    def _answer(self, event: VadEvent) -> Iterator[ListenerMessage]:
+    def _answer(self, event: InterruptionEvent) -> Iterator[ListenerMessage]:
         match event:
             case Onset(at):
                 yield VoiceOnset(at)
             case Rejected(at):
                 yield VoiceRejected(at)
+            case Interjected(number, samples, far_end):
+                yield Interjection(number, samples, far_end)
             case Started():
                 yield from self._start(event)
             case Continued():
                 yield from self._continue(event)
-            case Overlong():
+            case _:
                 yield from self._finish()
 
     def _start(self, event: Started) -> Iterator[ListenerMessage]:
@@ -204,7 +205,6 @@ class Listener:
         speech = self._speech
         assert speech is not None
         speech.turn, speech.revision, speech.provisional = self._clock.open(), 0, False
-        logger.debug("turn %d opened by speech at %.3f", speech.turn, speech.at)
         yield SpeechStarted(speech.turn, 0, speech.at)
         yield SpeechChunk(speech.turn, 0, np.concatenate(speech.pieces))
 

@@ -11,10 +11,13 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from core.messages import Utterance
+from core.messages import Interjection, Utterance
 from core.stage import Stage
 
 logger = logging.getLogger(__name__)
+
+INTERJECTION = -1
+"""stands for the turn of what has none"""
 
 
 class SwitchingTranscriber:
@@ -80,7 +83,9 @@ class SwitchingTranscriber:
             yield from stage.process(message)
         finally:
             # answered, lost or cut off by the next turn: of a final utterance nothing more comes
-            if isinstance(message, Utterance) and message.final:
+            if isinstance(message, Interjection):
+                self._turn_ended(INTERJECTION)
+            elif isinstance(message, Utterance) and message.final:
                 self._turn_ended(message.turn)
 
     def close(self) -> None:
@@ -95,8 +100,9 @@ class SwitchingTranscriber:
 
     def _engine_for(self, message: Any) -> Stage:
         with self._lock:
-            if message.turn != self._turn:
-                self._turn = message.turn
+            turn = getattr(message, "turn", INTERJECTION)
+            if turn != self._turn:
+                self._turn = turn
                 self._exchange()
             return self._present
 

@@ -15,13 +15,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.messages import SAMPLE_RATE_HZ, EchoDropped, Samples, SpeechChunk, SpeechStarted, Transcript, Utterance
+from core.messages import (
+    SAMPLE_RATE_HZ,
+    EchoDropped,
+    Interjection,
+    InterjectionHeard,
+    Samples,
+    SpeechChunk,
+    SpeechStarted,
+    Transcript,
+    Utterance,
+)
 from core.utils.config import SttConfig
 from core.utils.errors import ModelLoadError
-from core.utils.vad_compat import rms
 from stt.echo_guard import EchoGuard
 from stt.grammar import compile_grammar, template_words
 from stt.hypothesis import Hypothesis, command_margin, fill_open_slots
+from stt.levels import voiced_level
 from stt.numbers import WORDS as NUMBER_WORDS
 from stt.pocketsphinx_engine import (
     TYPICAL_MEAN,
@@ -37,13 +47,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PARTIAL_EVERY_S = 0.4
-FILLED_PAUSES = frozenset(
-    {"a", "ah", "aha", "eh", "er", "ha", "hm", "hmm", "huh", "i'm", "mm", "oh", "ooh", "the"}
-    | {"uh", "uhm", "um", "whoa", "wow", "ya"}
-)
-"""what noises and breaths are heard as, and what asks for nothing when nothing else is said"""
 WORDS_WAIT_S = 15.0
 """how long an utterance waits for the n-gram model to be loaded, which happens only in the first seconds"""
+NO_TURN = -1
 _LEVEL = 0.1
 """root mean square that every utterance is brought to: quiet microphones keep 16-bit precision and the first
 utterance meets the cepstral mean the decoder starts with"""
@@ -52,7 +58,7 @@ _MEANS_AT_FRAMES = (60, 130, 280)
 """After so many 10 ms frames an utterance is decoded anew, from its start, with the cepstral mean it has shown so far:
 on every second utterance of bench stt_commands' tuning half 85 of 110 commands were right instead of 73."""
 
-TranscriberMessage = Transcript | EchoDropped
+TranscriberMessage = Transcript | InterjectionHeard | EchoDropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +136,11 @@ class Transcriber:
         self.wait_for_words()
         self._grammar = self._words = self._heard = None
 
-    def process(self, message: SpeechStarted | SpeechChunk | Utterance) -> Iterator[TranscriberMessage]:
+    def process(self, message: SpeechStarted | SpeechChunk | Interjection | Utterance) -> Iterator[TranscriberMessage]:
         """Listen on, or say what was understood."""
         match message:
+            case Interjection():
+                yield self._interjected(message)
             case SpeechStarted():
                 self._begin(message.turn, message.revision)
             case SpeechChunk():
@@ -146,19 +154,20 @@ class Transcriber:
         except ModelLoadError as error:
             logger.error("only commands will be understood: %s", error)
 
-    def _begin(self, turn: int, revision: int) -> None:
-        if self._heard is not None and self._heard.turn == turn and revision > 0:
-            self._heard.answer = None
-            return
+    def _begin(self, turn: int, revision: int) -> _Utterance:
+        heard = self._heard
+        if heard is not None and heard.turn == turn and revision > 0:
+            heard.answer = None
+            return heard
         assert self._grammar is not None, "load() comes first"
-        self._heard = _Utterance(turn)
+        heard = self._heard = _Utterance(turn)
         self._grammar.start()
+        return heard
 
     def _listen(self, message: SpeechChunk) -> Iterator[TranscriberMessage]:
-        if self._heard is None or self._heard.turn != message.turn:
-            self._begin(message.turn, 0)
         heard = self._heard
-        assert heard is not None
+        if heard is None or heard.turn != message.turn:
+            heard = self._begin(message.turn, 0)
         self._feed(heard, message.samples)
         if heard.samples < heard.next_partial:
             return
@@ -207,13 +216,24 @@ class Transcriber:
             self._words.feed(piece)
         heard.words_fed = len(heard.pieces)
 
+    def _interjected(self, message: Interjection) -> InterjectionHeard:
+        """The words of a sound that is no turn yet; it comes only while no utterance is under way."""
+        heard = self._begin(NO_TURN, 0)
+        self._feed(heard, message.samples)
+        self._feed_words(heard)
+        text = self._decide(heard, ended=True).text
+        self._heard = None
+        if self._words is not None:
+            self._words.abandon()
+        if message.echo_suspected and self._guard is not None and self._guard.is_echo(text):
+            text = ""
+        return InterjectionHeard(message.number, text, "en")
+
     def _conclude(self, message: Utterance) -> Iterator[TranscriberMessage]:
         heard = self._heard
         if heard is None or heard.turn != message.turn or heard.samples != len(message.samples):
             logger.debug("turn %d: chunks were lost, decoding the whole utterance", message.turn)
-            self._begin(message.turn, 0)
-            heard = self._heard
-            assert heard is not None
+            heard = self._begin(message.turn, 0)
             self._feed(heard, message.samples)
         answer = heard.answer
         if answer is None or answer.revision != message.revision:
@@ -243,8 +263,8 @@ class Transcriber:
         words = self._words.hypothesis() if self._words is not None and heard.words_fed else None
         margin = self._margin(command, words)
         if command is not None and margin >= 0.0:
-            understood = _Understood(fill_open_slots(command, words), "grammar", _logistic(4.0 * margin))
-        elif words is not None and self._is_speech(words):
+            understood = _Understood(fill_open_slots(command, words), "grammar", 1.0 / (1.0 + math.exp(-4.0 * margin)))
+        elif words is not None and words.is_speech(self._config.word_max_ms):
             understood = _Understood(words.text, "words", math.exp(min(words.score, 0.0)))
         else:
             understood = _Understood("", "words", 0.0)
@@ -258,11 +278,6 @@ class Transcriber:
                 understood.source,
             )
         return understood
-
-    def _is_speech(self, words: Hypothesis) -> bool:
-        """Whether the n-gram's words are more than the shape it gives to a noise, a cough or a breath."""
-        short_enough = 0.0 < words.mean_word_s * 1000 <= self._config.word_max_ms
-        return short_enough and not FILLED_PAUSES.issuperset(words.text.split())
 
     def _margin(self, command: Hypothesis | None, words: Hypothesis | None) -> float:
         """By how many nats per frame the grammar's path passes its threshold."""
@@ -280,14 +295,3 @@ class Transcriber:
         return Transcript(
             turn, revision, text, 0, "en", final, min(understood.confidence, 1.0), complete, understood.source
         )
-
-
-def _logistic(value: float) -> float:
-    return 1.0 / (1.0 + math.exp(-value))
-
-
-def voiced_level(samples: Samples) -> float:
-    """Root mean square of those of [n] samples that are not pause: above a twentieth of the peak. 0 for silence."""
-    loudness = np.abs(samples)
-    peak = float(loudness.max(initial=0.0))
-    return rms(samples[loudness > 0.05 * peak]) if peak > 0.0 else 0.0

@@ -13,7 +13,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from core.messages import EchoDropped, Language, Samples, SpeechChunk, SpeechStarted, Transcript, Utterance
+from core.messages import (
+    EchoDropped,
+    Interjection,
+    InterjectionHeard,
+    Language,
+    Samples,
+    SpeechChunk,
+    SpeechStarted,
+    Transcript,
+    Utterance,
+)
 from core.optimization.memory import MemoryOptimizer
 from core.optimization.plan import StagePlan
 from core.optimization.resident import Resident, Tenant
@@ -36,7 +46,7 @@ SOURCE = "whisper"
 WARM_UP_S = 1.0
 _WARM_UP_LEVEL = 1e-3
 
-WhisperMessage = Transcript | EchoDropped
+WhisperMessage = Transcript | InterjectionHeard | EchoDropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +164,12 @@ class WhisperTranscriber:
         self._resident.close()
         self._turn = None
 
-    def process(self, message: SpeechStarted | SpeechChunk | Utterance) -> Iterator[WhisperMessage]:
+    def process(self, message: SpeechStarted | SpeechChunk | Interjection | Utterance) -> Iterator[WhisperMessage]:
         """Listen on, or say what was understood. Raises InferenceError for a final utterance that is lost."""
         with self._resident.use() as model:
             match message:
+                case Interjection():
+                    yield from self._interjected(model, message)
                 case SpeechStarted():
                     self._begin(model, message.turn, message.revision)
                 case SpeechChunk():
@@ -189,6 +201,20 @@ class WhisperTranscriber:
         if understood is not None and understood.text and understood.text != turn.partial:
             turn.partial = understood.text
             yield self._transcript(message.turn, message.revision, understood)
+
+    def _interjected(self, model: WhisperModel, message: Interjection) -> Iterator[InterjectionHeard]:
+        """The words of a sound that is no turn yet. Those that are lost are not told of: then it counts as words."""
+        stream = WhisperStream(model, self._choice, self._around.voice)
+        try:
+            stream.append(sound_of(message.samples))
+            with self._around.span("stt.interjection", None):
+                understood = stream.conclude()
+        except InferenceError as error:
+            logger.warning("the words of a voice over the reply were lost: %s", error)
+            return
+        text, guard = understood.text, self._around.guard
+        echo = message.echo_suspected and guard is not None and guard.is_echo(text)
+        yield InterjectionHeard(message.number, "" if echo else text, understood.language)
 
     def _conclude(self, model: WhisperModel, message: Utterance) -> Iterator[WhisperMessage]:
         samples = sound_of(message.samples)

@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from audio.front_end import FrontEnd
 from audio.player import Output, Player
@@ -23,6 +23,7 @@ from core.messages import (
     DeviceEvent,
     EchoDropped,
     Heard,
+    InterjectionHeard,
     SpeechStarted,
     Transcript,
     VoiceOnset,
@@ -36,6 +37,7 @@ from core.turns import TurnRecord, TurnRecorder
 from core.utils.clock import Clock
 from core.utils.config import Config
 from core.utils.vad_compat import VadEngine, load_vad
+from stt.interruptions import Interruptions
 from stt.listener import Listener
 from stt.voice_activity_detection import VoiceActivityDetection
 
@@ -45,18 +47,12 @@ TICK_S = 0.2
 """how often due timers are looked for"""
 
 
-class Duckable(Output, Protocol):
-    """A speaker that can be lowered for a moment."""
-
-    def duck(self, on: bool) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class SoundEnds:
     """Where the user's voice comes from and the assistant's goes to: devices, or files."""
 
     source: Inbox
-    output: Duckable
+    output: Output
     front_end: FrontEnd
 
 
@@ -116,9 +112,10 @@ class Assistant:
         config, brain = self._config, self._brain
         self._transcriber = engines.transcriber
         detection = VoiceActivityDetection(config.vad, engines.vad)
+        self.interruptions = Interruptions(detection, lambda: self.floor.replying, lambda: self.floor.asks)
         self.attention = make_attention(config.wake, self._clock) if announcing else None
         endpointing = make_endpointing(config, brain)
-        self.listener = Listener(detection, endpointing, self._ends.front_end, self.turns, self.attention)
+        self.listener = Listener(self.interruptions, endpointing, self._ends.front_end, self.turns, self.attention)
         self.timers = brain.timers(self.turns, self.floor.gap)
         self.working = WorkingTone(self._clock.monotonic) if config.tts.working_tone else None
         tone = self.working.due if self.working else lambda: None
@@ -226,9 +223,10 @@ class Assistant:
         self._ends.front_end.load()
 
     def _connect(self) -> None:
-        pipeline, output = self.pipeline, self._ends.output
-        pipeline.observe(VoiceOnset, lambda message: output.duck(True))
-        pipeline.observe(VoiceRejected, lambda message: output.duck(False))
+        pipeline = self.pipeline
+        pipeline.observe(VoiceOnset, lambda message: self.player.hold())
+        pipeline.observe(VoiceRejected, lambda message: self.player.resume())
+        pipeline.observe(InterjectionHeard, self.interruptions.understood)
         pipeline.observe(SpeechStarted, self._interrupt)
         pipeline.observe(Transcript, self.listener.transcribed)
         pipeline.observe(Heard, self._brain.conversation.heard)
@@ -250,7 +248,6 @@ class Assistant:
     def _interrupt(self, message: SpeechStarted) -> None:
         """Barge-in: the turn is open already, so nothing of the old one can be played after this."""
         self.player.silence()
-        self._ends.output.duck(False)
 
     def _count_echo(self, message: EchoDropped) -> None:
         self._echo_turns.add(message.turn)

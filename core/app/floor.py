@@ -1,4 +1,4 @@
-"""Whose turn it is to speak: announcements wait until nobody has the floor."""
+"""Whose turn it is to speak: announcements wait for a gap, and who speaks into a reply may mean to interrupt it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from core.messages import (
     DeviceEvent,
     EchoDropped,
     Heard,
+    Sentence,
     SpeechStarted,
     Transcript,
     TurnFailed,
+    Utterance,
     VoiceOnset,
     VoiceRejected,
 )
@@ -23,42 +25,71 @@ LONGEST_TURN_S = 60.0
 
 
 class Floor:
-    """Watches the conversation and tells whether there is a gap in it."""
+    """Watches the conversation and tells whether there is a gap in it, and whether it is the assistant's turn."""
 
     def __init__(self, turns: TurnClock, now: Callable[[], float]) -> None:
         self._turns = turns
         self._now = now
         self._lock = threading.Lock()
-        self._taken_at: float | None = None
+        self._user_at: float | None = None
+        self._reply_at: float | None = None
+        self._asks = False
 
     def watch(self, pipeline: Pipeline) -> None:
         """Observe who speaks."""
-        pipeline.observe(VoiceOnset, self._take)
-        pipeline.observe(SpeechStarted, self._take)
-        pipeline.observe(VoiceRejected, self._give)
-        pipeline.observe(EchoDropped, self._give)
-        pipeline.observe(TurnFailed, self._give)
-        pipeline.observe(DeviceEvent, self._give)
-        pipeline.observe(
-            Transcript, lambda message: self._give(message) if message.final and not message.text else None
-        )
-        pipeline.observe(Heard, lambda message: self._give(message) if message.finished else self._take(message))
+        pipeline.observe(VoiceOnset, lambda message: self._user(True))
+        pipeline.observe(VoiceRejected, lambda message: self._user(False))
+        pipeline.observe(SpeechStarted, self._user_speaks)
+        pipeline.observe(Utterance, self._end_of_speech)
+        pipeline.observe(Sentence, self._say)
+        pipeline.observe(Heard, lambda message: self.free() if message.finished else self._reply())
+        for message_type in (EchoDropped, TurnFailed, DeviceEvent):
+            pipeline.observe(message_type, lambda message: self.free())
+        pipeline.observe(Transcript, lambda message: self.free() if message.final and not message.text else None)
 
     def gap(self) -> int | None:
         """The current turn when nobody speaks, thinks or plays; else None."""
         turn = self._turns.current
         with self._lock:
-            taken = self._taken_at is not None and self._now() - self._taken_at < LONGEST_TURN_S
+            taken = self._lasts(self._user_at) or self._lasts(self._reply_at)
         return None if taken else turn
+
+    @property
+    def replying(self) -> bool:
+        """Whether the assistant thinks of a reply or speaks: a voice over it may be meant to end it, or not."""
+        with self._lock:
+            return self._lasts(self._reply_at)
+
+    @property
+    def asks(self) -> bool:
+        """Whether the reply under way asks something, so that a yes is an answer."""
+        return self._asks
 
     def free(self) -> None:
         """The turn was ended from outside: nobody has the floor."""
         with self._lock:
-            self._taken_at = None
+            self._user_at = self._reply_at = None
 
-    def _take(self, message: object) -> None:
+    def _lasts(self, since: float | None) -> bool:
+        return since is not None and self._now() - since < LONGEST_TURN_S
+
+    def _user(self, speaks: bool) -> None:
         with self._lock:
-            self._taken_at = self._now()
+            self._user_at = self._now() if speaks else None
 
-    def _give(self, message: object) -> None:
-        self.free()
+    def _user_speaks(self, message: SpeechStarted) -> None:
+        with self._lock:
+            self._user_at, self._reply_at, self._asks = self._now(), None, False
+
+    def _end_of_speech(self, message: Utterance) -> None:
+        if message.final:
+            with self._lock:
+                self._user_at, self._reply_at = None, self._now()
+
+    def _reply(self) -> None:
+        with self._lock:
+            self._reply_at = self._now()
+
+    def _say(self, sentence: Sentence) -> None:
+        self._asks = sentence.text.rstrip().endswith("?")
+        self._reply()

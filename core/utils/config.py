@@ -28,7 +28,6 @@ class AudioConfig(Section):
     block_ms: Annotated[int, Field(ge=5, le=100)] = 20
     output_latency_ms: Annotated[int, Field(ge=10, le=500)] = 60
     stall_s: Seconds = 1.5
-    duck_db: Annotated[float, Field(ge=20.0, le=90.0)] = 40.0
 
 
 class VadConfig(Section):

@@ -7,9 +7,9 @@ import pytest
 from fake_backend import SPEAKER, Events, FakeBackend, FakeClock
 
 from audio.files import FileMicrophone, FileSpeaker
-from audio.player import AHEAD_S, GIVE_UP_S, Player
+from audio.player import AHEAD_S, GIVE_UP_S, HELD_S, Player
 from audio.recovery import Recovery
-from audio.speaker import Speaker
+from audio.speaker import RAMP_S, Speaker
 from audio.wav import Recording
 from core.messages import Heard, Mark, PlaybackStarted, Samples, Speech, Working
 from core.utils.config import AudioConfig
@@ -153,17 +153,18 @@ def test_a_new_turn_does_not_wait_for_the_old_one() -> None:
     assert len(desk.heard) - before < 15
 
 
-def test_ducking_is_a_ramp_and_volume_a_gain() -> None:
+def test_holding_is_a_ramp_and_volume_a_gain() -> None:
     desk = Desk()
     desk.speaker.write(np.full(RATE_HZ, 0.5, np.float32))
     desk.pass_time()
-    desk.speaker.duck(True)
+    desk.speaker.hold(True)
     desk.pass_time()
     desk.pass_time()
     assert desk.heard[0][-1] == pytest.approx(0.5)
-    assert desk.heard[2][-1] == pytest.approx(0.005, rel=0.01)
+    assert desk.heard[1][round(RAMP_S * RATE_HZ) + 1 :].max() == 0.0
+    assert desk.heard[2].max() == 0.0
     assert abs(np.diff(np.concatenate(desk.heard))).max() < 0.002
-    desk.speaker.duck(False)
+    desk.speaker.hold(False)
     desk.voice.change(volume_factor=0.5)
     desk.pass_time()
     desk.pass_time()
@@ -255,16 +256,16 @@ def test_from_file_to_file_nothing_waits() -> None:
     assert clock.at == 1000.0
 
 
-def test_a_ducked_reply_that_is_stopped_does_not_rise_again() -> None:
+def test_a_held_reply_that_is_stopped_does_not_rise_again() -> None:
     desk = Desk()
     desk.speaker.write(np.full(RATE_HZ, 0.5, np.float32))
-    desk.speaker.duck(True)
+    desk.speaker.hold(True)
     desk.pass_time()
     desk.pass_time()
     desk.speaker.stop()
-    desk.speaker.duck(False)
+    desk.speaker.hold(False)
     desk.pass_time()
-    assert 0.0 < np.abs(desk.heard[-1]).max() <= 0.005
+    assert not desk.heard[-1].any()
 
 
 def test_a_tone_that_says_it_takes_long_is_no_answer() -> None:
@@ -287,3 +288,97 @@ def test_a_tone_that_comes_too_late_is_not_heard() -> None:
     position = desk.speaker.position
     assert run(desk.player.process(Working(1, 0, tone(0.1), RATE_HZ))) == []
     assert desk.speaker.position == position
+
+
+def word_tones() -> tuple[Samples, tuple[Mark, ...]]:
+    """Five words of 0.2 s, each as loud as its number / 10, marked at their ends."""
+    size = round(0.2 * RATE_HZ)
+    words = [np.full(size, (number + 1) / 10, np.float32) for number in range(5)]
+    return np.concatenate(words), tuple(Mark((number + 1) * size - 1, 2 * number + 1) for number in range(5))
+
+
+def levels(sound: Samples) -> list[tuple[float, float]]:
+    """(loudness, seconds) of what was heard, ramps and silence left out."""
+    rounded = np.round(sound * 10) / 10
+    found: list[tuple[float, float]] = []
+    for level in sorted(set(rounded[rounded > 0.05].tolist())):
+        found.append((round(level, 1), round(np.count_nonzero(np.abs(sound - level) < 1e-3) / RATE_HZ, 2)))
+    return found
+
+
+def test_a_held_reply_goes_on_with_the_word_it_was_held_in() -> None:
+    desk = Desk()
+    sound, marks = word_tones()
+    messages = desk.player.process(speech(sound, marks=marks))
+    while len(desk.heard) < 25:
+        next(messages)
+    desk.player.hold()
+    for _ in range(10):
+        next(messages)
+    assert not np.concatenate(desk.heard[-8:]).any()
+    heard = [message.characters for message in (next(messages), next(messages)) if isinstance(message, Heard)]
+    assert heard[-1] == 3, "two words were heard, and while it is held no more"
+    desk.player.resume()
+    rest = run(messages)
+    assert rest[-1] == Heard(1, 0, 0, 9, finished=True)
+    assert [level for level, _ in levels(desk.sound)] == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert [seconds for level, seconds in levels(desk.sound) if level != 0.3] == pytest.approx([0.2] * 4, abs=0.012)
+    again = dict(levels(desk.sound))[0.3]
+    assert 0.25 < again < 0.35, "the third word from its beginning, after some of it had been heard"
+    assert desk.speaker.underflows == 0
+
+
+def test_a_word_held_twice_goes_on_in_its_middle() -> None:
+    desk = Desk()
+    sound, marks = word_tones()
+    messages = desk.player.process(speech(sound, marks=marks))
+    while len(desk.heard) < 25:
+        next(messages)
+    for _ in range(2):
+        desk.player.hold()
+        for _ in range(5):
+            next(messages)
+        desk.player.resume()
+        for _ in range(4):
+            next(messages)
+    run(messages)
+    assert dict(levels(desk.sound))[0.3] < 0.4
+
+
+def test_what_is_held_is_no_fault_of_the_speaker_and_goes_on_by_itself() -> None:
+    desk = Desk()
+    sound, marks = word_tones()
+    messages = desk.player.process(speech(sound, marks=marks))
+    while len(desk.heard) < 15:
+        next(messages)
+    desk.player.hold()
+    held_at = desk.clock.at
+    assert run(messages)[-1] == Heard(1, 0, 0, 9, finished=True)
+    assert HELD_S < desk.clock.at - held_at < HELD_S + 1.5
+
+
+def test_a_held_reply_that_is_silenced_leaves_the_next_one_loud() -> None:
+    desk = Desk()
+    run(desk.player.process(speech(tone(0.07), last=False)))
+    desk.player.hold()
+    desk.pass_time()
+    desk.player.silence()
+    desk.player.resume()
+    heard = len(desk.heard)
+    run(desk.player.process(speech(tone(0.3), turn=2)))
+    sound = np.concatenate(desk.heard[heard:])
+    assert np.abs(sound).max() > 0.4
+
+
+def test_what_was_dropped_or_played_long_ago_is_not_played_again() -> None:
+    desk = Desk()
+    desk.speaker.write(tone(3.0))
+    for _ in range(140):
+        desk.pass_time()
+    desk.speaker.rewind(0)
+    assert desk.speaker.queued == round(0.2 * RATE_HZ)
+    desk.speaker.rewind(round(2.5 * RATE_HZ))
+    assert desk.speaker.queued == round(0.5 * RATE_HZ)
+    desk.speaker.stop()
+    desk.speaker.rewind(0)
+    assert desk.speaker.queued == 0

@@ -5,25 +5,32 @@ from __future__ import annotations
 from tests.dialogue.scripts import (
     DIALOGUES,
     at_most_turns,
+    deaf_to_interjections,
     dialogue,
     heard_only_a_part,
     heard_whole,
+    held_at_most,
     lose,
     lost_in,
     loud_again,
     no_talking_over,
+    no_word_lost,
     noise,
     nothing_said,
+    plug_microphone,
     quiet,
     record_of,
     ringing,
     said,
     say,
     silent,
+    silent_for_good,
     spoken_to,
     turns,
+    unplug_microphone,
     wait,
     waiting_items,
+    word_again,
 )
 
 __all__ = ["DIALOGUES"]
@@ -132,7 +139,7 @@ dialogue(
     "fr",
 )
 
-# The user cuts in: the reply ends at once, and only what was heard is remembered.
+# The user cuts in: the reply is silent at once, ends with words, and only what was heard is remembered.
 
 for _after in (0.3, 0.8, 1.5):
     dialogue(
@@ -150,10 +157,10 @@ for _after in (0.3, 0.8, 1.5):
 
 for _after in (0.3, 1.0):
     dialogue(
-        f"a reply is lowered as soon as a voice begins after {_after} s",
+        f"a reply is held as soon as a voice begins after {_after} s",
         [spoken_to("what can you do"), wait(_after), say("what time is it"), quiet()],
         [no_talking_over, loud_again],
-        "voices do not lower the reply",
+        "voices do not hold the reply",
     )
 
 for _word in ("stop", "never mind"):
@@ -184,18 +191,106 @@ dialogue(
 dialogue(
     "a question right after another replaces it before a word is said",
     [say("what can you do"), wait(0.36), say("what time is it"), quiet()],
-    [lambda talk, outcome: outcome.said[-1] == ("what time is it", "It's 2:30 PM."), no_talking_over],
+    [
+        lambda talk, outcome: outcome.said[-1] == ("what time is it", "It's 2:30 PM."),
+        heard_only_a_part(0),
+        no_talking_over,
+    ],
     "what is old is still played",
 )
 
-# Noises are no speech: the reply sinks, rises, and is heard to its end.
+# Noises, coughs and "mhm" are no turn: the reply falls silent, goes on from the same word, and is heard to its end.
+
+_LONG = "what can you do"
+for _word, _language in (
+    ("mhm", "en"),
+    ("uh-huh", "en"),
+    ("yes", "en"),
+    ("okay", "en"),
+    ("i see", "en"),
+    ("oui", "fr"),
+    ("d'accord", "fr"),
+    ("je vois", "fr"),
+):
+    dialogue(
+        f"'{_word}' over a reply leaves it to its end, from the same word",
+        [
+            spoken_to(_LONG if _language == "en" else "que sais-tu faire"),
+            wait(0.9 if _language == "en" else 1.0),
+            say(_word),
+            quiet(),
+        ],
+        [turns(1), heard_whole(0), no_word_lost(0), word_again, held_at_most(1.0), no_talking_over],
+        "every word is an interruption" if _word in ("mhm", "oui") else "a reply goes on in mid-word",
+        _language,  # type: ignore[arg-type]
+    )
+for _after in (0.2, 0.55, 1.35, 2.05):
+    dialogue(
+        f"a cough {_after} s into a reply is nobody's turn",
+        [spoken_to(_LONG), wait(_after), noise(0.3), quiet()],
+        [turns(1), heard_whole(0), no_word_lost(0), held_at_most(1.0)],
+        "every voice is an interruption",
+    )
+dialogue(
+    "three times 'mhm' over one reply",
+    [spoken_to(_LONG), wait(0.6), say("mhm"), wait(1.2), say("mhm"), wait(1.0), say("mhm"), quiet()],
+    [turns(1), heard_whole(0), no_word_lost(0), held_at_most(3.0)],
+    "every word is an interruption",
+)
+dialogue(
+    "who says 'mhm' and goes on interrupts, and none of the words is lost",
+    [spoken_to(_LONG), wait(0.6), say("mhm"), wait(0.1), say("what time is it"), quiet()],
+    [said((_LONG, ""), ("mhm what time is it", "")), heard_only_a_part(0), turns(2), no_talking_over],
+    "speech over a reply is lost",
+)
+for _word, _language in (("stop", "en"), ("wait", "en"), ("hold on", "en"), ("attends", "fr"), ("stop", "fr")):
+    dialogue(
+        f"'{_word}' ({_language}) ends the reply within its first half second",
+        [spoken_to(_LONG if _language == "en" else "que sais-tu faire"), wait(0.9), say(_word), quiet()],
+        [heard_only_a_part(0), turns(2), no_talking_over, silent_for_good],
+        "no word is an interruption",
+        _language,  # type: ignore[arg-type]
+    )
+dialogue(
+    "half a second of speech interrupts without anybody knowing a word of it",
+    [spoken_to(_LONG), wait(0.9), noise(0.7), quiet()],
+    [heard_only_a_part(0), turns(2), no_talking_over],
+    "nothing is long enough to interrupt",
+)
+dialogue(
+    "a recogniser that says nothing of a voice over the reply lets it count as words",
+    [spoken_to(_LONG), wait(0.9), deaf_to_interjections, say("stop"), wait(1.0), quiet()],
+    [heard_only_a_part(0), turns(2), no_talking_over],
+    "a reply waits for ever",
+)
+dialogue(
+    "a microphone that goes in mid-voice lets the reply go on",
+    [
+        spoken_to(_LONG),
+        wait(0.9),
+        lambda talk: talk.start_saying("mhm"),
+        wait(0.128),
+        unplug_microphone,
+        wait(3.0),
+        plug_microphone,
+        quiet(),
+    ],
+    [heard_whole(0), no_word_lost(0), turns(1), held_at_most(2.7)],
+    "a reply waits for ever",
+)
+dialogue(
+    "a cough while the reply is thought of does not lose the question",
+    [say("what is twelve"), wait(0.3), say("times seven"), wait(0.42), noise(0.25), quiet()],
+    [said(("what is twelve times seven", "That's 84.")), heard_whole(0)],
+    "every voice is an interruption",
+)
 
 for _length in (0.1, 0.15):
     dialogue(
-        f"a click of {_length} s lowers the reply for a moment and does not end it",
+        f"a click of {_length} s holds the reply for a moment and does not end it",
         [spoken_to("what can you do"), wait(0.5), noise(_length), quiet()],
-        [heard_whole(0), loud_again, turns(1)],
-        "a reply stays lowered",
+        [heard_whole(0), no_word_lost(0), held_at_most(0.6), turns(1)],
+        "a reply stays held",
     )
     dialogue(
         f"a click of {_length} s in silence is nothing",
@@ -274,6 +369,7 @@ dialogue(
         say(_TIMER),
         quiet(),
         lambda talk: talk.until(lambda: len(talk.brain.conversation.exchanges) == 2 and talk.speaker.audible, 70),
+        wait(0.6),
         say("what time is it"),
         quiet(),
         quiet(),

@@ -20,6 +20,7 @@ from llm.responder import Responder
 from llm.skills.base import Reply
 from llm.timers import TimersStage
 from stt.endpointing import Endpoint, Endpointing, Evidence
+from stt.interruptions import Interruptions
 from stt.listener import Listener
 from stt.voice_activity_detection import Onset, Started, VoiceActivityDetection
 
@@ -91,8 +92,8 @@ def _old_is_played(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Player, "silence", lambda self: None)
 
 
-@fault("voices do not lower the reply")
-def _not_lowered(patch: pytest.MonkeyPatch) -> None:
+@fault("voices do not hold the reply")
+def _not_held(patch: pytest.MonkeyPatch) -> None:
     publish = Pipeline.publish
     patch.setattr(
         Pipeline, "publish", lambda self, message: None if isinstance(message, VoiceOnset) else publish(self, message)
@@ -101,14 +102,57 @@ def _not_lowered(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TurnClock, "is_stale", lambda self, message: False)
 
 
-@fault("a reply stays lowered")
-def _stays_lowered(patch: pytest.MonkeyPatch) -> None:
+@fault("a reply stays held")
+def _stays_held(patch: pytest.MonkeyPatch) -> None:
     publish = Pipeline.publish
     patch.setattr(
         Pipeline,
         "publish",
         lambda self, message: None if isinstance(message, VoiceRejected) else publish(self, message),
     )
+
+
+@fault("every word is an interruption")
+def _every_word(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("stt.interruptions.is_backchannel", lambda text, asked=False: False)
+
+
+@fault("no word is an interruption")
+def _no_word(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("stt.interruptions.is_backchannel", lambda text, asked=False: True)
+
+
+@fault("every voice is an interruption")
+def _every_voice(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("stt.interruptions.SURE_S", 0.0)
+
+
+@fault("nothing is long enough to interrupt")
+def _never_sure(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("stt.interruptions.SURE_S", 1e9)
+
+
+@fault("speech over a reply is lost")
+def _speech_is_lost(patch: pytest.MonkeyPatch) -> None:
+    speech = Interruptions._speech
+
+    def only_the_last(self: Interruptions, tentative: Any) -> Started:
+        tentative.pieces = tentative.pieces[-1:]
+        return speech(self, tentative)
+
+    patch.setattr(Interruptions, "_speech", only_the_last)
+
+
+@fault("a reply goes on in mid-word")
+def _in_mid_word(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("tests.dialogue.rig.Speaker.rewind", lambda self, position: None)
+
+
+@fault("a reply waits for ever")
+def _for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("stt.interruptions.ANSWER_S", 1e9)
+    patch.setattr("audio.player.HELD_S", 1e9)
+    patch.setattr("stt.listener.GAP_S", 1e9)
 
 
 @fault("a click is speech")

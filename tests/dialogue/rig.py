@@ -19,7 +19,19 @@ from numpy.typing import NDArray
 
 from core.app.assistant import Assistant, Engines, SoundEnds
 from core.app.brain import Brain
-from core.messages import AudioFrame, Language, Mark, Samples, Sentence, Speech, Transcript, TurnFailed, Utterance
+from core.messages import (
+    AudioFrame,
+    Interjection,
+    InterjectionHeard,
+    Language,
+    Mark,
+    Samples,
+    Sentence,
+    Speech,
+    Transcript,
+    TurnFailed,
+    Utterance,
+)
 from core.turns import TurnRecord
 from core.utils.config import Config
 from core.utils.errors import InferenceError
@@ -94,7 +106,7 @@ class Microphone:
 
 
 class Speaker:
-    """Plays `TICK_S` of what is queued a tick; remembers when it was heard and whether it was lowered."""
+    """Plays `TICK_S` of what is queued a tick; remembers all that was heard and whether it is held."""
 
     sample_rate_hz = RATE_HZ
 
@@ -103,7 +115,10 @@ class Speaker:
         self._queue: deque[Samples] = deque()
         self._played = 0
         self._plays = False
-        self.ducked = False
+        self._past: list[Samples] = []
+        self.sounded_s = 0.0
+        """of all that left it, what was said again counted again"""
+        self.held = False
         self.audible_s = 0.0
         self.plugged = True
 
@@ -130,25 +145,38 @@ class Speaker:
 
     def stop(self) -> None:
         self._queue.clear()
+        self._past.clear()
 
     def wait(self, timeout: float) -> None:
         """Time is the scheduler's."""
 
-    def duck(self, on: bool) -> None:
-        self.ducked = on
+    def hold(self, on: bool) -> None:
+        self.held = on
+
+    def rewind(self, position: int) -> None:
+        count = self._played - position
+        past = np.concatenate([np.zeros(0, np.float32), *self._past])
+        if 0 < count <= len(past):
+            self._queue.appendleft(past[len(past) - count :])
+            self._past = [past[: len(past) - count]]
+            self._played = position
 
     def leaves_at(self, position: int) -> float | None:
-        return self._clock.monotonic() + (position - self._played) / RATE_HZ
+        if position >= self._played:
+            return None
+        return self._clock.monotonic() - (self._played - position) / RATE_HZ
 
     def tick(self) -> None:
         left, self._plays = FRAME, False
-        while self.plugged and left and self._queue:
+        while self.plugged and not self.held and left and self._queue:
             piece = self._queue.popleft()
             if len(piece) > left:
                 self._queue.appendleft(piece[left:])
                 piece = piece[:left]
             left -= len(piece)
             self._played += len(piece)
+            self._past.append(piece)
+            self.sounded_s += len(piece) / RATE_HZ
             self._plays = self._plays or bool(np.abs(piece).max(initial=0.0) > 1e-3)
         self.audible_s += TICK_S if self._plays else 0.0
 
@@ -163,6 +191,8 @@ class Ear:
         self._texts: list[str] = []
         self.fail = 0
         """how many final utterances are lost from now on"""
+        self.deaf = False
+        """says nothing of what is said over a reply"""
 
     def level_of(self, text: str) -> float:
         if text not in self._texts:
@@ -172,7 +202,9 @@ class Ear:
     def load(self) -> None:
         """Nothing to load."""
 
-    def process(self, message: Any) -> Iterator[Transcript]:
+    def process(self, message: Any) -> Iterator[Transcript | InterjectionHeard]:
+        if isinstance(message, Interjection) and not self.deaf:
+            yield InterjectionHeard(message.number, self.understand(message.samples), self._language)
         if not isinstance(message, Utterance):
             return
         if message.final and self.fail:
@@ -235,10 +267,14 @@ class Outcome:
     said: list[tuple[str, str]] = field(default_factory=list)
     """(the user's words, what was heard of the reply), the assistant's own announcements with no user's words"""
     turns: int = 0
-    ducked: bool = False
-    """the speaker is still lowered"""
+    held: bool = False
+    """the speaker is still held"""
+    held_s: float = 0.0
+    """how long it was"""
+    sounded_s: float = 0.0
+    """of what left the speaker, what was said again counted again"""
     overlap_s: float = 0.0
-    """how long the assistant spoke, not lowered, while the user did"""
+    """how long the assistant spoke while the user did"""
     audible_s: float = 0.0
     failed: list[str] = field(default_factory=list)
     """the stages that lost a turn"""
@@ -314,12 +350,13 @@ class Conversation:
         outcome = self._outcome
         outcome.said = [(exchange.user, exchange.heard) for exchange in self.brain.conversation.exchanges]
         outcome.turns = self.assistant.turns.current
-        outcome.ducked = self.speaker.ducked
+        outcome.held, outcome.sounded_s = self.speaker.held, self.speaker.sounded_s
         outcome.audible_s = self.speaker.audible_s
         return outcome
 
     def _tick(self) -> None:
-        if self.microphone.speaking and self.speaker.audible and not self.speaker.ducked:
+        if self.microphone.speaking and self.speaker.audible:
             self._outcome.overlap_s += TICK_S
+        self._outcome.held_s += TICK_S if self.speaker.held else 0.0
         self.microphone.tick()
         self.speaker.tick()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.messages import Language
-from tests.dialogue.rig import Conversation, Outcome
+from tests.dialogue.rig import SECONDS_A_CHARACTER, TICK_S, Conversation, Outcome
 
 Act = Callable[[Conversation], None]
 Check = Callable[[Conversation, Outcome], bool]
@@ -65,6 +65,19 @@ def lose(stage: str, count: int = 1) -> Act:
     return lambda talk: setattr(getattr(talk, stage), "fail", count)
 
 
+def deaf_to_interjections(talk: Conversation) -> None:
+    """From now on the recogniser says nothing of what is said over a reply."""
+    talk.ear.deaf = True
+
+
+def unplug_microphone(talk: Conversation) -> None:
+    talk.microphone.plugged = False
+
+
+def plug_microphone(talk: Conversation) -> None:
+    talk.microphone.plugged = True
+
+
 # What must come of it.
 
 
@@ -94,6 +107,33 @@ def heard_whole(number: int) -> Check:
     return lambda talk, outcome: talk.brain.conversation.exchanges[number].heard_whole
 
 
+def no_word_lost(number: int) -> Check:
+    """All of exchange `number` left the speaker, each of its sounds at least once."""
+
+    def check(talk: Conversation, outcome: Outcome) -> bool:
+        reply = talk.brain.conversation.exchanges[number].reply
+        return outcome.sounded_s >= len(reply) * SECONDS_A_CHARACTER - TICK_S
+
+    return check
+
+
+def word_again(talk: Conversation, outcome: Outcome) -> bool:
+    """Some of it was said twice: the word in which it was held."""
+    reply = " ".join(exchange.reply for exchange in talk.brain.conversation.exchanges)
+    longest = max(map(len, reply.split())) + 1
+    twice_s = outcome.sounded_s - len(reply) * SECONDS_A_CHARACTER
+    return TICK_S <= twice_s <= longest * SECONDS_A_CHARACTER + TICK_S
+
+
+def held_at_most(seconds: float) -> Check:
+    return lambda talk, outcome: outcome.held_s <= seconds
+
+
+def silent_for_good(talk: Conversation, outcome: Outcome) -> bool:
+    """Nothing is said about the user's last words."""
+    return talk.brain.conversation.exchanges[-1].reply == ""
+
+
 def nothing_said(talk: Conversation, outcome: Outcome) -> bool:
     return outcome.said == []
 
@@ -107,11 +147,11 @@ def at_most_turns(count: int) -> Check:
 
 
 def loud_again(talk: Conversation, outcome: Outcome) -> bool:
-    return not outcome.ducked
+    return not outcome.held
 
 
 def no_talking_over(talk: Conversation, outcome: Outcome) -> bool:
-    """Past the moment in which a voice becomes speech, the assistant is silent or lowered while the user speaks."""
+    """Past the moment in which a voice becomes speech, the assistant is silent while the user speaks."""
     return outcome.overlap_s <= 0.25
 
 

@@ -58,7 +58,7 @@ def test_a_stage_that_hangs_for_10_s_costs_at_most_its_turn(talk: Conversation, 
     assert all(reply == "" for _, reply in talk.outcome().said) or name == "announce"
     talk.wait(until - talk.clock.monotonic() + RECOVERY_S)
     is_answered(talk)
-    assert not talk.speaker.ducked
+    assert not talk.speaker.held
     assert all(size <= 1 for size in talk.pipeline.queue_sizes().values())
 
 
@@ -129,6 +129,7 @@ def test_a_machine_suspended_in_the_middle_of_a_word_goes_on(talk: Conversation,
     talk.start_saying("add milk to my shopping list")
     talk.wait(0.6)
     talk.clock.advance(asleep_s)
+    talk.wait(6.0)
     talk.until_quiet()
     is_answered(talk)
     talk.wait(62.0)

@@ -15,7 +15,8 @@ from core.messages import EchoDropped, Samples, SpeechChunk, SpeechStarted, Tran
 from core.utils.config import SttConfig
 from stt.echo_guard import EchoGuard
 from stt.hypothesis import Hypothesis, Word, fill_open_slots
-from stt.transcriber import Transcriber, voiced_level
+from stt.levels import voiced_level
+from stt.transcriber import Transcriber
 
 ASSETS = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[3] / "shared" / "assets"))
 NOISE = sorted((ASSETS / "noise").glob("*.wav"))

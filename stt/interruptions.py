@@ -1,0 +1,180 @@
+"""A voice over the assistant's reply, tentative until it is known what it is: the detector's events, held back.
+
+The reply is silent from the onset on. Half a second of speech, or words, are an interruption; a cough and "mhm" are
+not, and leave no trace but the pause. Where no reply is under way every voice is speech at once, as ever.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.messages import SAMPLE_RATE_HZ, InterjectionHeard, Samples
+from stt.backchannel import is_backchannel
+from stt.voice_activity_detection import (
+    Continued,
+    Onset,
+    Overlong,
+    Rejected,
+    Started,
+    VadEvent,
+    VoiceActivityDetection,
+)
+
+logger = logging.getLogger(__name__)
+
+SURE_S = 0.5
+"""so much voice over a reply ends it, whatever the words"""
+ASK_AFTER_S = 0.12
+"""a silence after which the words so far are asked for"""
+ANSWER_S = 1.0
+"""how long the recogniser may take; later than that the voice counts as words"""
+
+
+@dataclass(frozen=True, slots=True)
+class Interjected:
+    """A short voice is over for now; what were its words?"""
+
+    number: int
+    samples: Samples
+    far_end: bool
+
+
+InterruptionEvent = VadEvent | Interjected
+
+
+@dataclass(slots=True)
+class _Tentative:
+    """A voice of which nobody knows yet what it is."""
+
+    started: Started
+    pieces: list[Samples]
+    heard_at: float
+    voiced_until: float
+    voiced_s: float
+    far_end: bool
+    asked_at: float | None = None
+
+
+class Interruptions:
+    """Stands before a VoiceActivityDetection and has its interface.
+
+    `replying()` says whether a reply is thought of or spoken, `asked()` whether it asks something.
+    """
+
+    def __init__(
+        self,
+        detection: VoiceActivityDetection,
+        replying: Callable[[], bool] = lambda: False,
+        asked: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._detection = detection
+        self._replying = replying
+        self._asked = asked
+        self._tentative: _Tentative | None = None
+        self._number = 0
+        self._answer: InterjectionHeard | None = None
+        self._unsettled = False
+        """an onset was told, and not yet what became of it"""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way, no onset that is still being weighed either."""
+        return self._detection.idle
+
+    def understood(self, heard: InterjectionHeard) -> None:
+        """What the recogniser made of an interjection; from any thread."""
+        self._answer = heard
+
+    def process(self, samples: Samples, captured_at: float, far_end: bool = False) -> Iterator[InterruptionEvent]:
+        """Take in [n] samples at 16 kHz, the first captured at `captured_at` seconds."""
+        if self._unsettled and self._detection.idle:  # it was reset under the onset
+            self._unsettled = False
+            yield Rejected(captured_at)
+        for event in self._detection.process(samples, captured_at, far_end):
+            if isinstance(event, Onset):
+                self._unsettled = True
+            elif isinstance(event, Rejected):
+                self._unsettled = False
+            yield from self._weigh(event)
+
+    def end(self) -> None:
+        """The utterance is over; the next voice is a new onset."""
+        self._tentative, self._unsettled = None, False
+        self._detection.end()
+
+    def reset(self) -> None:
+        """Forget everything, for instance after a gap in the input; an onset without its end is rejected then."""
+        self._unsettled = self._unsettled or self._tentative is not None
+        self._tentative = None
+        self._detection.reset()
+
+    def _weigh(self, event: VadEvent) -> Iterator[InterruptionEvent]:
+        if isinstance(event, Started):
+            if not self._replying():
+                self._unsettled = False
+                yield event
+                return
+            self._begin(event)
+        elif self._tentative is None:
+            yield event
+            return
+        elif isinstance(event, Continued):
+            self._go_on(self._tentative, event)
+        elif isinstance(event, Overlong):
+            yield self._speech(self._tentative)
+            yield event
+            return
+        if self._tentative is not None:
+            yield from self._decide(self._tentative)
+
+    def _begin(self, event: Started) -> None:
+        voiced_s = event.voiced_until - event.at
+        self._answer = None
+        self._tentative = _Tentative(
+            event, [event.samples], event.heard_at, event.voiced_until, voiced_s, event.far_end
+        )
+
+    def _go_on(self, tentative: _Tentative, event: Continued) -> None:
+        tentative.pieces.append(event.samples)
+        tentative.heard_at, tentative.voiced_until = event.heard_at, event.voiced_until
+        if event.voiced:
+            tentative.voiced_s += len(event.samples) / SAMPLE_RATE_HZ
+            tentative.far_end = tentative.far_end or event.far_end
+            tentative.asked_at = self._answer = None
+
+    def _decide(self, tentative: _Tentative) -> Iterator[InterruptionEvent]:
+        if tentative.voiced_s >= SURE_S:
+            logger.debug("interrupted by %.0f ms of speech", 1000 * tentative.voiced_s)
+            yield self._speech(tentative)
+        elif tentative.asked_at is None:
+            if tentative.heard_at - tentative.voiced_until >= ASK_AFTER_S:
+                self._number += 1
+                tentative.asked_at = tentative.heard_at
+                yield Interjected(self._number, np.concatenate(tentative.pieces), tentative.far_end)
+        elif self._answer is not None and self._answer.number == self._number:
+            text = self._answer.text
+            if text.strip() and not is_backchannel(text, self._asked()):
+                logger.debug("interrupted by %r", text)
+                yield self._speech(tentative)
+            else:
+                logger.debug("no interruption: %r", text)
+                self.end()
+                yield Rejected(tentative.heard_at)
+        elif tentative.heard_at - tentative.asked_at >= ANSWER_S:
+            logger.warning("nobody said what a voice over the reply was; it is taken for words")
+            yield self._speech(tentative)
+
+    def _speech(self, tentative: _Tentative) -> Started:
+        """All that was held back, as if it had been speech at once."""
+        self._tentative, self._unsettled = None, False
+        return replace(
+            tentative.started,
+            heard_at=tentative.heard_at,
+            samples=np.concatenate(tentative.pieces),
+            voiced_until=tentative.voiced_until,
+            far_end=tentative.far_end,
+        )
