@@ -1,16 +1,27 @@
 """Every claim of the founding documents beside what this machine measured, or "no such hardware".
 
+    python3 -m benchmarks.claims [--keep FILE] [--seconds N] [--card]
+
 Networks of true shapes with random weights: they show size, speed and rounding, not quality. Times are lower quartiles,
-taken by turns with the original's. About three minutes on two quiet cores.
+taken by turns with the original's. --keep goes on where an earlier run stopped, --seconds begins nothing after that
+time, --card measures a card's claims alone.
 """
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
+import time
+from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks.claim_parts.founding import CLAIMS, Answer, no_hardware
+from benchmarks.claim_parts.founding import CLAIMS, Answer, Claim, no_hardware
+
+if TYPE_CHECKING:
+    from benchmarks.claim_parts.kept import Kept
 
 logger = logging.getLogger(__name__)
 
@@ -26,17 +37,63 @@ def run() -> list[Answer]:
         logger.warning("bench claims: %s is missing; install the extras full and toolbox", missing[0])
         told = f"{missing[0]} is not installed"
         return [Answer(claim, why=told) if claim.hardware in ANSWERED_HERE else no_hardware(claim) for claim in CLAIMS]
-    from benchmarks.claim_parts.measured import answers
+    return listed(measured_parts(None, float("inf"), card_only=False))
 
-    measured = list(answers(lambda line: print(f"  {line} ...", file=sys.stderr, flush=True)))
-    listed: list[Answer] = []
+
+def measured_parts(path: Path | None, seconds: float, card_only: bool) -> Kept:
+    """All that there was time for."""
+    from benchmarks.claim_parts.card import on_card
+    from benchmarks.claim_parts.kept import Kept
+    from benchmarks.claim_parts.measured import parts
+
+    began_s, kept = time.monotonic(), Kept(path)
+    chosen = ({} if card_only else parts()) | {"card": partial(on_card, _tell)}
+    for name, measure in chosen.items():
+        if name not in kept.parts and time.monotonic() - began_s < seconds:
+            _tell(f"{time.monotonic() - began_s:4.0f} s  {name}")
+            kept.add(name, measure())
+    return kept
+
+
+def listed(kept: Kept) -> list[Answer]:
+    """Every claim with its answers, or why it has none."""
+    found: list[Answer] = []
     for claim in CLAIMS:
-        own = [one for one in measured if one.claim is claim]
-        unanswered = Answer(claim, why="it could not be measured, see above")
-        listed += own or [unanswered if claim.hardware in ANSWERED_HERE else no_hardware(claim)]
-    return listed
+        own = [Answer(claim, one.network, one.value, one.cost) for one in kept.all() if one.key == claim.key]
+        found += own or [_unanswered(claim)]
+    return found
+
+
+def _unanswered(claim: Claim) -> Answer:
+    if claim.hardware in ANSWERED_HERE:
+        return Answer(claim, why="it could not be measured, or there was no time for it yet")
+    if claim.hardware in ("nvidia", "tensorrt") and card_name():
+        return Answer(claim, why=f"nothing of ours does this on the {card_name()}: see benchmarks.claim_parts.card")
+    return no_hardware(claim)
+
+
+def card_name() -> str:
+    """ "" where there is no NVIDIA card."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+
+
+def _tell(line: str) -> None:
+    print(f"  {line} ...", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keep", type=Path, metavar="FILE.json", help="keep each measurement, and take those kept")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing after this time")
+    parser.add_argument("--card", action="store_true", help="what a graphics card answers, alone")
+    arguments = parser.parse_args()
+    kept = measured_parts(arguments.keep, arguments.seconds, arguments.card)
+    print("\n".join(answer.line() for answer in listed(kept)))
+    if kept.times:
+        print(f"measured from {min(kept.times.values())} to {max(kept.times.values())}")
 
 
 if __name__ == "__main__":
-    for answer in run():
-        print(answer.line())
+    main()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.claim_parts.founding import CLAIMS, Answer
-from benchmarks.shapes import SHAPES
+from benchmarks.shapes import SHAPES, Shape
 from core.optimization import TorchOptimizer
 from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.comparison import compare_strategies
@@ -42,38 +41,47 @@ class Measured:
     cost: str = ""
 
 
-def answers(progress: Callable[[str], None]) -> Iterator[Answer]:
-    """Each CPU claim beside every measurement that answers it."""
-    found = [*strategies(progress), *memory(progress), kv_cache(progress), switches(progress)]
-    for claim in CLAIMS:
-        yield from (Answer(claim, one.network, one.value, one.cost) for one in found if one.key == claim.key)
+Part = Callable[[], Iterable[Measured]]
 
 
-def strategies(progress: Callable[[str], None]) -> Iterator[Measured]:
-    """Size, speed and error of each strategy for each network; random weights, so errors are of rounding alone."""
+def parts() -> dict[str, Part]:
+    """What is measured by itself, so that a run can be broken off and taken up: name -> what measures it."""
+    found: dict[str, Part] = {}
     for shape in NETWORKS:
-        torch.manual_seed(SEED)
-        batches = tuple(Batch(shape.make_input()) for _ in range(3))
-        subject = Subject(shape.make().eval(), batches, batches, batches)
-        found = compare_strategies(subject, shape.name, STRATEGIES, ITERATIONS, progress)
-        for row in found.rows:
-            if row.size_mb is None or row.cpu_speedup is None or row.size_reduction_percent is None:
-                print(f"{shape.name}: {row.strategy} left out: {row.why}", file=sys.stderr)
-                continue
-            cost = f"outputs off by {100 * (row.error or 0.0):.2g} %"
-            yield Measured(f"{row.strategy} size", row.size_reduction_percent, shape.name, cost)
-            yield Measured(f"{row.strategy} speed", row.cpu_speedup, shape.name, cost)
+        for strategy in STRATEGIES:
+            found[f"{shape.name}: {strategy}"] = partial(strategies, shape, strategy)
+        found[f"{shape.name}: memory"] = partial(memory, shape)
+    found["checkpointing"] = checkpointing
+    found["KV cache on and off"] = kv_cache
+    found["inference context on the CPU"] = switches
+    return found
 
 
-def memory(progress: Callable[[str], None]) -> Iterator[Measured]:
-    """Weights and what a call works in, in bfloat16; and a training step with and without checkpoints."""
-    progress("memory")
-    for shape in NETWORKS:
-        torch.manual_seed(SEED)
-        model, batch = shape.make().eval(), Batch(shape.make_input())
-        half = ModelQuantizer(QuantizationConfig(QuantizationType.BF16)).quantize(model)
-        whole, halved = (size_bytes(one) + working_bytes(one, batch) for one in (model, half))
-        yield Measured("bf16 memory", 100 * (1 - halved / whole), shape.name, "weights and one call, in bfloat16")
+def strategies(shape: Shape, strategy: str) -> Iterator[Measured]:
+    """Size, speed and error of one strategy for one network; random weights, so errors are of rounding alone."""
+    torch.manual_seed(SEED)
+    batches = tuple(Batch(shape.make_input()) for _ in range(3))
+    subject = Subject(shape.make().eval(), batches, batches, batches)
+    (row,) = compare_strategies(subject, shape.name, (strategy,), ITERATIONS).rows
+    if row.size_mb is None or row.cpu_speedup is None or row.size_reduction_percent is None:
+        print(f"{shape.name}: {row.strategy} left out: {row.why}", file=sys.stderr)
+        return
+    cost = f"outputs off by {100 * (row.error or 0.0):.2g} %"
+    yield Measured(f"{row.strategy} size", row.size_reduction_percent, shape.name, cost)
+    yield Measured(f"{row.strategy} speed", row.cpu_speedup, shape.name, cost)
+
+
+def memory(shape: Shape) -> Iterator[Measured]:
+    """Weights and what a call works in, in bfloat16 beside float32."""
+    torch.manual_seed(SEED)
+    model, batch = shape.make().eval(), Batch(shape.make_input())
+    half = ModelQuantizer(QuantizationConfig(QuantizationType.BF16)).quantize(model)
+    whole, halved = (size_bytes(one) + working_bytes(one, batch) for one in (model, half))
+    yield Measured("bf16 memory", 100 * (1 - halved / whole), shape.name, "weights and one call, in bfloat16")
+
+
+def checkpointing() -> Iterator[Measured]:
+    """A training step with and without checkpoints."""
     plain, less = (training_peak(way) for way in ("plain", "checkpointed"))
     yield Measured(
         "checkpointing memory", 100 * (1 - less / plain), f"{SHAPES[1].name}, batch of 8, one step", "same gradients"
@@ -87,13 +95,12 @@ def training_peak(way: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def kv_cache(progress: Callable[[str], None]) -> Measured:
+def kv_cache() -> Iterator[Measured]:
     """Greedy writing with the cache on, and with it off: every token computes the whole text anew. The same tokens."""
     from benchmarks.llm_parts.qwen import qwen_folder
     from core.models.kv_cache import KVCache
     from core.models.loading import LoadOptions, load_model
 
-    progress("KV cache on and off")
     model: Any = load_model(qwen_folder(layers=3), LoadOptions(fused=False))[0]
     prompt = torch.randint(1000, (1, CONTEXT), generator=torch.Generator().manual_seed(SEED))
 
@@ -118,12 +125,11 @@ def kv_cache(progress: Callable[[str], None]) -> Measured:
         took = typical_ms({"on": on, "off": off}, 2)
     told = "the same tokens" if same else "other tokens: rounding"
     where = f"Qwen2.5-0.5B's shape, 3 layers, {NEW} tokens after {CONTEXT}"
-    return Measured("kv cache", took["off"] / took["on"], where, told)
+    yield Measured("kv cache", took["off"] / took["on"], where, told)
 
 
-def switches(progress: Callable[[str], None]) -> Measured:
+def switches() -> Iterator[Measured]:
     """TorchOptimizer's inference context against torch as it comes; its other switches are `bench optimizer`'s."""
-    progress("inference context on the CPU")
     shape = SHAPES[0]
     torch.manual_seed(SEED)
     model, inputs = shape.make().eval(), shape.make_input()
@@ -143,7 +149,7 @@ def switches(progress: Callable[[str], None]) -> Measured:
     plain, ours = (profiler.statistics_of(name) for name in ("plain", "inside"))
     assert plain is not None
     assert ours is not None
-    return Measured(
+    yield Measured(
         "cpu switches",
         plain.p50_s / ours.p50_s,
         f"{shape.name}, {torch.get_num_threads()} threads and not 16 cores, the inference context alone",

@@ -9,11 +9,11 @@ from typing import Any
 def call_model(torch: Any, model: Any, model_input: Any, device: Any) -> Any:
     """The model's answer, waited for. Tensors go to where the model's weights are, to `device` where it has none."""
     device = _device_of(model) or device
-    placed = _placed(torch, model_input, device)
-    if isinstance(placed, Mapping):
-        result = model(**placed)
+    given = placed(torch, model_input, device)
+    if isinstance(given, Mapping):
+        result = model(**given)
     else:
-        result = model(*placed) if isinstance(placed, tuple) else model(placed)
+        result = model(*given) if isinstance(given, tuple) else model(given)
     if device.type in ("cuda", "mps"):
         getattr(torch, device.type).synchronize()
     return result
@@ -25,11 +25,12 @@ def _device_of(model: Any) -> Any:
     return None if first is None else first.device
 
 
-def _placed(torch: Any, value: Any, device: Any) -> Any:
+def placed(torch: Any, value: Any, device: Any) -> Any:
+    """The same value with its tensors on `device`."""
     if isinstance(value, torch.Tensor):
         return value.to(device)
     if isinstance(value, Mapping):
-        return {name: _placed(torch, item, device) for name, item in value.items()}
+        return {name: placed(torch, item, device) for name, item in value.items()}
     if type(value) in (tuple, list):
-        return type(value)(_placed(torch, item, device) for item in value)
+        return type(value)(placed(torch, item, device) for item in value)
     return value

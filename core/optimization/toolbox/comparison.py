@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from core.optimization.model_call import call_model, placed
+from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.measuring import MEGABYTE, size_bytes, typical_ms
 from core.optimization.toolbox.packages import toolbox_package
 from core.optimization.toolbox.quality import AccuracyOf, judge, outputs_of
@@ -33,7 +35,9 @@ class Row:
     size_reduction_percent: float | None = None
     cpu_ms: float | None = None
     cpu_speedup: float | None = None
+    gpu_ms: float | None = None
     gpu_speedup: float | None = None
+    """over the original on the card"""
     error: float | None = None
     """distance of the outputs to the original's, relative to their size"""
     accuracy: float | None = None
@@ -60,7 +64,8 @@ class Comparison:
         lines = [
             f"{self.model}: {self.original_mb:.4g} MB, {self.original_ms:.4g} ms a call; "
             f"accuracy by {self.accuracy_of}: {self.original_accuracy:.4f}",
-            f"{'':14}{'MB':>9}{'smaller':>9}{'CPU ms':>9}{'CPU x':>7}{'GPU x':>7}{'off by':>9}{'accuracy':>10}",
+            f"{'':14}{'MB':>9}{'smaller':>9}{'CPU ms':>9}{'CPU x':>7}{'GPU ms':>9}{'GPU x':>7}"
+            f"{'off by':>9}{'accuracy':>10}",
         ]
         for row in self.rows:
             if row.size_mb is None:
@@ -68,7 +73,7 @@ class Comparison:
                 continue
             cells = (
                 _cell(row.size_mb, "9.4g"), _cell(row.size_reduction_percent, "8.1f", "%"), _cell(row.cpu_ms, "9.4g"),
-                _cell(row.cpu_speedup, "7.2f"), _cell(row.gpu_speedup, "7.2f"),
+                _cell(row.cpu_speedup, "7.2f"), _cell(row.gpu_ms, "9.4g"), _cell(row.gpu_speedup, "7.2f"),
                 _cell(None if row.error is None else 100 * row.error, "8.3g", "%"), _cell(row.accuracy, "10.4f"),
             )  # fmt: skip
             lines.append(f"{row.strategy:14}{''.join(cells)}{'  ' + row.why if row.why else ''}")
@@ -143,32 +148,49 @@ def _row(
     try:
         model = strategy.make(subject)
         quality = judge(outputs_of(model, subject.test), exact, subject.test)
-        took = measured({"original": partial(batch.run, original), "new": partial(batch.run, model)})
+        before, after = size_bytes(original), size_bytes(model)
+        took = {}
+        if not strategy.card_only:
+            took = measured({"original": partial(batch.run, original), "new": partial(batch.run, model)})
     except (MerlineError, NotImplementedError, RuntimeError) as error:
         return Row(strategy.name, why=str(error).partition("\n")[0]), None
-    before, after = size_bytes(original), size_bytes(model)
-    gpu, why = _on_card(strategy, model, original, subject)
+    gpu_ms, gpu_speedup, why = _on_card(strategy, model, original, batch)
     row = Row(
-        strategy.name, after / MEGABYTE, 100 * (1 - after / before), took["new"], took["original"] / took["new"], gpu,
-        quality.error, quality.accuracy, why,
-    )  # fmt: skip
-    return row, took["original"]
+        strategy.name,
+        size_mb=after / MEGABYTE,
+        size_reduction_percent=100 * (1 - after / before),
+        cpu_ms=took.get("new"),
+        cpu_speedup=took["original"] / took["new"] if took else None,
+        gpu_ms=gpu_ms,
+        gpu_speedup=gpu_speedup,
+        error=quality.error,
+        accuracy=quality.accuracy,
+        why=why,
+    )
+    return row, took.get("original")
 
 
-def _on_card(strategy: Strategy, model: Any, original: nn.Module, subject: Subject) -> tuple[float | None, str]:
-    """The speed-up on a card over the original there, and why there is none."""
+def _on_card(
+    strategy: Strategy, model: Any, original: nn.Module, batch: Batch
+) -> tuple[float | None, float | None, str]:
+    """Milliseconds of a call on a card, the speed-up over the original there, and why there are none.
+
+    The inputs lie on the card already.
+    """
     if not strategy.on_card or not torch.cuda.is_available():
-        return None, ""
-    batch = subject.test[0]
+        return None, None, ""
+    card = torch.device("cuda")
+    inputs = placed(torch, batch.inputs, card)
     try:
-        ways = {"original": partial(batch.run, original.cuda()), "new": partial(batch.run, model.cuda())}
-        took = typical_ms(ways)
-        return took["original"] / took["new"], ""
-    except RuntimeError as error:
-        return None, f"on the card: {str(error).partition(chr(10))[0]}"
+        ways = {"original": original.cuda(), "new": model.cuda() if isinstance(model, nn.Module) else model}
+        took = typical_ms({name: partial(call_model, torch, way, inputs, card) for name, way in ways.items()})
+        return took["new"], took["original"] / took["new"], ""
+    except (MerlineError, RuntimeError) as error:
+        return None, None, f"on the card: {str(error).partition(chr(10))[0]}"
     finally:
         original.cpu()
-        model.cpu()
+        if isinstance(model, nn.Module):
+            model.cpu()
 
 
 def _cell(value: float | None, form: str, unit: str = "") -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.export_example import example_of
-from core.optimization.toolbox.measuring import typical_ms
+from core.optimization.toolbox.measuring import size_bytes, typical_ms
 from core.optimization.toolbox.onnx_export import export_to_onnx
 from core.optimization.toolbox.quality import relative_error
 from core.optimization.toolbox.quantization import ModelQuantizer
@@ -41,6 +41,11 @@ class LoadedModel:
     """"float32", "dynamic", "bf16" or "tensorrt" """
     why: str
     """for a person: what was measured, or what stood in the way of the others"""
+
+    @property
+    def size_bytes(self) -> int:
+        """As it is kept: an engine's plan, else weights and buffers."""
+        return size_bytes(self.model)
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         """The model's answer, without gradients."""
@@ -110,6 +115,10 @@ class _Named:
 
     engine: TensorRTEngine
     names: list[str]
+
+    @property
+    def size_bytes(self) -> int:
+        return self.engine.header.plan_bytes
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         outputs = tuple(self.engine.run(dict(zip(self.names, inputs, strict=False)) | named).values())

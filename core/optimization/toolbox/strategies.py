@@ -25,6 +25,8 @@ from core.optimization.toolbox.quantization import ModelQuantizer
 from core.optimization.toolbox.quantization_config import QuantizationConfig, QuantizationType
 from core.optimization.toolbox.registry import Subject
 from core.optimization.toolbox.structured_pruning import StructuredPruner
+from core.optimization.toolbox.tensorrt_library import load_library
+from core.utils.errors import TensorRTUnavailableError
 
 PRUNED_SHARE = 0.2
 """what the founding documents advise to begin with"""
@@ -41,6 +43,8 @@ class Strategy:
     """why it cannot be tried on this machine; "" where it can"""
     on_card: bool = False
     """what it gives runs on a graphics card too"""
+    card_only: bool = False
+    """and nowhere else"""
     trains: bool = False
     """it takes as long as training does: only on request"""
 
@@ -90,8 +94,10 @@ def _without_onnx() -> str:
 
 
 def _without_tensorrt() -> str:
-    if missing_packages(("tensorrt",)):
-        return "TensorRT is not installed"
+    try:
+        load_library()
+    except TensorRTUnavailableError as error:
+        return str(error).partition(";")[0]
     return "" if torch.cuda.is_available() else "no NVIDIA card is here"
 
 
@@ -112,5 +118,5 @@ STRATEGIES: dict[str, Strategy] = {
     "pruned": Strategy("pruned", _pruned, on_card=True, trains=True),
     "onnx": Strategy("onnx", partial(_onnx, False), _without_onnx),
     "onnx_int8": Strategy("onnx_int8", partial(_onnx, True), _without_onnx),
-    "tensorrt": Strategy("tensorrt", _engine, _without_tensorrt, on_card=True),
+    "tensorrt": Strategy("tensorrt", _engine, _without_tensorrt, on_card=True, card_only=True),
 }
