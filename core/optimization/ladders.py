@@ -9,6 +9,7 @@ from core.optimization.catalogue import (
     EMBEDDED,
     ENGINES,
     QWEN,
+    QWEN_2_5,
     WHISPER,
     Candidate,
     CausalSize,
@@ -19,11 +20,13 @@ from core.optimization.catalogue import (
     whisper,
 )
 from core.optimization.devices import DeviceChoice
-from core.optimization.plan import Device, WeightType
+from core.optimization.plan import ComputeType, Device, WeightType
 from core.optimization.profile import MachineProfile
 from core.utils.config import Config
 from core.utils.errors import ConfigError
+from core.utils.model_catalogue import CATALOGUE
 
+LANGUAGE_ENGINE = "mlx"
 INT8_INSTRUCTIONS = frozenset({"avx2", "avx512", "vnni", "amx", "neon"})
 
 
@@ -47,9 +50,14 @@ def int8_pays(profile: MachineProfile) -> bool:
 
 
 def ladder(stage: Stage, engines: frozenset[str], choice: DeviceChoice, config: Config, pays: bool) -> Ladder:
-    """Raises ConfigError where the configuration names an engine that is not among `engines`."""
+    """A language model that the configuration names is planned with as such, and not weighed against the skills.
+
+    Raises ConfigError where the configuration names an engine that is not among `engines`.
+    """
     of_stage = [engine for engine in ENGINES if engine.stage == stage]
     wish: str = getattr(config, stage).engine
+    if stage == "llm" and wish == "auto" and config.llm.model is not None and LANGUAGE_ENGINE in engines:
+        wish = LANGUAGE_ENGINE
     if wish in ASKED_FOR:
         return Ladder(stage, (ASKED_FOR[wish],), ())
     if wish != "auto":
@@ -74,28 +82,45 @@ def _candidates(engine: Engine, choice: DeviceChoice, config: Config, pays: bool
     if engine.name == "whisper":
         weights: WeightType = forced or _whisper_weights(device, choice, pays)
         return tuple(whisper(size, device, weights) for size in WHISPER)
-    if engine.name == "mlx":
-        return tuple(qwen(size, device, kind) for size, kind in _qwen_steps(device, choice, forced, pays))
+    if engine.name == LANGUAGE_ENGINE:
+        sizes = _language_sizes(config)
+        return tuple(qwen(size, device, kind) for size, kind in _qwen_steps(sizes, device, choice, forced, pays))
     # MeloTTS is convolutions: int8 helps matrix products alone, so it keeps the type it computes in.
-    return (melo(device, choice.compute_type if choice.compute_type != "int8" else "float32"),)
+    weights = forced or _finer_half(device, choice)
+    return (melo(device, weights if weights in ("float32", "float16", "bfloat16") else "float32"),)
 
 
 def _whisper_weights(device: Device, choice: DeviceChoice, pays: bool) -> WeightType:
     if device == "cpu":
         return "int8" if pays else "float32"
-    return choice.compute_type
+    return _finer_half(device, choice)
+
+
+def _finer_half(device: Device, choice: DeviceChoice) -> ComputeType:
+    """Of a card's two half types float16 for what is heard and said: it rounds eight times finer than bfloat16.
+
+    Whisper was published in it, and a voice's numbers stay far from its largest; a language model's may not.
+    """
+    return "float16" if device == "cuda" and choice.compute_type == "bfloat16" else choice.compute_type
+
+
+def _language_sizes(config: Config) -> tuple[CausalSize, ...]:
+    """The one that is named, where the catalogue has it, else all that are planned with."""
+    named = config.llm.model
+    sizes = [one.size for one in CATALOGUE if one.engine == LANGUAGE_ENGINE and named in (one.name, one.repository)]
+    return tuple(size for size in (*QWEN_2_5, *QWEN) if size.name in sizes) or QWEN
 
 
 def _qwen_steps(
-    device: Device, choice: DeviceChoice, forced: WeightType | None, pays: bool
+    sizes: tuple[CausalSize, ...], device: Device, choice: DeviceChoice, forced: WeightType | None, pays: bool
 ) -> list[tuple[CausalSize, WeightType]]:
     """On a CPU each size in 4 bits, which is the faster and smaller one, then in 8, which is the truer one."""
     if forced is not None:
-        return [(size, forced) for size in QWEN]
+        return [(size, forced) for size in sizes]
     if device == "cpu" and not pays:
-        return [(size, "float32") for size in QWEN]
+        return [(size, "float32") for size in sizes]
     if device == "cpu":
         kinds: tuple[WeightType, ...] = ("int4", "int8")
-        return [(size, kind) for size in QWEN for kind in kinds]
+        return [(size, kind) for size in sizes for kind in kinds]
     half = choice.compute_type
-    return [*((size, half) for size in QWEN[:-1]), (QWEN[-1], "int8"), (QWEN[-1], half)]
+    return [*((size, half) for size in sizes[:-1]), (sizes[-1], "int8"), (sizes[-1], half)]

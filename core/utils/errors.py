@@ -5,6 +5,7 @@ MerlineError
     DeviceError                 exit 3
         AudioDeviceError
         GpuUnavailableError
+            GpuUnfitError       the GPU is there, an engine cannot work with it
         GpuBusyError
     ModelError
         MissingDependencyError  names the pip extra
@@ -51,6 +52,10 @@ class AudioDeviceError(DeviceError):
 
 class GpuUnavailableError(DeviceError):
     """The GPU that was asked for is not there."""
+
+
+class GpuUnfitError(GpuUnavailableError):
+    """The GPU is there and an engine cannot work with it: a library is missing, or it failed."""
 
 
 class GpuBusyError(DeviceError):

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, Unpack
 
 from numpy.typing import NDArray
 
-from core.utils.errors import GpuBusyError
+from core.utils.errors import GpuBusyError, GpuUnfitError, ModelError
 from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples, check_samples, load_recording
 from core.utils.whisper.backend import Backend, BackendLoader, LoadRequest, StreamOptions, WindowRequest
 from core.utils.whisper.choice import Choice, choose, known_loaders
@@ -49,6 +49,10 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+CardError = (GpuBusyError, GpuUnfitError)
+"""what the CPU is the way out of"""
+_CPU_TYPE = "int8"
+"""as planned for a CPU; a backend without it takes float32"""
 LONGEST_SHORT_S = 30.0
 Audio = NDArray[Any] | str | PathLike[str]
 _T = TypeVar("_T")
@@ -60,8 +64,9 @@ class WhisperModel:
     `model_size_or_path`: a size whose files are on this computer, a CTranslate2 folder, or an openai-whisper .pt file.
     `device`: auto, cpu, cuda, mps. `compute_type`: default, float32, float16, bfloat16, int8. `backend`: auto,
     faster-whisper, openai-whisper. A GPU without room for the model, when loading or later, is left for the CPU, with
-    a warning. `optimizer` prepares what runs on torch; `loaders` is for tests. Raises MissingDependencyError,
-    ModelLoadError, GpuUnavailableError, ConfigError.
+    a warning; so is one whose libraries a backend does not find, where no other backend can use it. `optimizer`
+    prepares what runs on torch; `loaders` is for tests. Raises MissingDependencyError, ModelLoadError,
+    GpuUnavailableError, ConfigError.
     """
 
     def __init__(
@@ -75,9 +80,9 @@ class WhisperModel:
         optimizer: TorchSteps | None = None,
     ) -> None:
         self._request = LoadRequest(str(model_size_or_path), device, compute_type, cpu_threads, optimizer)
-        self._choice: Choice = choose(
-            known_loaders() if loaders is None else loaders, backend, self._request.model, device
-        )
+        self._loaders = known_loaders() if loaders is None else tuple(loaders)
+        self._wish = backend
+        self._choice: Choice = choose(self._loaders, backend, self._request.model, device)
         self._backend = self._load()
         logger.info("Whisper %s on %s, %s: %s", self._request.model, self.device, self.backend, self.backend_reason)
 
@@ -156,22 +161,40 @@ class WhisperModel:
         return self._with_room(lambda backend: transcribe_window(backend, samples, request, context))
 
     def _load(self) -> Backend:
+        """On the device that is asked for, else by the other backend there, else on the CPU."""
         try:
             return self._choice.loader.load(self._choice.path, self._request)
         except GpuBusyError as error:
             if self._request.device == "cpu":
                 raise
             return self._load_on_cpu(error)
+        except GpuUnfitError as error:
+            return self._load_elsewhere(error)
 
-    def _load_on_cpu(self, error: GpuBusyError) -> Backend:
+    def _load_elsewhere(self, error: GpuUnfitError) -> Backend:
+        """By another backend, if one was not asked for by name and has the model in its format; else on the CPU."""
+        others = [loader for loader in self._loaders if loader.name != self._choice.loader.name]
+        if self._wish == "auto" and others:
+            try:
+                choice = choose(others, "auto", self._request.model, self._request.device)
+                backend = choice.loader.load(choice.path, self._request)
+            except (ModelError, *CardError) as another:
+                logger.debug("no other backend on this GPU: %s", another)
+            else:
+                logger.warning("%s; %s runs Whisper on the GPU instead", error, choice.loader.name)
+                self._choice = replace(choice, reason=str(error))
+                return backend
+        return self._load_on_cpu(error)
+
+    def _load_on_cpu(self, error: GpuBusyError | GpuUnfitError) -> Backend:
         logger.warning("%s; Whisper runs on the CPU from now on", error)
-        self._request = replace(self._request, device="cpu", compute_type="default")
+        self._request = replace(self._request, device="cpu", compute_type=_CPU_TYPE)
         return self._choice.loader.load(self._choice.path, self._request)
 
     def _with_room(self, work: Callable[[Backend], _T]) -> _T:
         try:
             return work(self._backend)
-        except GpuBusyError as error:
+        except CardError as error:
             if self._backend.device == "cpu":
                 raise
             self._backend = self._load_on_cpu(error)
@@ -185,7 +208,7 @@ class WhisperModel:
                 given += 1
                 yield segment
             return
-        except GpuBusyError as error:
+        except CardError as error:
             if self._backend.device == "cpu":
                 raise
             self._backend = self._load_on_cpu(error)

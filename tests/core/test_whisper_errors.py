@@ -145,7 +145,7 @@ def test_a_gpu_without_room_is_left_for_the_cpu_later(caplog, room: int):
     model, loader = loaded(FakeBackend(device="cuda", room=room), FakeBackend([HELLO]))
     segments, _ = model.transcribe(SOUND)
     assert [one.id for one in segments] == [1, 2, 3]
-    assert (model.device, loader.requests[-1].device, loader.requests[-1].compute_type) == ("cpu", "cpu", "default")
+    assert (model.device, loader.requests[-1].device, loader.requests[-1].compute_type) == ("cpu", "cpu", "int8")
     assert len([line for line in caplog.messages if "from now on" in line]) == 1
     assert model.detect_language(SOUND).language == "fr"
 

@@ -92,7 +92,7 @@ def card(
 
 
 POCKET, SKILLS, ESPEAK = "pocketsphinx - float32", "skills - float32", "espeak - float32"
-MELO32, MELO16, MELOB = "melo - float32", "melo - float16", "melo - bfloat16"
+MELO32, MELO16 = "melo - float32", "melo - float16"
 MEASURED_FAST_AVX2 = Speed(bandwidth_gb_s=38.0, gemm_fp32_gflops=420.0, gemm_int8_gops=900.0)
 
 MACHINES = (
@@ -164,7 +164,7 @@ MACHINES = (
     Machine(
         "WSL2 with half of the machine's memory",
         profile(8, 6.5, 8.2, logical=16, gpus=(card("GeForce RTX 3060", 12.9, 11.2),)),
-        Expected("cuda", "bfloat16", 8, 16, "whisper large-v3 bfloat16", "mlx 1.7B bfloat16", MELOB, (1, 1, 1, 1)),
+        Expected("cuda", "bfloat16", 8, 16, "whisper large-v3 float16", "mlx 1.7B bfloat16", MELO16, (1, 1, 1, 1)),
     ),
     Machine(
         "a container with half a core",
@@ -208,13 +208,13 @@ MACHINES = (
                 card("GeForce RTX 3090", 25.8, 25.3, (8, 6), 2),
             ),
         ),
-        Expected("cuda", "bfloat16", 16, 32, "whisper large-v3 bfloat16", "mlx 8B bfloat16", MELOB, (1, 1, 1, 1)),
+        Expected("cuda", "bfloat16", 16, 32, "whisper large-v3 float16", "mlx 8B bfloat16", MELO16, (1, 1, 1, 1)),
         {"gpu": {"forbid": ["RTX 5060 Ti"]}},
     ),
     Machine(
         "an RTX 4090",
         profile(16, 40.0, 64.0, logical=32, gpus=(card("GeForce RTX 4090", 25.8, 24.9, (8, 9)),)),
-        Expected("cuda", "bfloat16", 16, 32, "whisper large-v3 bfloat16", "mlx 8B bfloat16", MELOB, (1, 1, 1, 1)),
+        Expected("cuda", "bfloat16", 16, 32, "whisper large-v3 float16", "mlx 8B bfloat16", MELO16, (1, 1, 1, 1)),
     ),
     Machine(
         "a laptop card of 4 GB",
@@ -240,7 +240,7 @@ MACHINES = (
     Machine(
         "an H200",
         profile(16, 120.0, 137.0, SERVER, gpus=(card("H200", 150.8, 150.2, (9, 0)),)),
-        Expected("cuda", "bfloat16", 16, 32, "whisper large-v3 bfloat16", "mlx 8B bfloat16", MELOB, (1, 1, 1, 1)),
+        Expected("cuda", "bfloat16", 16, 32, "whisper large-v3 float16", "mlx 8B bfloat16", MELO16, (1, 1, 1, 1)),
     ),
     Machine(
         "two cards, the freer one is taken",
@@ -250,7 +250,7 @@ MACHINES = (
             32.0,
             gpus=(card("GeForce RTX 3090", 25.8, 6.0, (8, 6), 1), card("GeForce RTX 3060", 12.9, 12.5, (8, 6), 2)),
         ),
-        Expected("cuda", "bfloat16", 8, 16, "whisper large-v3-turbo bfloat16", "mlx 4B bfloat16", MELOB, (1, 1, 1, 1)),
+        Expected("cuda", "bfloat16", 8, 16, "whisper large-v3-turbo float16", "mlx 4B bfloat16", MELO16, (1, 1, 1, 1)),
     ),
     Machine(
         "a single old core with half a gigabyte",

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.utils.errors import ConfigError, GpuBusyError, GpuUnavailableError, InferenceError, ModelLoadError
+from core.utils.errors import ConfigError, GpuUnavailableError, GpuUnfitError, InferenceError, ModelLoadError
 from core.utils.whisper.alignment import MEDIAN_FRAMES, pieces_of, timed
 from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import LoadRequest, WindowRequest
+from core.utils.whisper.card import absent_library, card_error, load_packaged
 from core.utils.whisper.languages import LanguageGuess, pick_language
 from core.utils.whisper.options import TranscribeOptions
 from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
@@ -33,6 +34,7 @@ _VOCABULARIES = ("vocabulary.json", "vocabulary.txt")
 _HOP_SAMPLES = SAMPLE_RATE_HZ // 100
 _LARGER = {"float16": "float32", "bfloat16": "float32", "int8": "float32"}
 _EOT = "<|endoftext|>"
+_TRIED_FRAMES = 100
 
 
 class FasterWhisperLoader:
@@ -78,15 +80,31 @@ class FasterWhisperLoader:
         try:
             model = WhisperModel(str(path), device=device, compute_type=compute_type, cpu_threads=request.threads)
         except (RuntimeError, ValueError) as error:
-            if "out of memory" in str(error):
-                raise GpuBusyError(f"{path}: the GPU has no room for this model ({error})") from error
+            if device == "cuda" and (fault := card_error(NAME, error)) is not None:
+                raise fault from error
             raise ModelLoadError(f"{path}: the model is damaged ({error}); remove it and fetch it again") from error
         if model.feature_extractor.mel_filters.shape[0] != model.model.n_mels:
             raise ModelLoadError(
                 f"{path}: the model hears {model.model.n_mels} mel bands and its preprocessor_config.json, which says "
                 "so, is missing or wrong; fetch the folder again"
             )
+        if device == "cuda":
+            _try_card(model)
         return FasterWhisper(model)
+
+
+def _try_card(model: WhisperModel) -> None:
+    """Compute once: only that shows whether the card's libraries are there. Raises GpuUnfitError, GpuBusyError."""
+    silence = np.zeros((model.model.n_mels, _TRIED_FRAMES), np.float32)
+    for again in (True, False):
+        try:
+            model.encode(silence)
+        except RuntimeError as error:
+            library = absent_library(error)
+            if again and library is not None and load_packaged(library):
+                continue
+            raise (card_error(NAME, error) or GpuUnfitError(f"{NAME}: the GPU failed ({error})")) from error
+        return
 
 
 def check_folder(folder: Path) -> None:
@@ -255,6 +273,7 @@ def _errors_named() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if "out of memory" in str(error):
-            raise GpuBusyError(f"{NAME}: the GPU's memory did not suffice ({error})") from error
+        fault = card_error(NAME, error)
+        if fault is not None:
+            raise fault from error
         raise InferenceError(f"{NAME} failed on this sound ({error}); the turn is lost") from error

@@ -18,6 +18,7 @@ from core.utils.errors import ConfigError, GpuBusyError, GpuUnavailableError, In
 from core.utils.whisper.alignment import pieces_of, timed
 from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import LoadRequest, WindowRequest
+from core.utils.whisper.card import card_error
 from core.utils.whisper.greedy import Rules, Start, decode_greedily, token_path
 from core.utils.whisper.languages import LanguageGuess, pick_language
 from core.utils.whisper.openai_loader import NAME
@@ -44,6 +45,17 @@ def _compute_type(wanted: str, device: str) -> str:
     if device == "cuda" and wanted in ("default", "float16"):
         return "float16"
     return "int8" if device == "cpu" and wanted == "int8" else "float32"
+
+
+def _halved(model: Whisper) -> Whisper:
+    """Its weights in float16, to which Whisper's layers round them at every call; norms stay as they are computed."""
+    from torch import nn
+
+    for part in model.modules():
+        if not isinstance(part, nn.LayerNorm):
+            for parameter in part.parameters(recurse=False):
+                parameter.data = parameter.data.half()
+    return model
 
 
 def _moved(model: Whisper, device: str) -> Whisper:
@@ -98,7 +110,7 @@ class OpenAIWhisper:
         self.compute_type = _compute_type(request.compute_type, device)
         if request.compute_type not in ("default", self.compute_type):
             logger.info("%s computes in %s on %s, not in %s", NAME, self.compute_type, device, request.compute_type)
-        model = self._model = _read(self._source, device)
+        model = self._model = _read(self._source, device, half=self.compute_type == "float16")
         if model.is_multilingual:
             self.languages = tuple(LANGUAGES)[: model.num_languages]
         if self.compute_type == "int8":
@@ -211,25 +223,23 @@ class OpenAIWhisper:
 
     @contextmanager
     def _working(self) -> Iterator[None]:
-        import torch
-
         try:
             with self._busy, self._optimizer.get_inference_context():
                 yield
-        except torch.OutOfMemoryError as error:
-            raise GpuBusyError(f"{NAME}: the GPU's memory did not suffice ({error})") from error
         except RuntimeError as error:
+            if self.device != "cpu" and (fault := card_error(NAME, error)) is not None:
+                raise fault from error
             raise InferenceError(f"{NAME} failed on this sound ({error}); the turn is lost") from error
 
 
-def _read(source: Path | Whisper, device: str) -> Whisper:
-    """The model on `device`. Raises GpuBusyError, ModelLoadError."""
+def _read(source: Path | Whisper, device: str, half: bool = False) -> Whisper:
+    """The model on `device`, in float16 if `half`. Raises GpuBusyError, ModelLoadError."""
     import torch
     import whisper
 
     try:
         model = whisper.load_model(str(source), device="cpu") if isinstance(source, Path) else source
-        return _moved(model, device).eval()
+        return _moved(_halved(model) if half else model, device).eval()
     except torch.OutOfMemoryError as error:
         raise GpuBusyError(f"{source}: the GPU has no room for this model ({error})") from error
     except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, OSError) as error:
