@@ -167,11 +167,11 @@ def faster_own(model: faster_whisper.WhisperModel, sound: Samples, tokens: int, 
     return call
 
 
-def openai_own(model: Whisper, sound: Samples, tokens: int) -> Callable[[], int]:
+def openai_own(model: Whisper, sound: Samples, tokens: int, fp16: bool = False) -> Callable[[], int]:
     """openai-whisper as it is: greedy, with timestamps."""
 
     def call() -> int:
-        result = model.transcribe(sound, language="en", temperature=0.0, sample_len=tokens, fp16=False)
+        result = model.transcribe(sound, language="en", temperature=0.0, sample_len=tokens, fp16=fp16)
         return sum(len(segment["tokens"]) for segment in result["segments"])
 
     return call

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from benchmarks.figures import Figure
 from benchmarks.tts_parts.engines import Engine, Ours, Plain
+from benchmarks.tts_parts.spectra import signal_db, spectral_db
 from benchmarks.tts_parts.voice import FASTER, sentence
 from tts.melo.network import Sounds
 
@@ -105,36 +106,20 @@ def _figures(best: dict[tuple[str, str], Spoken], first: dict[tuple[str, str], f
         Figure(f"melo sentence, {FASTER} / plain way", fast.whole_s / plain.whole_s, "", "lower", 0.5, 1.0),
         Figure(
             "melo with bfloat16 decoder and flow, spectral difference",
-            _spectral_db(ours.samples, half.samples),
+            spectral_db(ours.samples, half.samples),
             "dB",
             "lower",
         ),
         Figure(
             "melo with bfloat16 decoder and flow, signal to error",
-            _signal_db(ours.samples, half.samples),
+            signal_db(ours.samples, half.samples),
             "dB",
             "higher",
         ),
-        Figure(f"melo, {FASTER}, spectral difference", _spectral_db(ours.samples, fast.samples), "dB", "lower"),
+        Figure(f"melo, {FASTER}, spectral difference", spectral_db(ours.samples, fast.samples), "dB", "lower"),
         Figure(
             "melo first sound of three sentences / plain whole", first["ours", "reply"] / whole, "", "lower", 0.12, 1.0
         ),
         Figure("melo first sound of five words", 1000 * first["ours", "clause"], "ms", "lower", 450.0),
         Figure(f"melo first sound of five words, {FASTER}", 1000 * first["fast", "clause"], "ms", "lower", 450.0),
     ]
-
-
-def _spectral_db(one: Tensor, other: Tensor) -> float:
-    """The mean difference of log spectra; durations may differ by frames, then it is over the shorter."""
-    length = min(len(one), len(other))
-    window = torch.hann_window(1024)
-    levels = [
-        torch.stft(part[:length], 1024, 256, window=window, return_complex=True).abs().clamp(min=1e-4).log10() * 20
-        for part in (one, other)
-    ]
-    return float((levels[0] - levels[1]).abs().mean())
-
-
-def _signal_db(one: Tensor, other: Tensor) -> float:
-    """The power of `one` over that of the difference; both of the same frames."""
-    return float(10 * (one.square().mean() / (one - other).square().mean()).log10())

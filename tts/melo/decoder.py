@@ -79,4 +79,5 @@ class Decoder(nn.Module):
             x = up(F.leaky_relu(x, SLOPE))
             blocks = self.resblocks[level * kernels : (level + 1) * kernels]
             x = torch.stack([block(x) for block in blocks]).sum(0) / kernels
-        return torch.tanh(self.conv_post(F.leaky_relu(x, LAST_SLOPE)))
+        x = F.leaky_relu(x, LAST_SLOPE).to(self.conv_post.weight.dtype)  # float32 where the rest may be half of it
+        return torch.tanh(self.conv_post(x))

@@ -1,16 +1,25 @@
-"""What the network takes of a sentence: its numbers, and BERT's features spread over its phones."""
+"""What the network takes of a sentence: its numbers, and BERT's features spread over its phones.
+
+On a card BERT computes in float32, as durations follow from it; a card without room is left for the CPU.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from core.optimization.batch_size import is_out_of_memory
+from core.optimization.torch_device import release_cached
+from core.optimization.torch_engine import StageSteps
 from core.utils.errors import ModelLoadError
 from tts.melo.bert import BertPrecision, load_bert
+from tts.melo.card_decoder import exact_products
 from tts.melo.configuration import BERT_WIDTH, JA_BERT_WIDTH
 from tts.melo.network import Sounds
 from tts.melo.text.symbols import NetworkInput
@@ -18,6 +27,8 @@ from tts.melo.text.symbols import NetworkInput
 if TYPE_CHECKING:
     from core.optimization.plan import StagePlan
     from core.optimization.torch_optimizer import TorchOptimizer
+
+logger = logging.getLogger(__name__)
 
 WARM_UP_TOKENS = 8
 
@@ -32,30 +43,54 @@ class BertFeatures:
         self._optimizer: TorchOptimizer | None = None
         self._bert: Any = None
         self._device: Any = None
+        self._on_card = False
 
     def load(self, optimizer: TorchOptimizer) -> None:
         """Read the weights and compute once. Raises ModelLoadError, also for a width that no voice takes."""
-        self._device = optimizer.initialize()
-        bert = load_bert(self._folder, self._precision).to(self._device)
+        self._optimizer, self._device = optimizer, optimizer.initialize()
+        self._on_card = self._device.type != "cpu"
+        bert = load_bert(self._folder, "float32" if self._on_card else self._precision)
         width = bert.config.hidden
         if width not in (JA_BERT_WIDTH, BERT_WIDTH):
             raise ModelLoadError(
                 f"{self._folder}: gives {width} features a word piece, where voices take {JA_BERT_WIDTH} or "
                 f"{BERT_WIDTH}: it is not the BERT that the voice learnt with"
             )
-        self._optimizer, self._bert = optimizer, optimizer.compile_model(bert, "melo bert")
-        optimizer.warmup_model(self._bert, (torch.zeros(WARM_UP_TOKENS, dtype=torch.int64),), runs=1)
+        self._bert = StageSteps(self._plan, lambda: optimizer).compile_model(bert, "melo bert")
+        try:
+            bert.to(self._device)
+            optimizer.warmup_model(self.of, ([1] * WARM_UP_TOKENS, [1] * WARM_UP_TOKENS), runs=1)
+        except RuntimeError as error:
+            self._leave_card(error)
 
     def of(self, tokens: Sequence[int], phones: Sequence[int]) -> Tensor:
         """[width, sum(phones)] on the device: each token's features as often as it has phones.
 
         Raises InferenceError.
         """
-        if self._optimizer is None:
+        if self._optimizer is None or self._bert is None:
             raise RuntimeError("BertFeatures: load() comes first")
-        with self._optimizer.get_inference_context(self._plan):
+        try:
+            return self._features(tokens, phones)
+        except RuntimeError as error:
+            self._leave_card(error)
+        return self._features(tokens, phones)
+
+    def _features(self, tokens: Sequence[int], phones: Sequence[int]) -> Tensor:
+        assert self._optimizer is not None
+        exact = exact_products() if self._on_card else nullcontext()
+        with self._optimizer.get_inference_context(self._plan), exact:
             features: Tensor = self._bert(torch.tensor(tokens, device=self._device)).float()
             return features.repeat_interleave(torch.tensor(phones, device=self._device), dim=1)
+
+    def _leave_card(self, error: RuntimeError) -> None:
+        """On the CPU from now on, if it was for the card's memory; else raises `error`."""
+        if not self._on_card or not is_out_of_memory(error):
+            raise error
+        logger.warning("the GPU has no room for a voice's BERT, which runs on the CPU from now on")
+        kind, self._device, self._on_card = self._device.type, torch.device("cpu"), False
+        self._bert.to(self._device)
+        release_cached(torch, kind)
 
     def close(self) -> None:
         """Give the memory back."""

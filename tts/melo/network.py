@@ -106,18 +106,19 @@ class MeloNetwork(nn.Module):
         """What the decoder takes, [1, channels, frames], and how many frames each phone has, int64 [phones]."""
         speaker = self.speaker(manner.speaker)
         device = speaker.device
-        generator = None if manner.seed is None else torch.Generator(device).manual_seed(manner.seed)
+        # drawn on the CPU, so that one seed is one sound wherever it is computed
+        generator = None if manner.seed is None else torch.Generator().manual_seed(manner.seed)
         hidden, mean, log_scale = self.enc_p(sounds, speaker)
         lengths = torch.zeros_like(hidden[:, :1])
         if manner.sdp_ratio:
-            noise = torch.randn(1, 2, hidden.shape[2], device=device, generator=generator) * manner.noise_scale_w
-            lengths = self.sdp(hidden, noise.to(hidden.dtype), speaker) * manner.sdp_ratio
+            noise = torch.randn(1, 2, hidden.shape[2], generator=generator) * manner.noise_scale_w
+            lengths = self.sdp(hidden, noise.to(device, hidden.dtype), speaker) * manner.sdp_ratio
         if manner.sdp_ratio < 1:
             lengths = lengths + self.dp(hidden, speaker) * (1 - manner.sdp_ratio)
         counts = _counts(torch.ceil(torch.exp(lengths) * manner.length_scale)[0, 0])
         mean, log_scale = (part.repeat_interleave(counts, dim=2) for part in (mean, log_scale))
         if manner.noise_scale:
-            noise = torch.randn(mean.shape, device=device, generator=generator).to(mean.dtype)
+            noise = torch.randn(mean.shape, generator=generator).to(device, mean.dtype)
             mean = mean + noise * torch.exp(log_scale) * manner.noise_scale
         return self.flow(mean, speaker), counts
 

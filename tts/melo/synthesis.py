@@ -1,6 +1,7 @@
 """A MeloTTS voice at work: a sentence's phones and features in, sound out window by window, the first one early.
 
-Encoder, durations and flow run once a sentence. It knows no text; front ends do (tts.melo).
+Encoder, durations and flow run once a sentence. It knows no text; front ends do (tts.melo). On a card these compute in
+float32, the decoder in the planned type; a card without room is left for the CPU, and the sentence goes on there.
 """
 
 from __future__ import annotations
@@ -8,17 +9,22 @@ from __future__ import annotations
 import ctypes
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from core.messages import Samples
+from core.optimization.batch_size import is_out_of_memory
+from core.optimization.torch_device import release_cached
+from core.optimization.torch_engine import StageSteps
 from core.utils.errors import InferenceError
+from tts.melo.card_decoder import CardDecoder, CardPrecision, exact_products
 from tts.melo.configuration import MeloConfig
 from tts.melo.decoder import DecoderPrecision
 from tts.melo.network import Manner, MeloNetwork, Sounds
@@ -27,12 +33,15 @@ from tts.melo.weights import load_network
 from tts.melo.windows import WindowDecoder, WindowGrowth, choose_decoder, frames_around
 
 if TYPE_CHECKING:
+    from core.optimization.inference_context import InferenceContext
     from core.optimization.plan import StagePlan
     from core.optimization.torch_optimizer import TorchOptimizer
 
 logger = logging.getLogger(__name__)
 
 WARM_UP_PHONES = 12
+_TIMED_RUNS = 5
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,8 @@ class NetworkSynthesis:
         self._precision: DecoderPrecision = precision
         self._plan = plan
         self._decoder_threads = decoder_threads
-        self._growth = growth
+        self._asked_growth = self._growth = growth
+        self._device, self._on_card = torch.device("cpu"), False
         self._optimizer: TorchOptimizer | None = None
         self._network: MeloNetwork | None = None
         self._decoder: WindowDecoder | None = None
@@ -80,9 +90,32 @@ class NetworkSynthesis:
 
     def load(self, optimizer: TorchOptimizer) -> None:
         """Read the weights and say something into the void. Raises ModelLoadError."""
-        device = optimizer.initialize()
-        network = load_network(self._folder).to(device)
-        self._optimizer, self._network = optimizer, network
+        self._optimizer, self._network = optimizer, load_network(self._folder)
+        self._device = optimizer.initialize()
+        self._on_card = self._device.type != "cpu"
+        try:
+            self._settle()
+        except RuntimeError as error:
+            self._leave_card(error)
+        _give_back_memory()
+
+    def _settle(self) -> None:
+        """Choose the decoder for where it computes, and warm up there."""
+        optimizer, network, device = self._optimizer, self._network, self._device
+        assert optimizer is not None
+        assert network is not None
+        network.to(device)
+        if device.type == "cuda":
+            decoder = CardDecoder(network.dec, self._card_precision())
+            self._decoder = decoder
+            with self._context():
+                decoder.capture(lambda work: optimizer.warmup_model(work, (), runs=_TIMED_RUNS))
+        else:
+            self._choose_decoder(optimizer, network)
+        optimizer.warmup_model(self._warm_up, (), runs=1)
+        self._growth = self._asked_growth or self._measured_growth()
+
+    def _choose_decoder(self, optimizer: TorchOptimizer, network: MeloNetwork) -> None:
         plan = self._plan
         if plan is not None and self._decoder_threads is not None:
             plan = replace(plan, threads=self._decoder_threads)
@@ -95,12 +128,9 @@ class NetworkSynthesis:
 
                 fuse_flow(network.flow, torch.get_num_threads())
         else:
-            compiled = optimizer.compile_model(network.dec, "melo decoder")
+            compiled = StageSteps(plan, lambda: optimizer).compile_model(network.dec, "melo decoder")
             self._decoder, _ = choose_decoder(network.dec, compiled)
             logger.info("the decoder of %s runs in torch: %s", self._folder.name, reason)
-        optimizer.warmup_model(self._warm_up, (), runs=1)
-        self._growth = self._growth or self._measured_growth()
-        _give_back_memory()
 
     def synthesize(self, sounds: Sounds, manner: Manner) -> Iterator[Samples]:
         """Chunks of float32 samples; closing the iterator stops within one window. Raises as its two parts do."""
@@ -108,38 +138,81 @@ class NetworkSynthesis:
 
     def prepare(self, sounds: Sounds, manner: Manner) -> PreparedSentence:
         """Encoder, durations and flow. Raises ValueError for inputs that do not belong together, InferenceError."""
-        optimizer, network, _ = self._loaded()
-        _check(sounds, manner, network.config)
-        with optimizer.get_inference_context(self._plan):
-            device = network.emb_g.weight.device
-            frames, counts = network.frames(sounds.to(device), manner)
+        _check(sounds, manner, self.config)
+        return self._with_room(lambda: self._prepared(sounds, manner))
+
+    def _prepared(self, sounds: Sounds, manner: Manner) -> PreparedSentence:
+        _, network, _ = self._loaded()
+        with self._context(), exact_products() if self._on_card else nullcontext():
+            frames, counts = network.frames(sounds.to(self._device), manner)
             ends = (counts.cumsum(0) * network.config.decoder.hop).tolist()
             return PreparedSentence(frames, network.speaker(manner.speaker), tuple(ends))
 
     def windows(self, sentence: PreparedSentence) -> Iterator[Samples]:
         """The sound, window by window. Raises InferenceError where the network gives no numbers."""
-        optimizer, _, decoder = self._loaded()
-        for first, end in (self._growth or WindowGrowth()).bounds(sentence.frames.shape[2]):
-            with optimizer.get_inference_context(self._plan):
-                window = decoder.window(sentence.frames, sentence.speaker, first, end)
-                samples: Samples = window.float().cpu().numpy()
+        for bounds in (self._growth or WindowGrowth()).bounds(sentence.frames.shape[2]):
+            samples = self._with_room(lambda bounds=bounds: self._window(sentence, bounds))
+            if not np.isfinite(samples).all() and self._widened():
+                samples = self._with_room(lambda bounds=bounds: self._window(sentence, bounds))
             if not np.isfinite(samples).all():
                 raise InferenceError(
-                    f"the voice in {self._folder} gave samples that are no numbers (frames {first} to {end}); "
-                    "the sentence is lost, and if this repeats the voice's files are damaged: download it again"
+                    f"the voice in {self._folder} gave samples that are no numbers (frames {bounds[0]} to {bounds[1]});"
+                    " the sentence is lost, and if this repeats the voice's files are damaged: download it again"
                 )
             yield samples
+
+    def _window(self, sentence: PreparedSentence, bounds: tuple[int, int]) -> Samples:
+        _, _, decoder = self._loaded()
+        with self._context():
+            window = decoder.window(sentence.frames.to(self._device), sentence.speaker.to(self._device), *bounds)
+            return cast("Samples", window.float().cpu().numpy())
+
+    def _widened(self) -> bool:
+        """Whether the decoder computes in a wider type now, and did not before."""
+        if not isinstance(self._decoder, CardDecoder) or not self._decoder.widen():
+            return False
+        logger.warning("%s: half precision overflowed; its decoder computes in float32 now", self._folder.name)
+        return True
 
     def close(self) -> None:
         """Give the memory back."""
         self._network = self._decoder = None
+
+    def _context(self) -> InferenceContext:
+        assert self._optimizer is not None
+        return self._optimizer.get_inference_context(self._plan)
+
+    def _card_precision(self) -> CardPrecision:
+        """As planned, where that is one of a card's types."""
+        wanted = "float32" if self._plan is None else self._plan.compute_type
+        return cast("CardPrecision", wanted) if wanted in ("float16", "bfloat16") else "float32"
+
+    def _with_room(self, work: Callable[[], _T]) -> _T:
+        """`work`, and once more on the CPU where the card has no room for it."""
+        try:
+            return work()
+        except RuntimeError as error:
+            self._leave_card(error)
+        return work()
+
+    def _leave_card(self, error: RuntimeError) -> None:
+        """On the CPU from now on, if it was for the card's memory; else raises `error`."""
+        if not self._on_card or not is_out_of_memory(error):
+            raise error
+        logger.warning("the GPU has no room for the voice in %s, which speaks from the CPU from now on", self._folder)
+        kind = self._device.type
+        self._device, self._on_card, self._decoder = torch.device("cpu"), False, None
+        if self._plan is not None:
+            self._plan = replace(self._plan, device="cpu", compute_type="float32")
+        self._settle()
+        release_cached(torch, kind)
 
     def _measured_growth(self) -> WindowGrowth:
         """By the times of a small and a large window in the middle of a sentence."""
         optimizer, network, decoder = self._loaded()
         shape = network.config.decoder
         around = frames_around(shape)
-        frames = torch.zeros(1, shape.channels, LARGE + 2 * around, device=network.emb_g.weight.device)
+        frames = torch.zeros(1, shape.channels, LARGE + 2 * around, device=self._device)
 
         def decode(count: int) -> Tensor:
             return decoder.window(frames, network.speaker(0), around, around + count)
