@@ -15,7 +15,7 @@ from benchmarks.figures import Figure
 
 logger = logging.getLogger(__name__)
 
-PARTS = ("decode", "prefill", "latency", "start", "quality")
+PARTS = ("decode", "prefill", "prediction", "latency", "start", "quality", "cuda")
 NEEDED = ("torch", "transformers", "safetensors")
 
 
@@ -30,16 +30,18 @@ def measured(only: Sequence[str], engines: Sequence[str] = ()) -> Iterator[Figur
     if missing:
         logger.warning("bench llm: not measured, as %s is missing; install the extra full", missing[0])
         return
-    from benchmarks.llm_parts import latency, quality, speed, start
+    from benchmarks.llm_parts import cuda, latency, prediction, quality, speed, start
     from benchmarks.llm_parts.engines import ALL
 
     speeds = [part for part in ("decode", "prefill") if part in only]
     if speeds:
         yield from speed.figures(speeds, engines or ALL)
     parts: dict[str, Iterable[Figure]] = {
+        "prediction": prediction.figures(),
         "latency": latency.figures(),
         "start": start.figures(),
         "quality": quality.figures(),
+        "cuda": cuda.figures(),
     }
     for name, figures in parts.items():
         if name in only:

@@ -1,4 +1,4 @@
-"""A folder of Qwen2.5-0.5B's true shape with random weights in bfloat16, made once (10 s, 1 GB) and kept.
+"""Folders of Qwen2.5's true shapes with random weights in bfloat16, made once (0.5B: 10 s, 1 GB) and kept.
 
 Random weights take as long as trained ones and need no download. They show nothing about quality, and greedy texts of
 them never end. The tokenizer is a small one of the project's own documents with ChatML's marks, so that words have
@@ -40,6 +40,15 @@ SHAPE: dict[str, Any] = {
     "eos_token_id": 2,
     "torch_dtype": "bfloat16",
 }
+LARGER = SHAPE | {
+    "hidden_size": 1536,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 12,
+    "intermediate_size": 8960,
+    "max_window_layers": 28,
+}
+SHAPES = {"0.5B": SHAPE, "1.5B": LARGER}
+"""of Qwen2.5, by the size in its name"""
 SEED = 5
 SPREAD = 0.02
 WORDS = 8000
@@ -56,14 +65,15 @@ def kept_folder(name: str) -> Path:
     return make_data_folder() / "bench" / name
 
 
-def qwen_folder(layers: int = SHAPE["num_hidden_layers"]) -> Path:
+def qwen_folder(layers: int | None = None, size: str = "0.5B") -> Path:
     """The model's folder, made at the first call. Fewer layers for a quick look at the benchmark itself."""
-    folder = kept_folder(f"qwen2-0.5b-{layers}")
+    shape = SHAPES[size] | ({} if layers is None else {"num_hidden_layers": layers})
+    folder = kept_folder(f"qwen2-{size.lower()}-{shape['num_hidden_layers']}")
     if not (folder / "complete").exists():
         logger.info("making a model of random weights in %s", folder)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        write_model(folder, SHAPE | {"num_hidden_layers": layers})
+        write_model(folder, shape)
         write_tokenizer(folder)
         (folder / "complete").touch()
     return folder

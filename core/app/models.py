@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -16,6 +16,8 @@ from core.app.voice_conversion import make_lasting
 from core.environment.view import readable
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.language_choice import Prediction, predict
+from core.optimization.plan import WeightType
+from core.optimization.profile import MachineProfile
 from core.utils.config import Config
 from core.utils.download_progress import DownloadProgress
 from core.utils.errors import ConfigError
@@ -46,6 +48,8 @@ class ModelRow:
     """why, in plain sentences"""
     tokens_per_s: float | None = None
     """that a language model would write on this machine; None where nobody has reckoned it"""
+    weights: WeightType | None = None
+    """what its numbers would be kept in for that"""
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -58,15 +62,25 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             return _remove(store, arguments.names, arguments.yes)
     if arguments.names:
         raise ConfigError(f"models list: takes no name, but {arguments.names[0]!r} was given; leave it out")
-    return show(store, arguments.json, _available_memory(), predict(SystemAnalyzer().analyze(), config))
+    return show(store, arguments.json, measured_machine(), config)
 
 
-def show(store: ModelStore, as_json: bool, memory_bytes: int, predictions: Sequence[Prediction] = ()) -> int:
+def measured_machine() -> MachineProfile:
+    """This machine, with its speed: which language model suits it follows from that. Measured where it never was."""
+    profile = SystemAnalyzer().analyze()
+    if profile.speed is None:
+        print("measuring how fast this machine is, once, a few seconds ...", file=sys.stderr, flush=True)
+        profile = SystemAnalyzer().analyze(measure=True)
+    return profile
+
+
+def show(store: ModelStore, as_json: bool, machine: MachineProfile, config: Config) -> int:
     """Print what is there and what can be had, beside the memory that is free (0: unknown); 0.
 
-    `predictions`: how the language models would do on this machine.
+    Raises what `predict` raises.
     """
-    rows = _rows(store, memory_bytes, {prediction.size: prediction for prediction in predictions})
+    predictions = {prediction.size: prediction for prediction in predict(machine, config)}
+    rows = _rows(store, machine.memory.available_bytes, predictions)
     if as_json:
         plain = {"folder": str(store.folder), "free_bytes": store.free_bytes(), "models": [asdict(row) for row in rows]}
         print(json.dumps(plain, indent=2))
@@ -78,7 +92,20 @@ def show(store: ModelStore, as_json: bool, memory_bytes: int, predictions: Seque
     if absent:
         print("to be had, by `python3 main.py models download NAME`:")
         print("\n".join(_line(row) for row in absent))
+    if any(row.tokens_per_s is not None for row in rows):
+        print(_reckoned(machine))
     return 0
+
+
+def _reckoned(machine: MachineProfile) -> str:
+    """What the tokens a second follow from."""
+    speed = machine.speed
+    if speed is None:
+        return "tokens/s: guessed; `python3 main.py optimize analyze` measures this machine"
+    measured = f"tokens/s: reckoned from this machine's memory, {speed.bandwidth_gb_s:.0f} GB/s when it was measured"
+    if speed.disturbed:
+        return f"{measured} with other programs at work; `python3 main.py optimize analyze` measures again"
+    return measured
 
 
 def _rows(store: ModelStore, memory: int, predictions: Mapping[str, Prediction]) -> list[ModelRow]:
@@ -102,13 +129,13 @@ def _rows(store: ModelStore, memory: int, predictions: Mapping[str, Prediction])
         if prediction and prediction.objection:
             lacks.append(f"too slow: {prediction.objection}")
         size = there.size_bytes if there else model.size_bytes if model else 0
-        fast = prediction.tokens_per_s if prediction else None
-        rows.append(ModelRow(name, there.state if there else "absent", size, model, needs, tuple(lacks), fast))
+        fast, weights = (prediction.tokens_per_s, prediction.weights) if prediction else (None, None)
+        rows.append(ModelRow(name, there.state if there else "absent", size, model, needs, tuple(lacks), fast, weights))
     return rows
 
 
 def _line(row: ModelRow) -> str:
-    words = [f"  {row.name:<16} {plain_size(row.size_bytes):>8}"]
+    words = [f"  {row.name:<22} {plain_size(row.size_bytes):>8}"]
     match row.state:
         case "partial" if row.known:
             words.append(
@@ -125,7 +152,7 @@ def _line(row: ModelRow) -> str:
         words.append(f"{does} ({', '.join(row.known.languages)}), licence {row.known.licence}")
         words += [f"with {needed}" for needed in row.known.needs if row.state != "complete"]
     if row.tokens_per_s is not None:
-        words.append(f"about {row.tokens_per_s:.0f} tokens/s here")
+        words.append(f"about {row.tokens_per_s:.0f} tokens/s here in {row.weights}")
     return "  ".join([*words, *(f"[{reason}]" for reason in row.does_not_fit)])
 
 
@@ -207,7 +234,7 @@ def _planned(config: Config, store: ModelStore) -> list[str]:
 
     with Brain(config) as brain:
         language = brain.language
-    return [model.name for model in planned_models(config, store, language)]
+    return [model.name for model in planned_models(config, store, language, measured_machine())]
 
 
 def _needed_memory(model: KnownModel) -> int | None:
@@ -218,13 +245,6 @@ def _needed_memory(model: KnownModel) -> int | None:
         return melo("cpu", "float32").memory_bytes
     sizes = [size for size in WHISPER if model.engine == "whisper" and size.name == model.size]
     return whisper(sizes[0], "cpu", "int8").memory_bytes if sizes else None
-
-
-def _available_memory() -> int:
-    from core.optimization.host import this_host
-    from core.optimization.host_memory import read_memory
-
-    return read_memory(this_host()).available_bytes
 
 
 def plain_size(size_bytes: int) -> str:

@@ -25,7 +25,18 @@ WEIGHT_BYTES: dict[WeightType, float] = {
     "int8": 1 + 2 / 64,
     "int4": 0.5 + 4 / 64,
 }
-"""a weight; int8 has a 16-bit scale for each 64 weights, int4 a scale and an offset"""
+"""a weight of CTranslate2's or torch's; int8 has a 16-bit scale for each 64 weights, int4 a scale and an offset"""
+LANGUAGE_WEIGHT_BYTES: dict[WeightType, float] = {
+    "float32": 4,
+    "float16": 2,
+    "bfloat16": 2,
+    "int8": 1 + 2 / 32,
+    "int4": 0.5 + 2 / 32,
+}
+"""a weight of core.models; a float16 scale for each 32. In int4 the vocabulary's tables are int8"""
+READING: dict[WeightType, float] = {"float32": 0.78, "bfloat16": 0.6, "float16": 0.6, "int8": 0.77, "int4": 0.73}
+"""share of the memory's measured bandwidth at which core.models reads weights while it writes on a processor:
+`python3 -m benchmarks.llm --only decode prediction`, two threads of a Xeon at 2.6 GHz. float16 was not measured"""
 
 PERPLEXITY: dict[WeightType, float] = {"int8": 1.00, "int4": 1.08}
 """of a language model, as a multiple of the full model's: `bench llm`, on a trained model of 260,000 parameters"""
@@ -72,6 +83,8 @@ class Candidate:
     """multiplications and additions for the stage's unit of work: an utterance, a token, a second of speech"""
     traffic_bytes: float = 0.0
     """read from main memory for that unit"""
+    reading: float = 1.0
+    """at which share of the memory's bandwidth"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +157,15 @@ class CausalSize:
     width: int
     key_value_width: int
     """key-value heads times the width of a head"""
+    tied: bool = True
+    """one table of the vocabulary serves as embedding and output head"""
 
 
 QWEN = (
     CausalSize("0.6B", "Qwen3", 596 * MILLION, 28, 1024, 1024),
     CausalSize("1.7B", "Qwen3", 1721 * MILLION, 28, 2048, 1024),
     CausalSize("4B", "Qwen3", 4022 * MILLION, 36, 2560, 1024),
-    CausalSize("8B", "Qwen3", 8191 * MILLION, 36, 4096, 1024),
+    CausalSize("8B", "Qwen3", 8191 * MILLION, 36, 4096, 1024, tied=False),
 )
 """those that are planned with"""
 QWEN_2_5 = (
@@ -158,6 +173,8 @@ QWEN_2_5 = (
     CausalSize("1.5B", "Qwen2.5", 1544 * MILLION, 28, 1536, 256),
 )
 """to be had by name; its 3B is under a licence for research alone"""
+
+QWEN_VOCABULARY = 151_936
 
 MELO_PARAMETERS = 52 * MILLION
 BERT_PARAMETERS = 110 * MILLION
@@ -199,11 +216,17 @@ def whisper(size: WhisperSize, device: Device, weights: WeightType) -> Candidate
 
 
 def qwen(size: CausalSize, device: Device, weights: WeightType) -> Candidate:
-    """Weights; keys and values of CONTEXT_TOKENS; one layer's activations of PREFILL_TOKENS."""
+    """Weights; keys and values of CONTEXT_TOKENS; one layer's activations of PREFILL_TOKENS.
+
+    A token is made from all weights but an embedding that is not the output head too: of that it reads one row.
+    """
     number = _number_bytes(device, weights)
     cache = 2 * size.layers * size.key_value_width * CONTEXT_TOKENS * number
     activations = 16 * PREFILL_TOKENS * size.width * number
-    stored = size.parameters * WEIGHT_BYTES[weights]
+    table = QWEN_VOCABULARY * size.width
+    table_bytes = table * LANGUAGE_WEIGHT_BYTES["int8" if weights == "int4" else weights]
+    tables = 1 if size.tied else 2
+    stored = (size.parameters - tables * table) * LANGUAGE_WEIGHT_BYTES[weights] + tables * table_bytes
     return Candidate(
         "llm",
         "mlx",
@@ -214,8 +237,9 @@ def qwen(size: CausalSize, device: Device, weights: WeightType) -> Candidate:
         round(stored) + cache + activations,
         torch=True,
         scales=device == "cpu",
-        operations=2 * size.parameters,
-        traffic_bytes=stored,
+        operations=2 * (size.parameters - (tables - 1) * table),
+        traffic_bytes=stored - (tables - 1) * table_bytes,
+        reading=READING[weights],
     )
 
 

@@ -106,6 +106,6 @@ def choose_language_model(profile: MachineProfile, reply_s: float, config: Confi
 
 def _free(config: Config) -> Config:
     """The question is which model to have, whoever listens and answers today."""
-    stages = {"stt": config.stt, "llm": config.llm, "tts": config.tts}
-    free = {name: section.model_copy(update={"engine": "auto"}) for name, section in stages.items()}
-    return config.model_copy(update=free)
+    free = {name: getattr(config, name).model_copy(update={"engine": "auto"}) for name in ("stt", "tts")}
+    llm = config.llm.model_copy(update={"engine": "auto", "model": None})
+    return config.model_copy(update={**free, "llm": llm})

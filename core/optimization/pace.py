@@ -43,8 +43,14 @@ class Pace:
     """from a question's last word to the first clause of a reply, as far as the language model takes it"""
 
     def seconds(self, candidate: Candidate) -> float:
-        """For the stage's unit of work: products, then memory traffic, as if they never overlapped."""
-        return candidate.operations / (self.gflops * GB) + candidate.traffic_bytes / (self.gb_s * GB)
+        """For the stage's unit of work: products, then memory traffic, as if they never overlapped.
+
+        A language model's kernels fetch weights while they multiply, so the longer of the two counts (Williams et al.
+        2009, the roofline).
+        """
+        multiplying_s = candidate.operations / (self.gflops * GB)
+        reading_s = candidate.traffic_bytes / (self.gb_s * candidate.reading * GB)
+        return max(multiplying_s, reading_s) if candidate.stage == "llm" else multiplying_s + reading_s
 
     def tokens_per_s(self, candidate: Candidate) -> float:
         """What a language model writes."""

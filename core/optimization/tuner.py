@@ -15,6 +15,7 @@ from core.optimization.catalogue import (
     MB,
     PERPLEXITY,
     QWEN,
+    QWEN_2_5,
     STAGES,
     Candidate,
     Stage,
@@ -196,7 +197,7 @@ def _engine_reasons(profile: MachineProfile, selection: Selection, config: Confi
 
 def _precision_reason(chosen: Candidate, config: Config, pace: Pace) -> list[str]:
     """Why a language model on a CPU has the bits it has, where they were chosen and not asked for."""
-    sizes = [size for size in QWEN if size.name == chosen.model and chosen.engine == "mlx"]
+    sizes = [size for size in (*QWEN_2_5, *QWEN) if size.name == chosen.model and chosen.engine == "mlx"]
     asked = config.optimization.compute_type != "auto"
     if not sizes or asked or chosen.device != "cpu" or chosen.weights not in PERPLEXITY:
         return []

@@ -342,19 +342,6 @@ def test_the_catalogue_is_consistent():
         assert sizes == sorted(sizes)
 
 
-def test_the_list_says_what_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    from core.app.models import show
-
-    show(
-        ModelStore(tmp_path / "models", free_bytes=lambda folder: 300_000_000), as_json=False, memory_bytes=200_000_000
-    )
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("  whisper")}
-    assert "not enough room" not in lines["whisper-tiny"]
-    assert "not enough room on the disk: 686 MB needed, 300 MB free" in lines["whisper-small"]
-    assert "not enough memory" in lines["whisper-small"]
-    assert "200 MB free" in lines["whisper-small"]
-
-
 def test_going_back_and_forth_is_no_progress(server: HubServer, store: ModelStore):
     back, forth = Fault(whole=True, cut_at=200_000), Fault(cut_at=100_000)
     server.faults["model.bin"] = [Fault(cut_at=300_000), back, forth, back, forth]

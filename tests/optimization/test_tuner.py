@@ -121,6 +121,26 @@ def test_a_model_that_the_user_named_is_not_weighed_against_larger_ones():
     assert "llm" not in [left.stage for left in plan(little, Config.model_validate(named)).left_out]
 
 
+@pytest.mark.parametrize("name", ["qwen2.5-0.5b", "Qwen/Qwen2.5-0.5B-Instruct"])
+def test_a_model_of_the_catalogue_that_the_user_named_is_planned_as_what_it_is(name: str):
+    machine = profile(6, 12.0, 16.0, speed=MEASURED_FAST_AVX2)
+    made = plan(machine, Config.model_validate({"llm": {"model": name}}))
+    assert in_short(made.llm) == "mlx 0.5B int8"
+    assert "It has 8 bits and not 4" in made.explain()
+
+
+def test_a_named_model_that_writes_slowly_gets_the_quickest_bits_and_not_full_numbers():
+    named = Config.model_validate({"llm": {"model": "qwen3-8b"}})
+    made = plan(profile(2, 24.0, 32.0), named)
+    assert in_short(made.llm) == "mlx 8B int4"
+    assert "tokens a second on this processor, below 10" in made.explain()
+
+
+def test_a_named_model_of_unknown_size_gets_bits_too():
+    named = Config.model_validate({"llm": {"model": "/models/my-own"}})
+    assert plan(profile(1, 24.0, 32.0, usable=0.5), named).llm.compute_type == "int4"
+
+
 def test_a_full_machine_still_gets_a_plan_and_is_told():
     made = plan(profile(2, 0.1, 4.0))
     assert (made.stt.engine, made.llm.engine, made.tts.engine) == ("pocketsphinx", "skills", "espeak")
