@@ -19,6 +19,7 @@ from core.models.packed_linear import PackedEmbedding, PackedLinear
 from core.models.safetensors_file import SafetensorsFile, write_safetensors
 from core.optimization.toolbox.graphs import set_module
 from core.optimization.toolbox.int8_layers import CodesMaxPool2d, DynamicInt8Linear, Int8Layer, StaticInt8
+from core.optimization.toolbox.recurrent_int8 import DynamicInt8Recurrent
 from core.optimization.toolbox.split_attention import heads_of, split_attentions
 from core.optimization.toolbox.weight_only import HalfModel, WeightOnlyInt8, packed_from
 from core.utils.errors import ModelLoadError, OptimizationError, QuantizationError
@@ -31,6 +32,7 @@ _MAKERS: dict[str, Callable[[Mapping[str, Tensor], Mapping[str, Any]], nn.Module
     "WeightOnlyInt8": WeightOnlyInt8.from_extras,
     "PackedLinear": packed_from,
     "CodesMaxPool2d": CodesMaxPool2d.from_extras,
+    "DynamicInt8Recurrent": DynamicInt8Recurrent.from_extras,
 }
 _HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -97,7 +99,7 @@ def _tell(layer: nn.Module) -> dict[str, Any] | None:
         return {"kind": "PackedEmbedding"}
     if isinstance(layer, PackedLinear):
         return {"kind": "PackedLinear", "rows": layer.rows}
-    if isinstance(layer, StaticInt8 | DynamicInt8Linear | WeightOnlyInt8 | CodesMaxPool2d):
+    if isinstance(layer, StaticInt8 | DynamicInt8Linear | DynamicInt8Recurrent | WeightOnlyInt8 | CodesMaxPool2d):
         backend = {"backend": layer.backend} if isinstance(layer, Int8Layer) else {}
         return {"kind": type(layer).__name__, **backend, **layer.extras()}
     return None

@@ -32,6 +32,7 @@ from core.optimization.toolbox.quantization_config import (
     QuantizationReport,
     QuantizationType,
 )
+from core.optimization.toolbox.recurrent_int8 import DynamicInt8Recurrent
 from core.optimization.toolbox.split_attention import split_attentions
 from core.optimization.toolbox.weight_only import HalfModel, WeightOnlyInt8, weight_only
 from core.utils.errors import OptimizationError, QuantizationError
@@ -257,8 +258,10 @@ def outputs_or_error(work: nn.Module, batches: Sequence[Batch]) -> list[torch.Te
 def _dynamic(layer: nn.Module, config: QuantizationConfig) -> nn.Module | str:
     if isinstance(layer, nn.Embedding):
         return _table(layer, config)
+    if isinstance(layer, nn.LSTM | nn.GRU):
+        return DynamicInt8Recurrent.from_float(layer, config.per_channel, config.backend)
     if not isinstance(layer, nn.Linear):
-        return f"dynamic int8 is for linear layers, not {type(layer).__name__}"
+        return f"dynamic int8 is for linear and recurrent layers, not {type(layer).__name__}"
     made = DynamicInt8Linear(*round_weights(layer.weight, config.per_channel), copied(layer.bias))
     made.backend = config.backend
     return made

@@ -18,7 +18,7 @@ class QuantizationType(StrEnum):
     """The ways a model can be made smaller."""
 
     DYNAMIC = "dynamic"
-    """linear layers: weights int8, activations rounded as they come, a scale a row; needs no data"""
+    """linear layers, LSTM, GRU: weights int8, activations rounded as they come, a scale a row; needs no data"""
     STATIC = "static"
     """linear and convolution layers in int8, activations by ranges that calibration data gave"""
     FP16 = "fp16"
