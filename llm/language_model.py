@@ -11,7 +11,6 @@ another graph to compile. core.models has kernels of its own instead.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from core.utils.model_store import ModelStore
 from llm.chat_template import THOUGHT, ChatTemplate, shared
 from llm.context_room import ContextRoom, available_bytes
 from llm.engine import PREFILL_AT_ONCE, ChatMessage, Prompt
+from llm.model_place import CARD_FULL, check_numbers, is_card_full, landed, on_card, reason_to_stay, weight_bytes
 from llm.runtime import Optimizer, Runtime, process_optimizer, process_runtime
 
 logger = logging.getLogger(__name__)
@@ -91,8 +91,9 @@ class LanguageModel:
         self.prefill_s: float | None = None
         """how long the last reply's prompt was read; None until it has been"""
         self._template: ChatTemplate | None = None
-        on_card = settings.plan is not None and settings.plan.device == "cuda"
-        tenant = Tenant(settings.model, "llm", memory or MemoryOptimizer(), on_card)
+        tenant = Tenant(settings.model, "llm", memory or MemoryOptimizer(), on_card(settings.plan))
+        self._plan = settings.plan
+        """as decided, or the CPU where the card had no room"""
         self._resident = Resident(tenant, self._make, self._forget, weight_bytes)
 
     @property
@@ -113,16 +114,22 @@ class LanguageModel:
         folder = self._store.resolve(settings.model)
         model, self._tokenizer = self._runtime.load(str(folder), precision=plan.compute_type if plan else None)[:2]
         if plan is not None:
-            model.inference_context = partial(self._optimizer.get_inference_context, plan)
+            self._plan = landed(plan, model)
+            model.inference_context = partial(self._optimizer.get_inference_context, self._plan)
         trained_for = getattr(getattr(model, "config", None), "max_positions", None)
-        self._room = ContextRoom(None if plan is not None and plan.device == "cuda" else model, self._free_bytes)
+        self._room = ContextRoom(None if on_card(self._plan) else model, self._free_bytes)
         wanted = min(settings.context_tokens, trained_for or settings.context_tokens)
         self._context_tokens = self._room.context_tokens(wanted, settings.model)
         self._template = ChatTemplate(self._tokenizer, settings.model)
         self._sampler = self._make_sampler()
         self._reset(model)
-        with self._explained(model):
-            self._optimizer.warmup_model(partial(self._warm_up, model), (), runs=1)
+        try:
+            with self._explained(model):
+                self._optimizer.warmup_model(partial(self._warm_up, model), (), runs=1)
+        except InferenceError:
+            if self._plan is plan or on_card(self._plan):
+                raise
+            self._optimizer.warmup_model(partial(self._warm_up, model), (), runs=1)  # it has left the card
         self._reset(model)
         return model
 
@@ -157,7 +164,7 @@ class LanguageModel:
             whole = whole and len(new) == len(left)
             self._room.reply_tokens(len(new), 0)
             known = [*self._cached, *new]
-            with self._optimizer.get_inference_context(self._settings.plan):
+            with self._optimizer.get_inference_context(self._plan):
                 logits = self._runtime.read_prompt(new, model, prompt_cache=self._cache, logits=whole)
             self._remember(model, known)
             self._ahead = _Ahead(known, logits) if whole else None
@@ -190,7 +197,7 @@ class LanguageModel:
             )
             try:
                 while (response := self._next(responses)) is not None:
-                    _check(response)
+                    check_numbers(response)
                     if self.prefill_s is None and response.prompt_tps > 0:
                         self.prefill_s = response.prompt_tokens / response.prompt_tps
                     written.append(int(response.token))
@@ -206,7 +213,7 @@ class LanguageModel:
         return self._template
 
     def _next(self, responses: Iterator[Any]) -> Any:
-        with self._optimizer.get_inference_context(self._settings.plan):
+        with self._optimizer.get_inference_context(self._plan):
             return next(responses, None)
 
     def _align(self, model: Any, tokens: Sequence[int]) -> list[int]:
@@ -237,14 +244,32 @@ class LanguageModel:
         """After a failure the cache is begun anew; whatever torch raises loses one turn."""
         try:
             yield
-        except InferenceError:
+        except InferenceError as error:
+            if is_card_full(error.__cause__):
+                raise self._leave_card(model) from error
             self._reset(model)
             raise
         except (RuntimeError, MemoryError, ValueError, ArithmeticError) as error:
+            if is_card_full(error):
+                raise self._leave_card(model) from error
             self._reset(model)
             short = isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate" in str(error)
             what = "there was not enough memory to go on; close other programs or take a smaller model" if short else ""
             raise InferenceError(f"the language model failed: {what or error}; this turn is lost") from error
+
+    def _leave_card(self, model: Any) -> InferenceError:
+        """The model goes on on the CPU, if main memory has room for it; what to tell of this turn."""
+        self._cache.clear()  # the one that torch just failed to make room in, whoever else holds it
+        refusal = reason_to_stay(weight_bytes(model), self._free_bytes())
+        if not refusal:
+            self._runtime.to_cpu(model)
+            if self._plan is not None:
+                self._plan = landed(self._plan, model)
+                model.inference_context = partial(self._optimizer.get_inference_context, self._plan)
+            self._room = ContextRoom(model, self._free_bytes)
+            logger.warning("the card has no memory left: %s goes on on the CPU, slower", self._settings.model)
+        self._reset(model)
+        return InferenceError(refusal or f"{CARD_FULL}; it goes on on the CPU, slower; this turn is lost")
 
     def _make_sampler(self) -> Any:
         temperature = self._settings.temperature
@@ -263,19 +288,3 @@ class LanguageModel:
             prompt_cache=self._cache,
         ):
             continue
-
-
-def weight_bytes(model: Any) -> int:
-    """What a model's tensors take, those of other packages' modules included; 0 for what is no module."""
-    if not hasattr(model, "parameters"):
-        return 0
-    return sum(int(tensor.nbytes) for tensors in (model.parameters(), model.buffers()) for tensor in tensors)
-
-
-def _check(response: Any) -> None:
-    """Raises InferenceError where the model computed no number."""
-    logprobs = response.logprobs
-    if logprobs is not None and math.isnan(float(logprobs[int(response.token)])):
-        raise InferenceError(
-            "the language model computed NaN; load it in another precision (optimization.compute_type)"
-        )

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.models.configuration import DecoderConfig
-from core.models.kv_cache import Cache, KVCache, Mask, causal_mask
+from core.models.kv_cache import Cache, KVCache, Mask, bring, causal_mask
 from core.models.quantized_cache import dequantized
 from core.models.rope import RotaryTable, rotate
 
@@ -234,6 +234,8 @@ class Decoder(nn.Module):
             offset: Any = 0
             mask = "causal" if count > 1 else None
         else:
+            if hidden.device.type != "cpu":
+                bring(cache, hidden.device)
             offset = cache[0].offset
             mask = cache[0].make_mask(count)
         if isinstance(offset, Tensor):

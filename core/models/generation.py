@@ -85,6 +85,11 @@ def generate_step(
     total = tokens.numel() if embeddings is None else embeddings.shape[0]
     loop = TokenLoop(model, prepared_cache(model, prompt_cache, max_kv_size, total), options)
     token, logprobs = loop.prefill(tokens, embeddings)
+    if loop.runs_ahead:
+        if options.progress is not None:
+            options.progress(total, total)
+        yield from loop.run_ahead(token, logprobs, max_tokens)
+        return
     done = 0
     while True:
         ahead = loop.step(token) if done != max_tokens else None
@@ -210,6 +215,10 @@ def _steps_at_once(
     token, logprobs = loop.prefill(tokens, embeddings) if logits is None else loop.begin(tokens, logits)
     if progress is not None:
         progress(total, total)
+    if loop.runs_ahead:
+        for pair in loop.run_ahead(token, logprobs, max_tokens):
+            yield *pair, False
+        return
     done = 1
     while True:
         try:

@@ -22,7 +22,7 @@ from transformers.cache_utils import Cache as LayeredCache
 from transformers.cache_utils import CacheLayerMixin
 
 from core.models.checkpoint import Checkpoint
-from core.models.kv_cache import Cache, causal_mask
+from core.models.kv_cache import Cache, bring, causal_mask
 from core.models.quantized_cache import dequantized
 from core.models.requirements import BYTES_PER_WEIGHT, check_memory
 from core.models.rotating_cache import RotatingKVCache
@@ -87,6 +87,8 @@ class HFModel:
         else:
             raise ValueError("HFModel: neither tokens nor input_embeddings were given")
         if cache is not None:
+            if self.device.type != "cpu":
+                bring(cache, self.device)
             self._check_room(cache, count)
             given[self._cache_argument] = LayeredCache(layers=[_Layer(one) for one in cache])
             given["attention_mask"] = self._mask(cache[0], count)

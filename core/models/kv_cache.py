@@ -6,6 +6,7 @@ name holds after the same calls. Not safe from several threads at once; a cache 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
@@ -138,8 +139,8 @@ class KVCache:
         self.values = None if values is None else values.contiguous()
 
     def _room(self, needed: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values with room for `needed` tokens in all."""
-        if self.keys is None or self.values is None or needed > self.keys.shape[2]:
+        """Keys and values with room for `needed` tokens in all, of the type that is put in: a file may hold another."""
+        if self.keys is None or self.values is None or needed > self.keys.shape[2] or self.keys.dtype != keys.dtype:
             capacity = -(-needed // self.step) * self.step
             self.keys = grown(self.keys, self.offset, capacity, keys)
             self.values = grown(self.values, self.offset, capacity, values)
@@ -159,6 +160,17 @@ def zeros(shape: tuple[int, ...], like: Tensor, dtype: torch.dtype | None = None
     """Zeros that may be written to inside inference mode and outside, whichever it is now."""
     with torch.inference_mode(False):
         return torch.zeros(shape, dtype=dtype or like.dtype, device=like.device)
+
+
+def bring(cache: Sequence[Any], device: torch.device) -> None:
+    """Move to a device what lies elsewhere, in place: a cache from a file is on the CPU."""
+    for one in cache:
+        for name in ("keys", "values"):
+            held = getattr(one, name)
+            if isinstance(held, tuple) and held[0].device != device:
+                setattr(one, name, tuple(part.to(device) for part in held))
+            elif isinstance(held, Tensor) and held.device != device:
+                setattr(one, name, held.to(device))
 
 
 def attention_mask(count: int, offset: int, window_size: int | None = None, return_array: bool = False) -> Mask:

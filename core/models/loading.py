@@ -90,6 +90,18 @@ def build_decoder(config: DecoderConfig, checkpoint: Checkpoint, options: LoadOp
     return decoder
 
 
+def to_cpu(model: Any) -> None:
+    """Move a model off its card, tensor by tensor. What it had computed into caches stays there: make them anew."""
+    own = isinstance(model, Decoder)
+    if own:
+        model.fused = None
+    (model if own else model.network).to("cpu")
+    if own:
+        _fuse(model)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def _load(folder: Path, config: dict[str, Any], options: LoadOptions) -> Any:
     try:
         decoder_config = DecoderConfig.from_dict(config)

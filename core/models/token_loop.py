@@ -7,13 +7,14 @@ prompt but the last.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from core.models.ahead import Pending, launch
 from core.models.kv_cache import KVCache
 from core.models.prompt_cache import make_prompt_cache
 from core.models.rotating_cache import RotatingKVCache
@@ -112,6 +113,48 @@ class TokenLoop:
         """The token after `token`, and log-probabilities [vocab]."""
         return self._compute(torch.tensor([token]), None)
 
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether steps may be launched before the ones before them were read: on a card, where no processor looks."""
+        return self.model.device.type == "cuda" and not self.options.logits_processors
+
+    def run_ahead(self, token: int, logprobs: Tensor, max_tokens: int) -> Iterator[tuple[int, Tensor]]:
+        """The first token, which is known, and those after it; each step is begun before the one before it is read.
+
+        When a token is handed on the cache holds it, and none behind it.
+        """
+        if max_tokens == 0:
+            return
+        pending = self.launch(token)
+        done = 1
+        yield token, logprobs
+        while done != max_tokens:
+            after = self.launch(pending)
+            token, logprobs = self.finish(pending)
+            done += 1
+            yield token, logprobs
+            pending = after
+
+    def launch(self, before: int | Pending) -> Pending:
+        """Begin the step after a token, or after one that is not read yet; the cache holds it at once."""
+        options = self.options
+        try:
+            with self.model.inference_context():
+                pending = launch(self.model, self.cache, before, options.sampler)
+                if options.kv_bits is not None:
+                    quantize_kv_cache(self.cache, options.quantized_kv_start, options.kv_group_size, options.kv_bits)
+        except torch.OutOfMemoryError as error:
+            raise self._no_memory() from error
+        self._steps += 1
+        return pending
+
+    def finish(self, pending: Pending) -> tuple[int, Tensor]:
+        """The token that a step found, and log-probabilities [vocab]."""
+        token, logprob = pending.read()
+        if math.isnan(logprob):
+            raise self._no_numbers()
+        return token, pending.logprobs
+
     def feed(self, tokens: Tensor, embeddings: Tensor | None = None) -> None:
         """Put tokens [n] into the cache and compute no logits."""
         with self.model.inference_context():
@@ -144,10 +187,13 @@ class TokenLoop:
             given = tokens.unsqueeze(0) if tokens.numel() else None
             return self.model(given, cache=self.cache, input_embeddings=embeddings.unsqueeze(0), logits=logits)
         except torch.OutOfMemoryError as error:
-            raise InferenceError(
-                f"the GPU has no memory left after {size_of(self.cache)} tokens; shorten the text, bound the cache "
-                "with max_kv_size, or run on the CPU with optimization.device: cpu"
-            ) from error
+            raise self._no_memory() from error
+
+    def _no_memory(self) -> InferenceError:
+        return InferenceError(
+            f"the GPU has no memory left after {size_of(self.cache)} tokens; shorten the text, bound the cache "
+            "with max_kv_size, or run on the CPU with optimization.device: cpu"
+        )
 
     def _after(self, tokens: Tensor) -> None:
         options = self.options
@@ -162,7 +208,10 @@ class TokenLoop:
             token = int((self.options.sampler or greedy)(logprobs).item())
             if not math.isnan(logprobs[0, token].item()):
                 return token
-        raise InferenceError(
+        raise self._no_numbers()
+
+    def _no_numbers(self) -> InferenceError:
+        return InferenceError(
             f"the model computed no numbers (NaN) for step {self._steps} after {size_of(self.cache)} tokens; its "
             "weights are damaged or overflow in this precision: fetch the model again, or take float32 or bfloat16"
         )

@@ -1,7 +1,7 @@
 """mlx_lm's interface over torch: a script written for it runs with its import line changed.
 
 Device, precision and threads are this process's optimizer's. Everything but load, load_cached and clear_cache is
-defined in core.models, where read_prompt is one of ours; importing this loads no torch, the first use does.
+defined in core.models, where read_prompt and to_cpu are ours; importing this loads no torch, the first use does.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from core.models.generation import stream_generate as stream_generate
     from core.models.kv_cache import KVCache as KVCache
     from core.models.loading import Precision
+    from core.models.loading import to_cpu as to_cpu
     from core.models.prompt_cache import can_trim_prompt_cache as can_trim_prompt_cache
     from core.models.prompt_cache import load_prompt_cache as load_prompt_cache
     from core.models.prompt_cache import make_prompt_cache as make_prompt_cache
@@ -67,6 +68,7 @@ _HOMES = {
     "save_prompt_cache": "prompt_cache",
     "speculative_generate_step": "speculative",
     "stream_generate": "generation",
+    "to_cpu": "loading",
     "trim_prompt_cache": "prompt_cache",
 }
 __all__ = sorted([*_HOMES, "clear_cache", "load", "load_cached"])

@@ -102,14 +102,22 @@ class ScriptedRuntime:
         self.fail_after: int | None = None
         self.failure: Exception = RuntimeError("the cable came off")
         self.logprobs: Callable[[int], Any] = lambda token: None
+        self.on_cpu: Callable[[], object] = lambda: None
+        """called when the model has left the card"""
 
     def load(self, path_or_hf_repo: str, *, precision: Any = None) -> Any:
         self.loaded.append(path_or_hf_repo)
         self.precisions.append(precision)
         if self.refusal is not None:
             raise self.refusal
-        self.model = SimpleNamespace(config=SimpleNamespace(kv_bytes_per_token=self.token_bytes))
+        self.model = SimpleNamespace(
+            config=SimpleNamespace(kv_bytes_per_token=self.token_bytes), device=SimpleNamespace(type="cuda")
+        )
         return self.model, self.tokenizer
+
+    def to_cpu(self, model: Any) -> None:
+        model.device = SimpleNamespace(type="cpu")
+        self.on_cpu()
 
     def make_prompt_cache(self, model: Any) -> list[Any]:
         return [ScriptedCache()]

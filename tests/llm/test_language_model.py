@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -311,3 +312,51 @@ def test_on_a_card_main_memory_bounds_nothing() -> None:
     runtime = ScriptedRuntime(token_bytes=100_000)
     runtime.free = 1
     assert make(runtime, plan=StagePlan("mlx", "0.6B", "cuda", "bfloat16", 1, 10**9)).context_tokens == 4096
+
+
+def full_card(runtime: ScriptedRuntime) -> None:
+    """The next reply fails for want of the card's memory, as torch says it."""
+    out_of_memory = type("OutOfMemoryError", (RuntimeError,), {})
+    runtime.failure = out_of_memory("CUDA out of memory. Tried to allocate 20 MiB")
+    runtime.fail_after = 1
+
+
+ON_CARD = StagePlan("mlx", "0.6B", "cuda", "bfloat16", 3, 10**9)
+
+
+def test_a_card_that_fills_up_costs_a_turn_and_the_model_goes_on_on_the_cpu(caplog: pytest.LogCaptureFixture) -> None:
+    runtime = ScriptedRuntime(lambda text: "one two.")
+    model = make(runtime, plan=ON_CARD)
+    full_card(runtime)
+    with pytest.raises(InferenceError, match=r"the card has no memory left.*goes on on the CPU.*this turn is lost"):
+        list(model.answer(prompt("hi")))
+    assert runtime.model.device.type == "cpu"
+    assert runtime.model.inference_context.args[0].device == "cpu"
+    assert "m goes on on the CPU, slower" in caplog.text
+    runtime.fail_after = None
+    assert "".join(model.answer(prompt("hi"))) == "one two."
+
+
+def test_a_full_card_is_not_left_where_main_memory_is_full_too() -> None:
+    runtime = ScriptedRuntime(lambda text: "one two.")
+    model = make(runtime, plan=ON_CARD)
+    runtime.model.parameters = lambda: [SimpleNamespace(nbytes=4 * 10**9)]
+    runtime.model.buffers = lambda: []
+    runtime.free = 3 * 10**9
+    full_card(runtime)
+    with pytest.raises(InferenceError, match=r"main memory has 3\.0 GB free where it needs 4\.0"):
+        list(model.answer(prompt("hi")))
+    assert runtime.model.device.type == "cuda"
+    runtime.fail_after = None
+    assert "".join(model.answer(prompt("hi"))) == "one two."
+
+
+def test_a_card_that_is_full_at_once_is_left_within_the_start() -> None:
+    runtime, optimizer = ScriptedRuntime(), PlainOptimizer()
+    full_card(runtime)
+    model = LanguageModel(LanguageModelSettings("m", plan=ON_CARD), OneFolder(), runtime, optimizer)
+    runtime.on_cpu = lambda: setattr(runtime, "fail_after", None)
+    model.load()
+    assert runtime.model.device.type == "cpu"
+    assert optimizer.steps.count("warmup_model") == 2
+    assert "".join(model.answer(prompt("hi"))) == "Yes."
