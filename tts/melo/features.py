@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,8 +77,7 @@ class BertFeatures:
 
     def _features(self, tokens: Sequence[int], phones: Sequence[int]) -> Tensor:
         assert self._optimizer is not None
-        exact = exact_products() if self._on_card else nullcontext()
-        with self._optimizer.get_inference_context(self._plan), exact:
+        with self._optimizer.get_inference_context(self._plan), exact_products(self._device.type):
             features: Tensor = self._bert(torch.tensor(tokens, device=self._device)).float()
             return features.repeat_interleave(torch.tensor(phones, device=self._device), dim=1)
 
@@ -89,7 +87,8 @@ class BertFeatures:
             raise error
         logger.warning("the GPU has no room for a voice's BERT, which runs on the CPU from now on")
         kind, self._device, self._on_card = self._device.type, torch.device("cpu"), False
-        self._bert.to(self._device)
+        with torch.inference_mode(False):  # also where a warm-up found the card full
+            self._bert.to(self._device)
         release_cached(torch, kind)
 
     def close(self) -> None:

@@ -10,7 +10,6 @@ import ctypes
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -104,7 +103,8 @@ class NetworkSynthesis:
         optimizer, network, device = self._optimizer, self._network, self._device
         assert optimizer is not None
         assert network is not None
-        network.to(device)
+        with torch.inference_mode(False):  # also where a warm-up found the card full
+            network.to(device)
         if device.type == "cuda":
             decoder = CardDecoder(network.dec, self._card_precision())
             self._decoder = decoder
@@ -143,7 +143,7 @@ class NetworkSynthesis:
 
     def _prepared(self, sounds: Sounds, manner: Manner) -> PreparedSentence:
         _, network, _ = self._loaded()
-        with self._context(), exact_products() if self._on_card else nullcontext():
+        with self._context(), exact_products(self._device.type):
             frames, counts = network.frames(sounds.to(self._device), manner)
             ends = (counts.cumsum(0) * network.config.decoder.hop).tolist()
             return PreparedSentence(frames, network.speaker(manner.speaker), tuple(ends))
@@ -163,7 +163,7 @@ class NetworkSynthesis:
 
     def _window(self, sentence: PreparedSentence, bounds: tuple[int, int]) -> Samples:
         _, _, decoder = self._loaded()
-        with self._context():
+        with self._context(), exact_products(self._device.type):
             window = decoder.window(sentence.frames.to(self._device), sentence.speaker.to(self._device), *bounds)
             return cast("Samples", window.float().cpu().numpy())
 

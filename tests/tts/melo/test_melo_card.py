@@ -222,6 +222,17 @@ def test_other_errors_of_a_card_lose_the_sentence_as_they_are(tmp_path: Path):
         list(made.synthesize(some_sounds(), Manner(seed=5)))
 
 
+def test_a_plan_in_half_precision_leaves_durations_and_a_cpus_sound_as_they_are(tmp_path: Path):
+    folder = write_voice(tmp_path, small())
+    plans = [StagePlan("melo", None, "cpu", compute_type, 1, 0) for compute_type in ("float32", "bfloat16")]  # type: ignore[arg-type]
+    said = []
+    for plan in plans:
+        made = NetworkSynthesis(folder, plan)
+        made.load(TorchOptimizer(OptimizationConfig(compute_type="bfloat16")))
+        said.append(np.concatenate(list(made.synthesize(some_sounds(), Manner(seed=5)))))
+    np.testing.assert_array_equal(*said)
+
+
 # On a card
 
 
