@@ -132,6 +132,7 @@ class RotatingKVCache:
         """Keys and values with room for one more, until they are of full size."""
         old_keys, old_values = self.keys, self.values
         if old_keys is not None and old_values is not None:
+            old_keys, old_values = old_keys.to(keys.dtype), old_values.to(values.dtype)  # a file may hold another type
             held = old_keys.shape[2]
             if self.offset < held or held >= self.max_size:
                 return old_keys, old_values

@@ -28,6 +28,7 @@ DTYPES = {
     "I32": torch.int32,
     "I16": torch.int16,
     "I8": torch.int8,
+    "U32": torch.uint32,
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
@@ -54,9 +55,10 @@ class TensorEntry:
 class SafetensorsFile:
     """One file. Opened for each read: nothing is held between them."""
 
-    def __init__(self, path: Path) -> None:
-        """Reads the header. Raises ModelLoadError for a file that is absent, cut short or damaged."""
+    def __init__(self, path: Path, cure: str = "fetch the model again") -> None:
+        """Reads the header. Raises ModelLoadError, with the cure, for a file that is absent, cut short or damaged."""
         self.path = path
+        self._cure = cure
         self.tensors: dict[str, TensorEntry] = {}
         self.metadata: dict[str, str] = {}
         try:
@@ -68,7 +70,7 @@ class SafetensorsFile:
                 header = json.loads(file.read(length))
             self._read_header(header, LENGTH_BYTES + length)
         except FileNotFoundError as error:
-            raise ModelLoadError(f"{path} is missing; fetch the model again") from error
+            raise ModelLoadError(f"{path} is missing; {cure}") from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._damaged(str(error)) from error
 
@@ -137,7 +139,7 @@ class SafetensorsFile:
             self.tensors[name] = TensorEntry(dtype, shape, data_start + begin, size_bytes)
 
     def _damaged(self, how: str) -> ModelLoadError:
-        return ModelLoadError(f"{self.path} is damaged or incomplete ({how}); fetch the model again")
+        return ModelLoadError(f"{self.path} is damaged or incomplete ({how}); {self._cure}")
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

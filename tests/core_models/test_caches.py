@@ -233,10 +233,10 @@ def test_a_file_that_is_no_cache_is_refused(tmp_path: Path):
     from safetensors.torch import save_file
 
     path = tmp_path / "other.safetensors"
-    with pytest.raises(ModelLoadError, match=r"other\.safetensors is missing"):
+    with pytest.raises(ModelLoadError, match=r"other\.safetensors is missing; give the file"):
         load_prompt_cache(path)
     save_file({"a": torch.zeros(1)}, path)
-    with pytest.raises(ModelLoadError, match="no prompt cache of ours"):
+    with pytest.raises(ModelLoadError, match="is no prompt cache; give the file that save_prompt_cache wrote"):
         load_prompt_cache(path)
     with pytest.raises(ValueError, match="a str cannot be kept"):
         save_prompt_cache(path, ["nothing"])
