@@ -37,7 +37,7 @@ from core.utils.whisper_compat import WhisperModel
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "tests" / "models"
 PATHS = {"faster-whisper": MODELS / FOLDER_NAME, "openai-whisper": MODELS / CHECKPOINT_NAME}
-QUESTIONS = ("what time is it", "set a timer for ten minutes", "what is the weather in paris")
+QUESTIONS = ("set a timer for ten minutes", "what is twelve times seven", "remind me to call anna at six")
 ALONE = "MERLINE_WHOLE_CARD"
 """set, it says that nobody else computes on the card, which may be filled"""
 
@@ -81,8 +81,8 @@ def test_a_card_hears_in_float16_what_the_cpu_hears(backend: str, sounds, cpu_te
         assert heard.text == cpu_texts[backend, text]
         assert heard.window_s < 5
         assert heard.fallbacks == 0
-    assert model.detect_language(sounds[QUESTIONS[1]]).language == "en"
-    segments, _ = model.transcribe(sounds[QUESTIONS[1]], "en", beam_size=1, temperature=0.0)
+    assert model.detect_language(sounds[QUESTIONS[0]]).language == "en"
+    segments, _ = model.transcribe(sounds[QUESTIONS[0]], "en", beam_size=1, temperature=0.0)
     assert " ".join(one.text for one in segments).split() != []
 
 
