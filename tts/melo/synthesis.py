@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -33,7 +34,7 @@ from tts.melo.windows import WindowDecoder, WindowGrowth, choose_decoder, frames
 
 if TYPE_CHECKING:
     from core.optimization.inference_context import InferenceContext
-    from core.optimization.plan import StagePlan
+    from core.optimization.plan import Device, StagePlan
     from core.optimization.torch_optimizer import TorchOptimizer
 
 logger = logging.getLogger(__name__)
@@ -151,9 +152,9 @@ class NetworkSynthesis:
     def windows(self, sentence: PreparedSentence) -> Iterator[Samples]:
         """The sound, window by window. Raises InferenceError where the network gives no numbers."""
         for bounds in (self._growth or WindowGrowth()).bounds(sentence.frames.shape[2]):
-            samples = self._with_room(lambda bounds=bounds: self._window(sentence, bounds))
+            samples = self._with_room(partial(self._window, sentence, bounds))
             if not np.isfinite(samples).all() and self._widened():
-                samples = self._with_room(lambda bounds=bounds: self._window(sentence, bounds))
+                samples = self._with_room(partial(self._window, sentence, bounds))
             if not np.isfinite(samples).all():
                 raise InferenceError(
                     f"the voice in {self._folder} gave samples that are no numbers (frames {bounds[0]} to {bounds[1]});"
@@ -200,7 +201,7 @@ class NetworkSynthesis:
         if not self._on_card or not is_out_of_memory(error):
             raise error
         logger.warning("the GPU has no room for the voice in %s, which speaks from the CPU from now on", self._folder)
-        kind = self._device.type
+        kind: Device = self._device.type  # type: ignore[assignment]
         self._device, self._on_card, self._decoder = torch.device("cpu"), False, None
         if self._plan is not None:
             self._plan = replace(self._plan, device="cpu", compute_type="float32")
