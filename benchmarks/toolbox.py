@@ -1,6 +1,6 @@
 """What each strategy of the optimisation toolbox is worth here: size, speed and quality beside the original.
 
-    python3 -m benchmarks.toolbox [MODEL...] [--one-core] [--sensitivity] [--pruning] [--json]
+    python3 -m benchmarks.toolbox [MODEL...] [--one-core] [--sensitivity] [--pruning] [--auto PLATFORM] [--json]
 
 Models: sound-net and sound-encoder (trained here on recordings, judged by labels), story-lm (trained by others, judged
 by the next token of real sentences), resnet18, bert, causal-lm, melo-decoder (random weights: speed and rounding).
@@ -104,6 +104,26 @@ def pruning(name: str) -> str:
     return "\n".join(lines)
 
 
+def auto(name: str, platform: str) -> str:
+    """What a deployment tries and what it takes, nothing allowed to become worse."""
+    from benchmarks.toolbox_parts.subjects import SUBJECTS
+    from core.optimization.toolbox.deployment import deploy
+
+    began_s = time.monotonic()
+    found = deploy(SUBJECTS[name](), platform, None, lambda line: print(f"  {line}", file=sys.stderr, flush=True))
+    lines = [f"{name} for {platform}: {found.strategy}, tried in {time.monotonic() - began_s:.0f} s"]
+    for one in found.tried:
+        told = one.why or "; ".join(f"{what} {why}" for what, why in one.missing.items()) or "would do"
+        if one.metrics is not None:
+            metrics = one.metrics
+            told = (
+                f"{metrics.model_size:.3f} MB, {metrics.inference_time:.2f} ms, {metrics.memory_usage:.2f} MB at work, "
+                f"accuracy {metrics.accuracy:.4f}: {told}"
+            )
+        lines.append(f"  {one.strategy:14} {told}")
+    return "\n".join(lines)
+
+
 def main() -> None:
     from benchmarks.toolbox_parts.subjects import SUBJECTS
     from core.optimization.torch_optimizer import TorchOptimizer
@@ -114,12 +134,16 @@ def main() -> None:
     parser.add_argument("--one-core", action="store_true", help="processor time of one thread: others do not count")
     parser.add_argument("--sensitivity", action="store_true", help="what each layer costs instead")
     parser.add_argument("--pruning", action="store_true", help="accuracy by the share of weights removed instead")
+    parser.add_argument("--auto", choices=("mobile", "edge", "server"), help="what is chosen for a platform instead")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     TorchOptimizer().initialize()
     if arguments.sensitivity or arguments.pruning:
         report = sensitivity if arguments.sensitivity else pruning
         print("\n".join(report(name) for name in arguments.models))
+        return
+    if arguments.auto:
+        print("\n".join(auto(name, arguments.auto) for name in arguments.models))
         return
     clock = time.perf_counter
     if arguments.one_core:

@@ -42,7 +42,7 @@ def sound_subject(make: Callable[[], nn.Module]) -> Subject:
     torch.manual_seed(0)
     train = [Batch(x, y) for x, y in data.train]
     test = [Batch(x, y) for x, y in data.test]
-    return Subject(trained(make(), data), tuple(test), tuple(train[:8]), tuple(train))
+    return Subject(trained(make(), data), tuple(test), tuple(train[:8]), tuple(train), trains=True)
 
 
 class StoryLm(nn.Module):

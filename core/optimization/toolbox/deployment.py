@@ -11,7 +11,8 @@ from core.optimization.toolbox.performance_metrics import PerformanceMetrics, me
 from core.optimization.toolbox.quality import outputs_of
 from core.optimization.toolbox.quantization import working_copy
 from core.optimization.toolbox.registry import Subject
-from core.optimization.toolbox.strategies import STRATEGIES
+from core.optimization.toolbox.strategies import STRATEGIES, Strategy
+from core.optimization.toolbox.trained_ways import TrainedWays
 from core.utils.errors import MerlineError, OptimizationError, ThresholdsNotMetError
 
 Platform = Literal["mobile", "edge", "server"]
@@ -89,7 +90,8 @@ def deploy(
     thresholds: Mapping[str, float] | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Deployment:
-    """Needs a subject with test data. The model given is not changed.
+    """Needs a subject with test data. The model given is not changed. With training data of its own, ways that train
+    are tried too: pruning by steps with an accuracy stop, the same in static int8, and QAT.
 
     A way is taken when it meets every threshold and, in what no threshold speaks of, is not worse than the original:
     slower by more than noise, larger, or less accurate. Raises OptimizationError for an unknown platform or threshold,
@@ -107,25 +109,38 @@ def deploy(
     if not tried[0].missing:
         best = (original, ORIGINAL, plain)
     value = BETTER[platform]
-    for name in CANDIDATES[platform]:
-        progress(f"trying {name}")
-        strategy = STRATEGIES[name]
-        if why := strategy.obstacle():
-            tried.append(Tried(name, None, {}, why))
-            continue
+    for strategy in _candidates(subject, platform, plain, (wanted, progress)):
+        progress(f"trying {strategy.name}")
         try:
-            model = strategy.make(subject)
-            found, beside_ms = measure(model, original, exact, subject.test)
+            if why := strategy.obstacle():
+                raise OptimizationError(why)
+            made = strategy.make(subject)
+            found, beside_ms = measure(made, original, exact, subject.test)
         except (MerlineError, NotImplementedError, RuntimeError) as error:
-            tried.append(Tried(name, None, {}, str(error).partition("\n")[0]))
+            tried.append(Tried(strategy.name, None, {}, str(error).partition("\n")[0]))
             continue
-        tried.append(Tried(name, found, _missing(found, plain, beside_ms, wanted)))
+        tried.append(Tried(strategy.name, found, _missing(found, plain, beside_ms, wanted)))
         if not tried[-1].missing and (best is None or value(found) < value(best[2])):
-            best = (model, name, found)
+            best = (made, strategy.name, found)
     if best is None:
         raise _unmet(tried, wanted)
     model, name, found = best
     return Deployment(model, platform, name, found, tuple(tried))  # type: ignore[arg-type]
+
+
+def _candidates(
+    subject: Subject,
+    platform: str,
+    plain: PerformanceMetrics,
+    told: tuple[Mapping[str, float], Callable[[str], None]],
+) -> list[Strategy]:
+    """Those of the platform, and those that train where the subject brings data to train with."""
+    wanted, progress = told
+    chosen = [STRATEGIES[name] for name in CANDIDATES[platform]]
+    if not subject.trains:
+        return chosen
+    allowed = max(0.0, plain.accuracy - wanted.get("accuracy", plain.accuracy))
+    return chosen + TrainedWays(subject, allowed, progress).strategies()
 
 
 def _missing(

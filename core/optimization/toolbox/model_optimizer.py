@@ -143,8 +143,9 @@ class ModelOptimizer:
         """The best way for "mobile" (small), "edge" (small and fast) or "server" (fast) that meets the thresholds.
 
         Thresholds: inference_time (ms), memory_usage and model_size (MB), accuracy (0..1). What no threshold speaks of
-        does not become worse. Raises OptimizationError for an unknown platform, threshold or missing data,
-        ThresholdsNotMetError with the closest way and what it lacks.
+        does not become worse. Registered training data let it prune and train under rounding too. Raises
+        OptimizationError for an unknown platform, threshold or missing data, ThresholdsNotMetError with the closest way
+        and what it lacks.
         """
         subject = self._models.subject(model_name).with_data(test_data)
         return deploy(subject, target_platform, performance_threshold, self._progress)

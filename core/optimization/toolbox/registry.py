@@ -36,6 +36,8 @@ class Subject:
     test: tuple[Batch, ...] = ()
     calibration: tuple[Batch, ...] = ()
     training: tuple[Batch, ...] = ()
+    trains: bool = False
+    """the training data are its own, and not those that it is judged by"""
 
     def with_data(self, test_data: Any) -> Subject:
         """With other test data. Raises OptimizationError where there is none at all."""
@@ -45,7 +47,7 @@ class Subject:
                 "no test data: give test_data, or register the model as RegisteredModel(model, data)"
             )
         calibration = self.calibration or test
-        return Subject(self.model, test, calibration, self.training or calibration)
+        return Subject(self.model, test, calibration, self.training or calibration, self.trains)
 
 
 class RegisteredModels:
@@ -70,11 +72,13 @@ class RegisteredModels:
             if not isinstance(made, nn.Module):
                 raise OptimizationError(f"{model!r} is registered as a {type(made).__name__}; give a torch.nn.Module")
             self._made[model] = made
+        training = _read(told.training_data, f"training_data of {model}")
         return Subject(
             self._made[model],
             _read(told.test_data, f"test_data of {model}"),
             _read(told.calibration_data, f"calibration_data of {model}"),
-            _read(told.training_data, f"training_data of {model}"),
+            training,
+            trains=bool(training),
         )
 
 

@@ -207,6 +207,52 @@ def test_unknown_platforms_and_thresholds_are_told(
 
 
 @pytest.fixture(scope="module")
+def learned() -> nn.Module:
+    """The conv net that has learnt the labels, so that there is an accuracy to lose."""
+    model = conv_net()
+    with torch.enable_grad():
+        optimizer = torch.optim.Adam(model.train().parameters(), lr=3e-3)
+        for x, y in labelled(30, seed=5):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(x), y).backward()
+            optimizer.step()
+    return model.eval()
+
+
+def test_with_training_data_it_prunes_by_steps_and_trains_under_rounding(
+    learned: nn.Module, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(deployment, "CANDIDATES", {"mobile": ("dynamic",)})
+    monkeypatch.setattr(deployment, "AT_MOST", ("model_size",))  # tiny networks' times tell nothing
+    before = copy.deepcopy(learned.state_dict())
+    lines: list[str] = []
+    entry = RegisteredModel(learned, labelled(4), labelled(4, seed=6), labelled(12, seed=5))
+    found = ModelOptimizer({"m": entry}, lines.append).auto_optimize_for_deployment("mobile", "m", {"accuracy": 0.6})
+    tried = {one.strategy: one for one in found.tried}
+    assert list(tried) == ["original", "dynamic", "pruned", "pruned+static", "qat"]
+    sizes = {name: one.metrics.model_size for name, one in tried.items() if one.metrics}
+    assert sizes["pruned+static"] < sizes["qat"] < sizes["original"]
+    assert sizes["pruned"] < 0.9 * sizes["original"]
+    assert found.strategy == "pruned+static"
+    assert found.metrics.accuracy >= 0.6
+    assert "removing 20% of the channels, and training" in lines
+    assert all(torch.equal(learned.state_dict()[name], tensor) for name, tensor in before.items())
+    assert not learned.training
+
+
+def test_pruning_that_costs_accuracy_at_its_first_step_is_told(learned: nn.Module, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(deployment, "CANDIDATES", {"edge": ()})
+    shuffled = [(x, y.roll(1)) for x, y in labelled(4, seed=5)]  # what it trains on is wrong
+    entry = RegisteredModel(learned, labelled(4), None, shuffled)
+    monkeypatch.setattr("core.optimization.toolbox.trained_ways.STEP", 0.9)
+    monkeypatch.setattr("core.optimization.toolbox.trained_ways.MOST", 0.9)
+    found = ModelOptimizer({"m": entry}).auto_optimize_for_deployment("edge", "m")
+    tried = {one.strategy: one for one in found.tried}
+    assert "without 90% of its channels its accuracy is" in tried["pruned"].why
+    assert found.metrics.accuracy >= tried["original"].metrics.accuracy
+
+
+@pytest.fixture(scope="module")
 def comparison() -> Comparison:
     model = (
         RegisteredModels({"conv": RegisteredModel(conv_net, labelled(2), images(2))}).subject("conv").with_data(None)
