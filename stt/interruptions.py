@@ -26,8 +26,13 @@ from stt.voice_activity_detection import (
 
 logger = logging.getLogger(__name__)
 
-SURE_S = 0.5
-"""so much voice over a reply ends it, whatever the words"""
+SURE_S = 0.6
+"""Half a second of speech over a reply ends it, unless it is known to be a word like "mhm": the detector rates half a
+second as up to 0.56, and silence has come long before, at the onset"""
+SURELY_S = 1.0
+"""so much does whatever the words"""
+LATE_S = 0.25
+"""how long the recogniser may then take to say so"""
 ASK_AFTER_S = 0.12
 """a silence after which the words so far are asked for"""
 ANSWER_S = 1.0
@@ -57,6 +62,8 @@ class _Tentative:
     voiced_s: float
     far_end: bool
     asked_at: float | None = None
+    listens: bool = False
+    """half a second was heard, and was but a word like "mhm" """
 
 
 class Interruptions:
@@ -144,28 +151,38 @@ class Interruptions:
         if event.voiced:
             tentative.voiced_s += len(event.samples) / SAMPLE_RATE_HZ
             tentative.far_end = tentative.far_end or event.far_end
-            tentative.asked_at = self._answer = None
+            if tentative.voiced_s < SURE_S:
+                tentative.asked_at = self._answer = None
 
     def _decide(self, tentative: _Tentative) -> Iterator[InterruptionEvent]:
-        if tentative.voiced_s >= SURE_S:
-            logger.debug("interrupted by %.0f ms of speech", 1000 * tentative.voiced_s)
+        paused = tentative.heard_at - tentative.voiced_until >= ASK_AFTER_S
+        long = tentative.voiced_s >= SURE_S and not tentative.listens
+        if tentative.voiced_s >= SURELY_S:
             yield self._speech(tentative)
         elif tentative.asked_at is None:
-            if tentative.heard_at - tentative.voiced_until >= ASK_AFTER_S:
+            if paused or long:
                 self._number += 1
                 tentative.asked_at = tentative.heard_at
                 yield Interjected(self._number, np.concatenate(tentative.pieces), tentative.far_end)
         elif self._answer is not None and self._answer.number == self._number:
-            text = self._answer.text
-            if text.strip() and not is_backchannel(text, self._asked()):
-                logger.debug("interrupted by %r", text)
-                yield self._speech(tentative)
-            else:
-                logger.debug("no interruption: %r", text)
-                self.end()
-                yield Rejected(tentative.heard_at)
-        elif tentative.heard_at - tentative.asked_at >= ANSWER_S:
-            logger.warning("nobody said what a voice over the reply was; it is taken for words")
+            yield from self._judge(tentative, self._answer.text, paused)
+        elif tentative.heard_at - tentative.asked_at >= (LATE_S if long and not paused else ANSWER_S):
+            logger.debug("nobody said in time what a voice over the reply was; it is taken for words")
+            yield self._speech(tentative)
+
+    def _judge(self, tentative: _Tentative, text: str, paused: bool) -> Iterator[InterruptionEvent]:
+        listens = is_backchannel(text, self._asked())
+        if text.strip() and not listens:
+            logger.debug("interrupted by %r", text)
+            yield self._speech(tentative)
+        elif paused:
+            logger.debug("no interruption: %r", text)
+            self.end()
+            yield Rejected(tentative.heard_at)
+        elif listens:  # so far; its pause will be asked about
+            tentative.listens, tentative.asked_at = True, None
+        else:
+            logger.debug("interrupted by %.0f ms of speech", 1000 * tentative.voiced_s)
             yield self._speech(tentative)
 
     def _speech(self, tentative: _Tentative) -> Started:

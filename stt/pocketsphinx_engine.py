@@ -11,7 +11,7 @@ import math
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +184,14 @@ def grammar_decoder(grammar: Grammar, lexicon: dict[str, list[str]], open_weight
         decoder.activate_search("commands")
     except (RuntimeError, ValueError) as error:
         raise ModelLoadError(f"pocketsphinx rejects the command grammar ({error}); check the templates") from error
+    return SphinxDecoder(decoder)
+
+
+def list_decoder(dictionary: Path, words: Sequence[str]) -> SphinxDecoder:
+    """A decoder that hears one of the words, all of which the dictionary holds. Raises ModelLoadError."""
+    decoder = _decoder(dict=str(dictionary), lm=None, **_SPEED, **_GRAMMAR_LIMITS)
+    decoder.add_fsg("words", decoder.create_fsg("words", 0, 1, [(0, 1, 1.0, word) for word in words]))
+    decoder.activate_search("words")
     return SphinxDecoder(decoder)
 
 

@@ -31,6 +31,7 @@ from core.utils.errors import ModelLoadError
 from stt.echo_guard import EchoGuard
 from stt.grammar import compile_grammar, template_words
 from stt.hypothesis import Hypothesis, command_margin, fill_open_slots
+from stt.interjections import InterjectionEar
 from stt.levels import voiced_level
 from stt.numbers import WORDS as NUMBER_WORDS
 from stt.pocketsphinx_engine import (
@@ -49,7 +50,6 @@ logger = logging.getLogger(__name__)
 PARTIAL_EVERY_S = 0.4
 WORDS_WAIT_S = 15.0
 """how long an utterance waits for the n-gram model to be loaded, which happens only in the first seconds"""
-NO_TURN = -1
 _LEVEL = 0.1
 """root mean square that every utterance is brought to: quiet microphones keep 16-bit precision and the first
 utterance meets the cepstral mean the decoder starts with"""
@@ -112,6 +112,7 @@ class Transcriber:
         self._words: SphinxDecoder | None = None
         self._loading: threading.Thread | None = None
         self._heard: _Utterance | None = None
+        self._interjections = InterjectionEar()
 
     def load(self) -> None:
         """Compile the grammar. Raises ModelLoadError."""
@@ -120,7 +121,7 @@ class Transcriber:
         self._grammar = grammar_decoder(grammar, lexicon, self._config.open_weight)
 
     def load_words(self) -> None:
-        """Begin to load the n-gram model, on a thread of its own; an utterance that ends meanwhile waits for it."""
+        """Begin to load the n-gram model, on a thread of its own; who ends an utterance meanwhile waits for it."""
         if self._loading is None:
             self._loading = threading.Thread(target=self._load_words, name="merline-words", daemon=True)
             self._loading.start()
@@ -218,16 +219,18 @@ class Transcriber:
 
     def _interjected(self, message: Interjection) -> InterjectionHeard:
         """The words of a sound that is no turn yet; it comes only while no utterance is under way."""
-        heard = self._begin(NO_TURN, 0)
+        assert self._grammar is not None
+        heard = self._begin(-1, 0)
         self._feed(heard, message.samples)
+        heard.mean, heard.words_fed = self._grammar.mean(), 0
         self._feed_words(heard)
-        text = self._decide(heard, ended=True).text
+        text = self._interjections.hear(heard.pieces, heard.mean, self._words.hypothesis() if self._words else None)
+        text = text or self._decide(heard, ended=True).text
         self._heard = None
         if self._words is not None:
             self._words.abandon()
-        if message.echo_suspected and self._guard is not None and self._guard.is_echo(text):
-            text = ""
-        return InterjectionHeard(message.number, text, "en")
+        echo = message.echo_suspected and self._guard is not None and self._guard.is_echo(text)
+        return InterjectionHeard(message.number, "" if echo else text, "en")
 
     def _conclude(self, message: Utterance) -> Iterator[TranscriberMessage]:
         heard = self._heard

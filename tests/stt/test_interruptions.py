@@ -10,7 +10,7 @@ import pytest
 
 from core.messages import InterjectionHeard
 from core.utils.config import VadConfig
-from stt.interruptions import ANSWER_S, SURE_S, Interjected, Interruptions
+from stt.interruptions import ANSWER_S, LATE_S, SURE_S, SURELY_S, Interjected, Interruptions
 from stt.voice_activity_detection import Onset, Overlong, Rejected, Started, VoiceActivityDetection
 from tests.stt.test_listener import LoudnessEngine
 
@@ -51,13 +51,27 @@ def test_without_a_reply_every_voice_is_speech_at_once() -> None:
     assert kinds(events) == [Onset, Started]
 
 
-def test_half_a_second_over_a_reply_is_speech_with_all_its_sound() -> None:
-    voice = Voice()
+@pytest.mark.parametrize("answer", ["", "what time", "stop"])
+def test_half_a_second_over_a_reply_is_speech_with_all_its_sound(answer: str) -> None:
+    voice = Voice(answer=answer)
     assert kinds(voice.hear(frames(0.3, 0.0) + frames(SURE_S - 2 * FRAME_S))) == [Onset]
-    (started,) = voice.hear(frames(0.1))
-    assert isinstance(started, Started)
+    asked, started = voice.hear(frames(0.1))
+    assert kinds([asked, started]) == [Interjected, Started]
     assert started.at == pytest.approx(50.0 + 9 * FRAME_S)
-    assert np.count_nonzero(started.samples > 0.2) / 16_000 == pytest.approx(SURE_S, abs=FRAME_S)
+    assert np.count_nonzero(started.samples > 0.2) / 16_000 == pytest.approx(SURE_S, abs=2 * FRAME_S)
+
+
+def test_a_long_mhm_is_none_and_a_very_long_one_is() -> None:
+    voice = Voice(answer="mhm")
+    events = voice.hear(frames(0.3, 0.0) + frames(SURE_S + 0.2) + frames(0.4, 0.0))
+    assert kinds(events) == [Onset, Interjected, Interjected, Rejected]
+    assert kinds(voice.hear(frames(SURELY_S + 0.1))) == [Onset, Interjected, Started]
+
+
+def test_half_a_second_of_which_nobody_says_anything_in_time_is_speech() -> None:
+    voice = Voice()
+    assert kinds(voice.hear(frames(SURE_S + 0.5 * LATE_S))) == [Onset, Interjected]
+    assert kinds(voice.hear(frames(LATE_S))) == [Started]
 
 
 @pytest.mark.parametrize("answer", ["mhm", "", "oui"])
@@ -110,4 +124,4 @@ def test_a_gap_in_the_input_under_an_onset_rejects_it(spoken_s: float) -> None:
 def test_the_longest_utterance_over_a_reply_ends_like_any_other() -> None:
     voice = Voice()
     events = voice.hear(frames(31.0))
-    assert kinds(events) == [Onset, Started, Overlong]
+    assert kinds(events) == [Onset, Interjected, Started, Overlong]

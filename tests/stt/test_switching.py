@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.messages import SpeechChunk, SpeechStarted, Transcript, TurnFailed, Utterance
+from core.messages import Interjection, InterjectionHeard, SpeechChunk, SpeechStarted, Transcript, TurnFailed, Utterance
 from core.pipeline import Part, Pipeline
 from core.stage import TurnClock
 from core.utils.errors import InferenceError
@@ -229,3 +229,19 @@ def test_offered_from_another_thread_while_turns_run_on():
     assert [(turn, text) for turn, _, text, _ in rig.told()] == [(turn, "2 chunks") for turn in range(1, 201)]
     assert set(rig.old.turns()).isdisjoint(rig.new.turns())
     assert rig.new.turns()[-1] == 200
+
+
+def test_an_interjection_is_heard_by_one_engine_to_its_end() -> None:
+    inside: list[bool] = []
+
+    def answer(message: Any) -> Iterator[InterjectionHeard]:
+        inside.append(stage.offer(Engine("new")))
+        assert stage.engine_name == "old", "it is not exchanged under what it hears"
+        yield InterjectionHeard(message.number, "mhm", "en")
+
+    old = FakeStage(answer)
+    old.engine_name = "old"  # type: ignore[attr-defined]
+    stage = SwitchingTranscriber(old)
+    assert list(stage.process(Interjection(1, SILENCE))) == [InterjectionHeard(1, "mhm", "en")]
+    assert inside == [True]
+    assert stage.engine_name == "new"

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 import yaml
 
-from core.messages import EchoDropped, Samples, SpeechChunk, SpeechStarted, Transcript, Utterance
+from core.messages import (
+    EchoDropped,
+    Interjection,
+    InterjectionHeard,
+    Samples,
+    SpeechChunk,
+    SpeechStarted,
+    Transcript,
+    Utterance,
+)
 from core.utils.config import SttConfig
 from stt.echo_guard import EchoGuard
 from stt.hypothesis import Hypothesis, Word, fill_open_slots
@@ -273,3 +282,27 @@ def test_the_level_is_that_of_the_voice_not_of_the_pauses() -> None:
     samples = np.concatenate((np.zeros(8000, np.float32), np.full(800, 0.1, np.float32)))
     assert voiced_level(samples) == pytest.approx(0.1)
     assert voiced_level(np.zeros(10, np.float32)) == 0.0
+
+
+@needs_flite
+@pytest.mark.parametrize(("said", "voice"), [("okay", "rms"), ("stop", "slt"), ("wait", "slt"), ("no", "slt")])
+def test_a_short_word_over_the_reply_is_told_without_a_turn(
+    transcriber: Transcriber, say: Say, said: str, voice: str
+) -> None:
+    assert list(transcriber.process(Interjection(7, say(said, voice)))) == [InterjectionHeard(7, said, "en")]
+
+
+@needs_flite
+def test_the_assistants_own_words_over_its_reply_are_none(transcriber: Transcriber, say: Say) -> None:
+    (heard,) = transcriber.process(Interjection(8, say("twelve minutes past three"), echo_suspected=True))
+    assert heard == InterjectionHeard(8, "", "en")
+
+
+@needs_flite
+def test_an_interjection_leaves_no_trace_in_the_turn_after_it(transcriber: Transcriber, say: Say) -> None:
+    sound = say("what time is it")
+    before = list(transcriber.process(Utterance(40, 0, sound, True, 0.0)))
+    list(transcriber.process(Interjection(9, say("okay", "rms"))))
+    assert [answer.text for answer in transcriber.process(Utterance(41, 0, sound, True, 0.0))] == [
+        answer.text for answer in before
+    ]

@@ -8,7 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.messages import EchoDropped, Samples, SpeechChunk, SpeechStarted, Transcript, TurnFailed, Utterance
+from core.messages import (
+    EchoDropped,
+    Interjection,
+    InterjectionHeard,
+    Samples,
+    SpeechChunk,
+    SpeechStarted,
+    Transcript,
+    TurnFailed,
+    Utterance,
+)
 from core.optimization.memory import MemoryOptimizer
 from core.optimization.profiler import InferenceProfiler
 from core.pipeline import Part, Pipeline
@@ -67,6 +77,25 @@ def test_the_assistants_own_words_are_dropped():
     assert isinstance(answer, Transcript)
     assert (answer.text, answer.final) == ("", True)
     assert last(hear(stage, speech.samples, 2)).text == speech.text
+
+
+def test_a_short_voice_over_the_reply_is_understood_without_a_turn():
+    stage = loaded(ScriptedBackend(SPEECH))
+    assert list(stage.process(Interjection(3, SPEECH.samples))) == [InterjectionHeard(3, SPEECH.text, "en")]
+    assert last(hear(stage, SPEECH.samples, 5)).text == SPEECH.text
+
+
+def test_the_assistants_own_voice_over_its_reply_is_no_words():
+    guard = EchoGuard(lambda: SPEECH.text)
+    stage = loaded(ScriptedBackend(SPEECH), around=Surroundings(LoudIsVoice(), guard=guard))
+    assert list(stage.process(Interjection(3, SPEECH.samples, True))) == [InterjectionHeard(3, "", "en")]
+    assert list(stage.process(Interjection(4, SPEECH.samples))) == [InterjectionHeard(4, SPEECH.text, "en")]
+
+
+def test_a_voice_over_the_reply_whose_words_are_lost_is_not_told_of(caplog: pytest.LogCaptureFixture):
+    stage = loaded(ScriptedBackend(SPEECH))
+    assert list(stage.process(Interjection(3, np.zeros((2, 10), np.float32)))) == []
+    assert "were lost" in caplog.text
 
 
 def test_lost_chunks_are_made_good_by_the_utterance():

@@ -1,0 +1,78 @@
+"""A voice over a long answer, on the virtual sound card: "mhm" lets it go on to its end, "stop" ends it for good."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.integration.program import Program
+from tests.integration.sound_card import SoundCard, spoken
+
+pytestmark = [
+    pytest.mark.audio,
+    pytest.mark.skipif(shutil.which("flite") is None, reason="no test voice: flite is not installed"),
+]
+START_S = 30.0
+REPLY_S = 15.0
+VOICE = "awb"
+LEVEL = 1e-2
+ANSWER_S = 6.1
+"""the long answer's voice without its pauses: 6.33 s"""
+QUIET_S = 2.0
+"""longer than it is ever held"""
+
+
+@pytest.fixture(scope="module")
+def merline(tmp_path_factory: pytest.TempPathFactory, sound_card: SoundCard) -> Iterator[Program]:
+    """The program, listening."""
+    home: Path = tmp_path_factory.mktemp("home")
+    with Program(home, ["talk", "--offline"], sound_card.variables) as program:
+        program.wait_for(r"^\[listening", START_S)
+        sound_card.wait_for_silence(5.0, quiet_s=0.3)
+        yield program
+
+
+def ask_something_long(program: Program, card: SoundCard, until_s: float) -> float:
+    """Ask, and let the answer be heard for so long; the card time at which it began."""
+    program.skip()
+    said = card.say(spoken("what can you do", VOICE, "flite"))
+    began = card.wait_for_sound(REPLY_S, since=said.ends, level=LEVEL)
+    card.wait_for_sound(REPLY_S, since=began + until_s, level=LEVEL)
+    return began
+
+
+def voiced_s(sound: np.ndarray) -> float:
+    """How long something was heard, in blocks of 10 ms."""
+    blocks = sound[: len(sound) // 480 * 480].reshape(-1, 480)
+    return float(np.count_nonzero(np.abs(blocks).max(axis=1) > LEVEL)) / 100
+
+
+@pytest.mark.parametrize("word", ["mm hmm", "okay"])
+def test_mhm_holds_a_long_answer_for_a_moment_and_it_goes_on_to_its_end(
+    merline: Program, sound_card: SoundCard, word: str
+):
+    """espeak-ng spells "mhm" as three letters; "mm hmm" it says as people do."""
+    began = ask_something_long(merline, sound_card, 1.5)
+    said = sound_card.say(spoken(word))
+    ended = sound_card.wait_for_silence(REPLY_S, quiet_s=QUIET_S, level=LEVEL)
+    sound = sound_card.recorded(began - 0.1, ended)
+    assert voiced_s(sound) > ANSWER_S, "words were lost"
+    assert ended > said.ends + 2.0
+    after = sound_card.recorded(said.starts + 0.35, said.ends)
+    assert voiced_s(after) == 0.0, "it is silent while the user speaks"
+    merline.wait_for(r"^merline: I can tell the time.*shopping list", REPLY_S)
+    words = [line for line in merline.lines if line.startswith("you: ")]
+    assert set(words) == {"you: what can you do"}, "mhm was no turn"
+
+
+@pytest.mark.parametrize("word", ["stop", "wait"])
+def test_stop_ends_it_for_good(merline: Program, sound_card: SoundCard, word: str):
+    ask_something_long(merline, sound_card, 1.5)
+    said = sound_card.say(spoken(word, VOICE, "flite"))
+    silent = sound_card.wait_for_silence(REPLY_S, quiet_s=QUIET_S, level=LEVEL)
+    assert silent - said.starts < 0.6, "and nothing follows"
+    merline.wait_for(rf"^you: .*{word}", REPLY_S)
