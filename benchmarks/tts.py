@@ -26,7 +26,7 @@ def run() -> list[Figure]:
     if missing:
         logger.warning("bench tts: not measured, as %s is missing; install the extra full", missing[0])
         return []
-    from benchmarks.tts_parts import behind_iterator, memory, parts, speed
+    from benchmarks.tts_parts import behind_iterator, loaded, memory, parts, speed
     from benchmarks.tts_parts.voice import write_bert, write_voice
     from tts.melo.weights import convert
 
@@ -34,7 +34,7 @@ def run() -> list[Figure]:
         voice, bert = write_voice(Path(folder) / "voice"), write_bert(Path(folder) / "bert")
         convert(voice)
         logger.warning("bench tts: the voice is one of the published size with random weights, not one that is here")
-        found = [*speed.figures(voice, bert), *parts.figures(voice, bert), *memory.figures(voice, bert)]
+        found = [figure for part in (speed, parts, memory, loaded) for figure in part.figures(voice, bert)]
         if any(find_spec(package) is None for package in FRONT_END):
             logger.warning("bench tts: the engine is not measured from text to sound; install the extra melo")
             return found

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from benchmarks.tts_parts.voice import spread
 from core.optimization import TorchOptimizer
+from core.optimization.plan import StagePlan
 from tts.melo.bert import BertPrecision, load_bert
 from tts.melo.configuration import read_config
 from tts.melo.decoder import DecoderPrecision
@@ -65,15 +66,21 @@ class Ours:
     """tts.melo."""
 
     def __init__(
-        self, voice: Path, bert: Path, precision: BertPrecision = "float32", decoder: DecoderPrecision = "float32"
+        self,
+        voice: Path,
+        bert: Path,
+        precision: BertPrecision = "float32",
+        decoder: DecoderPrecision = "float32",
+        plan: StagePlan | None = None,
     ):
         self._bert = load_bert(bert, precision)
-        self._synthesis = NetworkSynthesis(voice, precision=decoder)
-        self._synthesis.load(TorchOptimizer())
+        self._optimizer, self._plan = TorchOptimizer(), plan
+        self._synthesis = NetworkSynthesis(voice, plan, precision=decoder)
+        self._synthesis.load(self._optimizer)
 
     def speak(self, tokens: Tensor, sounds: Sounds) -> Iterator[Tensor]:
         """Window by window."""
-        with torch.inference_mode():
+        with self._optimizer.get_inference_context(self._plan):
             features = self._bert(tokens)
         for chunk in self._synthesis.synthesize(spread(features, sounds), MANNER):
             yield torch.from_numpy(chunk)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from importlib import import_module
 from inspect import signature
 
+from core.optimization.torch_settings import prepare_environment
 from core.utils.config import PROJECT_FOLDER, Config
 from core.utils.errors import ConfigError
 
@@ -20,6 +22,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     """Measure; exit code 1 when a target was missed."""
     from benchmarks.figures import machine
 
+    prepare_environment(None, os.environ, config.optimization)
     known = sorted(
         path.stem for path in (PROJECT_FOLDER / "benchmarks").glob("*.py") if path.stem not in NOT_BENCHMARKS
     )

@@ -23,11 +23,17 @@ from core.models.simd import at, call, operation
 
 COUNTERS = 16
 """int64 a shared piece of work takes in the memory that `claim` counts in: two cache lines"""
-_SPINS = 500
-"""looks at a counter before the processor is offered to others: tens of microseconds"""
+_SPINS = 2000
+"""looks at a counter before the thread sleeps: about 100 microseconds, longer than most pieces take"""
+_NAP_US = 50
+_DOUBLINGS = 4
+"""of a nap: the longest is 0.8 ms. A thread that slept gets a processor soon when it wakes; one that offers its own
+by sched_yield, as was done here before, waits on a busy machine until all others had theirs, at every operation"""
 _I64 = ir.IntType(64)
 _IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
-_yield_processor = types.ExternalFunction("SwitchToThread" if sys.platform == "win32" else "sched_yield", types.int32())
+_IS_WINDOWS = sys.platform == "win32"
+_yield_processor = types.ExternalFunction("SwitchToThread" if _IS_WINDOWS else "sched_yield", types.int32())
+_usleep = types.ExternalFunction("usleep", types.int32(types.uint32))
 
 
 @intrinsic
@@ -78,7 +84,10 @@ def await_all(counters, pieces):
         spins += 1
         _pause()
         if spins > _SPINS:
-            _yield_processor()
+            if _IS_WINDOWS:  # it sleeps for a millisecond at the least
+                _yield_processor()
+            else:
+                _usleep(_NAP_US << min(spins - _SPINS - 1, _DOUBLINGS))
 
 
 Job = Callable[[int], object]

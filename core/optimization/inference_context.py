@@ -13,6 +13,8 @@ from contextlib import AbstractContextManager, ContextDecorator, ExitStack
 from types import TracebackType
 from typing import Any, Self
 
+from core.optimization.crowding import Crowding
+
 
 class InferenceContext(ContextDecorator):
     """A context manager, also a decorator, made of `parts`: one callable for each context to open, outermost first."""
@@ -40,8 +42,22 @@ class _OpenStacks(threading.local):
 
 
 @contextlib.contextmanager
-def thread_count(torch: Any, threads: int) -> Iterator[None]:
-    """torch's threads within an operator, for the calling thread; put back at the end."""
+def thread_count(torch: Any, threads: int, crowding: Crowding) -> Iterator[None]:
+    """torch's threads within an operator, for the calling thread, one where it is crowded; put back at the end."""
+    if threads == 1:
+        with _threads(torch, 1):
+            yield
+        return
+    with _threads(torch, crowding.threads(threads)):
+        began_s, ran_s = crowding.clock(), crowding.ran()
+        try:
+            yield
+        finally:
+            crowding.saw(crowding.clock() - began_s, crowding.ran() - ran_s)
+
+
+@contextlib.contextmanager
+def _threads(torch: Any, threads: int) -> Iterator[None]:
     before = torch.get_num_threads()
     if before == threads:
         yield

@@ -19,6 +19,7 @@ from core.optimization import autotune, dynamic_int8, torch_settings
 from core.optimization.batch_size import batch_size_for, largest_that_fits
 from core.optimization.checkpointing import Checkpointing, checkpoint_blocks
 from core.optimization.compiled_model import OptimizedModelWrapper
+from core.optimization.crowding import Crowding
 from core.optimization.decisions import Decision, Decisions
 from core.optimization.inference_context import InferenceContext, thread_count
 from core.optimization.model_call import call_model
@@ -60,6 +61,7 @@ class TorchOptimizer:
         self._cuda = False
         self._mps = False
         self._decisions = Decisions()
+        self._crowding = Crowding()
         self._offloaded: weakref.WeakKeyDictionary[Any, WeightsOffload] = weakref.WeakKeyDictionary()
         self._lock = threading.RLock()
 
@@ -163,11 +165,11 @@ class TorchOptimizer:
         return size
 
     def get_inference_context(self, stage: StagePlan | None = None) -> InferenceContext:
-        """Inference mode, autocast where the plan's precision asks for it, and the stage's threads."""
+        """Inference mode, autocast where the plan's precision asks for it, and the stage's threads, where they run."""
         self.initialize()
         parts: list[Callable[[], Any]] = [self._torch.inference_mode, partial(self.autocast, stage)]
         if stage is not None and stage.device == "cpu":
-            parts.append(partial(thread_count, self._torch, stage.threads))
+            parts.append(partial(thread_count, self._torch, stage.threads, self._crowding))
         return InferenceContext(*parts)
 
     def autocast(self, stage: StagePlan | None = None) -> AbstractContextManager[Any]:

@@ -53,6 +53,34 @@ def test_a_thread_that_comes_late_is_not_waited_for_and_finds_nothing_left():
     assert done.tolist() == [1] * 20
 
 
+@numba.njit(nogil=True)
+def take_one(counters):
+    return claim(counters)
+
+
+@numba.njit(nogil=True)
+def give_one_back(counters):
+    finish(counters)
+
+
+@numba.njit(nogil=True)
+def naps_until_done(counters, pieces):
+    await_all(counters, pieces)
+
+
+def test_a_piece_that_a_thread_holds_is_waited_for_however_long_it_takes():
+    counters = np.zeros(COUNTERS, np.int64)
+    assert take_one(counters.ctypes.data) == 0
+    naps_until_done(counters.ctypes.data, 0)  # compiled
+    waiting = threading.Thread(target=naps_until_done, args=(counters.ctypes.data, 1))
+    waiting.start()
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    give_one_back(counters.ctypes.data)
+    waiting.join(20)
+    assert not waiting.is_alive()
+
+
 def test_one_thread_makes_no_other():
     before = threading.active_count()
     ThreadTeam().run(lambda thread: None, 1)

@@ -15,23 +15,29 @@ from core.optimization.torch_settings import (
 from core.utils.config import OptimizationConfig
 
 
-def test_the_plans_threads_reach_openmp_and_mkl_and_nothing_else_on_linux():
+def test_the_plans_threads_reach_openmp_and_mkl_and_waiting_is_bounded_on_linux():
     environ: dict[str, str] = {}
     names = prepare_environment(plan_of(threads=6), environ, system="Linux")
-    assert environ == {"OMP_NUM_THREADS": "6", "MKL_NUM_THREADS": "6"}
+    assert environ == {"OMP_NUM_THREADS": "6", "MKL_NUM_THREADS": "6", "GOMP_SPINCOUNT": "8000"}
     assert set(names) == set(environ)
 
 
 def test_what_the_user_set_stays_and_reaches_mkl_too():
-    environ = {"OMP_NUM_THREADS": "3"}
+    environ = {"OMP_NUM_THREADS": "3", "GOMP_SPINCOUNT": "5"}
     assert prepare_environment(plan_of(threads=6), environ, system="Linux") == ("MKL_NUM_THREADS",)
-    assert environ == {"OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "3"}
+    assert environ == {"OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "3", "GOMP_SPINCOUNT": "5"}
+
+
+def test_how_long_to_wait_is_the_users_where_a_policy_is_set():
+    environ = {"OMP_WAIT_POLICY": "active"}
+    prepare_environment(None, environ, system="Linux")
+    assert environ == {"OMP_WAIT_POLICY": "active"}
 
 
 def test_threads_asked_for_by_number_beat_the_variables():
     environ = {"OMP_NUM_THREADS": "3"}
     prepare_environment(plan_of(threads=6), environ, OptimizationConfig(threads=5), "Linux")
-    assert environ == {"OMP_NUM_THREADS": "5", "MKL_NUM_THREADS": "5"}
+    assert environ == {"OMP_NUM_THREADS": "5", "MKL_NUM_THREADS": "5", "GOMP_SPINCOUNT": "8000"}
 
 
 def test_the_limit_that_keeps_silero_on_one_thread_is_left_alone():
@@ -50,8 +56,8 @@ def test_preparing_twice_changes_nothing_more():
 
 def test_without_a_plan_threads_are_left_to_torch():
     environ: dict[str, str] = {}
-    assert prepare_environment(None, environ, system="Linux") == ()
-    assert environ == {}
+    assert prepare_environment(None, environ, system="Linux") == ("GOMP_SPINCOUNT",)
+    assert environ == {"GOMP_SPINCOUNT": "8000"}
 
 
 @pytest.mark.parametrize("ratio", [0.3, 0.8, 1.7])
