@@ -34,7 +34,7 @@ LANGUAGE_WEIGHT_BYTES: dict[WeightType, float] = {
     "int4": 0.5 + 2 / 32,
 }
 """a weight of core.models; a float16 scale for each 32. In int4 the vocabulary's tables are int8"""
-READING: dict[WeightType, float] = {"float32": 0.78, "bfloat16": 0.6, "float16": 0.6, "int8": 0.77, "int4": 0.73}
+READING: dict[WeightType, float] = {"float32": 0.85, "bfloat16": 0.63, "float16": 0.63, "int8": 0.77, "int4": 0.73}
 """share of the memory's measured bandwidth at which core.models reads weights while it writes on a processor:
 `python3 -m benchmarks.llm --only decode prediction`, two threads of a Xeon at 2.6 GHz. float16 was not measured"""
 

@@ -17,7 +17,7 @@ from tiny import tiny_model
 
 from core.models.loading import LoadOptions, load_model
 from core.models.packed_linear import PackedEmbedding, PackedLinear
-from core.models.safetensors_file import SafetensorsFile, write_safetensors
+from core.models.safetensors_file import ALIGNMENT, SafetensorsFile, write_safetensors
 
 PROMPT = torch.tensor([[5, 9, 77, 300, 2, 41]])
 
@@ -132,4 +132,5 @@ def test_safetensors_files_of_ours_are_those_of_everyone(tmp_path: Path):
         assert torch.equal(found[name], tensor)
         assert torch.equal(mapped[name], tensor)
         assert torch.equal(file.read(name), tensor)
+        assert file.read(name).data_ptr() % ALIGNMENT == 0 or not tensor.numel()
     assert file.rows("a", 1, 2, torch.float32).tolist() == [[3.0, 4.0, 5.0]]
