@@ -138,6 +138,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     TorchOptimizer().initialize()
+    clock = time.perf_counter
+    if arguments.one_core:
+        import torch
+
+        torch.set_num_threads(1)
+        clock = time.process_time
     if arguments.sensitivity or arguments.pruning:
         report = sensitivity if arguments.sensitivity else pruning
         print("\n".join(report(name) for name in arguments.models))
@@ -145,12 +151,6 @@ def main() -> None:
     if arguments.auto:
         print("\n".join(auto(name, arguments.auto) for name in arguments.models))
         return
-    clock = time.perf_counter
-    if arguments.one_core:
-        import torch
-
-        torch.set_num_threads(1)
-        clock = time.process_time
     found = [compared(name, arguments.strategies, clock) for name in arguments.models]
     if arguments.json:
         print(json.dumps({"machine": machine(), "models": [one.as_json() for one in found]}, indent=2))

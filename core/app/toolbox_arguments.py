@@ -122,7 +122,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "prune": ("a model without its smallest weights, or without whole channels", prune),
     "distill": ("teach a small model by a large one", distill),
     "export": ("a verified ONNX file", export),
-    "tensorrt": ("an engine for an NVIDIA card (never run by us: no card was at hand)", tensorrt),
+    "tensorrt": ("an engine for an NVIDIA card (built by us, never run: no card was at hand)", tensorrt),
     "compare": ("all ways beside each other: size, speed, quality", compare),
     "auto": ("the best way for a platform that meets thresholds", auto),
 }

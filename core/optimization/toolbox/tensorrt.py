@@ -1,7 +1,7 @@
 """TensorRT engines from ONNX models: FP16, INT8 by QDQ nodes or entropy calibration, shapes that vary.
 
-**Unverified**: neither TensorRT nor a card was at hand, so this code never built or ran an engine; reports say so.
-Tested without them: configuration, profiles, calibration cache, engine files, the order of the calls to the library.
+For TensorRT 10, 11 and TensorRT-RTX. **Unverified**: RTX builds every precision in the tests, without a card; no engine
+ever ran, and TensorRT 10 and 11 never built one. Reports say so.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from core.optimization.toolbox.tensorrt_profile import ShapeProfile, read_profil
 from core.optimization.toolbox.tensorrt_typed import Precision, write_typed
 from core.utils.errors import ExportError, QuantizationError
 
-UNVERIFIED = "unverified: this code never ran with TensorRT, for want of the library and a card"
+UNVERIFIED = "unverified: TensorRT-RTX built engines by this code, but none ever ran, for want of a card that it takes"
 
 
 @dataclass(frozen=True, slots=True)

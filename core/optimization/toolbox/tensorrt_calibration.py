@@ -1,7 +1,7 @@
 """INT8 calibration for TensorRT 10: batches handed over on the card, and its cache, read and checked before use.
 
 The cache is TensorRT's own text: a first line with version and method, then `tensor: scale`, the scale being the eight
-hexadecimal digits of a big-endian float32. Unverified: TensorRT never ran with it, for want of the library and a card.
+hexadecimal digits of a big-endian float32. Unverified: TensorRT 10 never ran with it, for want of library and card.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs TensorRT engines and times them. **Unverified**: it never ran, for want of TensorRT and a card."""
+"""Runs TensorRT engines and times them. **Unverified**: none ever ran, for want of a card that TensorRT takes."""
 
 from __future__ import annotations
 
