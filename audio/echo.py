@@ -17,7 +17,7 @@ import numpy as np
 from audio.alignment import FRAME, Alignment
 from audio.echo_path import LOUD, EchoPath
 from audio.far_end import FarEnd, FarEndTimeline
-from audio.near_end import NearEnd
+from audio.near_end import TAPS, NearEnd
 from core.messages import SAMPLE_RATE_HZ, Samples
 from core.utils.config import EchoConfig
 from core.utils.errors import MissingDependencyError
@@ -40,6 +40,8 @@ UNSETTLED_FRAMES = 170
 UNSETTLED_GAIN = 0.01
 MOVED_S = 0.02
 """a delay that has changed by more within a reply"""
+HISTORY_FRAMES = 60
+"""how much of what was played still sounds in the room"""
 TAIL_FRAMES = 40
 """0.4 s that a room goes on sounding; after that the user is heard, found or not"""
 
@@ -87,7 +89,8 @@ class _Way(Enum):
 
     PASSED = "as it came, when it cannot hold an echo"
     CANCELLED = "without the echo"
-    MUTED = "next to nothing, while the canceller has yet to find the echo"
+    ABOVE = "what stands above the echo, while somebody speaks over it"
+    MUTED = "next to nothing, while the canceller has yet to find the echo, or nothing but an echo is heard"
 
 
 class EchoCanceller:
@@ -102,7 +105,8 @@ class EchoCanceller:
         self._canceller: Canceller | None = None
         self._failed = config.canceller == "off"
         self._working = False
-        self._delayed: Samples = np.zeros(CANCELLER_DELAY, np.float32)
+        self._line: Samples = np.zeros(TAPS - 1, np.float32)
+        """the microphone's latest sound"""
         self._way = _Way.PASSED
         self.path = EchoPath()
         self.near_end = NearEnd()
@@ -173,10 +177,12 @@ class EchoCanceller:
             self._working = self._woken = True
             self._quiet = QUIET_FRAMES
             self._alignment.restart(captured_at)
+            self.near_end.restart(self._played_before(0))
         elif self._alignment.is_off(captured_at):
             logger.debug("capture was interrupted")
             self._quiet, self._held = QUIET_FRAMES, None
             self._alignment.restart(captured_at)
+            self.near_end.restart(self._played_before(0))
         return self._work(near)
 
     def _needed(self, captured_at: float) -> bool:
@@ -185,7 +191,6 @@ class EchoCanceller:
     def _rest(self, near: Samples) -> Samples:
         held, self._held = self._held or [], None
         self.path.rest()
-        self.near_end.rest()
         result = [self._emit(frame, None) for frame in (*held, near)]
         self._working = False
         return np.concatenate(result) if held else result[0]
@@ -214,6 +219,8 @@ class EchoCanceller:
     def _seek(self, held: list[Samples]) -> Samples:
         """Let go of what is held once the delay is known, or has been sought for long enough."""
         found = self._alignment.measure(len(held))
+        if found:
+            self.path.find()
         most = HELD_AT_FIRST_FRAMES if self.path.gain is None else HELD_FRAMES
         if not found and len(held) < most and not self.path.absent:
             return np.zeros(0, np.float32)
@@ -221,7 +228,7 @@ class EchoCanceller:
             self._unsettled = UNSETTLED_FRAMES
         logger.debug("held %d ms: echo %s", 10 * len(held), f"after {self.delay_ms:.0f} ms" if found else "not found")
         self._held = None
-        self.near_end.rest()
+        self.near_end.restart(self._played_before(-len(held)))
         back = range(-len(held), 0)
         return np.concatenate([self._emit(near, self._alignment.read(at)) for at, near in zip(back, held, strict=True)])
 
@@ -230,25 +237,33 @@ class EchoCanceller:
             self._unsettled -= 1
             self._converged = self._converged or self._unsettled == 0
         before = self._alignment.delay_s or 0.0
-        if self._alignment.follow() and self._converged:
-            self._unsettled = 0
+        if self._alignment.follow():
+            self.path.find()
+            self._unsettled *= not self._converged
         if abs((self._alignment.delay_s or 0.0) - before) > MOVED_S:
-            self.near_end.rest()
+            self.near_end.restart(self._played_before(-1))
+
+    def _played_before(self, frame: int) -> Samples:
+        """What was played in the 0.6 s before that frame, counted from the next one."""
+        return np.concatenate([self._alignment.read(at) for at in range(frame - HISTORY_FRAMES, frame)])
 
     def _emit(self, near: Samples, far: Samples | None) -> Samples:
         """The frame in the way that it should come; `far` None for a canceller that need not work any more."""
-        line = np.concatenate([self._delayed, near])
-        passed, self._delayed = line[:FRAME], line[FRAME:]
+        sound = np.concatenate([self._line, near])
+        self._line = sound[FRAME:]
+        ways = {_Way.PASSED: sound[-CANCELLER_DELAY - FRAME : -CANCELLER_DELAY]}
         if far is not None:
             self.near_end.update(near, far)
         before = self._way
         self._way = _Way.PASSED if far is None else self._choose()
         if far is None and (before is _Way.PASSED or self._canceller is None):
-            return passed
+            return ways[_Way.PASSED]
         assert self._canceller is not None
         heard = np.zeros(FRAME, np.float32) if far is None else far
-        cancelled = self._canceller.process(near, heard, self._alignment.seen_ms)
-        ways = {_Way.PASSED: passed, _Way.CANCELLED: cancelled, _Way.MUTED: cancelled * UNSETTLED_GAIN}
+        ways[_Way.CANCELLED] = self._canceller.process(near, heard, self._alignment.seen_ms)
+        ways[_Way.MUTED] = ways[_Way.CANCELLED] * UNSETTLED_GAIN
+        if _Way.ABOVE in (before, self._way):
+            ways[_Way.ABOVE] = self.near_end.let_through(sound)
         return ways[self._way] if before is self._way else _blend(ways[before], ways[self._way])
 
     def _choose(self) -> _Way:
@@ -257,7 +272,9 @@ class EchoCanceller:
         lost = self._unsettled > 0 or self._alignment.suspect
         if lost and self._quiet < TAIL_FRAMES:
             return _Way.MUTED
-        return _Way.PASSED if self.near_end.heard else _Way.CANCELLED
+        if self.near_end.heard:
+            return _Way.ABOVE
+        return _Way.MUTED if self.near_end.silent else _Way.CANCELLED
 
 
 def _energy(samples: Samples) -> float:

@@ -1,7 +1,9 @@
 """How loud the speaker comes back into the microphone, and so whether what is heard can be echo at all.
 
 With headphones nothing comes back, and a canceller that has not yet learnt so would take the user's voice out with the
-echo it expects. Guarantees nothing while the level is not yet known: then the canceller decides.
+echo it expects. The user's voice over headphones is as loud as an echo, but does not sound like what is played: only an
+echo that was found by correlation ends the belief that none comes back. Guarantees nothing while the level is not yet
+known: then the canceller decides.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ EVERY = 5
 KEPT = 80
 ENOUGH = 3
 """ratios after which the level counts as known: 0.1 s of speech on top of `REACH`"""
+FOUND_FRAMES = 100
+"""1 s: so long an echo that was found counts as there"""
 ABSENT = 0.01
 """an echo 40 dB below the speaker needs no canceller and opens no turn"""
 
@@ -37,6 +41,9 @@ class EchoPath:
         self._near: deque[float] = deque(maxlen=REACH)
         self._ratios: deque[float] = deque(maxlen=KEPT)
         self._frames = 0
+        self._found = 0
+        """frames for which the last echo that was found still counts"""
+        self._absent = False
         self._gain: float | None = None
 
     @property
@@ -47,7 +54,11 @@ class EchoPath:
     @property
     def absent(self) -> bool:
         """No echo that matters comes back: headphones, or a quiet speaker far away."""
-        return self._gain is not None and self._gain < ABSENT
+        return self._absent
+
+    def find(self) -> None:
+        """The microphone's sound was just found to correlate with what is played."""
+        self._found = FOUND_FRAMES
 
     def rest(self) -> None:
         """The assistant is silent; what is known of the room stays."""
@@ -60,10 +71,12 @@ class EchoPath:
         self._far.append(float(np.dot(far, far)) / len(far))
         self._near.append(float(np.dot(near, near)) / len(near))
         self._frames += 1
+        self._found = max(0, self._found - 1)
         if self._frames % EVERY == 0 and len(self._far) == REACH and _steady(self._far):
             self._ratios.append(math.sqrt(_loudest(self._near) / _loudest(self._far)))
             if len(self._ratios) >= ENOUGH:
                 self._gain = float(np.median(self._ratios))
+                self._absent = self._gain < ABSENT or (self._absent and not self._found)
 
 
 def _loudest(energies: deque[float]) -> float:

@@ -143,12 +143,12 @@ def _echo(assets: Path, scene: Scene, far: Samples) -> Samples:
     taps = taps[np.argmax(np.abs(taps)) :]
     taps *= 10 ** (ECHO_DB / 20) / np.sqrt(np.sum(taps**2))
     size = len(far) + len(taps)
-    wet = np.fft.irfft(np.fft.rfft(far, size) * np.fft.rfft(taps, size), size)[: len(far)]
+    wet = np.fft.irfft(np.fft.rfft(far, size) * np.fft.rfft(taps, size), size)
     wet = np.asarray(wet, np.float32)
     shift = scene.delay_ms * SAMPLE_RATE_HZ / 1000
     drifted = np.interp(np.arange(len(far)) * (1 - DRIFT_PPM * 1e-6) - shift, np.arange(len(wet)), wet, left=0, right=0)
     noise = np.resize(_load(assets / f"noise/{scene.noise}.wav"), len(far))
-    return np.asarray(drifted + _level(noise, _db(wet) + NOISE_DB), np.float32)
+    return np.asarray(drifted + _level(noise, _db(wet[: len(far)]) + NOISE_DB), np.float32)
 
 
 def _process(near: Samples, far: Samples, canceller: str, ahead_ms: float) -> Outcome:

@@ -50,3 +50,14 @@ def test_what_is_known_stays_while_nothing_plays() -> None:
     feed(path, noise(seconds(3), 2e-4), noise(seconds(3), 0.1, seed=1))
     path.rest()
     assert path.absent
+
+
+def test_the_user_s_voice_over_headphones_is_no_echo_but_one_that_correlates_is() -> None:
+    path, far = EchoPath(), noise(seconds(8), 0.1)
+    faint, voice = noise(seconds(1), 2e-4, seed=1), noise(seconds(3), 0.05, seed=3)
+    feed(path, faint, far[: len(faint)])
+    feed(path, voice, far[: len(voice)])
+    assert path.absent
+    path.find()
+    feed(path, voice, far[: len(voice)])
+    assert not path.absent

@@ -113,11 +113,15 @@ def loudest(samples: np.ndarray) -> float:
 
 
 class Conversation:
-    """A reply `far` at 16 kHz, handed over block by block but for those within `missing`, and what is heard of it."""
+    """A reply `far` at 16 kHz, handed over block by block but for those within `missing`, and what is heard of it.
 
-    def __init__(self, far: Samples, missing: slice = slice(0, 0)) -> None:
+    `ahead`: how many samples before they leave the speaker.
+    """
+
+    def __init__(self, far: Samples, missing: slice = slice(0, 0), ahead: int = 0) -> None:
         self._far = far
         self._missing = missing
+        self._ahead = ahead
         self._tap = FarEnd()
         self._front_end = FrontEnd(EchoConfig(canceller="aec3"), self._tap)
         self.pieces: list[Processed] = []
@@ -128,7 +132,8 @@ class Conversation:
         near[user] += 2.0 * noise((user.stop - user.start) / RATE_HZ, seed=4)
         for at in range(0, len(near), 320):
             if not self._missing.start <= at < self._missing.stop:
-                self._tap.put(Played(self._far[at : at + 320], RATE_HZ, 5.0 + at / RATE_HZ))
+                leaves = at + self._ahead
+                self._tap.put(Played(self._far[leaves : leaves + 320], RATE_HZ, 5.0 + leaves / RATE_HZ))
             frame = AudioFrame(near[at : at + 320].astype(np.float32), RATE_HZ, 5.0 + at / RATE_HZ)
             self.pieces.append(self._front_end.process(frame))
         return np.concatenate([piece.samples for piece in self.pieces])
@@ -178,6 +183,13 @@ class TestWithWebRtc:
         out = Conversation(far).run(np.concatenate([before[: 3 * RATE_HZ], after[3 * RATE_HZ :]]))
         leaked = np.sqrt(np.mean(out[2 * RATE_HZ :].reshape(-1, 160) ** 2, axis=1)) > 0.003
         assert 0.01 * int(leaked.sum()) < VadConfig().far_end_min_speech_ms / 1000
+
+    @pytest.mark.parametrize("begins_s", [1.0, 2.0])
+    def test_over_headphones_all_of_the_user_s_voice_is_heard_during_the_first_reply(self, begins_s: float) -> None:
+        user = slice(round(begins_s * RATE_HZ), round((begins_s + 1.5) * RATE_HZ))
+        out = Conversation(noise(4.0), ahead=640).run(np.zeros(4 * RATE_HZ - 640), user)
+        levels = np.sqrt(np.mean(out[user].reshape(-1, FRAME) ** 2, axis=1))
+        assert levels[2:].min() > 0.1
 
     def test_after_a_short_reply_the_user_is_heard_though_the_canceller_has_not_settled(self) -> None:
         far = np.concatenate([noise(0.8), np.zeros(2 * RATE_HZ, np.float32)])
