@@ -288,20 +288,24 @@ def limited() -> Iterator[int]:
 
 
 def test_a_probe_that_really_runs_out_of_memory_backs_off(limited: int):
+    """96 MiB an item: of the 1 GiB, 8 items leave a quarter and 16 lack a half, whatever pieces the allocator takes."""
     optimizer = on_card(batch_size=64)
-    tried: list[int] = []
+    tried: list[tuple[int, bool]] = []
 
     def probe(size: int) -> None:
-        tried.append(size)
-        rows = torch.ones(size, 64 * MB // 4, device="cuda")  # 64 MiB an item
+        tried.append((size, False))
+        rows = torch.ones(size, 96 * MB // 4, device="cuda")
         rows.add_(1)
         torch.cuda.synchronize()
+        tried[-1] = (size, True)
 
     size = optimizer.get_optimal_batch_size(probe=probe)
-    assert tried == [64, 32, 16, 8]
+    assert tried == [(64, False), (32, False), (16, False), (8, True)]
     assert size == 8
     assert why(optimizer, "batch size") == (True, "8, tried out, from 64 down")
     assert torch.cuda.memory_reserved() <= limited
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        probe(16)
 
 
 def test_a_card_on_which_nothing_fits_is_an_error_and_still_computes(limited: int):
