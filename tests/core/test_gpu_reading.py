@@ -1,4 +1,4 @@
-"""The cards as nvidia-smi tells them, on ten machines that others recorded and published.
+"""The cards as nvidia-smi tells them, on ten machines that others recorded and published and on one of our own.
 
 The recordings and their sources stand in nvidia_smi_answers.py; what no recording was found of is written by hand, in
 nvidia_smi_by_hand.py.
@@ -17,6 +17,7 @@ from nvidia_smi_answers import (
     MASKED_SECOND_TWIN,
     MASKED_TWIN,
     MIG_SLICE,
+    OUR_UUID,
     RecordedSmi,
     dual_2070,
     gb10,
@@ -28,6 +29,7 @@ from nvidia_smi_answers import (
     no_communication,
     no_driver,
     off_the_bus,
+    our_h200,
     rtx_3090,
     rtx_4080_super,
     tesla_m10,
@@ -77,6 +79,23 @@ def test_one_card_is_read_in_full():
             GpuProcess(5021, "ffmpeg", 360 * MIB),
         ),
     )
+
+
+def test_a_whole_server_card_is_read_in_full_and_the_long_report_not_asked_for():
+    smi = our_h200()
+    (card,) = read_gpus(smi)
+    assert card == Gpu(
+        index=0,
+        name="NVIDIA H200",
+        uuid=OUR_UUID,
+        pci_bus="00000000:00:06.0",
+        total_bytes=143771 * MIB,
+        free_bytes=141514 * MIB,
+        capability=(9, 0),
+        processes=(GpuProcess(465, "python3", 1634 * MIB),),
+    )
+    assert device_number(card) == "0"
+    assert [asked.partition("=")[0] for asked in smi.asked] == ["--query-gpu", "--query-compute-apps"]
 
 
 @pytest.mark.parametrize(
