@@ -126,6 +126,8 @@ class Transcript:
     """the words form a whole command, so the turn may end early"""
     source: str = ""
     """which path of the engine the words come from, e.g. "grammar" or "words" """
+    paused: bool = False
+    """the user paused after these words: a reply to them may be prepared"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +256,10 @@ class TurnFailed:
     revision: int
     stage: str
     error: str
+    prepared: bool = False
+    """only what was prepared in a pause is lost, of which nobody has heard: it is tried again if it is needed"""
 
     @property
     def silent(self) -> bool:
-        """It was lost on the way to the speaker, so that nothing can be said about it."""
-        return self.stage in ("tts", "play")
+        """It was lost on the way to the speaker, so that nothing can be said about it, or nothing has to be."""
+        return self.prepared or self.stage in ("tts", "play")

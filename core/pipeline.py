@@ -14,11 +14,12 @@ import queue
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.messages import (
     Interjection,
+    ReplyUnderWay,
     Sentence,
     Speech,
     SpeechChunk,
@@ -49,6 +50,9 @@ ROUTES: dict[type, str] = {
 }
 """Which stage takes which message. What is not listed goes to observers only."""
 
+OF_THE_REPLY = frozenset({ReplyUnderWay, Sentence, Speech, Working})
+"""What observers are told of a turn once the user has finished it: of what is prepared for nothing nobody hears."""
+
 JOIN_S = 2.0
 
 
@@ -59,6 +63,8 @@ class Part:
     name: str
     stage: Stage
     source: Inbox | None = None
+    waits: bool = False
+    """It takes nothing of a turn that the user may still go on with."""
 
 
 class Pipeline:
@@ -68,6 +74,9 @@ class Pipeline:
         self.clock = clock
         self._queues: dict[str, queue.Queue[Any]] = {}
         self._observers: dict[type, list[Callable[[Any], None]]] = {}
+        self._telling = threading.RLock()
+        self._untold: list[Any] = []
+        """of a revision that is held"""
         self._crash: StageCrashedError | None = None
         self._crashed = threading.Event()
         self.threads: list[StageThread] = []
@@ -79,6 +88,7 @@ class Pipeline:
             thread = StageThread(part.name, part.stage, inbox, clock, self._deliver)
             thread.crashed = self._stage_crashed
             thread.span = span
+            thread.waits = part.waits
             self.threads.append(thread)
         self._downstream_first = tuple(reversed(self.threads))
 
@@ -153,6 +163,8 @@ class Pipeline:
         return {name: inbox.qsize() for name, inbox in self._queues.items()}
 
     def _deliver(self, message: Any, wait_s: float) -> bool:
+        if isinstance(message, TurnFailed) and message.stage != "stt" and self.clock.is_held(message):
+            message = replace(message, prepared=True)
         target = ROUTES.get(type(message))
         inbox = self._queues.get(target) if target else None
         if inbox is not None:
@@ -160,8 +172,34 @@ class Pipeline:
                 inbox.put(message, wait_s > 0, wait_s if wait_s > 0 else None)
             except queue.Full:
                 return False
-        self.publish(message)
+        self._tell(message)
         return True
+
+    def _tell(self, message: Any) -> None:
+        """Show a stage's message to the observers: what is of a held reply once the turn's last words are there."""
+        if isinstance(message, TurnFailed) and message.prepared:
+            return
+        if type(message) in OF_THE_REPLY:
+            with self._telling:
+                if self.clock.is_held(message):
+                    self._untold = [one for one in self._untold if not self.clock.is_stale(one)] + [message]
+                    return
+        self.publish(message)
+        if (isinstance(message, Transcript) and message.final) or (
+            isinstance(message, TurnFailed) and message.stage == "stt"
+        ):
+            self._settle(message)
+
+    def _settle(self, message: Transcript | TurnFailed) -> None:
+        """The user has finished: release what was prepared. Where no words are left it ends with the turn."""
+        with self._telling:
+            if isinstance(message, Transcript) and not message.text and self.clock.is_held(message):
+                self.clock.cancel(message.turn)
+            self.clock.release(message.turn, message.revision)
+            untold, self._untold = self._untold, []
+            for one in untold:
+                if not self.clock.is_stale(one):
+                    self.publish(one)
 
     def _stage_crashed(self, name: str, error: BaseException) -> None:
         if self._crash is None:

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
-from core.messages import Tick, TurnFailed
-from core.utils.clock import Clock
+from core.messages import TurnFailed
 from core.utils.errors import InferenceError
 
 logger = logging.getLogger(__name__)
@@ -28,9 +27,11 @@ class TurnClock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._turn = 0
         self._revision = 0
         self._ended = True
+        self._held = False
 
     @property
     def current(self) -> int:
@@ -46,20 +47,14 @@ class TurnClock:
     def open(self) -> int:
         """Open a turn, which makes every older message stale, and return it."""
         with self._lock:
-            self._turn += 1
-            self._revision = 0
-            self._ended = False
-            return self._turn
+            return self._next()
 
     def open_after(self, turn: int) -> int | None:
         """Open a turn only if `turn` is still the current one; else None."""
         with self._lock:
             if self._turn != turn:
                 return None
-            self._turn += 1
-            self._revision = 0
-            self._ended = False
-            return self._turn
+            return self._next()
 
     def revise(self, turn: int) -> int | None:
         """The user went on speaking: the turn's next revision, or None if the turn is over."""
@@ -67,6 +62,8 @@ class TurnClock:
             if self._turn != turn or self._ended:
                 return None
             self._revision += 1
+            self._held = False
+            self._changed.notify_all()
             return self._revision
 
     def cancel(self, turn: int) -> bool:
@@ -75,7 +72,46 @@ class TurnClock:
             if self._turn != turn or self._ended:
                 return False
             self._ended = True
+            self._changed.notify_all()
             return True
+
+    def hold(self, turn: int, revision: int) -> None:
+        """The user paused and may go on: what comes of this revision is prepared, and nobody hears of it yet."""
+        with self._lock:
+            if (turn, revision, self._ended) == (self._turn, self._revision, False):
+                self._held = True
+
+    def release(self, turn: int, revision: int) -> None:
+        """The user has finished: what was prepared for this revision may be heard."""
+        with self._lock:
+            if (turn, revision) == (self._turn, self._revision):
+                self._held = False
+                self._changed.notify_all()
+
+    def is_held(self, message: object) -> bool:
+        """Whether a message belongs to a revision that is held."""
+        turn, revision = getattr(message, "turn", None), getattr(message, "revision", None)
+        return turn is not None and revision is not None and self.holds(turn, revision)
+
+    def holds(self, turn: int, revision: int) -> bool:
+        """Whether this revision is the current one, and held."""
+        with self._lock:
+            return self._held and (turn, revision) == (self._turn, self._revision)
+
+    def wait_while_held(self, message: object, timeout: float) -> bool:
+        """Wait until a message is not held any more, at most `timeout` seconds; whether it is still."""
+        if timeout > 0 and self.is_held(message):
+            with self._lock:
+                self._changed.wait(timeout)
+        return self.is_held(message)
+
+    def _next(self) -> int:
+        """The lock is held."""
+        self._turn += 1
+        self._revision = 0
+        self._ended = self._held = False
+        self._changed.notify_all()
+        return self._turn
 
     def is_stale(self, message: object) -> bool:
         """Whether a message belongs to an older turn or revision. What has no turn never is."""
@@ -125,27 +161,6 @@ _NOTHING = nullcontext()
 _DONE = object()
 
 
-class Ticker:
-    """An inbox that gives a Tick every `period_s` seconds of the clock's time, never two for one delay."""
-
-    def __init__(self, clock: Clock, period_s: float) -> None:
-        self._clock = clock
-        self._period_s = period_s
-        self._next = clock.monotonic()
-        self._nobody = threading.Event()
-
-    def get(self, block: bool = True, timeout: float | None = None) -> Tick:
-        """The next Tick; raises queue.Empty when none is due within `timeout` seconds."""
-        left = self._next - self._clock.monotonic()
-        if left > 0 and block:
-            self._nobody.wait(left if timeout is None else min(left, timeout))
-        now = self._clock.monotonic()
-        if now < self._next:
-            raise queue.Empty
-        self._next = now + self._period_s
-        return Tick(now)
-
-
 class StageThread:
     """Runs one stage: `step()` in a loop of its own thread, or called by a scheduler.
 
@@ -162,6 +177,9 @@ class StageThread:
         deliver: Callable[[Any, float], bool],
     ) -> None:
         self.name = name
+        self.waits = False
+        """takes nothing of a revision that is held"""
+        self._kept: Any = None
         self.stage = stage
         self.inbox = inbox
         self.dropped_stale = 0
@@ -211,9 +229,14 @@ class StageThread:
         self._abandon()
 
     def _accept(self, wait_s: float) -> bool:
-        try:
-            message = self.inbox.get(wait_s > 0, wait_s if wait_s > 0 else None)
-        except queue.Empty:
+        message, self._kept = self._kept, None
+        if message is None:
+            try:
+                message = self.inbox.get(wait_s > 0, wait_s if wait_s > 0 else None)
+            except queue.Empty:
+                return False
+        if self.waits and self._clock.wait_while_held(message, wait_s):
+            self._kept = message
             return False
         if self._clock.is_stale(message):
             self.dropped_stale += 1

@@ -79,6 +79,8 @@ class Conversation:
         self._exchanges: deque[Exchange] = deque(maxlen=config.history_turns)
         self._limit = config.history_turns
         self._added = 0
+        self._held: Exchange | None = None
+        """begun before the user has finished, and no part of the conversation until they have"""
         self._began = time.time()
         self._store = store if config.enabled else None
         self._last_row: _Row | None = None
@@ -126,12 +128,28 @@ class Conversation:
         self.begin(exchange)
         self.settle(exchange.turn)
 
-    def begin(self, exchange: Exchange) -> None:
-        """Append an exchange whose reply is still being written; `extend` it, then `settle` it."""
-        heard = exchange.heard_characters or (0,) * len(exchange.sentences)
+    def begin(self, exchange: Exchange, held: bool = False) -> None:
+        """Append an exchange whose reply is still being written; `extend` it, then `settle` it.
+
+        One that is `held` leaves no trace unless it is confirmed before it is settled.
+        """
+        exchange = replace(exchange, heard_characters=exchange.heard_characters or (0,) * len(exchange.sentences))
         with self._lock:
-            self._exchanges.append(replace(exchange, heard_characters=heard))
-            self._added += 1
+            if held:
+                self._held = exchange
+            else:
+                self._append(exchange)
+
+    def confirm(self, turn: int) -> None:
+        """The user has finished: the held exchange of this turn is part of the conversation from now on."""
+        with self._lock:
+            held, self._held = self._held, None
+            if held is not None and held.turn == turn:
+                self._append(held)
+
+    def _append(self, exchange: Exchange) -> None:
+        self._exchanges.append(exchange)
+        self._added += 1
 
     def extend(
         self,
@@ -142,23 +160,30 @@ class Conversation:
         call: str = "",
     ) -> None:
         """Add sentences to the reply of a turn; what else is given replaces what was known of it."""
+
+        def extended(exchange: Exchange) -> Exchange:
+            return replace(
+                exchange,
+                sentences=(*exchange.sentences, *sentences),
+                heard_characters=(*exchange.heard_characters, *(0 for _ in sentences)),
+                written=written or exchange.written,
+                language=language or exchange.language,
+                call=call or exchange.call,
+            )
+
         with self._lock:
+            if self._held is not None and self._held.turn == turn:
+                self._held = extended(self._held)
+                return
             for position in range(len(self._exchanges) - 1, -1, -1):
-                exchange = self._exchanges[position]
-                if exchange.turn == turn:
-                    self._exchanges[position] = replace(
-                        exchange,
-                        sentences=(*exchange.sentences, *sentences),
-                        heard_characters=(*exchange.heard_characters, *(0 for _ in sentences)),
-                        written=written or exchange.written,
-                        language=language or exchange.language,
-                        call=call or exchange.call,
-                    )
+                if self._exchanges[position].turn == turn:
+                    self._exchanges[position] = extended(self._exchanges[position])
                     return
 
     def settle(self, turn: int) -> None:
         """Write the exchange of a turn, complete now. One that cannot be written costs a warning, not the turn."""
         with self._lock:
+            self._held = None
             exchange = self._find(turn)
         if self._store is None or exchange is None:
             return

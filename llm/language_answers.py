@@ -52,6 +52,8 @@ class Unit:
     """empty where there is nothing to say: not yet, or, at the end, no more"""
     language: Language
     last: bool
+    acts: bool = False
+    """nothing to say; what the model asked for is carried out when the next one is taken"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,26 +148,32 @@ class LanguageAnswers:
         """What the model would have written for what a skill did."""
         return self._box.written(intent)
 
-    def answer(self, text: str, language: Language, turn: int) -> Generator[Unit, None, None]:
-        """The reply, added to the conversation as it comes, exactly one unit of it last. Close it to cancel."""
+    def answer(self, text: str, language: Language, turn: int, held: bool = False) -> Generator[Unit, None, None]:
+        """The reply, added to the conversation as it comes, exactly one unit of it last. Close it to cancel.
+
+        One that is `held` is kept from the conversation until that confirms it.
+        """
         self._listened = ("", False)
         self._stop.set()
         with self._lock:
-            yield from self._answer(text, language, turn)
+            yield from self._answer(text, language, turn, held)
 
-    def _answer(self, text: str, language: Language, turn: int) -> Iterator[Unit]:
+    def _answer(self, text: str, language: Language, turn: int, held: bool) -> Iterator[Unit]:
         context = self._skills.context
         conversation = context.conversation
         language = context.session.language = guess_language(text, language)
         prompt = self._history.prompt(text)
         reply = _Reply(turn, Words(text, language), SpeakableText(language), language)
-        conversation.begin(Exchange(turn, text, (), language))
+        conversation.begin(Exchange(turn, text, (), language), held)
         pieces = self.engine.answer(prompt)
         try:
             for unit in self._stream(pieces, reply):
                 if unit:
                     conversation.extend(turn, [unit], language=reply.language)
                 yield Unit(unit, reply.language, False)
+            if reply.acts:
+                yield Unit("", reply.language, False, acts=True)
+                reply.ending += self._carry_out(reply)
             ending = reply.ending or ([] if reply.begun else [choose(language, *NO_ANSWER)]) or [""]
             conversation.extend(turn, ending, reply.written, reply.language, reply.call)
             for unit in ending[:-1]:
@@ -197,9 +205,8 @@ class LanguageAnswers:
             return
         if reply.ending:
             reply.begin(reply.ending[0])
-        if speakable.calls:
-            reply.ending += self._carry_out(reply)
-        else:
+        reply.acts = bool(speakable.calls)
+        if not reply.acts:
             reply.written = speakable.written.strip()
 
     def _carry_out(self, reply: _Reply) -> list[str]:
@@ -245,6 +252,8 @@ class _Reply:
     language: Language
     """that it is written in, guessed from its first unit"""
     begun: bool = False
+    acts: bool = False
+    """it ends with calls of tools"""
     ending: list[str] = field(default_factory=list)
     written: str = ""
     call: str = ""

@@ -15,8 +15,9 @@ from core.messages import Heard, Language, ReplyUnderWay, Sentence, Transcript, 
 from core.utils.errors import DeviceError, ModelError
 from llm.assistant import SkillSet
 from llm.conversation import Exchange
+from llm.prepared import Prepared
 from llm.sentences import split
-from llm.skill_answers import SkillAnswers
+from llm.skill_answers import HARMLESS, SkillAnswers
 from llm.skills.base import Intent, Reply, choose
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ logger = logging.getLogger(__name__)
 SKILLS = "skills"
 APOLOGY = ("Sorry, that went wrong.", "Désolée, quelque chose s'est mal passé.")
 """in English and in French"""
+
+
+def _units(reply: Reply) -> tuple[str, ...]:
+    """Its sentences; an empty one where there are none."""
+    return tuple(text for unit in split([reply.text]) if (text := unit.strip())) or ("",)
 
 
 class Responder:
@@ -42,6 +48,9 @@ class Responder:
         self._next: LanguageAnswers | None = None
         self._retired: list[LanguageAnswers] = []
         self._closed = False
+        self._prepared: Prepared | None = None
+        self.may_prepare: Callable[[], bool] = lambda: True
+        """whether a reply may be prepared while the user pauses, perhaps for nothing"""
 
     @property
     def skills(self) -> SkillAnswers:
@@ -98,7 +107,15 @@ class Responder:
             self._language = None
 
     def process(self, message: Transcript | TurnFailed) -> Iterator[Sentence | ReplyUnderWay]:
-        """The reply to a final transcript, nothing for others and for silence; an apology for a lost turn."""
+        """The reply to a final transcript, its beginning for one after which the user pauses; nothing for others and
+        for silence; an apology for a lost turn.
+        """
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and isinstance(message, Transcript) and prepared.is_for(message):
+            yield from self._go_on(prepared, message)
+            return
+        if prepared is not None:
+            prepared.close()
         self._take_offered()
         if isinstance(message, TurnFailed):
             if not message.silent:
@@ -108,7 +125,10 @@ class Responder:
         if not message.text.strip():
             return
         if not message.final:
-            self._listen(message)
+            if message.paused and self.may_prepare():
+                yield from self._prepare(message)
+            else:
+                self._listen(message)
             return
         self._skills.dismiss()
         intent = self._sure(message.text, message.language)
@@ -116,12 +136,7 @@ class Responder:
             with closing(self._language.answer(message.text, message.language, message.turn)) as units:
                 yield from self._spoken(units, message)
             return
-        reply = self._by_skill(intent, message.text, message.language)
-        texts = [text for unit in split([reply.text]) if (text := unit.strip())] or [""]
-        self._keep(reply, intent, message.turn, message.text, tuple(texts), ())
-        for index, text in enumerate(texts):
-            last = index == len(texts) - 1
-            yield Sentence(message.turn, message.revision, index, text, last, reply.language)
+        yield from self._told(self._by_skill(intent, message.text, message.language), intent, message)
 
     def reply(
         self,
@@ -134,6 +149,7 @@ class Responder:
 
         `told` hears of each unit of a model's reply as it comes.
         """
+        self._forget_prepared()
         self._take_offered()
         language = language or self._context.session.language
         self._skills.dismiss()
@@ -147,6 +163,7 @@ class Responder:
 
     def close(self) -> None:
         """Write what was heard last, and give the models back."""
+        self._forget_prepared()
         self._context.conversation.flush()
         with self._lock:
             self._closed = True
@@ -169,6 +186,49 @@ class Responder:
         """Who answers besides them, which they are asked about."""
         if self._language is not None:
             self._context.session.model = "elsewhere" if self._language.engine.elsewhere else "here"
+
+    def _prepare(self, message: Transcript) -> Iterator[Sentence | ReplyUnderWay]:
+        """The first sentence of a reply that is heard only if the user has finished. What changes anything waits."""
+        intent = self._sure(message.text, message.language)
+        if intent is not None and intent.name in HARMLESS:
+            reply = self._skills.draft(intent)
+            self._prepared = Prepared(message, intent, reply)
+            text = _units(reply)[0]
+            yield Sentence(message.turn, message.revision, 0, text, len(_units(reply)) == 1, reply.language)
+        elif intent is None and self._language is not None:
+            units = self._language.answer(message.text, message.language, message.turn, held=True)
+            prepared = Prepared(message, units=units)
+            try:
+                for sentence in self._spoken(units, message, until_first=True):
+                    prepared.sentences += isinstance(sentence, Sentence)
+                    yield sentence
+                self._prepared = prepared
+            finally:
+                if self._prepared is not prepared:
+                    prepared.close()
+
+    def _go_on(self, prepared: Prepared, message: Transcript) -> Iterator[Sentence | ReplyUnderWay]:
+        """The user has finished: what was prepared is part of the conversation, and the rest of it follows."""
+        self._skills.dismiss()
+        if prepared.units is not None:
+            with closing(prepared.units):
+                self._context.conversation.confirm(message.turn)
+                yield from self._spoken(prepared.units, message, prepared.sentences)
+        elif prepared.intent is not None and prepared.reply is not None:
+            self._skills.settle(prepared.intent, prepared.reply)
+            yield from self._told(prepared.reply, prepared.intent, message, 1)
+
+    def _told(self, reply: Reply, intent: Intent | None, message: Transcript, begin: int = 0) -> Iterator[Sentence]:
+        """A skill's reply, of which the first `begin` sentences were sent before."""
+        texts = _units(reply)
+        self._keep(reply, intent, message.turn, message.text, texts, ())
+        for index, text in enumerate(texts[begin:], begin):
+            yield Sentence(message.turn, message.revision, index, text, index == len(texts) - 1, reply.language)
+
+    def _forget_prepared(self) -> None:
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            prepared.close()
 
     def _listen(self, message: Transcript) -> None:
         """While the user speaks, a model gets ready for words that no skill will answer."""
@@ -193,15 +253,19 @@ class Responder:
                 said.append(unit.text)
         return Reply(" ".join(said), language)
 
-    def _spoken(self, units: Iterator[Unit], message: Transcript) -> Iterator[Sentence | ReplyUnderWay]:
-        index = 0
+    def _spoken(
+        self, units: Iterator[Unit], message: Transcript, index: int = 0, until_first: bool = False
+    ) -> Iterator[Sentence | ReplyUnderWay]:
+        """A model's sentences; with `until_first`, the first, or what comes before it asks for something to be done."""
         for unit in units:
             if unit.text or unit.last:
                 yield Sentence(message.turn, message.revision, index, unit.text, unit.last, unit.language)
                 index += 1
-            else:
+            elif not unit.acts:
                 engine = self._language.engine if self._language is not None else None
                 yield ReplyUnderWay(message.turn, message.revision, getattr(engine, "prefill_s", None))
+            if until_first and (index or unit.acts):
+                return
 
     def _keep(
         self,

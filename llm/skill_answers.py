@@ -13,6 +13,12 @@ from llm.skills.languages import guess_language
 
 logger = logging.getLogger(__name__)
 
+HARMLESS = frozenset({"TellTime", "TellDate", "TellWeekday", "TellYear", "Calculate", "Convert"}) | frozenset(
+    {"Capabilities", "WhoAreYou", "HowAreYou", "CannotDo", "TimeLeft", "ListTimers", "ListAlarms", "ListReminders"}
+    | {"ReadNotes", "ReadItems", "HasItem", "ListFacts"}
+)
+"""intents that change nothing: their replies may be prepared before it is known that the user has finished"""
+
 
 class SkillAnswers:
     """A skill whose data cannot be written costs a short spoken apology, not the assistant."""
@@ -31,12 +37,17 @@ class SkillAnswers:
 
     def act(self, intent: Intent) -> Reply:
         """Carry an intent out."""
-        session = self.context.session
-        session.language = intent.language
-        if session.speaks not in (None, intent.language):
-            intent = replace(intent, language=session.speaks, heard_in=intent.language)
+        reply = self.draft(intent)
+        self.settle(intent, reply)
+        return reply
+
+    def draft(self, intent: Intent) -> Reply:
+        """Carry an intent out, and remember nothing of it; for `HARMLESS` ones that perhaps nobody will hear."""
+        speaks = self.context.session.speaks
+        if speaks not in (None, intent.language):
+            intent = replace(intent, language=speaks, heard_in=intent.language)
         try:
-            reply = self.skills.act(intent)
+            return self.skills.act(intent)
         except DataError as error:
             logger.error("%s failed: %s", intent.name, error)
             return Reply(
@@ -48,11 +59,15 @@ class SkillAnswers:
                 intent.language,
                 understood=True,
             )
+
+    def settle(self, intent: Intent, reply: Reply) -> None:
+        """What is said about an intent is said: remember what can be taken back or gone on from."""
+        session = self.context.session
+        session.language = intent.language
         if reply.undo is not None:
             session.undoable = Undoable(reply.undo, self.context.clock.monotonic())
         if reply.result is not None:
             session.result = reply.result
-        return reply
 
     def dismiss(self) -> None:
         """Any word of the user's ends an alarm that rings."""

@@ -255,6 +255,7 @@ class Listener:
             speech.provisional = True
             with self._lock:
                 self._understood = None
+            self._clock.hold(speech.turn, speech.revision)
             utterance = self._utterance(speech, final=False)
             yield utterance
             silent = round(max(0.0, silence_s - JUDGED_SILENCE_S) * SAMPLE_RATE_HZ)

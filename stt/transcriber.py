@@ -253,7 +253,7 @@ class Transcriber:
                 logger.info("turn %d dropped: the assistant heard itself say %r", message.turn, answer.text)
                 yield EchoDropped(message.turn, answer.text)
             answer = replace(answer, text="", stable=0, complete=False)
-        yield replace(answer, final=message.final, stable=len(answer.text))
+        yield replace(answer, final=message.final, stable=len(answer.text), paused=True)
 
     def _decide(self, heard: _Utterance, ended: bool) -> _Understood:
         """Whose words count: the grammar's if its normalised score reaches the threshold, else the n-gram model's."""

@@ -244,7 +244,7 @@ class WhisperTranscriber:
                 logger.info("turn %d dropped: the assistant heard itself say %r", message.turn, answer.text)
                 yield EchoDropped(message.turn, answer.text)
             answer = replace(answer, text="", stable=0, complete=False)
-        yield replace(answer, final=message.final, stable=len(answer.text))
+        yield replace(answer, final=message.final, stable=len(answer.text), paused=True)
 
     def _transcript(self, turn: int, revision: int, understood: Understood) -> Transcript:
         text, language = understood.text, understood.language

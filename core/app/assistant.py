@@ -15,7 +15,9 @@ from core.app.attending import follow, make_attention
 from core.app.brain import Brain
 from core.app.floor import Floor
 from core.app.speaking import SpeakingParts, make_engine
+from core.app.speculation import Speculation
 from core.app.spoken import SpokenText
+from core.app.ticker import Ticker
 from core.app.turn_taking import make_endpointing
 from core.app.working import WorkingTone
 from core.messages import (
@@ -32,7 +34,7 @@ from core.messages import (
 from core.optimization.plan import StagePlan
 from core.optimization.profiler import InferenceProfiler
 from core.pipeline import Part, Pipeline
-from core.stage import Inbox, Stage, Ticker, TurnClock
+from core.stage import Inbox, Stage, TurnClock
 from core.turns import TurnRecord, TurnRecorder
 from core.utils.clock import Clock
 from core.utils.config import Config
@@ -97,6 +99,8 @@ class Assistant:
         self.player = Player(ends.output, clock)
         self.profiler = InferenceProfiler(enabled=config.log.trace)
         self.recorder = TurnRecorder(clock.monotonic, finished)
+        self.speculation = Speculation(self.turns, self.profiler.span)
+        brain.responder.may_prepare = self.speculation.may_prepare
         self._config = config
 
     @property
@@ -126,10 +130,10 @@ class Assistant:
             Part("llm", brain.responder),
             Part("announce", self.announcer, Ticker(self._clock, TICK_S)),
             Part("tts", engines.synthesizer),
-            Part("play", self.player),
+            Part("play", self.player, waits=True),
         ]
         wanted = [part for part in parts if announcing or part.name != "announce"]
-        self.pipeline = Pipeline(wanted, self.turns, self.profiler.span)
+        self.pipeline = Pipeline(wanted, self.turns, self.speculation.span)
         self._connect()
         self._engines = engines
         return self.pipeline
@@ -240,6 +244,7 @@ class Assistant:
         self.spoken.watch(pipeline)
         self.floor.watch(pipeline)
         self.recorder.watch(pipeline)
+        self.speculation.watch(pipeline)
 
     def _end_turn(self) -> None:
         self.turns.cancel(self.turns.current)

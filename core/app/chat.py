@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from core.app.answering import equip, wants_model
 from core.app.brain import Brain
+from core.app.ticker import Ticker
 from core.messages import Heard, Language
-from core.stage import Ticker, TurnClock
+from core.stage import TurnClock
 from core.utils.config import Config
 
 if TYPE_CHECKING:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -256,3 +258,80 @@ class TestPipeline:
         with pytest.raises(ModelLoadError):
             pipeline.load()
         assert (stages["listen"].closed, stages["stt"].closed, stages["tts"].closed) == (1, 1, 0)
+
+
+class TestHeld:
+    """What is prepared for words after which the user may go on."""
+
+    def test_only_the_current_revision_is_held_and_until_it_is_released(self) -> None:
+        clock = TurnClock()
+        turn = clock.open()
+        message = SpeechStarted(turn, 0, 0.0)
+        assert not clock.is_held(message)
+        clock.hold(turn, 0)
+        assert clock.is_held(message)
+        assert not clock.is_held(SpeechStarted(turn, 1, 0.0))
+        assert not clock.is_held(object())
+        clock.release(turn, 1)
+        assert clock.is_held(message)
+        clock.release(turn, 0)
+        assert not clock.is_held(message)
+
+    def test_who_goes_on_or_begins_anew_ends_it(self) -> None:
+        clock = TurnClock()
+        turn = clock.open()
+        clock.hold(turn, 0)
+        assert clock.revise(turn) == 1
+        assert not clock.holds(turn, 1)
+        clock.hold(turn, 0)
+        assert not clock.holds(turn, 1), "an older revision holds nothing"
+        clock.hold(turn, 1)
+        after = clock.open()
+        assert not clock.holds(after, 0)
+
+    def test_a_stage_that_waits_takes_nothing_of_it_and_the_message_is_not_lost(self) -> None:
+        clock = TurnClock()
+        turn = clock.open()
+        clock.hold(turn, 0)
+        stage = FakeStage(lambda message: iter(()))
+        thread = StageThread("play", stage, ListInbox([SpeechStarted(turn, 0, 0.0)]), clock, lambda *_: True)
+        thread.waits = True
+        assert not thread.step()
+        assert not thread.step()
+        assert stage.seen == []
+        clock.release(turn, 0)
+        assert thread.step()
+        thread.step()
+        assert len(stage.seen) == 1
+
+    def test_a_waiting_thread_wakes_when_it_is_released(self) -> None:
+        clock = TurnClock()
+        turn = clock.open()
+        clock.hold(turn, 0)
+        seen = threading.Event()
+
+        def sees(message: Any) -> Iterator[Any]:
+            seen.set()
+            yield from ()
+
+        thread = StageThread("play", FakeStage(sees), ListInbox([SpeechStarted(turn, 0, 0.0)]), clock, lambda *_: True)
+        thread.waits = True
+        thread.start()
+        clock.release(turn, 0)
+        assert seen.wait(10)
+        thread.stop()
+        assert thread.join(10)
+
+    def test_a_message_that_is_superseded_while_it_waits_is_dropped(self) -> None:
+        clock = TurnClock()
+        turn = clock.open()
+        clock.hold(turn, 0)
+        stage = FakeStage(lambda message: iter(()))
+        inbox = ListInbox([SpeechStarted(turn, 0, 0.0)])
+        thread = StageThread("play", stage, inbox, clock, lambda *_: True)
+        thread.waits = True
+        assert not thread.step()
+        clock.revise(turn)
+        assert thread.step()
+        assert stage.seen == []
+        assert thread.dropped_stale == 1

@@ -16,8 +16,10 @@ from tests.dialogue.scripts import (
     no_talking_over,
     no_word_lost,
     noise,
+    nothing_heard_of,
     nothing_said,
     plug_microphone,
+    prepared,
     quiet,
     record_of,
     ringing,
@@ -31,6 +33,7 @@ from tests.dialogue.scripts import (
     wait,
     waiting_items,
     word_again,
+    written,
 )
 
 __all__ = ["DIALOGUES"]
@@ -100,6 +103,38 @@ for _pause in (0.5, 0.65):
         [nothing_said, silent],
         "a pause is an end",
     )
+
+# In a pause the reply and its first sound are prepared: nobody hears of it, sees it or finds it in the history.
+
+for _first, _pause, _rest, _reply in (
+    ("what time is it", 0.26, "in paris", "Sorry"),
+    ("what time is it", 0.26, "no what is the date", ""),
+    ("what can you do", 0.26, "stop", ""),
+):
+    dialogue(
+        f"a reply that was prepared for '{_first}' leaves no trace when '{_rest}' follows",
+        [say(_first), wait(_pause), say(_rest), quiet()],
+        [said((f"{_first} {_rest}", _reply)), turns(1), nothing_heard_of(1), no_talking_over],
+        "what is prepared is heard at once",
+    )
+dialogue(
+    "a prepared reply is there when the pause is an end",
+    [say("what time is it"), quiet()],
+    [said(("what time is it", "It's 2:30 PM.")), record_of(0, stt=0, first_clause=0), prepared(1), written(1)],
+    "nothing is prepared",
+)
+dialogue(
+    "what changes anything is done once, and only when the user has finished",
+    [say("add milk to my shopping list"), wait(0.26), say("no"), quiet(), say("what is on my shopping list"), quiet()],
+    [lambda talk, outcome: "milk" not in outcome.said[-1][1].replace("milk to my shopping list no", "")],
+    "everything is prepared",
+)
+dialogue(
+    "the voice fails at what was prepared, and the reply is heard all the same",
+    [lose("mouth"), say("what time is it"), quiet()],
+    [said(("what time is it", "It's 2:30 PM.")), lost_in(), heard_whole(0)],
+    "nothing is prepared",
+)
 
 dialogue(
     "a doubtful pause ends after 0.8 s, not much earlier and not much later",
@@ -418,7 +453,7 @@ dialogue(
 )
 dialogue(
     "the voice loses a turn and the next is heard",
-    [lose("mouth"), say("what time is it"), quiet(), say("what is twelve times seven"), quiet()],
+    [lose("mouth", 2), say("what time is it"), quiet(), say("what is twelve times seven"), quiet()],
     [
         lost_in("tts"),
         said(("what time is it", ""), ("what is twelve times seven", "That's 84.")),

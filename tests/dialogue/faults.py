@@ -11,7 +11,7 @@ import pytest
 from audio.player import Player
 from core.app.assistant import Assistant
 from core.app.floor import Floor
-from core.messages import Heard, Transcript, TurnFailed, Utterance, VoiceOnset, VoiceRejected
+from core.messages import Heard, TurnFailed, Utterance, VoiceOnset, VoiceRejected
 from core.pipeline import Pipeline
 from core.stage import StageThread, TurnClock
 from llm.assistant import SkillSet
@@ -23,6 +23,7 @@ from stt.endpointing import Endpoint, Endpointing, Evidence
 from stt.interruptions import Interruptions
 from stt.listener import Listener
 from stt.voice_activity_detection import Onset, Started, VoiceActivityDetection
+from tests.dialogue.rig import Ear
 
 Fault = Callable[[pytest.MonkeyPatch], None]
 FAULTS: dict[str, Fault] = {}
@@ -155,6 +156,25 @@ def _for_ever(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("stt.listener.GAP_S", 1e9)
 
 
+@fault("what is prepared is heard at once")
+def _heard_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TurnClock, "hold", lambda self, turn, revision: None)
+
+
+@fault("nothing is prepared")
+def _nothing_prepared(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Responder, "_prepare", lambda self, message: iter(()))
+
+
+@fault("everything is prepared")
+def _everything_prepared(patch: pytest.MonkeyPatch) -> None:
+    class Everything(frozenset[str]):
+        def __contains__(self, name: object) -> bool:
+            return True
+
+    patch.setattr("llm.responder.HARMLESS", Everything())
+
+
 @fault("a click is speech")
 def _a_click_is_speech(patch: pytest.MonkeyPatch) -> None:
     process = VoiceActivityDetection.process
@@ -170,14 +190,8 @@ def _a_click_is_speech(patch: pytest.MonkeyPatch) -> None:
 
 @fault("a noise is answered")
 def _a_noise_is_answered(patch: pytest.MonkeyPatch) -> None:
-    process = Responder.process
-
-    def answers_all(self: Responder, message: Any) -> Any:
-        if isinstance(message, Transcript) and message.final and not message.text:
-            message = replace(message, text="what can you do")
-        return process(self, message)
-
-    patch.setattr(Responder, "process", answers_all)
+    understand = Ear.understand
+    patch.setattr(Ear, "understand", lambda self, samples: understand(self, samples) or "what can you do")
 
 
 @fault("an alarm is not settled")

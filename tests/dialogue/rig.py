@@ -213,7 +213,16 @@ class Ear:
         text = self.understand(message.samples)
         complete = bool(text) and recogniser().is_complete(text, self._language)
         yield Transcript(
-            message.turn, message.revision, text, len(text), self._language, message.final, 1.0, complete, "ear"
+            message.turn,
+            message.revision,
+            text,
+            len(text),
+            self._language,
+            message.final,
+            1.0,
+            complete,
+            "ear",
+            paused=True,
         )
 
     def understand(self, samples: Samples) -> str:
@@ -233,6 +242,9 @@ class Mouth:
 
     def __init__(self) -> None:
         self.fail = 0
+        self.spoken = self.early = 0
+        """sentences, and those of them that the user had not finished waiting for"""
+        self.is_early: Callable[[Sentence], bool] = lambda sentence: False
 
     def load(self) -> None:
         """Nothing to load."""
@@ -241,6 +253,8 @@ class Mouth:
         if self.fail:
             self.fail -= 1
             raise InferenceError("the mouth failed")
+        self.spoken += 1
+        self.early += self.is_early(sentence)
         text, size = sentence.text, round(SECONDS_A_CHARACTER * RATE_HZ)
         ends = [index for index, letter in enumerate(text) if letter == " "] + ([len(text)] if text else [])
         samples = np.full(len(text) * size, 0.1, np.float32)
@@ -302,6 +316,9 @@ class Conversation:
         self.assistant = Assistant(self.config, self.clock, ends, self.brain, self.records.append)
         self.pipeline = self.assistant.join(Engines(LoudnessEngine(), self.ear, self.mouth))
         self.pipeline.observe(TurnFailed, lambda failed: self._outcome.failed.append(failed.stage))
+        self.told: list[Sentence] = []
+        self.pipeline.observe(Sentence, self.told.append)
+        self.mouth.is_early = self.assistant.turns.is_held
         self._scheduler = Scheduler(self.pipeline, self.clock, self._tick, seed)
 
     def __enter__(self) -> Conversation:

@@ -111,17 +111,17 @@ def no_word_lost(number: int) -> Check:
     """All of exchange `number` left the speaker, each of its sounds at least once."""
 
     def check(talk: Conversation, outcome: Outcome) -> bool:
-        reply = talk.brain.conversation.exchanges[number].reply
-        return outcome.sounded_s >= len(reply) * SECONDS_A_CHARACTER - TICK_S
+        sentences = talk.brain.conversation.exchanges[number].sentences
+        return outcome.sounded_s >= sum(map(len, sentences)) * SECONDS_A_CHARACTER - TICK_S / 2
 
     return check
 
 
 def word_again(talk: Conversation, outcome: Outcome) -> bool:
     """Some of it was said twice: the word in which it was held."""
-    reply = " ".join(exchange.reply for exchange in talk.brain.conversation.exchanges)
-    longest = max(map(len, reply.split())) + 1
-    twice_s = outcome.sounded_s - len(reply) * SECONDS_A_CHARACTER
+    sentences = [sentence for exchange in talk.brain.conversation.exchanges for sentence in exchange.sentences]
+    longest = max(map(len, " ".join(sentences).split())) + 1
+    twice_s = outcome.sounded_s - sum(map(len, sentences)) * SECONDS_A_CHARACTER
     return TICK_S <= twice_s <= longest * SECONDS_A_CHARACTER + TICK_S
 
 
@@ -132,6 +132,21 @@ def held_at_most(seconds: float) -> Check:
 def silent_for_good(talk: Conversation, outcome: Outcome) -> bool:
     """Nothing is said about the user's last words."""
     return talk.brain.conversation.exchanges[-1].reply == ""
+
+
+def nothing_heard_of(count: int) -> Check:
+    """Observers were told of so many replies and of no other: what was prepared for nothing they never saw."""
+    return lambda talk, outcome: len({(one.turn, one.revision) for one in talk.told}) == count
+
+
+def prepared(count: int) -> Check:
+    """So many pauses were ends for which something had been prepared, and nothing was prepared in vain."""
+    return lambda talk, outcome: talk.mouth.early == count
+
+
+def written(count: int) -> Check:
+    """The voice spoke so many sentences."""
+    return lambda talk, outcome: talk.mouth.spoken == count
 
 
 def nothing_said(talk: Conversation, outcome: Outcome) -> bool:
@@ -182,6 +197,7 @@ def record_of(number: int, **parts: float) -> Check:
 
     def check(talk: Conversation, outcome: Outcome) -> bool:
         waterfall = talk.records[number].waterfall_ms
-        return all(abs((getattr(waterfall, name) or -1e9) - value) <= 100 for name, value in parts.items())
+        found = {name: getattr(waterfall, name) for name in parts}
+        return all(found[name] is not None and abs(found[name] - value) <= 100 for name, value in parts.items())
 
     return check

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scripted_model import OneFolder, PlainOptimizer, ScriptedRuntime
 from skill_rig import make_skills
 
-from core.messages import Heard, Language, ReplyUnderWay, Sentence, Transcript
+from core.messages import Heard, Language, ReplyUnderWay, Sentence, Transcript, TurnFailed
 from core.stage import StageThread, TurnClock
 from core.utils.errors import InferenceError, ModelLoadError
 from llm.engine import Prompt
@@ -379,3 +379,109 @@ def test_whatever_a_model_writes_is_answered_by_one_whole_reply(text: str) -> No
     said = sentences(responder.process(Transcript(1, 0, "why is the sky blue", 19, "en", True)))
     assert [sentence.last for sentence in said] == [False] * (len(said) - 1) + [True]
     assert any(character.isalnum() for sentence in said for character in sentence.text)
+
+
+def pause(rig: Rig, text: str, revision: int = 0) -> list[Sentence]:
+    return sentences(rig.responder.process(Transcript(1, revision, text, len(text), "en", False, paused=True)))
+
+
+def finish(rig: Rig, text: str, revision: int = 0) -> list[Sentence]:
+    return sentences(rig.responder.process(Transcript(1, revision, text, len(text), "en", True, paused=True)))
+
+
+def exchanges(rig: Rig) -> list[str]:
+    return [exchange.user for exchange in rig.skills.context.conversation.exchanges]
+
+
+SKY = "why is the sky blue"
+
+
+def test_a_pause_prepares_the_first_sentence_and_the_end_adds_the_rest() -> None:
+    rig = Rig(("sky", "Because of the air, mostly. It scatters blue."))
+    (first,) = pause(rig, SKY)
+    assert (first.index, first.text, first.last) == (0, "Because of the air,", False)
+    assert exchanges(rig) == []
+    written = rig.runtime.computed
+    rest = finish(rig, SKY)
+    assert [(one.index, one.text, one.last) for one in rest] == [
+        (1, "mostly.", False), (2, "It scatters blue.", True)
+    ]  # fmt: skip
+    assert len(rig.runtime.prompts) == 1, "nothing is asked twice"
+    assert rig.runtime.computed >= written
+    (exchange,) = rig.skills.context.conversation.exchanges
+    assert exchange.sentences == ("Because of the air,", "mostly.", "It scatters blue.")
+    rows = rig.skills.context.store.query("SELECT user, reply FROM turns")
+    assert [tuple(row) for row in rows] == [(SKY, exchange.reply)]
+
+
+def test_who_goes_on_leaves_no_trace_of_what_was_prepared() -> None:
+    rig = Rig(("sky", "Because of the air, mostly."), ("sea", "It mirrors the sky."))
+    pause(rig, SKY)
+    longer = "why is the sky blue and the sea"
+    list(rig.responder.process(Transcript(1, 1, longer, 20, "en", False)))
+    assert exchanges(rig) == []
+    assert [one.text for one in finish(rig, longer, 1)] == ["Because of the air,", "mostly."]
+    assert exchanges(rig) == [longer]
+    assert rig.skills.context.store.query("SELECT count(*) FROM turns")[0][0] == 1
+    assert "sky blue<|im_end|>" not in rig.runtime.prompts[-1]
+
+
+def test_a_preparation_that_is_cut_off_leaves_the_engine_free() -> None:
+    rig = Rig(("sky", "Because of the air, mostly."))
+    messages = rig.responder.process(Transcript(1, 0, SKY, len(SKY), "en", False, paused=True))
+    next(messages)
+    messages.close()  # type: ignore[attr-defined]
+    assert exchanges(rig) == []
+    assert rig.say("why is the sky blue at noon") == ["Because of the air,", "mostly."]
+
+
+def test_a_tool_is_called_only_when_the_user_has_finished() -> None:
+    rig = Rig(("eggs", call("SetTimer", '{"minutes": 6}')))
+    said = pause(rig, "my eggs need six minutes or so")
+    assert said == []
+    assert rig.skills.context.schedule.items() == []
+    list(rig.responder.process(Transcript(1, 1, "my eggs need six minutes or so no", 20, "en", False)))
+    assert rig.skills.context.schedule.items() == []
+    pause(rig, "my eggs need six minutes or so now", 2)
+    (only,) = finish(rig, "my eggs need six minutes or so now", 2)
+    assert (only.text, only.index, only.last) == ("Timer set for 6 minutes.", 0, True)
+    assert len(rig.skills.context.schedule.items()) == 1
+
+
+def test_a_skill_that_changes_nothing_is_prepared_and_one_that_does_is_not() -> None:
+    rig = Rig()
+    (time,) = pause(rig, "what time is it")
+    assert (time.text, time.last) == ("It's 2:30 PM.", True)
+    assert pause(rig, "set a timer for five minutes", 1) == []
+    assert rig.skills.context.schedule.items() == []
+    assert exchanges(rig) == []
+    assert [one.text for one in finish(rig, "set a timer for five minutes", 1)] == ["Timer set for 5 minutes."]
+    assert pause(rig, "what is twelve times seven")[0].text == "That's 84."
+    assert rig.skills.context.session.result is None
+    assert finish(rig, "what is twelve times seven") == []
+    assert rig.skills.context.session.result == 84
+
+
+def test_without_leave_words_are_read_and_no_reply_is_written() -> None:
+    rig = Rig(("sky", "Because of the air."))
+    rig.responder.may_prepare = lambda: False
+    assert pause(rig, SKY) == []
+    assert rig.runtime.prompts == []
+    assert [one.text for one in finish(rig, SKY)] == ["Because of the air."]
+
+
+def test_a_lost_preparation_is_not_apologised_for_and_the_reply_is_written_anew() -> None:
+    rig = Rig(("sky", "Because of the air."))
+    pause(rig, SKY)
+    assert list(rig.responder.process(TurnFailed(1, 0, "tts", "no voice", prepared=True))) == []
+    assert list(rig.responder.process(TurnFailed(1, 0, "llm", "no words", prepared=True))) == []
+    assert [one.text for one in finish(rig, SKY)] == ["Because of the air."]
+
+
+def test_a_new_model_takes_over_behind_what_was_prepared() -> None:
+    rig = Rig(("sky", "Because of the air, mostly."))
+    pause(rig, SKY)
+    assert rig.responder.offer(Rig(("sky", "Physics.")).answers)
+    assert [one.text for one in finish(rig, SKY)] == ["mostly."]
+    rig.turn = 1
+    assert rig.say(SKY) == ["Physics."]
