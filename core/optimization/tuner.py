@@ -130,6 +130,8 @@ def _share_reason(shares: Shares, threads: int) -> str:
         return f"Working at once, the stages take turns on {_count(threads, 'core')}, with {dealt}."
     if shares.llm > 1:
         return f"Working at once, the stages share the cores: {dealt}, which takes those that are idle."
+    if shares.capture + shares.stt + shares.llm + shares.tts < threads:
+        return f"Working at once, the stages need few cores: {dealt}; more gain nothing on a card or in small engines."
     return f"Working at once, the stages share the cores: {dealt}."
 
 

@@ -92,6 +92,13 @@ def test_the_forbidden_card_is_not_used():
     assert "RTX 3090" in made.explain()
 
 
+def test_a_plan_that_leaves_cores_idle_says_why():
+    server = next(machine for machine in MACHINES if machine.name == "an H200").profile
+    assert "16 threads compute" in plan(server).explain()
+    assert "more gain nothing on a card or in small engines" in plan(server).explain()
+    assert "more gain nothing" not in plan(ROOMY).explain()
+
+
 def test_little_memory_leaves_out_engines_that_are_not_even_installed():
     made = plan(FOUNDING, engines=EMBEDDED_ENGINES)
     assert [left.what for left in made.left_out] == ["Qwen3 0.6B in int4", "MeloTTS in float32"]
