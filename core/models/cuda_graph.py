@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
@@ -81,6 +82,8 @@ class GraphedDecoder:
         self._bound: list[Tensor | None] = []
         """the keys that the graph writes to"""
         self._replay: Replay | None = None
+        self._recorded: Replay | None = None
+        """what the graph launches: owns the memory that it works in, which must stay as long as the graph does"""
         self._expects: int | None = None
         """the position that the card holds, where it is known"""
         self.serial = 0
@@ -156,7 +159,8 @@ class GraphedDecoder:
         """Capture, with the next best way where one fails. What a warm-up writes lies behind the caches' ends."""
         if self._is_bound(caches):
             return
-        self._replay, self._bound = None, []  # the graph before gives its memory back
+        began = time.perf_counter()
+        self._replay, self._recorded, self._bound = None, None, []  # the graph before gives its memory back
         self.serial += 1  # warming up overwrites the registers
         while self._ways and self._replay is None:
             way = self._ways[0]
@@ -166,7 +170,9 @@ class GraphedDecoder:
                 if way not in self._checked:
                     self._check(way, compute, caches)
                 self._place(caches)
+                self._recorded = compute
                 self._replay, self._bound = self._capture(compute), [one.keys for one in caches]
+                logger.info("steps on the card are one graph, %s, in %.1f s", way, time.perf_counter() - began)
             except torch.OutOfMemoryError:
                 raise
             except (RuntimeError, OSError, ImportError, ValueError, subprocess.SubprocessError) as error:

@@ -7,7 +7,7 @@ that the caller owns, and computes the output head only where it is asked for. N
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -85,10 +85,23 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Mask) -> Tensor:
     if count == 1:
         # The query heads of a group are so many queries of one key head: nothing is repeated.
         folded = queries.reshape(batch, kv_heads, heads // kv_heads, head_dim)
-        return F.scaled_dot_product_attention(folded, keys, values, attn_mask=array).view(batch, heads, 1, head_dim)
+        # On a card the result's strides are not the query's, so it is no view.
+        return F.scaled_dot_product_attention(folded, keys, values, attn_mask=array).reshape(batch, heads, 1, head_dim)
     return F.scaled_dot_product_attention(
         queries, keys, values, attn_mask=array, is_causal=mask == "causal" if array is None else False, enable_gqa=True
     )
+
+
+def attention_kernels(device: torch.device) -> AbstractContextManager[Any]:
+    """The block to attend in. On a card cuDNN is left out: it plans each new length anew, for longer than a step."""
+    if device.type != "cuda":
+        return nullcontext()
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    kernels: AbstractContextManager[Any] = sdpa_kernel(
+        [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+    )
+    return kernels
 
 
 class MLP(nn.Module):
@@ -247,8 +260,9 @@ class Decoder(nn.Module):
                 mask = causal_mask(count, offset, device=hidden.device)
         if isinstance(mask, Tensor):
             mask = mask.to(hidden.device)
-        for index, layer in enumerate(self.model.layers):
-            hidden = layer(hidden, rotation, mask, None if cache is None else cache[index])
+        with attention_kernels(hidden.device):
+            for index, layer in enumerate(self.model.layers):
+                hidden = layer(hidden, rotation, mask, None if cache is None else cache[index])
         return hidden
 
     def _fused(self, tokens: Tensor, cache: Sequence[Cache], logits: Logits) -> Any:

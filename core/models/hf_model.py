@@ -22,6 +22,7 @@ from transformers.cache_utils import Cache as LayeredCache
 from transformers.cache_utils import CacheLayerMixin
 
 from core.models.checkpoint import Checkpoint
+from core.models.decoder import attention_kernels
 from core.models.kv_cache import Cache, bring, causal_mask
 from core.models.quantized_cache import dequantized
 from core.models.requirements import BYTES_PER_WEIGHT, check_memory
@@ -92,10 +93,11 @@ class HFModel:
             self._check_room(cache, count)
             given[self._cache_argument] = LayeredCache(layers=[_Layer(one) for one in cache])
             given["attention_mask"] = self._mask(cache[0], count)
-        if logits == "none":
-            self.network.base_model(**given)
-            return None
-        out: Tensor = self.network(**given, logits_to_keep=int(logits == "last")).logits
+        with attention_kernels(self.device):
+            if logits == "none":
+                self.network.base_model(**given)
+                return None
+            out: Tensor = self.network(**given, logits_to_keep=int(logits == "last")).logits
         return out.float()
 
     def embed(self, tokens: Tensor) -> Tensor:

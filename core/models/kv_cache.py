@@ -168,9 +168,15 @@ def bring(cache: Sequence[Any], device: torch.device) -> None:
         for name in ("keys", "values"):
             held = getattr(one, name)
             if isinstance(held, tuple) and held[0].device != device:
-                setattr(one, name, tuple(part.to(device) for part in held))
+                setattr(one, name, tuple(_moved(part, device) for part in held))
             elif isinstance(held, Tensor) and held.device != device:
-                setattr(one, name, held.to(device))
+                setattr(one, name, _moved(held, device))
+
+
+def _moved(held: Tensor, device: torch.device) -> Tensor:
+    """May be written to inside inference mode and outside."""
+    with torch.inference_mode(False):
+        return held.to(device)
 
 
 def attention_mask(count: int, offset: int, window_size: int | None = None, return_array: bool = False) -> Mask:

@@ -56,7 +56,8 @@ def load_model(folder: Path, options: LoadOptions | None = None) -> tuple[Any, d
     config = read_config(folder) | dict(options.overrides)
     _refuse_quantised(folder, config)
     try:
-        return _load(folder, config, options), config
+        with torch.inference_mode(False):  # tensors that are made inside are of no use outside
+            return _load(folder, config, options), config
     except torch.OutOfMemoryError as error:
         logger.warning(
             "%s does not fit on %s as %s (%s); it runs on the CPU instead: a smaller model or int4 may fit",
@@ -64,7 +65,8 @@ def load_model(folder: Path, options: LoadOptions | None = None) -> tuple[Any, d
         )  # fmt: skip
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    return _load(folder, config, replace(options, device="cpu")), config
+    with torch.inference_mode(False):
+        return _load(folder, config, replace(options, device="cpu")), config
 
 
 def build_decoder(config: DecoderConfig, checkpoint: Checkpoint, options: LoadOptions) -> Decoder:
@@ -95,7 +97,8 @@ def to_cpu(model: Any) -> None:
     own = isinstance(model, Decoder)
     if own:
         model.fused = None
-    (model if own else model.network).to("cpu")
+    with torch.inference_mode(False):
+        (model if own else model.network).to("cpu")
     if own:
         _fuse(model)
     if torch.cuda.is_available():

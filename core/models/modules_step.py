@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from core.models.ahead import Registers
+from core.models.decoder import attention_kernels
 from core.models.kv_cache import KVCache
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ class ModulesStep:
         hidden = decoder.embed(registers.token)
         rotation = cosines.index_select(0, registers.position), sines.index_select(0, registers.position)
         mask = (self._places <= registers.position)[None, None, None]
-        for layer, slot in zip(decoder.layers, self._slots, strict=True):
-            hidden = layer(hidden, rotation, mask, slot)
+        with attention_kernels(hidden.device):
+            for layer, slot in zip(decoder.layers, self._slots, strict=True):
+                hidden = layer(hidden, rotation, mask, slot)
         registers.logits.copy_(decoder.head(decoder.model.norm(hidden))[0])
         registers.logprobs.copy_(torch.log_softmax(registers.logits, dim=-1))
         likeliest = registers.logprobs.argmax(-1, keepdim=True)

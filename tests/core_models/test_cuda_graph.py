@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,21 @@ def test_another_cache_and_one_that_grew_are_captured_anew(folder: Path):
     again = [token for token, _ in generate_step(first[:1], model, max_tokens=4, prompt_cache=cache)]
     assert again == first[1:]
     assert capture.captured == 3
+
+
+def test_the_memory_that_a_graph_works_in_stays_until_the_next(folder: Path):
+    kept: list[weakref.ref[Any]] = []
+
+    def capture(compute: Callable[[], None]) -> Callable[[], None]:
+        compute()
+        kept.append(weakref.ref(compute))
+        return lambda: kept[-1]()()
+
+    model = graphed(folder, capture)
+    for count in (1, 2):
+        list(generate_step(PROMPT, model, max_tokens=3))
+        gc.collect()
+        assert [one() is not None for one in kept] == [False] * (count - 1) + [True]
 
 
 def test_a_capture_that_fails_leaves_the_decoder(folder: Path, caplog: pytest.LogCaptureFixture):

@@ -11,8 +11,10 @@ import pytest
 pytest.importorskip("torch", reason="needs torch (the extra full)")
 
 import torch
+import torch.nn.functional as F
 from tiny import LLAMA3_SCALING, tiny_model
 
+from core.models.decoder import attend
 from core.models.kv_cache import KVCache
 from core.models.loading import load_model
 
@@ -118,3 +120,18 @@ def test_half_precision_stays_near_and_answers_in_float32(precision: Any, tmp_pa
     assert (half.dtype, logits.dtype) == (getattr(torch, precision), torch.float32)
     gap = (logits.log_softmax(-1) - ours(prompt).log_softmax(-1)).abs().mean()
     assert gap < 0.1
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_attention_takes_results_that_lie_as_a_card_leaves_them(monkeypatch: pytest.MonkeyPatch, count: int):
+    plainly = F.scaled_dot_product_attention
+    queries, keys, values = (torch.randn(1, heads, length, 16) for heads, length in ((8, count), (2, 9), (2, 9)))
+    expected = attend(queries, keys, values, None)
+
+    def tokens_first(*given: Any, **options: Any) -> torch.Tensor:
+        return plainly(*given, **options).transpose(1, 2).contiguous().transpose(1, 2)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", tokens_first)
+    found = attend(queries, keys, values, None)
+    assert found.shape == (1, 8, count, 16)
+    assert torch.equal(found, expected)
