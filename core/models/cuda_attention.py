@@ -37,15 +37,43 @@ def _turned(
 
 
 @triton.jit
+def _over_kept(
+    q, keys, values, first, begin, end,
+    HEAD: tl.constexpr, PADDED: tl.constexpr, SPAN: tl.constexpr,
+):  # fmt: skip
+    """Keys begin .. end-1 of the head whose cache begins at row `first`: the highest score, the sum of exponentials
+    below it, and the values weighted by them. The running maximum is Milakov & Gimelshein's, 2018."""
+    at = tl.arange(0, PADDED)
+    place = tl.arange(0, SPAN)
+    highest = -1e30
+    weights = tl.zeros([SPAN], tl.float32)
+    weighted = tl.zeros([SPAN, PADDED], tl.float32)
+    for start in tl.range(begin, end, SPAN):
+        there = start + place < end
+        cells = ((first + start + place) * HEAD)[:, None] + at[None, :]
+        wanted = there[:, None] & (at < HEAD)[None, :]
+        k = tl.load(keys + cells, mask=wanted, other=0.0).to(tl.float32)
+        v = tl.load(values + cells, mask=wanted, other=0.0).to(tl.float32)
+        scores = tl.where(there, tl.sum(k * q[None, :], 1), LOWEST)
+        higher = tl.maximum(highest, tl.max(scores, 0))
+        factor = tl.exp(highest - higher)
+        now = tl.where(there, tl.exp(scores - higher), 0.0)
+        weights = weights * factor + now
+        weighted = weighted * factor + now[:, None] * v
+        highest = higher
+    return highest, tl.sum(weights, 0), tl.sum(weighted, 0)
+
+
+@triton.jit
 def attend(
-    projected, query_norm, key_norm, cosines, sines, keys, values, position, parts, ends, epsilon, scale,
-    ROOM: tl.constexpr, HEADS: tl.constexpr, KEY_HEADS: tl.constexpr, HEAD: tl.constexpr, PADDED: tl.constexpr,
+    projected, query_norm, key_norm, cosines, sines, keys, values, position, parts, ends, epsilon, scale, room,
+    HEADS: tl.constexpr, KEY_HEADS: tl.constexpr, HEAD: tl.constexpr, PADDED: tl.constexpr,
     SPLITS: tl.constexpr, SPAN: tl.constexpr, ROTATES: tl.constexpr, NORMED: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """A head's query over its share of the cached keys, and for the first share over the new key, which it appends.
 
     Only what is filled is read, whatever room the cache has. Shares are put together by `join` (Dao et al. 2023,
-    flash-decoding; the running maximum is Milakov & Gimelshein's, 2018).
+    flash-decoding).
     """
     let_next(AHEAD)
     query, share = tl.program_id(0), tl.program_id(1)
@@ -60,32 +88,15 @@ def attend(
     length = (filled + SPLITS * SPAN - 1) // (SPLITS * SPAN) * SPAN
     begin = share * length
     end = tl.minimum(begin + length, filled)
-    highest = -1e30
-    weights = tl.zeros([SPAN], tl.float32)
-    weighted = tl.zeros([SPAN, PADDED], tl.float32)
-    place = tl.arange(0, SPAN)
-    for start in tl.range(begin, end, SPAN):
-        there = start + place < end
-        cells = ((key_head * ROOM + start + place) * HEAD)[:, None] + at[None, :]
-        wanted = there[:, None] & inside[None, :]
-        k = tl.load(keys + cells, mask=wanted, other=0.0).to(tl.float32)
-        v = tl.load(values + cells, mask=wanted, other=0.0).to(tl.float32)
-        scores = tl.where(there, tl.sum(k * q[None, :], 1), LOWEST)
-        higher = tl.maximum(highest, tl.max(scores, 0))
-        factor = tl.exp(highest - higher)
-        now = tl.where(there, tl.exp(scores - higher), 0.0)
-        weights = weights * factor + now
-        weighted = weighted * factor + now[:, None] * v
-        highest = higher
-    total = tl.sum(weights, 0)
-    out = tl.sum(weighted, 0)
+    first = key_head * room
+    highest, total, out = _over_kept(q, keys, values, first, begin, end, HEAD, PADDED, SPAN)
     if share == 0:
         new = projected + (HEADS + key_head) * HEAD
         k = _turned(new, key_norm, cosines, sines, filled, epsilon, HEAD, PADDED, NORMED, ROTATES)
         v = tl.load(new + KEY_HEADS * HEAD + at, mask=inside, other=0.0)
         kept_k, kept_v = k.to(keys.dtype.element_ty), v.to(values.dtype.element_ty)
         if query % (HEADS // KEY_HEADS) == 0:
-            cell = (key_head * ROOM + filled) * HEAD + at
+            cell = (first + filled) * HEAD + at
             tl.store(keys + cell, kept_k, mask=inside)
             tl.store(values + cell, kept_v, mask=inside)
         score = tl.sum(kept_k.to(tl.float32) * q, 0)
