@@ -1,4 +1,4 @@
-"""Streaming with the small trained model: stable words and tail join to what the whole sound says, whenever it looks."""
+"""Streaming with the small trained model: whenever it looks, what stays and the tail join to what was said."""
 
 from __future__ import annotations
 
