@@ -21,7 +21,7 @@ from core.utils.errors import InferenceError, ModelError, ModelLoadError
 from tts.clauses import Unit, split_units
 from tts.engine import SpeechPiece, SpokenLanguage
 from tts.loudness import amplify
-from tts.melo.voice import MeloVoice, VoiceManner
+from tts.melo.voice import MeloVoice, VoiceManner, VoiceMeasures
 from tts.melo.voice_files import VoiceFiles, has_speaker
 from tts.phrase_cache import PhraseCache, PhraseKey
 from tts.shaping import silence
@@ -71,6 +71,7 @@ class MeloEngine:
         self._folders = {files.language: files.folder for files in settings.voices}
         self._voices = {files.language: self._resident(files) for files in settings.voices}
         self._ready: set[SpokenLanguage] = set()
+        self._measures: dict[SpokenLanguage, VoiceMeasures] = {}
         self._failures: dict[SpokenLanguage, str] = {}
         self._rate_hz = 0
         self._cache = PhraseCache(settings.cache_mb)
@@ -180,8 +181,9 @@ class MeloEngine:
     def _load_voice(self, files: VoiceFiles) -> MeloVoice:
         from core.optimization.torch_optimizer import get_performance_optimizer
 
-        voice = MeloVoice(files, _manner(self._settings, files))
+        voice = MeloVoice(files, _manner(self._settings, files), self._measures.get(files.language))
         voice.load(self._optimizer or get_performance_optimizer())
+        self._measures[files.language] = voice.measures
         rate_hz = voice.sample_rate_hz
         if self._rate_hz not in (0, rate_hz):
             raise ModelLoadError(

@@ -37,8 +37,12 @@ class MemoryBudgets:
 
     @classmethod
     def of(cls, plan: Plan) -> MemoryBudgets:
-        """What the plan reckons each stage to take; half of what it left free for others must stay free."""
-        return cls(plan.stt.memory_bytes, plan.llm.memory_bytes, plan.tts.memory_bytes, plan.reserve_bytes // 2)
+        """What the plan reckons each stage to take; half of what it left free for others must stay free.
+
+        Speech may take what no engine needs on top: for the voice of a second language, which goes under pressure.
+        """
+        tts = plan.tts.memory_bytes + plan.spare_bytes
+        return cls(plan.stt.memory_bytes, plan.llm.memory_bytes, tts, plan.reserve_bytes // 2)
 
     def for_stage(self, stage: Stage) -> int | None:
         """Bytes, None without bound."""

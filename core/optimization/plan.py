@@ -64,6 +64,8 @@ class Plan:
     """kept for microphone, echo canceller and voice activity"""
     reserve_bytes: int = 0
     """of the memory that was free when this was planned, left to other programs"""
+    spare_bytes: int = 0
+    """of the rest of it, that these engines do not need"""
 
     def explain(self) -> str:
         """What was decided and why, a sentence a line."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from machines import ManualClock, plan_of
@@ -119,6 +120,11 @@ def test_an_error_while_in_use_makes_it_idle_again():
 def test_budgets_come_from_the_plan():
     budgets = MemoryBudgets.of(plan_of())
     assert (budgets.stt, budgets.llm, budgets.tts) == (1000, 1000, 1000)
+
+
+def test_a_second_voice_may_take_what_the_plan_needs_for_nothing():
+    budgets = MemoryBudgets.of(replace(plan_of(), spare_bytes=700))
+    assert (budgets.stt, budgets.llm, budgets.tts) == (1000, 1000, 1700)
 
 
 def test_many_threads_never_see_a_model_unloaded_in_their_hands():

@@ -24,7 +24,9 @@ from core.optimization.batch_size import is_out_of_memory
 from core.optimization.torch_device import release_cached
 from core.optimization.torch_engine import StageSteps
 from core.utils.errors import InferenceError
-from tts.melo.card_decoder import CardDecoder, CardPrecision, exact_products
+from tts.melo.card_decoder import CardDecoder, CardPrecision
+from tts.melo.card_graphs import GraphChoice, exact_products
+from tts.melo.card_steps import CardSteps
 from tts.melo.configuration import MeloConfig
 from tts.melo.decoder import DecoderPrecision
 from tts.melo.network import Manner, MeloNetwork, Sounds
@@ -77,6 +79,7 @@ class NetworkSynthesis:
         self._optimizer: TorchOptimizer | None = None
         self._network: MeloNetwork | None = None
         self._decoder: WindowDecoder | None = None
+        self._steps: CardSteps | None = None
 
     @property
     def config(self) -> MeloConfig:
@@ -88,9 +91,15 @@ class NetworkSynthesis:
         """Of the sound; known after `load`."""
         return self.config.sample_rate_hz
 
+    @property
+    def growth(self) -> WindowGrowth:
+        """Of the windows: as asked for, else as measured; known after `load`."""
+        return self._growth or WindowGrowth()
+
     def load(self, optimizer: TorchOptimizer) -> None:
         """Read the weights and say something into the void. Raises ModelLoadError."""
-        self._optimizer, self._network = optimizer, load_network(self._folder)
+        with torch.inference_mode(False):  # weights that were made inside it could not be moved
+            self._optimizer, self._network = optimizer, load_network(self._folder)
         self._device = optimizer.initialize()
         self._on_card = self._device.type != "cpu"
         try:
@@ -107,10 +116,13 @@ class NetworkSynthesis:
         with torch.inference_mode(False):  # also where a warm-up found the card full
             network.to(device)
         if device.type == "cuda":
-            decoder = CardDecoder(network.dec, self._card_precision())
-            self._decoder = decoder
+            decoder, steps = CardDecoder(network.dec, self._card_precision()), CardSteps(network)
+            self._decoder, self._steps = decoder, steps
             with self._context():
-                decoder.capture(lambda work: optimizer.warmup_model(work, (), runs=_TIMED_RUNS))
+                choice = GraphChoice(lambda work: optimizer.warmup_model(work, (), runs=_TIMED_RUNS) / _TIMED_RUNS)
+                steps.capture(choice)
+                decoder.capture(choice)
+            logger.info("%s speaks from the card, its decoder in %s; %s", self._folder.name, decoder.precision, choice)
         else:
             self._choose_decoder(optimizer, network)
         optimizer.warmup_model(self._warm_up, (), runs=1)
@@ -145,13 +157,13 @@ class NetworkSynthesis:
     def _prepared(self, sounds: Sounds, manner: Manner) -> PreparedSentence:
         _, network, _ = self._loaded()
         with self._context(), exact_products(self._device.type):
-            frames, counts = network.frames(sounds.to(self._device), manner)
+            frames, counts = network.frames(sounds.to(self._device), manner, self._steps)
             ends = (counts.cumsum(0) * network.config.decoder.hop).tolist()
             return PreparedSentence(frames, network.speaker(manner.speaker), tuple(ends))
 
     def windows(self, sentence: PreparedSentence) -> Iterator[Samples]:
         """The sound, window by window. Raises InferenceError where the network gives no numbers."""
-        for bounds in (self._growth or WindowGrowth()).bounds(sentence.frames.shape[2]):
+        for bounds in self.growth.bounds(sentence.frames.shape[2]):
             samples = self._with_room(partial(self._window, sentence, bounds))
             if not np.isfinite(samples).all() and self._widened():
                 samples = self._with_room(partial(self._window, sentence, bounds))
@@ -177,7 +189,7 @@ class NetworkSynthesis:
 
     def close(self) -> None:
         """Give the memory back."""
-        self._network = self._decoder = None
+        self._network = self._decoder = self._steps = None
 
     def _context(self) -> InferenceContext:
         assert self._optimizer is not None
@@ -202,7 +214,8 @@ class NetworkSynthesis:
             raise error
         logger.warning("the GPU has no room for the voice in %s, which speaks from the CPU from now on", self._folder)
         kind: Device = self._device.type  # type: ignore[assignment]
-        self._device, self._on_card, self._decoder = torch.device("cpu"), False, None
+        self._device, self._on_card = torch.device("cpu"), False
+        self._decoder = self._steps = None
         if self._plan is not None:
             self._plan = replace(self._plan, device="cpu", compute_type="float32")
         self._settle()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tts.melo.decoder import DecoderPrecision
     from tts.melo.features import BertFeatures
     from tts.melo.synthesis import NetworkSynthesis
+    from tts.melo.windows import WindowGrowth
 
 _MEASURED = {
     "en": "The quick answer is that it will be fine and warm tomorrow.",
@@ -51,6 +52,14 @@ class VoiceManner:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceMeasures:
+    """What loading a voice found out, for when it is loaded again."""
+
+    gain: float
+    growth: WindowGrowth
+
+
+@dataclass(frozen=True, slots=True)
 class VoicedText:
     """A text on its way to sound."""
 
@@ -61,12 +70,15 @@ class VoicedText:
 
 
 class MeloVoice:
-    """One thread at a time uses it. `gain` makes it as loud as every voice; it is measured by `load`."""
+    """One thread at a time uses it. `gain` makes it as loud as every voice; `load` measures it, unless it is known."""
 
-    def __init__(self, files: VoiceFiles, manner: VoiceManner | None = None) -> None:
+    def __init__(
+        self, files: VoiceFiles, manner: VoiceManner | None = None, known: VoiceMeasures | None = None
+    ) -> None:
         self.files = files
         self.manner = manner or VoiceManner()
-        self.gain = 1.0
+        self.gain = known.gain if known is not None else 1.0
+        self._known = known
         self._code = front_end_code(files.language)
         self._row = 0
         self._words: WordPiece | None = None
@@ -79,8 +91,15 @@ class MeloVoice:
         """Known after `load`."""
         return self._loaded().sample_rate_hz
 
+    @property
+    def measures(self) -> VoiceMeasures:
+        """What `load` found out."""
+        if self._known is None:
+            raise RuntimeError("MeloVoice: load() comes first")
+        return self._known
+
     def load(self, optimizer: TorchOptimizer) -> None:
-        """Read everything and say a sentence into the void.
+        """Read everything and say a sentence into the void, unless an earlier voice from these files did.
 
         Raises ModelLoadError, and MissingDependencyError for a language whose packages are not installed.
         """
@@ -97,16 +116,19 @@ class MeloVoice:
         plan = self.manner.plan
         decoder: DecoderPrecision = "bfloat16" if self.manner.precision == "int8" else "float32"
         threads = self.manner.decoder_threads
-        self._synthesis = NetworkSynthesis(self.files.folder, plan, precision=decoder, decoder_threads=threads)
+        growth = self._known.growth if self._known is not None else None
+        self._synthesis = NetworkSynthesis(self.files.folder, plan, growth, decoder, threads)
         self._synthesis.load(optimizer)
         config = self._synthesis.config
         self._row = choose_speaker(config, self.manner.speaker)
         if not config.disable_bert:
             self._features = BertFeatures(self.files.bert, self.manner.precision, plan)
             self._features.load(optimizer)
-        text = _MEASURED[self.files.language]
-        samples = np.concatenate(list(self._speak(text, 1.0, seed=0).windows))
-        self.gain = gain_for(samples, self.sample_rate_hz)
+        if self._known is None:
+            text = _MEASURED[self.files.language]
+            samples = np.concatenate(list(self._speak(text, 1.0, seed=0).windows))
+            self.gain = gain_for(samples, self.sample_rate_hz)
+            self._known = VoiceMeasures(self.gain, self._synthesis.growth)
 
     def speak(self, text: str, speed: float) -> VoicedText:
         """`text`, one sentence or part of one, at `speed` times the voice's own.

@@ -225,14 +225,36 @@ def test_the_voice_goes_when_memory_is_short_and_comes_back(
     memory = MemoryOptimizer(MemoryBudgets(reserve=1))
     engine = make(english, memory=memory, cache_mb=0)
     assert any(use.models for use in memory.usage())
+    with engine._voices["en"].use() as voice:
+        measures, gain = voice.measures, voice.gain
     assert len(memory.pressure(0)) == 1
     with caplog.at_level(logging.INFO):
         assert list(engine.synthesize("Here again.", "en", 1.0))[-1].last
     assert any("is loaded again" in record.getMessage() for record in caplog.records)
+    with engine._voices["en"].use() as voice:
+        assert voice.measures is measures, "nothing is measured a second time"
+        assert voice.gain == gain
     engine.close()
     assert not any(use.models for use in memory.usage())
     with pytest.raises(InferenceError, match="not loaded"):
         _ = MeloEngine(MeloSettings((english,))).sample_rate_hz
+
+
+@pytest.mark.parametrize(("fit", "loads_again"), [(1, True), (2, False)])
+def test_languages_by_turns_load_no_voice_again_where_both_fit(
+    english: VoiceFiles, french: VoiceFiles, fit: int, loads_again: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = MemoryOptimizer()
+    engine = make(english, french, memory=memory, cache_mb=0)
+    list(engine.synthesize("Bonjour.", "fr", 1.0))
+    both = memory.usage()[2].held_bytes
+    memory.budgets = MemoryBudgets(tts=both if fit == 2 else both - 1)
+    memory.make_room("tts", 0)
+    with caplog.at_level(logging.INFO):
+        for text, language in (("One.", "en"), ("Deux.", "fr"), ("Three.", "en")):
+            assert list(engine.synthesize(text, language, 1.0))[-1].last  # type: ignore[arg-type]
+    assert any("is loaded again" in record.getMessage() for record in caplog.records) is loads_again
+    engine.close()
 
 
 def test_what_a_folder_lacks_is_named(tmp_path: Path) -> None:
