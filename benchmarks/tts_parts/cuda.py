@@ -1,5 +1,7 @@
 """MeloTTS on an NVIDIA card: sentences, first sound, and what half precision and graphs change, in turn in one run.
 
+Layouts and cuDNN's tuning of the decoder were compared once (docs/speech.md) and are decided in tts.melo.card_decoder.
+
 Published sizes with random weights: speed and rounding, nothing of quality. `python3 -m benchmarks.tts_parts.cuda`
 measures this alone.
 """
@@ -7,6 +9,7 @@ measures this alone.
 from __future__ import annotations
 
 import copy
+import logging
 import statistics
 import tempfile
 import time
@@ -23,11 +26,11 @@ from benchmarks.tts_parts.voice import spread, write_bert, write_voice
 from core.optimization import TorchOptimizer
 from core.optimization.plan import StagePlan
 from core.utils.config import OptimizationConfig
-from tts.melo.card_decoder import CardDecoder, CardPrecision, GraphCapture
+from tts.melo.card_decoder import CardDecoder, CardPrecision
 from tts.melo.features import BertFeatures
 from tts.melo.network import Manner, Sounds
 from tts.melo.synthesis import NetworkSynthesis
-from tts.melo.weights import convert, load_network
+from tts.melo.weights import convert
 
 ROUNDS = 9
 MANNER = Manner(seed=11)
@@ -46,13 +49,15 @@ class OnCard:
         self.synthesis = NetworkSynthesis(voice, plan)
         self.synthesis.load(optimizer)
 
-    def launched(self) -> OnCard:
-        """The same without graphs."""
+    def launched(self, decoder_too: bool = True) -> OnCard:
+        """The same without graphs, or with the decoder's alone."""
         other = copy.copy(self)
         other.synthesis = copy.copy(self.synthesis)
+        other.synthesis._steps = None
         decoder = self.synthesis._decoder
         assert isinstance(decoder, CardDecoder)
-        other.synthesis._decoder = CardDecoder(decoder._exact, decoder.precision)
+        if decoder_too:
+            other.synthesis._decoder = CardDecoder(decoder._exact, decoder.precision)
         return other
 
     def speak(self, tokens: Tensor, sounds: Sounds) -> Iterator[Tensor]:
@@ -87,13 +92,17 @@ class OnePiece(OnCard):
 
 
 def figures(voice: Path, bert: Path) -> list[Figure]:
-    """A minute; nothing where torch sees no card."""
+    """Half a minute; nothing where torch sees no card."""
     if not torch.cuda.is_available():
         return []
     engines: dict[str, OnCard] = {"one piece": OnePiece(voice, bert, "float32")}
     for precision in PRECISIONS:
+        began = time.perf_counter()
         engines[precision] = OnCard(voice, bert, precision)
-        engines[f"{precision} launched"] = engines[precision].launched()
+        print(f"{precision} is loaded in {time.perf_counter() - began:.1f} s", flush=True)
+        if precision != "bfloat16":  # as quick as float16
+            engines[f"{precision} launched"] = engines[precision].launched()
+    engines["float16, the decoder's graphs alone"] = engines["float16"].launched(decoder_too=False)
     sentences: dict[str, list[Spoken]] = {name: [] for name in engines}
     first: dict[str, list[float]] = {name: [] for name in engines}
     for counted in range(-2, ROUNDS):
@@ -104,9 +113,15 @@ def figures(voice: Path, bert: Path) -> list[Figure]:
                 sentences[name].append(spoken)
                 first[name].append(clause.first_s)
     found = _figures(sentences, first)
+    before = engines["float16 launched"].parts(*text(CLAUSE))
     for name, work in engines["float16"].parts(*text(CLAUSE)).items():
-        found.append(Figure(f"melo on the card, five words: {name}", 1000 * _median(work), "ms", "lower"))
-    return [*found, *_lengths(voice)]
+        times = (1000 * _median(work), 1000 * _median(before[name]))
+        found.append(
+            Figure(
+                f"melo on the card, five words: {name} (baseline: launched)", times[0], "ms", "lower", None, times[1]
+            )
+        )
+    return found
 
 
 def _figures(sentences: dict[str, list[Spoken]], first: dict[str, list[float]]) -> list[Figure]:
@@ -127,47 +142,14 @@ def _figures(sentences: dict[str, list[Spoken]], first: dict[str, list[float]]) 
             )
         )
     for name in PRECISIONS:
-        launched, plain = whole[f"{name} launched"], whole["one piece"]
-        found.append(Figure(f"melo, {name}: graphs / launched", whole[name] / launched, "", "lower", None, 1.0))
+        launched, plain = whole.get(f"{name} launched"), whole["one piece"]
+        if launched is not None:
+            found.append(Figure(f"melo, {name}: graphs / launched", whole[name] / launched, "", "lower", None, 1.0))
         found.append(Figure(f"melo, {name}: windows / one piece", whole[name] / plain, "", "lower", None, 1.0))
         if name != "float32":
             half = sentences[name][0].samples
             found.append(Figure(f"melo, {name} decoder: spectral difference", spectral_db(exact, half), "dB", "lower"))
             found.append(Figure(f"melo, {name} decoder: signal to error", signal_db(exact, half), "dB", "higher"))
-    return found
-
-
-def _lengths(voice: Path) -> list[Figure]:
-    """The decoder alone by length: launched and replayed, in each type and layout, tuned by cuDNN or not."""
-    found = []
-    with torch.inference_mode(False), torch.no_grad():
-        dec = load_network(voice).dec.to("cuda")
-    for precision in PRECISIONS[:2]:
-        for last in (False, True):
-            for tuned in (False, True):
-                found += _length_figures(CardDecoder(dec, precision, last), tuned)
-    return found
-
-
-def _length_figures(decoder: CardDecoder, tuned: bool) -> list[Figure]:
-    layout = "channels last" if decoder._channels_last else "rows"
-    found = []
-    for length in (decoder.lengths[0], decoder.lengths[5]):
-        name = f"decoder {decoder.precision}, {layout}{', tuned' if tuned else ''}, {length} frames"
-        before = torch.backends.cudnn.benchmark
-        torch.backends.cudnn.benchmark = tuned
-        began = time.perf_counter()
-        try:
-            graph = decoder._captured(length, GraphCapture())
-            ready_s = time.perf_counter() - began
-            launched_s = _median(lambda graph=graph: decoder._launch(graph.frames, graph.speaker))
-            replayed_s = _median(graph.replay)
-        finally:
-            torch.backends.cudnn.benchmark = before
-        found.append(
-            Figure(f"{name}: replayed (baseline: launched)", 1000 * replayed_s, "ms", "lower", None, 1000 * launched_s)
-        )
-        found.append(Figure(f"{name}: until captured", 1000 * ready_s, "ms", "lower"))
     return found
 
 
@@ -185,7 +167,9 @@ def _median(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Print the figures."""
+    """Print the figures, and how many graphs are kept."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("tts.melo").setLevel(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
         voice, bert = write_voice(Path(folder) / "voice"), write_bert(Path(folder) / "bert")
         convert(voice)

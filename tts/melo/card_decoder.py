@@ -8,74 +8,20 @@ is launched as it is.
 from __future__ import annotations
 
 import copy
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from core.optimization.batch_size import is_out_of_memory
+from tts.melo.card_graphs import GraphChoice, Replay, exact_products
 from tts.melo.decoder import Decoder
 from tts.melo.windows import frames_around
-
-logger = logging.getLogger(__name__)
 
 CardPrecision = Literal["float32", "float16", "bfloat16"]
 """of the convolutions but the last, which is float32 always"""
 WINDOWS = (8, 16, 24, 32, 48, 64, 80)
 """frames of the windows whose lengths are kept; the largest that WindowGrowth gives is the last"""
-GAIN = 0.95
-"""a graph that takes more than so much of the launched work's time is given up"""
-_WARM_UPS = 3
-
-Replay = Callable[[], None]
-Capture = Callable[[Callable[[], None]], Replay]
-"""records what a function launches; the result launches all of it again"""
-Seconds = Callable[[Callable[[], object]], float]
-"""how long some work takes, the device's included"""
-
-
-class GraphCapture:
-    """Captures on the current card; all graphs share their scratch memory, as one is replayed at a time."""
-
-    def __init__(self) -> None:
-        self._pool = torch.cuda.graph_pool_handle()
-
-    def __call__(self, compute: Callable[[], None]) -> Replay:
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(_WARM_UPS):
-                compute()
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        # other threads, a language model's say, may allocate meanwhile
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            compute()
-        replay: Replay = graph.replay
-        return replay
-
-
-@contextmanager
-def exact_products(device: str) -> Iterator[None]:
-    """Each tensor's own type, no autocast, and on a card no TF32, whose 10 bits would move phones by a frame."""
-    if device != "cuda":
-        with torch.autocast(device, enabled=False):
-            yield
-        return
-    products, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        with torch.autocast(device, enabled=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(products)
-        torch.backends.cudnn.allow_tf32 = convolutions
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +44,15 @@ class _Graph:
 class CardDecoder:
     """Implements tts.melo.windows.WindowDecoder; `decoder` stays as it is. One thread at a time uses it."""
 
-    def __init__(self, decoder: Decoder, precision: CardPrecision = "float32", channels_last: bool = False) -> None:
+    def __init__(
+        self, decoder: Decoder, precision: CardPrecision = "float32", channels_last: bool | None = None
+    ) -> None:
+        """`channels_last` is by default what a card is quicker with: in half precision, and not in float32."""
         self._around = frames_around(decoder.shape)
         self._hop = decoder.shape.hop
         self._exact = decoder
         self.precision: CardPrecision = precision
-        self._channels_last = channels_last
+        self._channels_last = precision != "float32" if channels_last is None else channels_last
         self._run = self._made(precision)
         self._graphs: dict[int, _Graph] = {}
         self.lengths = tuple(size + 2 * self._around for size in WINDOWS)
@@ -129,42 +78,22 @@ class CardDecoder:
         count = next((length for length in self.lengths if needed <= length <= frames), needed)
         return min(begin, frames - count), count
 
-    def capture(self, seconds: Seconds, capture: Capture | None = None) -> None:
-        """Make a graph of each length, the longest first, and keep those that are quicker by GAIN.
-
-        A capture that fails leaves the rest to be launched, and says so. Raises what running out of memory raises.
-        """
-        capture = capture or GraphCapture()
+    def capture(self, choice: GraphChoice) -> None:
+        """Make a graph of each length, the longest first, and keep those that pay. Raises as GraphChoice does."""
         for length in reversed(self.lengths):
-            try:
-                graph = self._captured(length, capture)
-            except RuntimeError as error:
-                if is_out_of_memory(error):
-                    raise
-                logger.warning("CUDA graphs are off, so speech is slower: %s", str(error).partition("\n")[0])
-                return
-            launched_s = seconds(partial(self._launch, graph.frames, graph.speaker))
-            replayed_s = seconds(graph.replay)
-            kept = replayed_s <= GAIN * launched_s
-            if kept:
+            graph = self._captured(length, choice)
+            if graph is not None:
                 self._graphs[length] = graph
-            logger.info(
-                "the decoder of %d frames: %.2f ms launched, %.2f as a graph, which is %s",
-                length,
-                1000 * launched_s,
-                1000 * replayed_s,
-                "kept" if kept else "given up",
-            )
 
     def widen(self) -> bool:
         """Compute in float32 from now on; False where it does already. For samples that are no numbers."""
         if self.precision == "float32":
             return False
-        self.precision, self._graphs = "float32", {}
+        self.precision, self._graphs, self._channels_last = "float32", {}, False
         self._run = self._made("float32")
         return True
 
-    def _captured(self, length: int, capture: Capture) -> _Graph:
+    def _captured(self, length: int, choice: GraphChoice) -> _Graph | None:
         device = self._exact.conv_pre.weight.device
         shape = self._exact.shape
         with torch.inference_mode(False), torch.no_grad():
@@ -175,7 +104,8 @@ class CardDecoder:
             def compute() -> None:
                 samples.copy_(self._launch(frames, speaker))
 
-            return _Graph(frames, speaker, samples, capture(compute))
+            replay = choice.make(f"the decoder of {length} frames", compute)
+        return None if replay is None else _Graph(frames, speaker, samples, replay)
 
     def _launch(self, frames: Tensor, speaker: Tensor) -> Tensor:
         """[samples] float32."""

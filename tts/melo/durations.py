@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tts.melo.layers import ChannelNorm, SeparableConvolutions
+from tts.melo.layers import ChannelNorm, SeparableConvolutions, cut
 
 BINS = 10
 BOUND = 5.0
@@ -67,10 +67,10 @@ class SplineFlow(nn.Module):
         self.convs = SeparableConvolutions(channels, kernel, layers=3)
         self.proj = nn.Conv1d(channels, 3 * BINS - 1, 1)
 
-    def forward(self, z: Tensor, text: Tensor) -> Tensor:
+    def forward(self, z: Tensor, text: Tensor, beyond: Tensor | None = None) -> Tensor:
         """[1, 2, phones] back through the flow."""
         kept, changed = z[:, :1], z[:, 1:]
-        free = self.proj(self.convs(self.pre(kept) + text)).mT  # [1, phones, 3 BINS - 1]
+        free = self.proj(self.convs(self.pre(kept) + text, beyond)).mT  # [1, phones, 3 BINS - 1]
         widths, heights, slopes = free.split((BINS, BINS, BINS - 1), dim=-1)
         return torch.cat(
             (kept, inverse_spline(changed[:, 0], widths * self.scale, heights * self.scale, slopes)[:, None]), 1
@@ -102,10 +102,10 @@ class StochasticDurations(nn.Module):
         used = {str(2 * n + 1): SplineFlow(channels, kernel) for n in range(1, SPLINES)}
         self.flows = nn.ModuleDict({"0": Affine(2), **used})
 
-    def forward(self, text: Tensor, noise: Tensor, speaker: Tensor) -> Tensor:
-        text = self.proj(self.convs(self.pre(text) + self.cond(speaker)))
+    def forward(self, text: Tensor, noise: Tensor, speaker: Tensor, beyond: Tensor | None = None) -> Tensor:
+        text = self.proj(self.convs(self.pre(text) + self.cond(speaker), beyond))
         for n in range(SPLINES - 1, 0, -1):
-            noise = self.flows[str(2 * n + 1)](noise.flip(1), text)
+            noise = self.flows[str(2 * n + 1)](noise.flip(1), text, beyond)
         durations: Tensor = self.flows["0"](noise.flip(1))[:, :1]
         return durations
 
@@ -122,8 +122,8 @@ class Durations(nn.Module):
         self.proj = nn.Conv1d(INNER, 1, 1)
         self.cond = nn.Conv1d(speaker_width, channels, 1)
 
-    def forward(self, text: Tensor, speaker: Tensor) -> Tensor:
-        x = self.norm_1(F.relu(self.conv_1(text + self.cond(speaker))))
-        x = self.norm_2(F.relu(self.conv_2(x)))
+    def forward(self, text: Tensor, speaker: Tensor, beyond: Tensor | None = None) -> Tensor:
+        x = self.norm_1(F.relu(self.conv_1(cut(text + self.cond(speaker), beyond))))
+        x = self.norm_2(F.relu(self.conv_2(cut(x, beyond))))
         durations: Tensor = self.proj(x)
         return durations

@@ -18,7 +18,7 @@ from core.optimization.torch_device import release_cached
 from core.optimization.torch_engine import StageSteps
 from core.utils.errors import ModelLoadError
 from tts.melo.bert import BertPrecision, load_bert
-from tts.melo.card_decoder import exact_products
+from tts.melo.card_graphs import exact_products
 from tts.melo.configuration import BERT_WIDTH, JA_BERT_WIDTH
 from tts.melo.network import Sounds
 from tts.melo.text.symbols import NetworkInput

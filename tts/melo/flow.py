@@ -26,10 +26,10 @@ class Coupling(nn.Module):
             self.enc = WaveNet(config.hidden, KERNEL, config.flow_layers, config.speaker_width)
         self.post = nn.Conv1d(config.hidden, half, 1)
 
-    def forward(self, z: Tensor, speaker: Tensor) -> Tensor:
+    def forward(self, z: Tensor, speaker: Tensor, beyond: Tensor | None = None) -> Tensor:
         """[1, channels, frames] back through the coupling."""
         first, second = z.chunk(2, dim=1)
-        return cat((first, second - self.post(self.enc(self.pre(first), speaker))), dim=1)
+        return cat((first, second - self.post(self.enc(self.pre(first), speaker, beyond))), dim=1)
 
 
 class Flow(nn.Module):
@@ -39,8 +39,8 @@ class Flow(nn.Module):
         super().__init__()
         self.flows = nn.ModuleDict({str(2 * n): Coupling(config) for n in range(config.flow_couplings)})
 
-    def forward(self, z: Tensor, speaker: Tensor) -> Tensor:
+    def forward(self, z: Tensor, speaker: Tensor, beyond: Tensor | None = None) -> Tensor:
         """[1, channels, frames] to the same shape."""
         for n in range(len(self.flows) - 1, -1, -1):
-            z = self.flows[str(2 * n)](z.flip(1), speaker)
+            z = self.flows[str(2 * n)](z.flip(1), speaker, beyond)
         return z

@@ -1,4 +1,7 @@
-"""Layers that several parts of the network share. One text at a time, so no masks; tensors are [1, channels, time].
+"""Layers that several parts of the network share. One text at a time; tensors are [1, channels, time].
+
+A text that was padded comes with `beyond`, bool [1, 1, time], true behind its end: what lies there changes nothing of
+what lies before, as long as it is finite. Without padding it is None.
 
 Attention adds learnt vectors for the nearest relative positions to keys and values (Shaw et al. 2018). Names of
 parameters are those of the published checkpoints.
@@ -14,6 +17,11 @@ WINDOW = 4
 """relative positions to either side that have vectors of their own"""
 SPEAKER_LAYER = 2
 """of an encoder: the speaker is added before it"""
+
+
+def cut(x: Tensor, beyond: Tensor | None) -> Tensor:
+    """Zeros beyond the text, as a convolution sees them beside it."""
+    return x if beyond is None else x.masked_fill(beyond, 0.0)
 
 
 class ChannelNorm(nn.Module):
@@ -41,7 +49,7 @@ class RelativeAttention(nn.Module):
         self.conv_v = nn.Conv1d(channels, channels, 1)
         self.conv_o = nn.Conv1d(channels, channels, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, beyond: Tensor | None = None) -> Tensor:
         _, channels, length = x.shape
         split = (self.heads, channels // self.heads, length)
         query = self.conv_q(x).view(split).mT * split[1] ** -0.5  # [heads, length, size]
@@ -50,6 +58,8 @@ class RelativeAttention(nn.Module):
         scores = wide[:, :, WINDOW : WINDOW + length]
         scores.copy_(query @ key)
         _band(wide).add_(query @ self.emb_rel_k.mT)  # what falls beside the text lands in the margins
+        if beyond is not None:
+            scores.masked_fill_(beyond, -torch.inf)
         weights = scores.softmax(-1)
         wide.zero_()
         scores.copy_(weights)
@@ -76,9 +86,9 @@ class FeedForward(nn.Module):
         self.conv_1 = nn.Conv1d(channels, inner, kernel)
         self.conv_2 = nn.Conv1d(inner, channels, kernel)
 
-    def forward(self, x: Tensor) -> Tensor:
-        inner = F.relu(self.conv_1(F.pad(x, self.around)))
-        out: Tensor = self.conv_2(F.pad(inner, self.around))
+    def forward(self, x: Tensor, beyond: Tensor | None = None) -> Tensor:
+        inner = F.relu(self.conv_1(F.pad(cut(x, beyond), self.around)))
+        out: Tensor = self.conv_2(F.pad(cut(inner, beyond), self.around))
         return out
 
 
@@ -94,13 +104,13 @@ class Encoder(nn.Module):
         self.ffn_layers = nn.ModuleList(FeedForward(channels, inner, kernel) for _ in range(layers))
         self.norm_layers_2 = nn.ModuleList(ChannelNorm(channels) for _ in range(layers))
 
-    def forward(self, x: Tensor, speaker: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, speaker: Tensor | None, beyond: Tensor | None = None) -> Tensor:
         layers = zip(self.attn_layers, self.norm_layers_1, self.ffn_layers, self.norm_layers_2, strict=True)
         for n, (attention, first_norm, feed_forward, second_norm) in enumerate(layers):
             if n == SPEAKER_LAYER and speaker is not None:
                 x = x + self.spk_emb_linear(speaker.mT).mT
-            x = first_norm(x + attention(x))
-            x = second_norm(x + feed_forward(x))
+            x = first_norm(x + attention(x, beyond))
+            x = second_norm(x + feed_forward(x, beyond))
         return x
 
 
@@ -124,11 +134,11 @@ class SeparableConvolutions(nn.Module):
         self.norms_1 = nn.ModuleList(ChannelNorm(channels) for _ in range(layers))
         self.norms_2 = nn.ModuleList(ChannelNorm(channels) for _ in range(layers))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, beyond: Tensor | None = None) -> Tensor:
         for separate, first_norm, across, second_norm in zip(
             self.convs_sep, self.norms_1, self.convs_1x1, self.norms_2, strict=True
         ):
-            y = F.gelu(first_norm(separate(x)))
+            y = F.gelu(first_norm(separate(cut(x, beyond))))
             x = x + F.gelu(second_norm(across(y)))
         return x
 
@@ -147,11 +157,11 @@ class WaveNet(nn.Module):
             nn.Conv1d(channels, 2 * channels if n < layers - 1 else channels, 1) for n in range(layers)
         )
 
-    def forward(self, x: Tensor, speaker: Tensor) -> Tensor:
+    def forward(self, x: Tensor, speaker: Tensor, beyond: Tensor | None = None) -> Tensor:
         skipped = torch.zeros_like(x)
         conditions = self.cond_layer(speaker).split(2 * self.channels, dim=1)
         for inner, outer, condition in zip(self.in_layers, self.res_skip_layers, conditions, strict=True):
-            wave, gate = (inner(x) + condition).chunk(2, dim=1)
+            wave, gate = (inner(cut(x, beyond)) + condition).chunk(2, dim=1)
             parts = outer(torch.tanh(wave) * torch.sigmoid(gate)).split(self.channels, dim=1)
             skipped = skipped + parts[-1]
             if len(parts) == 2:

@@ -6,6 +6,7 @@ Parameters have the published checkpoints' names, with weight norm folded (tts.m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +58,30 @@ class Manner:
     """of the noise; None takes torch's own generator"""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a text says of its phones, before they are spread over frames."""
+
+    mean: Tensor
+    """[1, channels, phones], as is the next: the prior's"""
+    log_scale: Tensor
+    plain: Tensor
+    """[1, 1, phones], as is the next: log-durations of the deterministic predictor, and of the noise"""
+    drawn: Tensor
+
+
+class FrameSteps(Protocol):
+    """The two steps with weights in them, which a card has a way of its own for (tts.melo.card_steps)."""
+
+    def read(self, sounds: Sounds, speaker: Tensor, noise: Tensor) -> Reading:
+        """Noise of the durations is [1, 2, phones]. The result holds until the next call."""
+        ...
+
+    def turn(self, frames: Tensor, speaker: Tensor) -> Tensor:
+        """The prior's [1, channels, frames] to the decoder's."""
+        ...
+
+
 class TextEncoder(nn.Module):
     """Phones to hidden states and the prior's mean and log-scale."""
 
@@ -71,7 +96,7 @@ class TextEncoder(nn.Module):
         self.encoder = Encoder(config.hidden, config.inner, config.heads, config.layers, config.kernel, speaker_width)
         self.proj = nn.Conv1d(config.hidden, 2 * config.channels, 1)
 
-    def forward(self, sounds: Sounds, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, sounds: Sounds, speaker: Tensor, beyond: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Hidden [1, hidden, phones], mean and log-scale [1, channels, phones]."""
         known = self.emb(sounds.phones) + self.tone_emb(sounds.tones) + self.language_emb(sounds.languages)
         x = known.mT[None]
@@ -80,7 +105,7 @@ class TextEncoder(nn.Module):
                 x = x + projection(features[None])
             elif projection.bias is not None:
                 x = x + projection.bias[:, None]
-        hidden = self.encoder(x * x.shape[1] ** 0.5, speaker)
+        hidden = self.encoder(x * x.shape[1] ** 0.5, speaker, beyond)
         mean, log_scale = self.proj(hidden).chunk(2, dim=1)
         return hidden, mean, log_scale
 
@@ -102,25 +127,39 @@ class MeloNetwork(nn.Module):
         """[1, width, 1]."""
         return self.emb_g.weight[row][None, :, None]
 
-    def frames(self, sounds: Sounds, manner: Manner) -> tuple[Tensor, Tensor]:
+    def read(self, sounds: Sounds, speaker: Tensor, noise: Tensor, beyond: Tensor | None = None) -> Reading:
+        """As FrameSteps says; `beyond` is told in tts.melo.layers."""
+        hidden, mean, log_scale = self.enc_p(sounds, speaker, beyond)
+        drawn = self.sdp(hidden, noise.to(hidden.dtype), speaker, beyond)
+        return Reading(mean, log_scale, self.dp(hidden, speaker, beyond), drawn)
+
+    def turn(self, frames: Tensor, speaker: Tensor, beyond: Tensor | None = None) -> Tensor:
+        """As FrameSteps says."""
+        turned: Tensor = self.flow(frames, speaker, beyond)
+        return turned
+
+    def frames(self, sounds: Sounds, manner: Manner, steps: FrameSteps | None = None) -> tuple[Tensor, Tensor]:
         """What the decoder takes, [1, channels, frames], and how many frames each phone has, int64 [phones]."""
+        steps = steps or self
         speaker = self.speaker(manner.speaker)
         device = speaker.device
         # drawn on the CPU, so that one seed is one sound wherever it is computed
         generator = None if manner.seed is None else torch.Generator().manual_seed(manner.seed)
-        hidden, mean, log_scale = self.enc_p(sounds, speaker)
-        lengths = torch.zeros_like(hidden[:, :1])
+        noise = torch.zeros(1, 2, len(sounds.phones))
         if manner.sdp_ratio:
-            noise = torch.randn(1, 2, hidden.shape[2], generator=generator) * manner.noise_scale_w
-            lengths = self.sdp(hidden, noise.to(device, hidden.dtype), speaker) * manner.sdp_ratio
+            noise = torch.randn(noise.shape, generator=generator) * manner.noise_scale_w
+        reading = steps.read(sounds, speaker, noise.to(device))
+        lengths = torch.zeros_like(reading.plain)
+        if manner.sdp_ratio:
+            lengths = reading.drawn * manner.sdp_ratio
         if manner.sdp_ratio < 1:
-            lengths = lengths + self.dp(hidden, speaker) * (1 - manner.sdp_ratio)
+            lengths = lengths + reading.plain * (1 - manner.sdp_ratio)
         counts = _counts(torch.ceil(torch.exp(lengths) * manner.length_scale)[0, 0])
-        mean, log_scale = (part.repeat_interleave(counts, dim=2) for part in (mean, log_scale))
+        mean, log_scale = (part.repeat_interleave(counts, dim=2) for part in (reading.mean, reading.log_scale))
         if manner.noise_scale:
             noise = torch.randn(mean.shape, generator=generator).to(device, mean.dtype)
             mean = mean + noise * torch.exp(log_scale) * manner.noise_scale
-        return self.flow(mean, speaker), counts
+        return steps.turn(mean, speaker), counts
 
     def forward(self, sounds: Sounds, manner: Manner) -> Tensor:
         """The whole sentence in one piece, [samples]."""
