@@ -37,6 +37,8 @@ class Around:
     """local time"""
     language: Language = "en"
     """of the instructions; they stay in it, so that their cache does"""
+    speaks: Callable[[], Language | None] = lambda: None
+    """the language that the user has asked for, whatever theirs is; the instructions change to it, and are read anew"""
 
 
 class ChatHistory:
@@ -82,7 +84,7 @@ class ChatHistory:
         around = self._around
         if around.wall().date() != self._began.date():
             self._began = around.wall()
-        system = system_prompt(around.language, self._began, around.facts(), bool(self._tools))
+        system = system_prompt(around.language, self._began, around.facts(), bool(self._tools), around.speaks())
         messages = [ChatMessage("system", system)]
         for exchange in (*self._earlier, *around.conversation.since(self._first).exchanges):
             messages += _told(exchange)

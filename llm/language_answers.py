@@ -90,7 +90,13 @@ class LanguageAnswers:
         self.engine.load()
         declared = declare(self._skills.skills, language) if self._settings.tools else {}
         self._box = ToolBox(declared, self._skills.skills.recogniser)
-        around = Around(context.conversation, self._facts, lambda: context.schedule.local.wall, language)
+        around = Around(
+            context.conversation,
+            self._facts,
+            lambda: context.schedule.local.wall,
+            language,
+            lambda: context.session.speaks,
+        )
         room = max(self.engine.context_tokens - self._settings.reply_tokens, 1)
         self._history = ChatHistory(around, self._box.tools, room, self.engine.count)
         prompt = self._history.prompt("")
@@ -162,9 +168,10 @@ class LanguageAnswers:
         context = self._skills.context
         conversation = context.conversation
         language = context.session.language = guess_language(text, language)
+        spoken = context.session.speaks or language
         prompt = self._history.prompt(text)
-        reply = _Reply(turn, Words(text, language), SpeakableText(language), language)
-        conversation.begin(Exchange(turn, text, (), language), held)
+        reply = _Reply(turn, Words(text, language), SpeakableText(spoken), spoken)
+        conversation.begin(Exchange(turn, text, (), spoken), held)
         pieces = self.engine.answer(prompt)
         try:
             for unit in self._stream(pieces, reply):
@@ -174,7 +181,7 @@ class LanguageAnswers:
             if reply.acts:
                 yield Unit("", reply.language, False, acts=True)
                 reply.ending += self._carry_out(reply)
-            ending = reply.ending or ([] if reply.begun else [choose(language, *NO_ANSWER)]) or [""]
+            ending = reply.ending or ([] if reply.begun else [choose(spoken, *NO_ANSWER)]) or [""]
             conversation.extend(turn, ending, reply.written, reply.language, reply.call)
             for unit in ending[:-1]:
                 yield Unit(unit, reply.language, False)
@@ -201,7 +208,7 @@ class LanguageAnswers:
         except InferenceError as error:
             logger.error("turn %d: %s", reply.turn, error)
             self.failure = str(error)
-            reply.ending = [choose(reply.words.language, *CANNOT_ANSWER)]
+            reply.ending = [choose(reply.language, *CANNOT_ANSWER)]
             return
         if reply.ending:
             reply.begin(reply.ending[0])
@@ -222,7 +229,7 @@ class LanguageAnswers:
                     intents.append(intent)
         except ToolCallRefusedError as refusal:
             logger.warning("turn %d: a tool call is refused: %s", reply.turn, refusal)
-            return [choose(words.language, *NOT_DONE)]
+            return [choose(reply.language, *NOT_DONE)]
         reply.call = CALL_BETWEEN.join(filter(None, map(self._box.written, intents)))
         said = []
         for intent in intents:
@@ -230,7 +237,7 @@ class LanguageAnswers:
                 told = self._skills.act(intent).text
             except (ValueError, ArithmeticError, LookupError, TypeError) as error:
                 logger.warning("turn %d: %s cannot be done with %s: %s", reply.turn, intent.name, intent.slots, error)
-                told = choose(words.language, *NOT_DONE)
+                told = choose(reply.language, *NOT_DONE)
             said += [unit.strip() for unit in split([told]) if unit.strip()]
         return said
 
@@ -250,7 +257,7 @@ class _Reply:
     words: Words
     speakable: SpeakableText
     language: Language
-    """that it is written in, guessed from its first unit"""
+    """that it is written in: what was asked for, else the question's; guessed again from its first unit"""
     begun: bool = False
     acts: bool = False
     """it ends with calls of tools"""

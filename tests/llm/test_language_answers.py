@@ -101,6 +101,42 @@ def test_the_next_prompt_holds_what_was_heard_and_what_the_skills_did() -> None:
     assert dialogue.endswith("<|im_start|>user\nwhat did I say<|im_end|>\n<|im_start|>assistant\n")
 
 
+@pytest.mark.parametrize(
+    ("asked", "began", "question", "told", "reply"),
+    [
+        ("speak French", "en", "why is the sky blue", "réponds toujours en français", "À cause de l'air."),
+        ("parle anglais", "fr", "pourquoi le ciel est bleu", "always answer in English", "Because of the air."),
+    ],
+)
+def test_who_asks_for_a_language_has_it_from_the_model_too_until_it_is_taken_back(
+    asked: str, began: Language, question: str, told: str, reply: str
+) -> None:
+    rig = Rig((question, reply), language=began)
+    rig.ask(question, began)
+    assert told not in rig.runtime.prompts[-1]
+    switched = rig.ask(asked, began)[-1].language
+    assert switched != began
+    assert rig.ask(question, began)[-1].language == switched
+    assert told in rig.runtime.prompts[-1]
+    assert rig.ask("annule" if switched == "fr" else "undo", switched)
+    rig.ask(question, began)
+    assert told not in rig.runtime.prompts[-1]
+
+
+def test_what_cannot_be_answered_is_said_in_the_language_asked_for() -> None:
+    rig = Rig(("nothing", ""), ("tool", call("NoSuchTool")))
+    rig.ask("speak French")
+    assert rig.say("say nothing") == ["Désolée, je n'ai pas de réponse à cela."]
+    assert rig.say("use a tool please") == ["Désolée, je n'ai pas pu le faire."]
+
+
+def test_a_skill_that_the_model_calls_answers_in_the_language_asked_for() -> None:
+    rig = Rig(("pasta", call("SetTimer", '{"minutes": 9}')))
+    rig.ask("speak French")
+    assert "9 minutes" in rig.say("my pasta needs nine")[0]
+    assert rig.skills.context.conversation.exchanges[-1].language == "fr"
+
+
 def test_words_heard_so_far_are_prepared_unless_a_skill_will_answer_them() -> None:
     rig = Rig()
     before = rig.runtime.computed
