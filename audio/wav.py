@@ -44,6 +44,10 @@ class Recording:
     samples: Samples
     """[n] mono in -1..1"""
     sample_rate_hz: int
+    not_numbers: int = 0
+    """values of a floating-point file that were NaN or infinite"""
+    cut_short: bool = False
+    """the file declares more than it holds"""
 
     @property
     def seconds(self) -> float:
@@ -59,6 +63,7 @@ class _Layout:
     start: int
     """byte at which the sound begins"""
     frames: int
+    cut_short: bool
 
     @property
     def frame_bytes(self) -> int:
@@ -75,7 +80,7 @@ def read_wav(path: Path, max_s: float = 600.0) -> Recording:
                 f"{path}: lasts {minutes:.1f} minutes and at most {max_s / 60:.1f} can be used here; "
                 f"cut it, e.g. with: sox {path.name} shorter.wav trim 0 {max_s:.0f} (transcribe takes any length)"
             )
-        return Recording(_mono(_read(file, layout, layout.frames), layout), layout.sample_rate_hz)
+        return _recording(file, layout, layout.frames)
 
 
 def stream_wav(path: Path, block: int) -> Iterator[Recording]:
@@ -87,7 +92,7 @@ def stream_wav(path: Path, block: int) -> Iterator[Recording]:
         layout = _parse(file, path)
         left = layout.frames
         while left > 0:
-            yield Recording(_mono(_read(file, layout, min(block, left)), layout), layout.sample_rate_hz)
+            yield _recording(file, layout, min(block, left))
             left -= block
 
 
@@ -163,11 +168,12 @@ def _layout(form: bytes, declared: int, file: BinaryIO, path: Path) -> _Layout:
     frames = size // (channels * bits // 8)
     if frames == 0:
         raise AudioFileError(f"{path}: holds no sound (its data is empty); record it again")
-    if size < declared < 0xFFFFFF00:
+    cut_short = size < declared < 0xFFFFFF00
+    if cut_short:
         logger.warning(
             "%s: is cut short, %d of %d bytes are there; using the %.1f s that are", path, size, declared, frames / rate
         )
-    return _Layout(codec, channels, rate, bits, start, frames)
+    return _Layout(codec, channels, rate, bits, start, frames, cut_short)
 
 
 def _name(head: bytes) -> str:
@@ -184,16 +190,20 @@ def _read(file: BinaryIO, layout: _Layout, frames: int) -> bytes:
     return data[: len(data) // layout.frame_bytes * layout.frame_bytes]
 
 
-def _mono(data: bytes, layout: _Layout) -> Samples:
-    frames = _decode(data, layout).reshape(-1, layout.channels)
-    mono = frames[:, 0] if layout.channels == 1 else frames.mean(axis=1)
-    return np.ascontiguousarray(mono, np.float32)
+def _recording(file: BinaryIO, layout: _Layout, frames: int) -> Recording:
+    values = _decode(_read(file, layout, frames), layout)
+    not_numbers = 0
+    if layout.codec == IEEE_FLOAT:
+        not_numbers = len(values) - int(np.count_nonzero(np.isfinite(values)))
+        values = np.clip(np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
+    channels = values.reshape(-1, layout.channels)
+    mono = channels[:, 0] if layout.channels == 1 else channels.mean(axis=1)
+    return Recording(np.ascontiguousarray(mono, np.float32), layout.sample_rate_hz, not_numbers, layout.cut_short)
 
 
 def _decode(data: bytes, layout: _Layout) -> NDArray[np.float32]:
     if layout.codec == IEEE_FLOAT:
-        values = np.frombuffer(data, "<f4" if layout.bits == 32 else "<f8").astype(np.float32)
-        return np.clip(np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
+        return np.frombuffer(data, "<f4" if layout.bits == 32 else "<f8").astype(np.float32)
     if layout.bits == 8:  # the one unsigned width
         return (np.frombuffer(data, np.uint8).astype(np.float32) - 128.0) / 128.0
     if layout.bits == 16:

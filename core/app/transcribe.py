@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import queue
 import sys
 from collections.abc import Iterator, Sequence
@@ -38,7 +39,10 @@ class WavInbox:
 
     def __init__(self, blocks: Iterator[Recording]) -> None:
         self.seconds = 0.0
-        """of the recording, as far as it has been read"""
+        """of the recording, as far as it has been read; so are the next three"""
+        self.loudest = 0.0
+        self.not_numbers = 0
+        self.cut_short = False
         self._frames = _frames(self._counted(blocks))
 
     def get(self, block: bool = True, timeout: float | None = None) -> AudioFrame:
@@ -51,6 +55,9 @@ class WavInbox:
     def _counted(self, blocks: Iterator[Recording]) -> Iterator[Recording]:
         for block in blocks:
             self.seconds += block.seconds
+            self.loudest = max(self.loudest, float(np.abs(block.samples).max(initial=0.0)))
+            self.not_numbers += block.not_numbers
+            self.cut_short = block.cut_short
             yield block
 
 
@@ -80,11 +87,11 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         segments.append(segment)
         if not arguments.json:
             print(segment.text, flush=True)
-    if transcription.fallback_reason and not arguments.json:
-        print(transcription.fallback_reason, file=sys.stderr)
     if arguments.json:
         print(json.dumps(transcription.as_json(segments), ensure_ascii=False))
     else:
+        for remark in transcription.remarks(segments):
+            print(remark, file=sys.stderr)
         print(f"heard by {transcription.engine}", file=sys.stderr)
     return 0
 
@@ -117,6 +124,24 @@ class Transcription:
     def fallback_reason(self) -> str:
         """Why the planned engine was not used."""
         return str(getattr(self._transcriber, "fallback_reason", ""))
+
+    def remarks(self, segments: Sequence[TranscribedSegment]) -> list[str]:
+        """What is to be known of the recording and of who listened, once it has been read."""
+        inbox, found = self._inbox, []
+        if self.fallback_reason:
+            found.append(self.fallback_reason)
+        if inbox.cut_short:
+            found.append(f"the file is cut short: the {inbox.seconds:.1f} s that are there were used; copy it again")
+        if inbox.not_numbers:
+            found.append(
+                f"{inbox.not_numbers} values are NaN or infinite and counted as silence or a click; export it again"
+            )
+        if not segments and not inbox.loudest:
+            found.append(f"no speech: all {inbox.seconds:.1f} s are silent; was the right microphone recorded?")
+        elif not segments:
+            level = 20.0 * math.log10(inbox.loudest)
+            found.append(f"no speech was heard in {inbox.seconds:.1f} s; the loudest sample is at {level:.0f} dBFS")
+        return found
 
     @property
     def engine(self) -> str:
@@ -160,6 +185,7 @@ class Transcription:
             "decode_s": round(self._decode_s, 4),
             "real_time_factor": round(self._decode_s / audio_s, 4) if audio_s else None,
             "segments": [asdict(segment) for segment in segments],
+            "remarks": self.remarks(segments),
         }
 
     @property

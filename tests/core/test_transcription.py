@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 from dataclasses import fields
 from pathlib import Path
@@ -72,3 +73,29 @@ def test_silence_has_no_segments(home: Path):
     transcription = Transcription(Config(), stream_wav(home / "silence.wav", BLOCK), None)
     told = transcription.as_json(list(transcription.segments()))
     assert (told["text"], told["segments"], told["audio_s"], told["decode_s"]) == ("", [], 1.0, 0.0)
+    assert told["remarks"] == ["no speech: all 1.0 s are silent; was the right microphone recorded?"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "values", "remarks"),
+    [
+        (
+            4,
+            [np.nan, 0.5, np.inf, 0.0],
+            ["2 values are NaN or infinite", "no speech was heard in 0.0 s; the loudest sample is at 0"],
+        ),
+        (4, [0.0, 0.5, 0.0, 0.0], ["no speech was heard in 0.0 s; the loudest sample is at -6 dBFS"]),
+        (400, [0.5] * 4, ["the file is cut short: the 0.0 s that are there were used", "no speech was heard"]),
+    ],
+)
+def test_what_is_wrong_with_a_recording_is_told(home: Path, declared: int, values: list[float], remarks: list[str]):
+    file = home / "sound.wav"
+    data = np.array(values, "<f4").tobytes()
+    form = struct.pack("<HHIIHH", 3, 1, RATE_HZ, 4 * RATE_HZ, 4, 32)
+    file.write_bytes(
+        b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + struct.pack("<I", 16) + form
+        + b"data" + struct.pack("<I", 4 * declared) + data
+    )  # fmt: skip
+    transcription = Transcription(Config(), stream_wav(file, BLOCK), None)
+    told = transcription.as_json(list(transcription.segments()))["remarks"]
+    assert [remark.startswith(start) for remark, start in zip(told, remarks, strict=True)] == [True] * len(remarks)
