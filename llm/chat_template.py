@@ -34,7 +34,7 @@ class ChatTemplate:
             except TemplateError as error:
                 refusal = error
             except ModelError as error:
-                raise ModelLoadError(f"{name}: {error}") from error
+                raise ModelLoadError(str(error)) from error
             else:
                 return
         raise ModelLoadError(f"{name}: its chat template cannot be used ({refusal}); take another model")

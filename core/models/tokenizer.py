@@ -85,8 +85,8 @@ class TokenizerWrapper:
         """
         if not self.has_chat_template and not kwargs.get("chat_template"):
             raise ModelError(
-                f"{self._tokenizer.name_or_path}: this model has no chat template, so it cannot hold a conversation; "
-                "take one trained for that (its name often ends in Instruct or Chat), or pass chat_template"
+                f"{self._tokenizer.name_or_path}: has no chat template, so it cannot hold a conversation; take a model "
+                "trained for that (its name often ends in Instruct or Chat), or put its chat_template.jinja in the folder"
             )
         kwargs.setdefault("enable_thinking", self.has_thinking)
         return self._tokenizer.apply_chat_template(*args, tokenize=tokenize, **{**kwargs, "return_dict": False})
@@ -215,6 +215,12 @@ def load_tokenizer(
         raise ModelLoadError(
             f"{folder}: its tokenizer cannot be read ({error}); fetch the model again, with tokenizer.json"
         ) from error
+    if len(tokenizer) <= len(tokenizer.get_added_vocab()):
+        # transformers makes one that knows no word where the files are absent, and a model with it answers nothing
+        raise ModelLoadError(
+            f"{folder}: its tokenizer has no vocabulary (tokenizer.json, vocab.json or tokenizer.model is missing); "
+            "fetch the model again"
+        )
     ending = [eos_token_ids] if isinstance(eos_token_ids, int) else eos_token_ids
     return TokenizerWrapper(tokenizer, detokenizer_class, ending, tool_marks(tokenizer))
 

@@ -115,7 +115,9 @@ class ModelStore:
             return self._complete(known_model(text, self.catalogue).name, text)
         if path.is_dir():
             if _state(path) == "partial":
-                raise ModelLoadError(f"{path}: files are missing; download or copy the model again")
+                raise ModelLoadError(
+                    f"{path}: files are missing; give a model's own folder, or download or copy it again"
+                )
             return path
         if path.suffix == ".pt" and path.is_file():
             return path

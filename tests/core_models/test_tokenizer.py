@@ -207,3 +207,13 @@ def test_absent_or_damaged_files_are_named(tmp_path: Path, content: str | None) 
         (tmp_path / "tokenizer.json").write_text(content, encoding="utf-8")
     with pytest.raises(ModelLoadError, match=str(tmp_path)):
         load_tokenizer(tmp_path)
+
+
+def test_a_folder_with_settings_and_no_vocabulary_is_refused(tmp_path: Path) -> None:
+    """transformers would make a tokenizer that knows its special tokens alone."""
+    from tiny import tiny_model
+
+    folder = tiny_model(tmp_path / "model")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(ModelLoadError, match=r"has no vocabulary \(tokenizer\.json.*fetch the model again"):
+        load_tokenizer(folder)
