@@ -86,7 +86,7 @@ class TokenizerWrapper:
         if not self.has_chat_template and not kwargs.get("chat_template"):
             raise ModelError(
                 f"{self._tokenizer.name_or_path}: has no chat template, so it cannot hold a conversation; take a model "
-                "trained for that (its name often ends in Instruct or Chat), or put its chat_template.jinja in the folder"
+                "trained for that (its name often ends in Instruct or Chat), or put its chat_template.jinja there"
             )
         kwargs.setdefault("enable_thinking", self.has_thinking)
         return self._tokenizer.apply_chat_template(*args, tokenize=tokenize, **{**kwargs, "return_dict": False})
