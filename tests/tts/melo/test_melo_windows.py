@@ -139,7 +139,7 @@ def test_no_numbers_in_the_sound_lose_the_sentence(tmp_path: Path):
         list(made.synthesize(some_sounds(), Manner(speaker=2)))
     flow = made._loaded()[1].flow
     right = flow.forward
-    flow.forward = lambda z, speaker: right(z, speaker) * float("nan")  # type: ignore[method-assign]
+    flow.forward = lambda *inputs: right(*inputs) * float("nan")  # type: ignore[method-assign]
     with pytest.raises(InferenceError, match="no numbers"):
         list(made.synthesize(some_sounds(), Manner(speaker=0)))
     del flow.forward  # type: ignore[misc]
