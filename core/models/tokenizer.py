@@ -221,6 +221,8 @@ def load_tokenizer(
             f"{folder}: its tokenizer has no vocabulary (tokenizer.json, vocab.json or tokenizer.model is missing); "
             "fetch the model again"
         )
+    # whoever reads a prompt knows the model's context and says what is too long; transformers only guesses it
+    tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     ending = [eos_token_ids] if isinstance(eos_token_ids, int) else eos_token_ids
     return TokenizerWrapper(tokenizer, detokenizer_class, ending, tool_marks(tokenizer))
 

@@ -83,7 +83,7 @@ def _candidates(engine: Engine, choice: DeviceChoice, config: Config, pays: bool
         weights: WeightType = forced or _whisper_weights(device, choice, pays)
         return tuple(whisper(size, device, weights) for size in WHISPER)
     if engine.name == LANGUAGE_ENGINE:
-        sizes = _language_sizes(config)
+        sizes = named_size(config) or QWEN
         return tuple(qwen(size, device, kind) for size, kind in _qwen_steps(sizes, device, choice, forced, pays))
     # MeloTTS is convolutions: int8 helps matrix products alone, so it keeps the type it computes in.
     weights = forced or _finer_half(device, choice)
@@ -104,11 +104,11 @@ def _finer_half(device: Device, choice: DeviceChoice) -> ComputeType:
     return "float16" if device == "cuda" and choice.compute_type == "bfloat16" else choice.compute_type
 
 
-def _language_sizes(config: Config) -> tuple[CausalSize, ...]:
-    """The one that is named, where the catalogue has it, else all that are planned with."""
+def named_size(config: Config) -> tuple[CausalSize, ...]:
+    """Of the language model that is named; empty where none is, and where the catalogue does not have it."""
     named = config.llm.model
     sizes = [one.size for one in CATALOGUE if one.engine == LANGUAGE_ENGINE and named in (one.name, one.repository)]
-    return tuple(size for size in (*QWEN_2_5, *QWEN) if size.name in sizes) or QWEN
+    return tuple(size for size in (*QWEN_2_5, *QWEN) if size.name in sizes)
 
 
 def _qwen_steps(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from core.optimization.catalogue import (
     ALL_ENGINES,
+    EMBEDDED,
     EMBEDDED_ENGINES,
     ENGINES,
     GB,
@@ -22,7 +23,7 @@ from core.optimization.catalogue import (
     qwen,
 )
 from core.optimization.devices import DeviceChoice, choose_device
-from core.optimization.ladders import int8_pays, ladder
+from core.optimization.ladders import int8_pays, ladder, named_size
 from core.optimization.pace import Pace, pace_of
 from core.optimization.plan import Plan, StagePlan
 from core.optimization.profile import Cpu, MachineProfile
@@ -159,7 +160,10 @@ def _card_room(choice: DeviceChoice) -> int:
 
 
 def _check_limit(config: Config, selection: Selection) -> None:
-    limit, needed = config.optimization.memory_limit_mb * MB, memory_of(selection.chosen).memory_bytes
+    chosen = dict(selection.chosen)
+    if _model_named(config, "llm") and not named_size(config):
+        chosen["llm"] = EMBEDDED["skills"]  # nobody knows what the named one takes before it is loaded
+    limit, needed = config.optimization.memory_limit_mb * MB, memory_of(chosen).memory_bytes
     if limit and needed > limit:
         raise ConfigError(
             f"optimization.memory_limit_mb: {config.optimization.memory_limit_mb} is less than the smallest engines "

@@ -143,6 +143,14 @@ def test_a_named_model_that_writes_slowly_gets_the_quickest_bits_and_not_full_nu
     assert "tokens a second on this processor, below 10" in made.explain()
 
 
+def test_a_named_model_of_unknown_size_is_not_refused_by_the_limit_before_it_is_known():
+    limited = {"optimization": {"memory_limit_mb": 700}, "stt": {"engine": "pocketsphinx"}}
+    made = plan(profile(2, 8.0, 16.0), Config.model_validate({**limited, "llm": {"model": "/models/my-own"}}))
+    assert made.llm.engine == "mlx"
+    with pytest.raises(ConfigError, match="set 9"):
+        plan(profile(2, 8.0, 16.0), Config.model_validate({**limited, "llm": {"model": "qwen2.5-0.5b"}}))
+
+
 def test_a_named_model_of_unknown_size_gets_bits_too():
     named = Config.model_validate({"llm": {"model": "/models/my-own"}})
     assert plan(profile(1, 24.0, 32.0, usable=0.5), named).llm.compute_type == "int4"
