@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from core.utils.errors import InferenceError
 
 pytestmark = pytest.mark.gpu
 
+ON_CPU = LoadOptions(fused=False)
+"""what is computed on the card is compared with: torch's own kernels, which take no time to compile"""
 PROMPT = [5, 9, 77, 300, 2, 41, 8]
 FAMILIES = ("qwen2", "qwen3", "llama", "smollm3")
 
@@ -44,7 +47,14 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def pair(folders: dict[str, Path]) -> tuple[Any, Any]:
     """The same Qwen3 on the CPU and on the card."""
-    return load_model(folders["qwen3"])[0], load_model(folders["qwen3"], LoadOptions(device="cuda"))[0]
+    return load_model(folders["qwen3"], ON_CPU)[0], load_model(folders["qwen3"], LoadOptions(device="cuda"))[0]
+
+
+@pytest.fixture
+def without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels for the CPU are not what is tried here, and take long to compile."""
+    for module in ("quantize", "packed_linear"):
+        monkeypatch.setattr(f"core.models.{module}.has_kernels", lambda: False)
 
 
 @pytest.fixture
@@ -72,7 +82,7 @@ def best_way() -> str:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_tokens_and_log_probabilities_are_the_cpus(folders: dict[str, Path], family: str):
-    here, _ = load_model(folders[family])
+    here, _ = load_model(folders[family], ON_CPU)
     there, _ = load_model(folders[family], LoadOptions(device="cuda"))
     expected = list(generate_step(PROMPT, here, max_tokens=200))
     found = list(generate_step(PROMPT, there, max_tokens=200))
@@ -88,7 +98,12 @@ def test_each_way_of_a_graph_is_the_eager_one(folders: dict[str, Path], way: str
         pytest.skip("the card is too old to launch ahead")
     eager, _ = load_model(folders["llama"], LoadOptions(device="cuda", fused=False))
     graphed, _ = load_model(folders["llama"], LoadOptions(device="cuda", fused=False))
-    graphed.fused = GraphedDecoder(graphed, ways=[way])
+    tiles = None
+    if way == WAYS[1]:
+        from core.models.cuda_step import WIDE
+
+        tiles = WIDE  # the other ways have those of small models
+    graphed.fused = GraphedDecoder(graphed, ways=[way], tiles=tiles)
     assert written(graphed, count=200) == written(eager, count=200)
     assert graphed.fused.way == way
 
@@ -104,7 +119,7 @@ def test_half_precision_agrees_along_the_same_text(folders: dict[str, Path], pre
     for token in written(eager, count=30):
         one = torch.tensor([[token]])
         expected, found = (m(one, cache=c, logits="last") for m, c in zip((eager, graphed), caches, strict=True))
-        assert float((found - expected).norm() / expected.norm()) < 0.03
+        assert float((found - expected).norm() / expected.norm()) < 0.05
     assert graphed.fused.way == best_way()
 
 
@@ -134,7 +149,7 @@ def test_a_cache_grows_past_its_room(pair: tuple[Any, Any]):
 )
 def test_bounded_and_quantised_caches(folders: dict[str, Path], tmp_path: Path, options: dict[str, Any]):
     folder = tiny_model(tmp_path / "wide", "qwen3", head_dim=32)
-    here, _ = load_model(folder, LoadOptions(fused=False))
+    here, _ = load_model(folder, ON_CPU)
     there, _ = load_model(folder, LoadOptions(device="cuda"))
     assert written(there, count=60, **options) == written(here, count=60, **options)
 
@@ -176,13 +191,35 @@ def test_two_texts_taken_in_turn_do_not_mix(pair: tuple[Any, Any]):
         assert [pair[index][0] for pair in mixed] == written(here, text, 10)
 
 
+def test_another_thread_may_work_on_the_card_while_a_step_is_recorded(folders: dict[str, Path]):
+    here, _ = load_model(folders["qwen3"], ON_CPU)
+    there, _ = load_model(folders["qwen3"], LoadOptions(device="cuda"))
+    done, sums = threading.Event(), []
+
+    def work() -> None:
+        while not done.is_set():
+            sums.append(float(torch.ones(1 << (10 + len(sums) % 12), device="cuda").mean()))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        texts = [written(there, PROMPT, 20) for _ in range(4)]
+    finally:
+        done.set()
+        thread.join()
+    assert texts == [written(here, PROMPT, 20)] * 4
+    assert there.fused.way == best_way()
+    assert set(sums) == {1.0}
+
+
+@pytest.mark.usefixtures("without_numba")
 @pytest.mark.parametrize("precision", ["int8", "int4"])
 def test_packed_layers_compute_on_the_card(folders: dict[str, Path], precision: Any):
-    here, _ = load_model(folders["qwen2"], LoadOptions(precision=precision))
+    here, _ = load_model(folders["qwen2"], LoadOptions(precision=precision, fused=False))
     there, _ = load_model(folders["qwen2"], LoadOptions(precision=precision, device="cuda"))
     text = torch.tensor([PROMPT * 4])
     expected, found = here(text, cache=make_prompt_cache(here)), there(text, cache=make_prompt_cache(there))
-    assert float((found.cpu() - expected).norm() / expected.norm()) < 0.03
+    assert float((found.cpu() - expected).norm() / expected.norm()) < 1e-3
     assert len(written(there, count=10)) == 10
 
 
@@ -231,13 +268,14 @@ def test_a_card_without_room_for_the_weights_is_left_for_the_cpu(
     folder = tiny_model(tmp_path / "model", "llama", num_attention_heads=8, **dims)
     little_memory(12 * 2**20)
     with caplog.at_level(logging.WARNING):
-        model, _ = load_model(folder, LoadOptions(device="cuda"))
+        model, _ = load_model(folder, LoadOptions(device="cuda", fused=False))
     assert model.device.type == "cpu"
     assert "does not fit on cuda as float32" in caplog.text
     assert "it runs on the CPU instead" in caplog.text
     assert len(written(model, count=5)) == 5
 
 
+@pytest.mark.usefixtures("without_numba")
 def test_a_card_that_fills_up_ends_the_reply_and_the_model_can_leave_it(folders: dict[str, Path], little_memory: Any):
     there, _ = load_model(folders["llama"], LoadOptions(device="cuda"))
     expected = written(there, count=20)

@@ -62,8 +62,10 @@ def on_card(folder: Path) -> LanguageModel:
 
 
 def test_a_full_card_costs_a_turn_and_the_assistant_goes_on(
-    tmp_path: Path, full_card: Any, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, full_card: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
+    for module in ("quantize", "packed_linear"):  # kernels for the CPU would take long to compile
+        monkeypatch.setattr(f"core.models.{module}.has_kernels", lambda: False)
     folder = tiny_model(tmp_path / "tiny", "qwen3", max_position_embeddings=4096)
     model = on_card(folder)
     said = "".join(model.answer(SHORT))
