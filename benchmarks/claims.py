@@ -1,18 +1,21 @@
 """Every claim of the founding documents beside what this machine measured, or "no such hardware".
 
-    python3 -m benchmarks.claims [--keep FILE] [--seconds N] [--card]
+    python3 -m benchmarks.claims [--keep FILE] [--seconds N] [--one-core] [--card]
 
 Networks of true shapes with random weights: they show size, speed and rounding, not quality. Times are lower quartiles,
 taken by turns with the original's. --keep goes on where an earlier run stopped, --seconds begins nothing after that
-time, --card measures a card's claims alone.
+time, --one-core takes the processor time of one thread, so that other programs do not count, --card measures a card's
+claims alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,17 +40,19 @@ def run() -> list[Answer]:
         logger.warning("bench claims: %s is missing; install the extras full and toolbox", missing[0])
         told = f"{missing[0]} is not installed"
         return [Answer(claim, why=told) if claim.hardware in ANSWERED_HERE else no_hardware(claim) for claim in CLAIMS]
-    return listed(measured_parts(None, float("inf"), card_only=False))
+    return listed(measured_parts(None, float("inf"), time.perf_counter))
 
 
-def measured_parts(path: Path | None, seconds: float, card_only: bool) -> Kept:
-    """All that there was time for."""
+def measured_parts(path: Path | None, seconds: float, clock: Callable[[], float] | None) -> Kept:
+    """All that there was time for; without a clock what a card answers alone."""
     from benchmarks.claim_parts.card import on_card
     from benchmarks.claim_parts.kept import Kept
     from benchmarks.claim_parts.measured import parts
+    from core.optimization.torch_optimizer import TorchOptimizer
 
+    TorchOptimizer().initialize()  # as the program runs: threads that wait for each other would tell of chance
     began_s, kept = time.monotonic(), Kept(path)
-    chosen = ({} if card_only else parts()) | {"card": partial(on_card, _tell)}
+    chosen = ({} if clock is None else parts(clock)) | {"card": partial(on_card, _tell)}
     for name, measure in chosen.items():
         if name not in kept.parts and time.monotonic() - began_s < seconds:
             _tell(f"{time.monotonic() - began_s:4.0f} s  {name}")
@@ -87,9 +92,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", type=Path, metavar="FILE.json", help="keep each measurement, and take those kept")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing after this time")
+    parser.add_argument("--one-core", action="store_true", help="processor time of one thread")
     parser.add_argument("--card", action="store_true", help="what a graphics card answers, alone")
     arguments = parser.parse_args()
-    kept = measured_parts(arguments.keep, arguments.seconds, arguments.card)
+    clock = time.perf_counter
+    if arguments.one_core:
+        os.environ["OMP_NUM_THREADS"] = "1"
+        clock = time.process_time
+    kept = measured_parts(arguments.keep, arguments.seconds, None if arguments.card else clock)
     print("\n".join(answer.line() for answer in listed(kept)))
     if kept.times:
         print(f"measured from {min(kept.times.values())} to {max(kept.times.values())}")
