@@ -11,11 +11,11 @@ import numpy as np
 
 from core.messages import Mark, Samples, Sentence, Speech
 from core.utils.config import TtsConfig
+from core.utils.engine_exchange import EngineExchange
 from core.utils.errors import InferenceError
 from core.utils.voice import VoiceSettings
 from tts.chime import make_chime
 from tts.engine import SpeechEngine, SpeechPiece, SpokenLanguage
-from tts.engine_exchange import EngineExchange
 from tts.espeak import EspeakEngine
 from tts.languages import LanguageChoice
 from tts.normalise.speakable import normalise
@@ -33,7 +33,9 @@ class Synthesizer:
     """
 
     def __init__(self, config: TtsConfig, voice: VoiceSettings, engine: SpeechEngine | None = None) -> None:
-        self._engines = EngineExchange(engine or EspeakEngine(config))
+        self._engines: EngineExchange[SpeechEngine] = EngineExchange(
+            engine or EspeakEngine(config), "speaks", lambda one: one.name
+        )
         self._voice = voice
         self._choice = LanguageChoice(config.language)
         self._chimes: dict[int, Samples] = {}

@@ -1,35 +1,55 @@
-"""A speech engine in the place of another: between two turns, never within one."""
+"""An engine in the place of another: between two turns, never within one.
+
+Guarantees: from `begin` to `end` of a turn the engine stays. The exchange itself only changes a reference: loading and
+closing are done by the threads that ask for them.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
-
-from tts.engine import SpeechEngine
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 logger = logging.getLogger(__name__)
 
 
-class EngineExchange:
-    """Holds the engine in use. `offer` and `close` may be called from any thread."""
+class Closable(Protocol):
+    """An engine as far as this goes."""
 
-    def __init__(self, first: SpeechEngine) -> None:
+    def close(self) -> None: ...
+
+
+EngineT = TypeVar("EngineT", bound=Closable)
+
+
+class EngineExchange(Generic[EngineT]):
+    """Holds the engine in use. `offer` and `close` may be called from any thread.
+
+    `does` says for the log what it does ("speaks"), `name` what it is called.
+    """
+
+    def __init__(self, first: EngineT, does: str, name: Callable[[EngineT], str]) -> None:
         self._lock = threading.Lock()
         self._present = first
-        self._next: SpeechEngine | None = None
-        self._retired: list[SpeechEngine] = []
+        self._next: EngineT | None = None
+        self._retired: list[EngineT] = []
         self._turn: int | None = None
+        """under way"""
         self._closed = False
+        self._does = does
+        self._name = name
 
     @property
-    def present(self) -> SpeechEngine:
+    def present(self) -> EngineT:
         """The one in use."""
         return self._present
 
-    def offer(self, engine: SpeechEngine) -> bool:
-        """Use `engine`, which is loaded: at once where no turn is under way, else from the next one on.
+    def offer(self, engine: EngineT) -> bool:
+        """Use `engine`, which is loaded and warm: at once where no turn is under way, else from the next one on.
 
-        False, and it is left alone, once all is closed. One offered before and not yet taken is retired unused.
+        Its closing is this one's duty from now on. False, and it is left alone, once all is closed. One offered before
+        and not yet taken is retired unused.
         """
         with self._lock:
             if self._closed:
@@ -41,15 +61,16 @@ class EngineExchange:
                 self._take_over()
             return True
 
-    def begin(self, turn: int) -> None:
-        """Something of this turn is to be said: until it ends the engine stays."""
+    def begin(self, turn: int) -> EngineT:
+        """The engine for something of this turn. It stays until the turn ends or another one begins."""
         with self._lock:
             if turn != self._turn:
                 self._take_over()
                 self._turn = turn
+            return self._present
 
     def end(self, turn: int) -> None:
-        """Nothing more of this turn is being said."""
+        """Nothing more of this turn comes."""
         with self._lock:
             if self._turn == turn:
                 self._turn = None
@@ -77,6 +98,6 @@ class EngineExchange:
         """By the next engine, if there is one. The lock is held, and the present one does nothing."""
         if self._next is None:
             return
-        logger.info("%s speaks now instead of %s", self._next.name, self._present.name)
+        logger.info("%s %s now instead of %s", self._name(self._next), self._does, self._name(self._present))
         self._retired.append(self._present)
         self._present, self._next = self._next, None
