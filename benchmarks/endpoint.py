@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import queue
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from itertools import repeat
 import numpy as np
 
 from benchmarks.corpora.speech import ASSETS, read
+from benchmarks.endpoint_parts import complete
 from benchmarks.figures import Figure
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, Samples, Transcript, Utterance
 from core.pipeline import Part, Pipeline
@@ -34,6 +34,7 @@ from stt.pauses import Pauses
 from stt.smart_turn import NAME, SmartTurn
 from stt.transcriber import Transcriber
 from stt.voice_activity_detection import VoiceActivityDetection
+from tests.fakes import ListInbox
 
 FIXED_MS = 700
 WORDS_AFTER_S = 0.15
@@ -125,7 +126,10 @@ def run() -> list[Figure]:
             Figure(f"endpoint.wait_ratio ({result.name})", result.wait_ms / FIXED_MS, "", "lower", target=ratio),
             Figure(f"endpoint.cut_off ({result.name})", 100 * result.cut_rate, "% pauses", "lower", target=rate),
         ]
-    return figures
+    recogniser = SkillRecogniser(RecogniserConfig(), load_skills())
+    known = [(texts, len(turn) - 1) for texts, turn in zip(heard, phrases * ROUNDS, strict=True)]
+    speakers = tuple(_speakers())
+    return figures + complete.figures(known, lambda text: recogniser.is_complete(text, "en"), speakers)
 
 
 def _speakers() -> Iterator[Iterator[float]]:
@@ -213,18 +217,6 @@ class _Straight:
         return _Sound(frame.samples, frame.captured_at)
 
 
-class _One:
-    """An inbox of one message."""
-
-    def __init__(self) -> None:
-        self.messages: deque[AudioFrame] = deque()
-
-    def get(self, block: bool = True, timeout: float | None = None) -> AudioFrame:
-        if not self.messages:
-            raise queue.Empty
-        return self.messages.popleft()
-
-
 def _listener(endpointing: Endpointing) -> tuple[Listener, TurnClock]:
     clock = TurnClock()
     detection = VoiceActivityDetection(Config().vad, load_vad())
@@ -238,7 +230,7 @@ def words(turn: Spoken) -> dict[int, Transcript]:
     never = EndpointConfig(complete_ms=50_000, incomplete_ms=50_000, open_ms=50_000, learn=False)
     listener, clock = _listener(Endpointing(never))
     stage = Transcriber(config.stt, recogniser.intents("en"), lambda text: recogniser.is_complete(text, "en"))
-    inbox = _One()
+    inbox = ListInbox()
     pipeline = Pipeline([Part("listen", listener, inbox), Part("stt", stage)], clock)
     ends: list[float] = []
     found: dict[int, Transcript] = {}
@@ -254,7 +246,7 @@ def words(turn: Spoken) -> dict[int, Transcript]:
     stage.load_words()
     stage.wait_for_words()
     for frame in _frames(turn.samples):
-        inbox.messages.append(frame)
+        inbox.put(frame)
         pipeline.drain()
     pipeline.close()
     return found

@@ -28,8 +28,8 @@ from llm.skills.base import Intent
 from llm.skills.recognise import RecogniserConfig, SkillRecogniser
 from llm.skills.registry import load_skills
 from stt.endpointing import Endpointing
-from stt.listener import Listener
 from stt.levels import voiced_level
+from stt.listener import Listener
 from stt.transcriber import Transcriber
 from stt.voice_activity_detection import VoiceActivityDetection
 

@@ -29,10 +29,10 @@ from core.utils.vad_compat import load_vad
 from stt.endpointing import Endpointing
 from stt.grammar import compile_grammar, template_words
 from stt.hypothesis import Hypothesis, command_margin
+from stt.levels import voiced_level
 from stt.listener import Listener
 from stt.numbers import WORDS
 from stt.pocketsphinx_engine import SphinxDecoder, grammar_decoder, pronunciations, word_decoder
-from stt.levels import voiced_level
 from stt.voice_activity_detection import VoiceActivityDetection
 
 if TYPE_CHECKING:

@@ -65,6 +65,8 @@ class Part:
     source: Inbox | None = None
     waits: bool = False
     """It takes nothing of a turn that the user may still go on with."""
+    yields: Callable[[int, float], bool] = lambda turn, timeout: False
+    """whether its work on a turn is to wait, after waiting for so many seconds; see StageThread"""
 
 
 class Pipeline:
@@ -72,6 +74,8 @@ class Pipeline:
 
     def __init__(self, parts: Sequence[Part], clock: TurnClock, span: Span = no_span) -> None:
         self.clock = clock
+        self.passed: Callable[[Any], None] = lambda message: None
+        """called with every message that a stage has handed on, told of or not, on its thread; must return at once"""
         self._queues: dict[str, queue.Queue[Any]] = {}
         self._observers: dict[type, list[Callable[[Any], None]]] = {}
         self._telling = threading.RLock()
@@ -88,7 +92,7 @@ class Pipeline:
             thread = StageThread(part.name, part.stage, inbox, clock, self._deliver)
             thread.crashed = self._stage_crashed
             thread.span = span
-            thread.waits = part.waits
+            thread.waits, thread.yields = part.waits, part.yields
             self.threads.append(thread)
         self._downstream_first = tuple(reversed(self.threads))
 
@@ -172,6 +176,7 @@ class Pipeline:
                 inbox.put(message, wait_s > 0, wait_s if wait_s > 0 else None)
             except queue.Full:
                 return False
+        self.passed(message)
         self._tell(message)
         return True
 

@@ -179,6 +179,8 @@ class StageThread:
         self.name = name
         self.waits = False
         """takes nothing of a revision that is held"""
+        self.yields: Callable[[int, float], bool] = lambda turn, timeout: False
+        """whether this stage's work on a turn is to wait for another's, after waiting for that for so long"""
         self._kept: Any = None
         self.stage = stage
         self.inbox = inbox
@@ -220,6 +222,9 @@ class StageThread:
         if self._pending:
             return self._hand_on(wait_s)
         if self._work is not None:
+            turn = getattr(self._message, "turn", None)
+            if turn is not None and self.yields(turn, wait_s):
+                return False
             self._advance()
             return True
         return self._accept(wait_s)

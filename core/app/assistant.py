@@ -13,6 +13,7 @@ from audio.player import Output, Player
 from core.app.announcer import Announcer
 from core.app.attending import follow, make_attention
 from core.app.brain import Brain
+from core.app.first_sound import FirstSound
 from core.app.floor import Floor
 from core.app.speaking import SpeakingParts, make_engine
 from core.app.speculation import Speculation
@@ -124,16 +125,18 @@ class Assistant:
         self.working = WorkingTone(self._clock.monotonic) if config.tts.working_tone else None
         tone = self.working.due if self.working else lambda: None
         self.announcer = Announcer(self.timers, self.turns, self.floor.gap, tone)
+        first_sound = FirstSound()
         parts = [
             Part("listen", self.listener, self._ends.source),
             Part("stt", engines.transcriber),
-            Part("llm", brain.responder),
+            Part("llm", brain.responder, yields=first_sound.wait),
             Part("announce", self.announcer, Ticker(self._clock, TICK_S)),
             Part("tts", engines.synthesizer),
             Part("play", self.player, waits=True),
         ]
         wanted = [part for part in parts if announcing or part.name != "announce"]
         self.pipeline = Pipeline(wanted, self.turns, self.speculation.span)
+        self.pipeline.passed = first_sound.note
         self._connect()
         self._engines = engines
         return self.pipeline
