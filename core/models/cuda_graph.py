@@ -166,17 +166,21 @@ class GraphedDecoder:
             way = self._ways[0]
             self._expects = None
             try:
-                compute = self._computing(way, caches)
-                if way not in self._checked:
-                    self._check(way, compute, caches)
-                self._place(caches)
-                self._recorded = compute
-                self._replay, self._bound = self._capture(compute), [one.keys for one in caches]
+                with torch.autocast(self._decoder.device.type, enabled=False):  # whoever began it: caches have our type
+                    self._record(way, caches)
                 logger.info("steps on the card are one graph, %s, in %.1f s", way, time.perf_counter() - began)
             except torch.OutOfMemoryError:
                 raise
             except (RuntimeError, OSError, ImportError, ValueError, subprocess.SubprocessError) as error:
                 self._give_up(way, error)
+
+    def _record(self, way: str, caches: Sequence[KVCache]) -> None:
+        compute = self._computing(way, caches)
+        if way not in self._checked:
+            self._check(way, compute, caches)
+        self._place(caches)
+        self._recorded = compute
+        self._replay, self._bound = self._capture(compute), [one.keys for one in caches]
 
     def _give_up(self, way: str, error: Exception) -> None:
         del self._ways[0]

@@ -92,6 +92,26 @@ def test_the_memory_that_a_graph_works_in_stays_until_the_next(folder: Path):
         assert [one() is not None for one in kept] == [False] * (count - 1) + [True]
 
 
+def test_mixed_precision_around_it_is_not_recorded(folder: Path, caplog: pytest.LogCaptureFixture):
+    def capture(compute: Callable[[], None]) -> Callable[[], None]:
+        compute()
+
+        def replay() -> None:
+            with torch.autocast("cpu", enabled=False):  # a graph launches what was recorded, whatever is around it
+                compute()
+
+        return replay
+
+    plain, _ = load_model(folder, LoadOptions(fused=False))
+    model = graphed(folder, capture)
+    cache = make_prompt_cache(model)
+    model(torch.tensor([PROMPT]), cache=cache, logits="none")
+    with torch.autocast("cpu", torch.bfloat16), caplog.at_level(logging.WARNING):
+        step = model(torch.tensor([[7]]), cache=cache, logits="last")
+    assert not caplog.text
+    assert torch.allclose(step, plain(torch.tensor([[*PROMPT, 7]]), logits="last"), atol=1e-3)
+
+
 def test_a_capture_that_fails_leaves_the_decoder(folder: Path, caplog: pytest.LogCaptureFixture):
     def fails(compute: Callable[[], None]) -> Callable[[], None]:
         compute()
