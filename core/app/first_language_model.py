@@ -8,6 +8,7 @@ from core.app import answering, hearing, speaking
 from core.app.answering import ENGINE
 from core.app.brain import Brain
 from core.app.consent import LANGUAGE_SETTING, decision, has_terminal
+from core.app.first_engine import FirstEngine
 from core.app.first_question import FirstQuestion
 from core.app.first_whisper import CLIENT
 from core.app.model_fit import ModelFit
@@ -26,7 +27,7 @@ from core.utils.model_store import ModelStore
 from llm.language_answers import LanguageAnswers
 
 
-class FirstLanguageModel:
+class FirstLanguageModel(FirstEngine):
     """The way from the skills alone to a language model. Does nothing where there is nothing to fetch."""
 
     def __init__(
@@ -37,11 +38,10 @@ class FirstLanguageModel:
         offline: bool,
         question: FirstQuestion | None = None,
     ) -> None:
+        super().__init__()
         self._config = config
         self._brain = brain
         self._say = say
-        self._over: SwitchOver | None = None
-        self._said: list[str] = []
         decided = decision(config, brain.store, has_terminal(), LANGUAGE_SETTING)
         model = model_to_fetch(config, ModelStore()) if decided != "no" else None
         self._plan = SwitchPlan(model, decided, brain.language) if model is not None else None
@@ -65,26 +65,6 @@ class FirstLanguageModel:
         )
         self._over = SwitchOver(plan, brain.responder, means)
         self._said += self._over.start()
-
-    def news(self) -> list[str]:
-        """Lines for the user; usually none."""
-        said, self._said = self._said, []
-        return said + (self._over.news() if self._over else [])
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will happen, once it was started."""
-        return self._over is None or self._over.over
-
-    @property
-    def asking(self) -> bool:
-        """Whether the keys that are pressed now answer a question."""
-        return self._over is not None and self._over.asking
-
-    def stop(self) -> None:
-        """End what is under way; the next start goes on from there."""
-        if self._over is not None:
-            self._over.stop()
 
     def _load(self, model: KnownModel) -> LanguageAnswers:
         llm = self._config.llm.model_copy(update={"engine": ENGINE, "model": model.name})

@@ -7,6 +7,7 @@ from dataclasses import replace
 from core.app.assistant import Assistant, Engines
 from core.app.brain import Brain
 from core.app.consent import SETTING, decision, has_terminal
+from core.app.first_engine import FirstEngine
 from core.app.first_question import FirstQuestion
 from core.app.first_whisper import model_to_fetch, packages_are_here
 from core.app.hearing import ENGINE
@@ -25,19 +26,18 @@ from stt.switching import SwitchingTranscriber
 EMBEDDED = "pocketsphinx"
 
 
-class FirstRun:
+class FirstRun(FirstEngine):
     """The engines to begin with, and the way to better ones. Does nothing where there is nothing to fetch."""
 
     def __init__(
         self, config: Config, assistant: Assistant, brain: Brain, offline: bool, question: FirstQuestion | None = None
     ) -> None:
+        super().__init__()
         self._config = config
         self._assistant = assistant
         self._brain = brain
         self._offline = offline
         self._switching: SwitchingTranscriber | None = None
-        self._over: SwitchOver | None = None
-        self._said: list[str] = []
         decided = decision(config, brain.store, has_terminal())
         model = model_to_fetch(config, ModelStore()) if decided != "no" else None
         self._plan = SwitchPlan(model, decided, brain.language) if model is not None else None
@@ -68,26 +68,6 @@ class FirstRun:
         )
         self._over = SwitchOver(plan, self._switching, means)
         self._said = self._over.start()
-
-    def news(self) -> list[str]:
-        """Lines for the user; usually none."""
-        said, self._said = self._said, []
-        return said + (self._over.news() if self._over else [])
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will happen."""
-        return self._over is None or self._over.over
-
-    @property
-    def asking(self) -> bool:
-        """Whether the keys that are pressed now answer a question."""
-        return self._over is not None and self._over.asking
-
-    def stop(self) -> None:
-        """End what is under way; the next start goes on from there."""
-        if self._over is not None:
-            self._over.stop()
 
     def _load(self, model: KnownModel) -> Stage:
         config = _hearing_by(self._config, ENGINE, model.name)

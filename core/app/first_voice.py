@@ -10,6 +10,7 @@ from core.app import answering, hearing
 from core.app.assistant import Assistant
 from core.app.brain import Brain
 from core.app.consent import VOICE_SETTING, decision, has_terminal
+from core.app.first_engine import FirstEngine
 from core.app.first_question import FirstQuestion
 from core.app.first_whisper import CLIENT
 from core.app.planning import make_plan
@@ -27,19 +28,18 @@ from core.utils.model_store import ModelStore
 from tts.engine import SpeechEngine
 
 
-class FirstVoice:
+class FirstVoice(FirstEngine):
     """The way from espeak-ng to a MeloTTS voice. Does nothing where there is nothing to fetch."""
 
     def __init__(
         self, config: Config, assistant: Assistant, brain: Brain, offline: bool, question: FirstQuestion | None = None
     ) -> None:
+        super().__init__()
         self._config = config
         self._assistant = assistant
         self._brain = brain
-        self._over: SwitchOver | None = None
         self._setup: FullSetup | None = None
         """while it installs packages"""
-        self._said: list[str] = []
         decided = decision(config, brain.store, has_terminal(), VOICE_SETTING)
         model = model_to_fetch(config, ModelStore(), brain.language) if decided != "no" else None
         self._plan = SwitchPlan(model, decided, brain.language) if model is not None else None
@@ -73,18 +73,7 @@ class FirstVoice:
             self._setup = None
             if not self._usable(self._plan):
                 self.stop()
-        said, self._said = self._said, []
-        return said + (self._over.news() if self._over else [])
-
-    @property
-    def asking(self) -> bool:
-        """Whether the keys that are pressed now answer a question."""
-        return self._over is not None and self._over.asking
-
-    def stop(self) -> None:
-        """End what is under way; the next start goes on from there."""
-        if self._over is not None:
-            self._over.stop()
+        return super().news()
 
     def _usable(self, plan: SwitchPlan) -> bool:
         """Whether its packages are here; what lacks is said, once, and nothing more is tried."""

@@ -138,6 +138,11 @@ def _with_products(
     return found
 
 
+def _fetch_rows(b: ir.IRBuilder, out: Any, stride: Any) -> None:
+    for row in range(amx.TILE_ROWS):
+        simd.fetch_ahead(b, b.add(out, b.mul(stride, ir.Constant(_I64, row))))
+
+
 def _amx_rows(lines: int) -> Any:
     """As `_tile` for amx.TILE_ROWS rows, by tile registers, two groups at a time; `weights` are signed bytes.
 
@@ -151,8 +156,7 @@ def _amx_rows(lines: int) -> Any:
         columns = b.mul(groups, ir.Constant(_I64, GROUP))
         start = b.load(simd.at(b, bias, _F32), align=4)
         next_scales = b.add(scales, b.mul(groups, ir.Constant(_I64, 2 * BLOCK)))
-        for row in range(amx.TILE_ROWS):
-            simd.fetch_ahead(b, b.add(to[0], b.mul(to[1], ir.Constant(_I64, row))))
+        _fetch_rows(b, to[0], to[1])
         b.branch(loop)
         b.position_at_end(loop)
         first = b.phi(_I64)
