@@ -1,13 +1,15 @@
 """How written Korean sounds within a word: the rules of the standard pronunciation, over the letters of each syllable.
 
-From the Standard Pronunciation of Korean (1988), articles 8 to 25. What needs a word's part of speech or origin is left
-out: tense consonants after the nasals of verb stems and in Chinese words, the n put between parts of compounds.
+From the Standard Pronunciation of Korean (1988), articles 8 to 25; what needs a word's part of speech or origin is in
+`korean_words`.
 """
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+
+from tts.melo.text.korean_words import is_passive, joined_places, tense_places
 
 INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
@@ -32,6 +34,8 @@ _TENSE = {"ㄱ": "ㄲ", "ㄷ": "ㄸ", "ㅂ": "ㅃ", "ㅅ": "ㅆ", "ㅈ": "ㅉ"}
 _NASAL = {"ㄱ": "ㅇ", "ㄷ": "ㄴ", "ㅂ": "ㅁ"}
 _HARDENING = frozenset("ㄵㄼㄾ")
 """finals that end in no stop, and harden what follows all the same"""
+_AFTER_N = frozenset("ㅣㅑㅕㅛㅠㅒㅖ")
+"""vowels that an ㄴ comes before, where a part of a word begins with one"""
 _NOUNS = frozenset("흙닭칡")
 """of which ㄺ sounds as ㄱ before ㄱ too, where a verb's sounds as ㄹ"""
 _SINO_ENDINGS = frozenset("란량력례로론료류")
@@ -58,8 +62,13 @@ def is_hangul(character: str) -> bool:
 def sounds(word: str) -> str:
     """The letters that are heard of a word of whole syllables: initials, vowels and finals of their own kinds."""
     syllables = [_taken_apart(character) for character in word]
+    tense, joined = tense_places(word), joined_places(word)
     for number, (one, two) in enumerate(itertools.pairwise(syllables)):
-        _join(one, two, word[number])
+        if number + 1 in joined and one.final and two.initial == "ㅇ" and two.vowel in _AFTER_N:
+            one.final, two.initial = _AT_END.get(one.final, one.final), "ㄴ"
+        _join(one, two, word[number], is_passive(word, number))
+        if number + 1 in tense:
+            two.initial = _TENSE.get(two.initial, two.initial)
         if number and word[number + 1] in _SINO_ENDINGS and one.final == "ㄹ" and _final_of(word[number]) == "ㄴ":
             one.final, two.initial = "ㄴ", "ㄴ"
     if syllables:
@@ -80,8 +89,8 @@ def _taken_apart(character: str) -> _Syllable:
     return _Syllable(INITIALS[initial], VOWELS[vowel], FINALS[final])
 
 
-def _join(one: _Syllable, two: _Syllable, written: str) -> None:
-    """What a final and the next initial do to each other."""
+def _join(one: _Syllable, two: _Syllable, written: str, passive: bool) -> None:
+    """What a final and the next initial do to each other; in a passive ㄻ hardens nothing."""
     if not one.final:
         return
     if two.initial == "ㅇ":
@@ -93,7 +102,7 @@ def _join(one: _Syllable, two: _Syllable, written: str) -> None:
         _aspirate_after(one, two)
     if not one.final:
         return
-    hardening = one.final in _HARDENING or (one.final == "ㄻ" and written != "삶")
+    hardening = one.final in _HARDENING or (one.final == "ㄻ" and written != "삶" and not passive)
     if one.final == "ㄺ" and two.initial == "ㄱ" and written not in _NOUNS:
         one.final, two.initial = "ㄹ", "ㄲ"
     if written == "밟":
