@@ -146,10 +146,12 @@ def main() -> None:
         clock = time.process_time
     if arguments.sensitivity or arguments.pruning:
         report = sensitivity if arguments.sensitivity else pruning
-        print("\n".join(report(name) for name in arguments.models))
+        for name in arguments.models:
+            print(report(name), flush=True)
         return
     if arguments.auto:
-        print("\n".join(auto(name, arguments.auto) for name in arguments.models))
+        for name in arguments.models:
+            print(auto(name, arguments.auto), flush=True)
         return
     found = [compared(name, arguments.strategies, clock) for name in arguments.models]
     if arguments.json:
