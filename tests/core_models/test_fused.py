@@ -169,9 +169,14 @@ def test_a_model_it_does_not_run_is_named_with_the_reason():
     assert "float16" in obstacle(decoder("llama", torch.float16))
 
 
-def test_caches_of_another_type_are_left_to_the_modules():
+def test_caches_of_another_type_become_float32():
     made = packed("qwen2", 4)
     half = [KVCache() for _ in made.layers]
+    filled = torch.full((1, 2, 3, 32), 0.5, dtype=torch.bfloat16)
     for one in half:
-        one.update_and_fetch(*(torch.zeros(1, 2, 3, 32, dtype=torch.bfloat16) for _ in range(2)))
-    assert not FusedDecoder(made).prepare(half, 1)
+        one.update_and_fetch(filled, filled)
+    assert FusedDecoder(made).prepare(half, 1)
+    for one in half:
+        for held in (one.keys, one.values):
+            assert held.dtype == torch.float32
+            assert torch.equal(held[:, :, :3], filled.float())
