@@ -87,6 +87,7 @@ def pruning(name: str) -> str:
     from core.optimization.toolbox.pruning import prune_unstructured
     from core.optimization.toolbox.quality import outputs_of
     from core.optimization.toolbox.structured_pruning import StructuredPruner
+    from core.utils.errors import OptimizationError
 
     subject = SUBJECTS[name]()
     exact = outputs_of(subject.model, subject.test)
@@ -94,12 +95,17 @@ def pruning(name: str) -> str:
     for ratio in (0.1, 0.2, 0.3, 0.5):
         zeros = prune_unstructured(subject.model, ratio)
         sparse, _ = measure(zeros.model, subject.model, exact, subject.test)
-        smaller = StructuredPruner().prune(subject.model, ratio, subject.test[0].inputs)
-        dense, beside_ms = measure(smaller.model, subject.model, exact, subject.test)
+        try:
+            smaller = StructuredPruner().prune(subject.model, ratio, subject.test[0].inputs)
+            dense, beside_ms = measure(smaller.model, subject.model, exact, subject.test)
+            channels = (
+                f"accuracy {dense.accuracy:.4f}, {dense.model_size:.3f} MB, {beside_ms / dense.inference_time:.2f} x"
+            )
+        except OptimizationError as error:
+            channels = str(error).partition(";")[0]
         lines.append(
             f"  {ratio:.1f}  zeros: accuracy {sparse.accuracy:.4f}, file {zeros.sparse_bytes / 1e6:.3f} MB of "
-            f"{zeros.dense_bytes / 1e6:.3f}; channels: accuracy {dense.accuracy:.4f}, {dense.model_size:.3f} MB, "
-            f"{beside_ms / dense.inference_time:.2f} x"
+            f"{zeros.dense_bytes / 1e6:.3f}; channels: {channels}"
         )
     return "\n".join(lines)
 
