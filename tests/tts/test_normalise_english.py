@@ -38,7 +38,7 @@ CASES = [
     ("since 2026", "since twenty twenty-six"),
     ("The answer is 1536.", "The answer is one thousand five hundred thirty-six."),
     ("the 1990s", "the nineteen nineties"),
-    ("2026-02-31", "two thousand twenty-six to zero two to thirty-one"),
+    ("2026-02-31", "two zero two six, zero two, thirty-one"),
     # numbers
     ("1,234", "one thousand two hundred thirty-four"),
     ("1,234,567.89", "one million two hundred thirty-four thousand five hundred sixty-seven point eight nine"),
@@ -277,6 +277,9 @@ CASES = [
     ("10 in a row", "ten in a row"),
     ("F# minor", "F sharp minor"),
     ("$3.50/kg", "three dollars and fifty cents per kilogram"),
+    ("6×10²³", "six times ten to the power of twenty-three"),
+    ("ISBN 978-3-16-148410-0", "ISBN nine seven eight, three, sixteen, one four eight four one zero, zero"),
+    ("Prince a.k.a. The Artist", "Prince also known as The Artist"),
 ]
 
 

@@ -16,6 +16,7 @@ from tts.normalise.english_numbers import cardinal, decimal, digits, integer, or
 from tts.normalise.english_operators import OPERATORS
 from tts.normalise.forms import (
     ACCENTED_LETTER,
+    CODE,
     DOMAIN,
     EMAIL,
     SIGN,
@@ -28,6 +29,7 @@ from tts.normalise.forms import (
     compose,
     exponent,
     spell_address,
+    spell_code,
 )
 from tts.normalise.nouns import Noun
 from tts.normalise.rules import LanguageRules, Rule, plain
@@ -179,6 +181,7 @@ ENGLISH = LanguageRules(
         *calendar.DATES_AND_TIMES,
         Rule(re.compile(rf"(\d+){SPACE}?h{SPACE}?([0-5]?\d){SPACE}?(?:min|m)?\b"), _hours_minutes),
         *_PHONES,
+        Rule(re.compile(CODE), lambda match: spell_code(match[0], integer, digits)),
         *calendar.YEARS_APART,
         Rule(
             re.compile(rf"(\d{{1,2}})['’′]{SPACE}?(\d{{1,2}})(?:[\"”″]|''|(?=\s*(?:tall|high|long|wide)\b))"),

@@ -34,6 +34,7 @@ _BEFORE_FIGURES = {
 """Short only with a dot and a figure or a capital behind it."""
 
 RULES = (
+    plain(r"\ba\.k\.a\.(?=\s)", "also known as"),
     plain(r"\bpp\.(?= ?\d)", "pages"),
     plain(r"\bp\.(?= ?\d)", "page"),
     Rule(

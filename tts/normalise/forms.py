@@ -23,6 +23,8 @@ _TOP_DOMAINS = "com|org|net|edu|gov|io|dev|ai|app|fr|eu|uk|de|ca|be|ch"
 DOMAIN = rf"(?<![\w.@-])(?:[A-Za-z0-9-]{{1,63}}\.){{1,8}}(?:{_TOP_DOMAINS})\b(?:/[\w./-]*\w)?"
 VERSION = r"\d+(?:\.\d+){2,}"
 ISO_DATE = r"(\d{4})-(\d{2})-(\d{2})(?![-\d])(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?(?!\d))?"
+CODE = r"(?<![\w-])\d{1,15}(?:[-–]\d{1,15}){2,}(?![\w-])"
+"""a number of parts, of an order or a book: no range"""
 SUPERSCRIPT = "[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+"
 """an exponent; a lone ² or ³ has a name of its own"""
 LAST_OF_THIS_CENTURY = 68
@@ -42,7 +44,7 @@ def compose(match: re.Match[str]) -> str:
 
 def exponent(match: re.Match[str]) -> str | None:
     """The plain sign and digits of a `SUPERSCRIPT`; None for one with a name of its own."""
-    return None if match[0] in "²³" else unicodedata.normalize("NFKC", match[0]).replace("−", "-")
+    return None if match[0] in ("²", "³") else unicodedata.normalize("NFKC", match[0]).replace("−", "-")
 
 
 def is_date(year: int, month: int, day: int) -> bool:
@@ -53,6 +55,11 @@ def is_date(year: int, month: int, day: int) -> bool:
 def is_clock(hour: int, minute: int, second: int = 0) -> bool:
     """Whether a clock can show that; 24:00 counts."""
     return minute < 60 and second < 60 and (hour < 24 or (hour == 24 and minute == 0))
+
+
+def spell_code(code: str, number: Callable[[str], str], digits: Callable[[str], str]) -> str:
+    """The parts of a `CODE`: those of one or two digits as numbers, longer ones digit by digit."""
+    return ", ".join(number(part) if len(part) < 3 else digits(part) for part in re.findall(r"\d+", code))
 
 
 def spell_address(address: str, names: Mapping[str, str], number: Callable[[str], str]) -> str:

@@ -13,6 +13,7 @@ from tts.normalise import french_symbols as symbols
 from tts.normalise import french_words as words
 from tts.normalise.forms import (
     ACCENTED_LETTER,
+    CODE,
     DOMAIN,
     EMAIL,
     SIGN,
@@ -24,9 +25,10 @@ from tts.normalise.forms import (
     compose,
     exponent,
     spell_address,
+    spell_code,
 )
 from tts.normalise.french_calendar import DATES_AND_TIMES
-from tts.normalise.french_numbers import cardinal, integer, ordinal
+from tts.normalise.french_numbers import cardinal, digits, integer, ordinal
 from tts.normalise.french_operators import OPERATORS
 from tts.normalise.french_quantities import NUMBER, QUANTITY, SIGN_WORDS, counted, parts, quantity
 from tts.normalise.nouns import regular
@@ -167,12 +169,13 @@ FRENCH = LanguageRules(
         Rule(re.compile(ACCENTED_LETTER), compose, within_word=True),
         *_PHONES,
         *DATES_AND_TIMES,
+        Rule(re.compile(CODE), lambda match: spell_code(match[0], integer, digits)),
         *_MONEY,
         Rule(re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{3}){2}(?![.\d])"), lambda match: quantity(match[0])),
         Rule(re.compile(VERSION), lambda match: " point ".join(integer(part) for part in match[0].split("."))),
         Rule(re.compile(rf"\b(1/2|1/4|3/4){SPACE}?(?:h|heure)\b"), _share_of_an_hour),
         Rule(re.compile(rf"({SIGN})(?:(\d{{1,15}}) )?(\d{{1,15}})/(\d{{1,15}})(?![/\d])"), _fraction),
-        Rule(re.compile(r"(\d{1,15})(ers|er|ères|ère|re|èmes|ème|es|e|è|nde|nd|de|d)\b"), _ordinal),
+        Rule(re.compile(r"(\d{1,15})(ers|er|ères|ère|re|èmes|ème|es|e|è|nde|nd|de|d)\b(?![-−+]\d)"), _ordinal),
         *french_roman.RULES,
         *_UNITS,
         *OPERATORS,

@@ -113,15 +113,15 @@ def test_nothing_to_say(spoken: tuple[FrontEnd, str], text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["word ", "a", "7", "1 ", "$", "’", "1,1.1:1 ", "日", "😀", "-", "Mr. "])
 def test_a_hundred_kilobytes_are_refused_at_once(spoken: tuple[FrontEnd, str], piece: str) -> None:
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(InferenceError, match="too long"):
         spoken[0].process(piece * (100_000 // len(piece)))
-    assert time.monotonic() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 @pytest.mark.parametrize("piece", ["word ", "a", "7", "1 ", "$", "’", "1,1.1:1 ", "111 ", "1.111.", "Mr. "])
 def test_the_longest_text_that_is_looked_at_takes_little_time(spoken: tuple[FrontEnd, str], piece: str) -> None:
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(InferenceError):
         spoken[0].process(piece * (20_000 // len(piece)))
-    assert time.monotonic() - begin < 30
+    assert time.process_time() - begin < 30
