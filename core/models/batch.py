@@ -20,7 +20,7 @@ from core.models.batch_cache import BatchKVCache
 from core.models.generation import peak_memory_gb, refuse_stream
 from core.models.kv_cache import KVCache
 from core.models.prompt_cache import make_prompt_cache
-from core.models.token_loop import LogitsProcessor, Sampler, TokenBuffer
+from core.models.token_loop import LogitsProcessor, Sampler, TokenBuffer, check_tokens
 from core.utils.errors import InferenceError
 
 
@@ -165,6 +165,7 @@ def _rows(
             raise ValueError(
                 f"batch_generate: prompt {index} has {len(prompt)} tokens and max_tokens {limit}; at least 1"
             )
+        check_tokens(torch.tensor(list(prompt)), model)
         own = make_prompt_cache(model, options.max_kv_size) if cache is None else cache
         rows.append(_Row([int(token) for token in prompt], own, limit))
     return rows

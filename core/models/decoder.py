@@ -195,6 +195,11 @@ class Decoder(nn.Module):
         """Tokens of the longest text it was made for."""
         return self.config.max_positions
 
+    @property
+    def vocab(self) -> int:
+        """Tokens that it knows, from 0."""
+        return self.config.vocab
+
     @torch.inference_mode()
     def forward(
         self,

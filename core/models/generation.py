@@ -115,10 +115,10 @@ def stream_generate(
 
     One more is `prompt_logits`: what `read_prompt` gave for this prompt, which `prompt_cache` then holds already.
 
-    Raises ValueError for an empty prompt and for `max_tokens` 0, else as generate_step does.
+    Raises ValueError for an empty prompt and for `max_tokens` 0 or below -1, else as generate_step does.
     """
-    if max_tokens == 0:
-        raise ValueError("stream_generate: max_tokens 0 leaves nothing to generate; -1 means no limit")
+    if max_tokens == 0 or max_tokens < -1:
+        raise ValueError(f"stream_generate: max_tokens {max_tokens} leaves nothing to generate; -1 means no limit")
     refuse_stream(stream)
     wrapped = tokenizer if isinstance(tokenizer, TokenizerWrapper) else TokenizerWrapper(tokenizer)
     tokens = encoded(wrapped, prompt)

@@ -48,6 +48,7 @@ class HFModel:
         self.layers = range(int(text.num_hidden_layers))
         limits = [getattr(text, name) for name in LIMITS if isinstance(getattr(text, name, None), int)]
         self.max_positions: int | None = limits[0] if limits else None
+        self.vocab = int(text.vocab_size)
         self._bounded = self.max_positions is not None and any(
             isinstance(one, nn.Embedding) and 0 <= one.num_embeddings - (self.max_positions or 0) <= 2
             for one in network.modules()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from core.models.generation import as_tokens, refuse_stream
 from core.models.prompt_cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
-from core.models.token_loop import QUANTIZED_KV_START, LogitsProcessor, Sampler, quantize_kv_cache
+from core.models.token_loop import QUANTIZED_KV_START, LogitsProcessor, Sampler, check_tokens, quantize_kv_cache
 from core.utils.errors import InferenceError
 
 
@@ -113,6 +113,7 @@ class _Side:
 
     def prefill(self, tokens: Tensor) -> None:
         """All but the last token."""
+        check_tokens(tokens, self.model)
         with self.model.inference_context():
             for piece in torch.split(tokens[:-1], self._options.prefill_step_size):
                 if piece.numel():

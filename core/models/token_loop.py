@@ -88,6 +88,7 @@ class TokenLoop:
 
         mlx-lm computes the last token by itself. In a plain cache that leaves the same, and takes a token's time more.
         """
+        check_tokens(prompt, self.model)
         total = prompt.numel() if embeddings is None else embeddings.shape[0]
         progress = self.options.progress or _no_progress
         progress(0, total)
@@ -233,6 +234,7 @@ def read_prompt(
     tokens = torch.as_tensor(prompt, dtype=torch.int64, device="cpu")
     if not tokens.numel():
         raise ValueError("the prompt is empty; give at least one token")
+    check_tokens(tokens, model)
     loop = TokenLoop(model, prepared_cache(model, prompt_cache, None, tokens.numel()), StepOptions())
     last = (tokens.numel() - 1) // prefill_step_size * prefill_step_size
     for start in range(0, last, prefill_step_size):
@@ -262,6 +264,18 @@ def prepared_cache(model: Any, prompt_cache: list[Any] | None, max_kv_size: int 
             "shorten it, or bound the cache with max_kv_size"
         )
     return cache
+
+
+def check_tokens(tokens: Tensor, model: Any) -> None:
+    """Raises ValueError for a token that the model has no word for: on a card it would cost the whole process."""
+    if not tokens.numel():
+        return
+    low, high = (int(edge) for edge in torch.aminmax(tokens))
+    if low < 0 or high >= model.vocab:
+        raise ValueError(
+            f"token {low if low < 0 else high} is none of this model's, which are 0 to {model.vocab - 1}; "
+            "encode the prompt with the model's own tokenizer"
+        )
 
 
 def size_of(cache: Sequence[Any]) -> int:

@@ -15,6 +15,7 @@ import torch
 from oracle import mlx_model, mlx_module
 from tiny import SENTENCES, tiny_model
 
+from core.models.batch import batch_generate
 from core.models.generation import generate, generate_step, stream_generate
 from core.models.kv_cache import KVCache
 from core.models.loading import load_model
@@ -101,10 +102,24 @@ def test_an_empty_prompt_is_refused(model: Any, tokenizer: Any):
         next(generate_step([], model))
     with pytest.raises(ValueError, match="prompt is empty"):
         generate(model, tokenizer, [])
-    with pytest.raises(ValueError, match="max_tokens 0"):
-        generate(model, tokenizer, PROMPT, max_tokens=0)
+    for count in (0, -5):
+        with pytest.raises(ValueError, match=f"max_tokens {count} leaves nothing"):
+            generate(model, tokenizer, PROMPT, max_tokens=count)
     with pytest.raises(ValueError, match="one text at a time"):
         next(generate_step([[1, 2], [3, 4]], model))  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("strange", [-1, 10**6])
+def test_a_token_that_the_model_does_not_know_is_named(strange: int, model: Any, tokenizer: Any):
+    prompt, why = [5, strange, 7], f"token {strange} is none of this model's, which are 0 to"
+    with pytest.raises(ValueError, match=why):
+        generate(model, tokenizer, prompt)
+    with pytest.raises(ValueError, match=why):
+        read_prompt(prompt, model, prompt_cache=make_prompt_cache(model))
+    with pytest.raises(ValueError, match=why):
+        generate(model, tokenizer, prompt, draft_model=model)
+    with pytest.raises(ValueError, match=why):
+        batch_generate(model, tokenizer, [[5], prompt])
 
 
 def test_one_step_is_computed_ahead_of_each_yield(model: Any, prompt: list[int]):
