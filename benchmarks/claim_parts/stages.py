@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ import torch
 from core.optimization.plan import Plan
 from core.optimization.toolbox.measuring import typical_ms
 
+Clock = Callable[[], float]
 ROUNDS = 6
 LM_LAYERS, PROMPT, WRITTEN = 3, 64, 16
 SPOKEN_S, WORDS = 3.0, 12
@@ -71,21 +73,21 @@ class Gain:
         return f"| {self.stage} | {self.decision} | {self.instead_of} | {gained} | {cost} | {self.override} |"
 
 
-def gains(plan: Plan, progress: Callable[[str], None]) -> Iterator[Gain]:
-    """All rows; `plan` is this machine's with every engine that there is."""
+def gains(plan: Plan, progress: Callable[[str], None], clock: Clock = time.perf_counter) -> Iterator[Gain]:
+    """All rows; `plan` is this machine's with every engine that there is. `clock` gives seconds."""
     torch.set_num_threads(plan.threads)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         progress("hearing")
-        yield hearing(plan, folder / "whisper")
+        yield hearing(plan, folder / "whisper", clock)
         progress("answering")
-        yield answering(plan)
+        yield answering(plan, clock)
         progress("speaking: BERT")
-        yield from bert(plan, folder / "bert")
+        yield from bert(plan, folder / "bert", clock)
         progress("speaking: decoder")
-        yield from decoder(plan, folder)
+        yield from decoder(plan, folder, clock)
     progress("batches")
-    yield batches(plan)
+    yield batches(plan, clock)
 
 
 def _gain(took: dict[str, float], told: tuple[str, str, str, str], cost: str = "") -> Gain:
@@ -95,7 +97,7 @@ def _gain(took: dict[str, float], told: tuple[str, str, str, str], cost: str = "
     return Gain(stage, decision, override, plain / decided, instead_of, (plain, decided), cost)
 
 
-def hearing(plan: Plan, folder: Path) -> Gain:
+def hearing(plan: Plan, folder: Path, clock: Clock) -> Gain:
     """CTranslate2's Whisper of tiny's size over 3 s: float32, and what is planned."""
     import ctranslate2
 
@@ -115,11 +117,11 @@ def hearing(plan: Plan, folder: Path) -> Gain:
 
         return call
 
-    took = typical_ms({"plain": of("float32"), "decided": of(planned)}, ROUNDS)
+    took = typical_ms({"plain": of("float32"), "decided": of(planned)}, ROUNDS, clock)
     return _gain(took, ("hearing", f"Whisper in {planned}, tiny", "float32", "`optimization.compute_type`"))
 
 
-def answering(plan: Plan) -> Gain:
+def answering(plan: Plan, clock: Clock) -> Gain:
     """A token of Qwen2.5-0.5B's shape with 3 of 24 layers: our kernels in the planned packing, and in float32."""
     from benchmarks.llm_parts.engines import Ours
     from benchmarks.llm_parts.qwen import prompt_tokens, qwen_folder
@@ -130,12 +132,19 @@ def answering(plan: Plan) -> Gain:
     best: dict[str, float] = {}
     for _ in range(3):
         for name, engine in engines.items():
-            best[name] = min(best.get(name, 1e9), 1000 * engine.decode(prompt, WRITTEN).seconds)
+            whole, begun = (_seconds(partial(engine.decode, prompt, count), clock) for count in (WRITTEN + 2, 2))
+            best[name] = min(best.get(name, 1e9), 1000 * (whole - begun) / WRITTEN)
     decision = f"language model packed in {planned}"
     return _gain(best, ("answering", decision, "float32", "`optimization.compute_type`"), "perplexity: `bench llm`")
 
 
-def bert(plan: Plan, folder: Path) -> Iterator[Gain]:
+def _seconds(work: Callable[[], Any], clock: Clock) -> float:
+    began_s = clock()
+    work()
+    return clock() - began_s
+
+
+def bert(plan: Plan, folder: Path, clock: Clock) -> Iterator[Gain]:
     """MeloTTS's BERT over a sentence's word pieces, packed in int8; and threads."""
     from benchmarks.tts_parts.voice import write_bert
     from tts.melo.bert import load_bert
@@ -143,7 +152,7 @@ def bert(plan: Plan, folder: Path) -> Iterator[Gain]:
     write_bert(folder)
     tokens = torch.randint(1000, 30000, (WORD_PIECES,), generator=torch.Generator().manual_seed(SEED))
     plain, packed = load_bert(folder), load_bert(folder, "int8")
-    took = typical_ms({"plain": partial(plain, tokens), "decided": partial(packed, tokens)}, ROUNDS)
+    took = typical_ms({"plain": partial(plain, tokens), "decided": partial(packed, tokens)}, ROUNDS, clock)
     with torch.inference_mode():
         exact, off = plain(tokens), packed(tokens)
     cost = f"features off by {100 * float((off - exact).norm() / exact.norm()):.1f} %"
@@ -164,7 +173,7 @@ def _threads(plan: Plan, call: Callable[[], Any]) -> dict[str, float]:
     return took
 
 
-def decoder(plan: Plan, folder: Path) -> Iterator[Gain]:
+def decoder(plan: Plan, folder: Path, clock: Clock) -> Iterator[Gain]:
     """MeloTTS's decoder over some frames: torch, our kernels in both precisions, and ONNX Runtime."""
     from benchmarks.tts_parts.voice import write_voice
     from core.optimization.toolbox.packages import missing_packages
@@ -184,7 +193,7 @@ def decoder(plan: Plan, folder: Path) -> Iterator[Gain]:
     }
     if not missing_packages(("onnxscript", "onnxruntime")):
         ways["onnx"] = _onnx_decoder(network, (frames, speaker), folder / "decoder.onnx", plan.threads)
-    took = typical_ms(ways, ROUNDS)
+    took = typical_ms(ways, ROUNDS, clock)
     stage = "speaking"
     if obstacle:
         yield Gain(stage, "MeloTTS's decoder in our kernels", "none", None, "torch", why=obstacle)
@@ -212,7 +221,7 @@ def _onnx_decoder(network: Any, inputs: tuple[Any, Any], path: Path, threads: in
     return partial(run_session, session, feeds)
 
 
-def batches(plan: Plan) -> Gain:
+def batches(plan: Plan, clock: Clock) -> Gain:
     """Sentences through a BERT of 4 layers, together and one after another."""
     from benchmarks.shapes import SHAPES
 
@@ -224,5 +233,5 @@ def batches(plan: Plan) -> Gain:
         for one in tokens:
             model(one[None])
 
-    took = typical_ms({"plain": alone, "decided": partial(model, tokens)}, ROUNDS)
+    took = typical_ms({"plain": alone, "decided": partial(model, tokens)}, ROUNDS, clock)
     return _gain(took, ("all", f"batches of {size}", "one by one", "`optimization.batch_size`"))
