@@ -161,6 +161,8 @@ def _rows(
         )
     rows = []
     for index, (prompt, cache, limit) in enumerate(zip(prompts, given, limits, strict=True)):
+        if isinstance(prompt, str):
+            raise TypeError(f"batch_generate: prompt {index} is a text; give its tokens, tokenizer.encode(prompt)")
         if not prompt or limit < 1:
             raise ValueError(
                 f"batch_generate: prompt {index} has {len(prompt)} tokens and max_tokens {limit}; at least 1"

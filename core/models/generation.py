@@ -207,6 +207,9 @@ def _steps_at_once(
     max_kv_size, prompt_cache = kwargs.pop("max_kv_size", None), kwargs.pop("prompt_cache", None)
     progress = kwargs.pop("prompt_progress_callback", None)
     processors = tuple(kwargs.pop("logits_processors", None) or ())
+    unknown = sorted(set(kwargs) - set(StepOptions.__slots__))
+    if unknown:
+        raise TypeError(f"generate: unknown argument {unknown[0]!r}; how to sample is make_sampler's")
     options = StepOptions(progress=progress, logits_processors=processors, **kwargs)
     tokens, embeddings = checked_prompt(tokens, embeddings)
     total = tokens.numel() if embeddings is None else embeddings.shape[0]

@@ -48,9 +48,11 @@ def load_model(folder: Path, options: LoadOptions | None = None) -> tuple[Any, d
     """The model, ready to compute, and its config.json. A GPU without room is left for the CPU, with a warning.
 
     Raises ModelLoadError for files that are absent, damaged or do not fit together, ModelTooLargeError for a model
-    that main memory does not hold.
+    that main memory does not hold, ValueError for an unknown precision.
     """
     options = options or LoadOptions()
+    if options.precision not in BYTES_PER_WEIGHT:
+        raise ValueError(f"precision {options.precision!r} is unknown; take one of {', '.join(BYTES_PER_WEIGHT)}")
     if not folder.is_dir():
         raise ModelLoadError(f"{folder} is no folder; give the folder of a model or the name of a repository")
     config = read_config(folder) | dict(options.overrides)

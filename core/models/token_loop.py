@@ -255,6 +255,10 @@ def quantize_kv_cache(cache: list[Any], start: int, group_size: int, bits: int) 
 def prepared_cache(model: Any, prompt_cache: list[Any] | None, max_kv_size: int | None, count: int) -> list[Any]:
     """The cache to run over, a new one unless given. InferenceError when `count` more tokens exceed the context."""
     cache = make_prompt_cache(model, max_kv_size) if prompt_cache is None else prompt_cache
+    if len(cache) != len(model.layers):
+        raise ValueError(
+            f"the prompt cache has {len(cache)} layers, the model {len(model.layers)}; make one with make_prompt_cache"
+        )
     limit = model.max_positions
     held = size_of(cache)
     if limit is not None and held + count > limit and not any(isinstance(one, RotatingKVCache) for one in cache):

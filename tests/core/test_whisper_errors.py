@@ -34,7 +34,8 @@ def loaded(*backends: FakeBackend | None, device: str = "auto") -> tuple[Whisper
 @pytest.mark.parametrize(
     ("sound", "says"),
     [
-        (np.zeros((16_000, 2), np.float32), r"\(16000, 2\): mix it to one channel"),
+        (np.zeros((16_000, 2), np.float32), r"\(16000, 2\): mix it to one channel, e.g. audio\.mean\(axis=1\)"),
+        (np.zeros((2, 16_000), np.float32), r"\(2, 16000\): mix it to one channel, e.g. audio\.mean\(axis=0\)"),
         (np.zeros(0, np.float32), "empty"),
         (BAD, "2 of 16000 samples are NaN or infinite"),
         (SOUND + np.float32(12345.0), "peak is 12345: divide by 32768"),

@@ -122,6 +122,15 @@ def test_a_token_that_the_model_does_not_know_is_named(strange: int, model: Any,
         batch_generate(model, tokenizer, [[5], prompt])
 
 
+def test_what_does_not_fit_a_call_is_named(model: Any, tokenizer: Any, prompt: list[int]):
+    with pytest.raises(TypeError, match=r"unknown argument 'temp'.*make_sampler"):
+        generate(model, tokenizer, prompt, temp=0.7)
+    with pytest.raises(ValueError, match=r"cache has 1 layers, the model 2; make one with make_prompt_cache"):
+        generate(model, tokenizer, prompt, prompt_cache=[KVCache()])
+    with pytest.raises(TypeError, match="prompt 0 is a text; give its tokens"):
+        batch_generate(model, tokenizer, ["a text"])  # type: ignore[list-item]
+
+
 def test_one_step_is_computed_ahead_of_each_yield(model: Any, prompt: list[int]):
     cache = make_prompt_cache(model)
     steps = generate_step(prompt, model, prompt_cache=cache)

@@ -98,6 +98,11 @@ def test_a_folder_that_is_not_there(tmp_path: Path):
         load_model(tmp_path)
 
 
+def test_an_unknown_precision_is_named(folder: Path):
+    with pytest.raises(ValueError, match="precision 'int3' is unknown; take one of float32, "):
+        load_model(folder, LoadOptions(precision="int3"))  # type: ignore[arg-type]
+
+
 def test_a_damaged_config(folder: Path):
     (folder / "config.json").write_text("{")
     with pytest.raises(ModelLoadError, match=r"config\.json cannot be read"):

@@ -27,7 +27,8 @@ def check_samples(audio: NDArray[Any], sample_rate_hz: int = SAMPLE_RATE_HZ) -> 
     if not isinstance(audio, np.ndarray):
         raise ValueError(f"the sound is a {type(audio).__name__}: give a numpy array or the path of a recording")
     if audio.ndim != 1:
-        raise ValueError(f"the sound has the shape {audio.shape}: mix it to one channel, e.g. audio.mean(axis=-1)")
+        axis = int(np.argmin(audio.shape)) if audio.ndim else 0
+        raise ValueError(f"the sound has the shape {audio.shape}: mix it to one channel, e.g. audio.mean(axis={axis})")
     if audio.size == 0:
         raise ValueError("the sound is empty: there is nothing to hear")
     if audio.dtype == np.int16:
