@@ -40,7 +40,7 @@ UNSETTLED_FRAMES = 170
 UNSETTLED_GAIN = 0.01
 MOVED_S = 0.02
 """a delay that has changed by more within a reply"""
-HISTORY_FRAMES = 60
+HISTORY_FRAMES = 200
 """how much of what was played still sounds in the room"""
 TAIL_FRAMES = 40
 """0.4 s that a room goes on sounding; after that the user is heard, found or not"""
@@ -177,12 +177,12 @@ class EchoCanceller:
             self._working = self._woken = True
             self._quiet = QUIET_FRAMES
             self._alignment.restart(captured_at)
-            self.near_end.restart(self._played_before(0))
+            self._restart_near_end(0)
         elif self._alignment.is_off(captured_at):
             logger.debug("capture was interrupted")
             self._quiet, self._held = QUIET_FRAMES, None
             self._alignment.restart(captured_at)
-            self.near_end.restart(self._played_before(0))
+            self._restart_near_end(0)
         return self._work(near)
 
     def _needed(self, captured_at: float) -> bool:
@@ -228,7 +228,7 @@ class EchoCanceller:
             self._unsettled = UNSETTLED_FRAMES
         logger.debug("held %d ms: echo %s", 10 * len(held), f"after {self.delay_ms:.0f} ms" if found else "not found")
         self._held = None
-        self.near_end.restart(self._played_before(-len(held)))
+        self._restart_near_end(-len(held))
         back = range(-len(held), 0)
         return np.concatenate([self._emit(near, self._alignment.read(at)) for at, near in zip(back, held, strict=True)])
 
@@ -241,11 +241,12 @@ class EchoCanceller:
             self.path.find()
             self._unsettled *= not self._converged
         if abs((self._alignment.delay_s or 0.0) - before) > MOVED_S:
-            self.near_end.restart(self._played_before(-1))
+            self._restart_near_end(-1)
 
-    def _played_before(self, frame: int) -> Samples:
-        """What was played in the 0.6 s before that frame, counted from the next one."""
-        return np.concatenate([self._alignment.read(at) for at in range(frame - HISTORY_FRAMES, frame)])
+    def _restart_near_end(self, frame: int) -> None:
+        """With what was played in the 2 s before that frame, counted from the next one."""
+        before = [self._alignment.read(at) for at in range(frame - HISTORY_FRAMES, frame)]
+        self.near_end.restart(np.concatenate(before), self._line[-FRAME:])
 
     def _emit(self, near: Samples, far: Samples | None) -> Samples:
         """The frame in the way that it should come; `far` None for a canceller that need not work any more."""

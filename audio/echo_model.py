@@ -25,18 +25,16 @@ EDGES_HZ = (
 BANDS = len(EDGES_HZ) - 1
 REACH = 30
 """frames whose gains are learnt one by one; the delay need not be known better than that"""
-TAILS = 10 ** (-np.array([0.35, 0.05]) / 10)
-"""by which the echo of older ones fades each frame: in a room with 1.7 s of reverberation, and in a hall or a hum"""
-SOUNDING = 20
-"""frames after which what was played no longer hides a voice"""
+TAILS = 10 ** (-np.array([0.6, 0.05]) / 10)
+"""by which the echo of older ones fades each frame: in a room with 1 s of reverberation, and in a hall"""
 SILENT = 1e-6
 """power of a band (1.0: a full-scale noise's) that is heard in any room"""
 AUDIBLE = 10 * SILENT
 DISTORTION = 10 ** (-40 / 10)
 """of the loudest band that every other holds: what a loudspeaker adds, and what abrupt sounds leave in all of them"""
-FIRST_GAINS = 0.1 * 10 ** (-0.2 * np.arange(REACH + 1) / 10)
+FIRST_GAINS = 0.1 * 10 ** (-0.7 * np.arange(REACH + 1) / 10)
 FIRST_HALL_GAIN = 1e-4
-"""Before anything is known: an echo as loud as what is played, in a room that goes on sounding for long."""
+"""Before anything is known: an echo 2 dB below what is played, in a room with 0.9 s of reverberation."""
 LEAST_GAIN = 1e-6
 STEP, FIRST_STEP, STEP_FALLS = 0.05, 0.3, 50
 """of the learning; a band's first step, and the number of frames after which it has halved"""
@@ -82,17 +80,20 @@ class EchoModel:
 
     @property
     def sounding(self) -> bool:
-        """Whether anything was played just now."""
-        return bool(self._played[:, :SOUNDING].max() > AUDIBLE)
+        """Whether anything was played in the last 0.3 s: later, nothing is learnt and no voice is hidden."""
+        return bool(self._played[:, :REACH].max() > AUDIBLE)
 
-    def restart(self, before: Samples) -> None:
-        """The next frame does not follow the last; `before` [n * 160] was played before it. What is learnt stays."""
+    def restart(self, before: Samples, near: Samples) -> None:
+        """The next frame does not follow the last; `before` [n * 160] was played before it, and `near` [160] heard.
+
+        What is learnt stays.
+        """
         self._sound[:] = 0.0
         self._played[:] = 0.0
         silence = np.zeros(FRAME, np.float32)
         for start in range(0, len(before) - FRAME + 1, FRAME):
             self._take(silence, before[start : start + FRAME])
-        self._sound[0] = 0.0
+        self._sound[0, FRAME:] = near  # without it the first frame would begin with a click
 
     def update(self, near: Samples, far: Samples) -> None:
         """Take in a frame [160] of each end at 16 kHz; `far` is what the echo in `near` is of, or runs just ahead."""
@@ -107,6 +108,8 @@ class EchoModel:
         Another voice in it teaches them little, for it has not the rhythm of what is played; and leaving out what
         is not expected would keep the expectation wrong.
         """
+        if not self.sounding:
+            return
         on = self.expected > AUDIBLE
         step = np.maximum(STEP, FIRST_STEP / (1.0 + self._learnt / STEP_FALLS))
         missing = np.minimum((self.heard + SILENT) / self.expected, TRUSTED) - 1.0

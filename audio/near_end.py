@@ -30,7 +30,7 @@ FRAMES = 3
 """over which the bands' sum is taken"""
 LIKELY = 7.0
 """Nats from which on there is another sound. In eleven minutes of four rooms' echoes of a voice, at 0, -10 and -20 dB,
-the echo alone reached it seven times; of 64 voices over the fainter ones all did, half of them within 0.1 s."""
+the echo alone reached it six times; of 64 voices over the fainter ones all did, half of them within 0.1 s."""
 POSSIBLE = 1.5
 """nats from which on there may be one; the echo alone stays below for nineteen of twenty frames"""
 HOLD = 12
@@ -62,9 +62,12 @@ class NearEnd:
         """Whether an echo sounds that explains all that is heard."""
         return self.echo.known and self.echo.audible and not self._possible
 
-    def restart(self, before: Samples) -> None:
-        """The assistant was silent, or the echo comes with another delay; `before` [n * 160] was played till now."""
-        self.echo.restart(before)
+    def restart(self, before: Samples, near: Samples) -> None:
+        """The assistant was silent, or the echo comes with another delay.
+
+        `before` [n * 160] was played till now, and `near` [160] heard last.
+        """
+        self.echo.restart(before, near)
         self._likely.clear()
         self._held = self._possible = 0
         self._filter = None

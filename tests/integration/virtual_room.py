@@ -1,0 +1,173 @@
+"""A room on a virtual clock: what the speaker emits comes back into the microphone, and somebody else may speak in it.
+
+Speaker, microphone, front end, voice activity, interruptions and listener are the real ones, with the echo canceller;
+only the devices and the clock are not. As fast as the machine computes, and the same every time.
+"""
+
+from __future__ import annotations
+
+import queue
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from audio.front_end import FrontEnd
+from audio.resampling import Resampler
+from audio.system import AudioSystem
+from core.messages import (
+    SAMPLE_RATE_HZ,
+    AudioFrame,
+    Interjection,
+    InterjectionHeard,
+    Samples,
+    SpeechStarted,
+    VoiceOnset,
+    VoiceRejected,
+)
+from core.stage import TurnClock
+from core.utils.config import Config
+from core.utils.vad_compat import load_vad
+from core.utils.voice import VoiceSettings
+from stt.endpointing import Endpointing
+from stt.interruptions import Interruptions
+from stt.listener import Listener
+from stt.voice_activity_detection import VoiceActivityDetection
+from tests.audio.fake_backend import FakeBackend, FakeClock
+from tests.integration.room import BLOCK, RATE_HZ, EchoPath, EchoSettings
+
+BLOCK_S = 0.02
+BLOCKS = round(BLOCK_S * RATE_HZ) // BLOCK
+CAPTURED = round(BLOCK_S * SAMPLE_RATE_HZ)
+QUEUED_S = 0.08
+"""how much the player keeps ahead of the speaker"""
+LATENCY_S = 0.03
+"""how long before it sounds the device asks for a block"""
+
+Kind = Literal["held", "resumed", "turn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What the listener made of a sound: a voice, for which the reply was held, none after all, or a turn."""
+
+    at: float
+    """seconds since the room was entered"""
+    kind: Kind
+    replying: bool
+    """whether a reply was under way"""
+
+
+class VirtualRoom:
+    """One conversation in one room; `close` it. The recogniser is scripted: it understands who was let speak."""
+
+    def __init__(self, echo: EchoSettings, config: Config | None = None) -> None:
+        config = config or Config()
+        self._clock = FakeClock()
+        self._began = self._clock.at
+        self._backend = FakeBackend()
+        self._sound = AudioSystem(config.audio, self._clock, lambda event: None, VoiceSettings(), self._backend)
+        self.front_end = FrontEnd(config.echo, self._sound.speaker.far_end)
+        self.front_end.load()
+        detection = VoiceActivityDetection(config.vad, load_vad(config.vad.engine))
+        self._interruptions = Interruptions(detection, lambda: self.replying)
+        self._listener = Listener(self._interruptions, Endpointing(config.endpoint), self.front_end, TurnClock())
+        self._sound.open()
+        assert self._sound.speaker.sample_rate_hz == RATE_HZ
+        self._air = EchoPath(echo)
+        self._to_microphone = Resampler(SAMPLE_RATE_HZ)
+        self._captured: Samples = np.zeros(0, np.float32)
+        self._reply: Samples = np.zeros(0, np.float32)
+        self._user: Samples = np.zeros(0, np.float32)
+        self._words = ""
+        self.replying = False
+        self.noticed: list[Noticed] = []
+        self.emitted: list[Samples] = []
+        """blocks of 20 ms that left the speaker"""
+
+    @property
+    def now(self) -> float:
+        """Seconds since the room was entered."""
+        return self._clock.at - self._began
+
+    def reply(self, samples: Samples) -> None:
+        """The assistant begins to say this [n] at 48 kHz, and nobody else anything."""
+        self._reply, self.replying, self._words = samples, True, ""
+
+    def speak(self, samples: Samples, words: str) -> None:
+        """Somebody says this [n] at 48 kHz, now."""
+        self._user, self._words = samples, words
+
+    def end_reply(self) -> None:
+        """The assistant falls silent."""
+        self._reply, self.replying = self._reply[:0], False
+        self._sound.speaker.stop()
+        self._sound.speaker.hold(False)
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        for _ in range(round(seconds / BLOCK_S)):
+            self._pass()
+
+    def run_until_silent(self, most_s: float = 30.0) -> None:
+        """Until the reply is over."""
+        ends = self.now + most_s
+        while self.replying and self.now < ends:
+            self._pass()
+
+    def close(self) -> None:
+        self._listener.close()
+        self._sound.close()
+
+    def _pass(self) -> None:
+        self._clock.at += BLOCK_S
+        self._fill()
+        speaker = next(stream for stream in reversed(self._backend.outputs) if stream.active)
+        block = speaker.play(ahead_s=LATENCY_S)
+        self.emitted.append(block.copy())
+        heard = np.concatenate([self._air.process(part) for part in np.split(block, BLOCKS)])
+        said, self._user = self._user[: len(heard)], self._user[len(heard) :]
+        heard[: len(said)] += said
+        self._captured = np.concatenate([self._captured, self._to_microphone.process(heard, RATE_HZ)])
+        microphone = next(stream for stream in reversed(self._backend.inputs) if stream.active)
+        while len(self._captured) >= CAPTURED:
+            microphone.capture(np.clip(self._captured[:CAPTURED], -1, 1), ago_s=BLOCK_S)
+            self._captured = self._captured[CAPTURED:]
+        for frame in self._frames():
+            for message in self._listener.process(frame):
+                self._answer(message)
+
+    def _fill(self) -> None:
+        """As the player does, and whether the reply is over."""
+        speaker = self._sound.speaker
+        while len(self._reply) and speaker.queued < QUEUED_S * RATE_HZ:
+            speaker.write(self._reply[: 2 * BLOCK])
+            self._reply = self._reply[2 * BLOCK :]
+        if self.replying and not len(self._reply) and not speaker.queued:
+            self.replying = False
+            speaker.pause()
+
+    def _frames(self) -> list[AudioFrame]:
+        frames = []
+        while True:
+            try:
+                frames.append(self._sound.microphone.get(False))
+            except queue.Empty:
+                return frames
+
+    def _answer(self, message: object) -> None:
+        match message:
+            case VoiceOnset():
+                self._notice("held")
+                self._sound.speaker.hold(True)
+            case VoiceRejected():
+                self._notice("resumed")
+                self._sound.speaker.hold(False)
+            case Interjection(number):
+                self._interruptions.understood(InterjectionHeard(number, self._words, "en"))
+            case SpeechStarted():
+                self._notice("turn")
+                self.end_reply()
+
+    def _notice(self, kind: Kind) -> None:
+        self.noticed.append(Noticed(self.now, kind, self.replying))
