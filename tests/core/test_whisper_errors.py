@@ -42,7 +42,7 @@ def loaded(*backends: FakeBackend | None, device: str = "auto") -> tuple[Whisper
         (np.zeros(10, np.int32), "int32: give float32"),
         ([0.0, 0.1], "list: give a numpy array"),
     ],
-    ids=["stereo", "empty", "nan", "unscaled", "int32", "list"],
+    ids=["stereo", "stereo across", "empty", "nan", "unscaled", "int32", "list"],
 )
 def test_an_array_that_is_no_sound_is_the_callers_mistake(sound: np.ndarray, says: str):
     model, _ = loaded(FakeBackend())
