@@ -61,17 +61,15 @@ def tensorrt(arguments: argparse.Namespace, config: Config) -> int:
     if source.suffix != ".onnx":
         model = registered(arguments.model)[0]
         need_torch()
-        from core.optimization.toolbox.export_example import example_of
         from core.optimization.toolbox.onnx_export import export_to_onnx
-        from core.optimization.toolbox.onnx_verify import numpy_inputs
 
         source = arguments.out.with_suffix(".onnx")
         progress("exporting")
         made = made_model(model)
         export_to_onnx(made, source, first_input(model), dynamic_axes=read_axes(arguments.dynamic))
-        inputs = numpy_inputs(example_of(made, first_input(model)))
-        shapes = shapes or {name: one.shape for name, one in inputs.items()}
-        data = [inputs] if arguments.int8 else None
+        inputs = _calibration(model, None)
+        shapes = shapes or {name: one.shape for name, one in inputs[0].items()}
+        data = inputs if arguments.int8 else None
     progress("building")
     settings = TensorRTConfig(arguments.fp16, arguments.int8, calibration_data=data, calibration_cache=arguments.cache)
     report = TensorRTOptimizer(settings).optimize_from_onnx(source, arguments.out, shapes)
@@ -79,15 +77,20 @@ def tensorrt(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def _quantised_graph(model: RegisteredModel, path: Path, options: Any) -> Any:
+    from core.optimization.toolbox.onnx_quantize import quantize_onnx
+
+    return quantize_onnx(path, path.with_suffix(".int8.onnx"), _calibration(model, options.input_names))
+
+
+def _calibration(model: RegisteredModel, names: Any) -> list[dict[str, Any]]:
+    """Every batch of the model's, as numpy arrays by name."""
     from core.optimization.toolbox.batches import as_batches
     from core.optimization.toolbox.export_example import example_of
-    from core.optimization.toolbox.onnx_quantize import quantize_onnx
     from core.optimization.toolbox.onnx_verify import numpy_inputs
 
     module = made_model(model)
     batches = as_batches(model.calibration_data or model.test_data, "calibration data")
-    data = [numpy_inputs(example_of(module, batch.inputs, options.input_names)) for batch in batches]
-    return quantize_onnx(path, path.with_suffix(".int8.onnx"), data)
+    return [numpy_inputs(example_of(module, batch.inputs, names)) for batch in batches]
 
 
 def _runtime(model: RegisteredModel, arguments: argparse.Namespace) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -13,14 +13,14 @@ from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.export_example import example_of
 from core.optimization.toolbox.measuring import size_bytes, typical_ms
 from core.optimization.toolbox.onnx_export import export_to_onnx
-from core.optimization.toolbox.quality import relative_error
+from core.optimization.toolbox.quality import outputs_of, relative_error
 from core.optimization.toolbox.quantization import ModelQuantizer
 from core.optimization.toolbox.quantization_config import QuantizationConfig, QuantizationType
 from core.optimization.toolbox.registry import RegisteredModels, Registry
 from core.optimization.toolbox.tensorrt import TensorRTConfig, TensorRTOptimizer
 from core.optimization.toolbox.tensorrt_library import describe_card, load_library
 from core.optimization.toolbox.tensorrt_runtime import TensorRTEngine
-from core.utils.errors import OptimizationError, QuantizationError, TensorRTUnavailableError
+from core.utils.errors import MerlineError, OptimizationError, QuantizationError, TensorRTUnavailableError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,10 +64,10 @@ def load_optimized_model(
     """Load `model_type`, a name of `models_registry` or a module, in the form asked for; the module is not changed.
 
     "quantize": dynamic int8. "tensorrt": an engine for the card (unverified, see core.optimization.toolbox.tensorrt).
-    "auto": TensorRT where it and a card are there, else what measured fastest here of float32, dynamic int8 and
-    bfloat16 with outputs within LARGEST_ERROR; it needs `example_input`, registered test data, or the model's own
-    attribute `example_input`. Raises OptimizationError for another word or an unknown name, QuantizationError and
-    TensorRTUnavailableError where what was asked for cannot be.
+    "auto": TensorRT where it and a card are there and its outputs are the model's, else what measured fastest here of
+    float32, dynamic int8 and bfloat16 with outputs within LARGEST_ERROR; it needs `example_input`, registered test
+    data, or the model's own attribute `example_input`. Raises OptimizationError for another word or an unknown name,
+    QuantizationError and TensorRTUnavailableError where what was asked for cannot be.
     """
     if optimization not in get_args(Optimization):
         raise OptimizationError(
@@ -83,11 +83,20 @@ def load_optimized_model(
     if optimization == "tensorrt":
         return LoadedModel(_engine(model, example), "tensorrt", "asked for; unverified")
     try:
-        load_library()
-        describe_card()
-        return LoadedModel(_engine(model, example), "tensorrt", "TensorRT and a card are here; unverified")
-    except TensorRTUnavailableError as error:
+        return _checked_engine(model, example)
+    except MerlineError as error:
         return _fastest(model, example, str(error))
+
+
+def _checked_engine(model: nn.Module, example: Any) -> LoadedModel:
+    """Raises TensorRTUnavailableError, ExportError and others where there can be none, or it answers otherwise."""
+    loaded = LoadedModel(_engine(model, example), "tensorrt", "TensorRT and a card are here")
+    batch = Batch(example)
+    original = copy.deepcopy(model).eval()
+    off = relative_error(outputs_of(loaded, [batch]), outputs_of(original, [batch]))
+    if off > LARGEST_ERROR:
+        raise TensorRTUnavailableError(f"TensorRT's engine gives outputs off by {off:.1%}")
+    return replace(loaded, why=f"{loaded.why}; its outputs are off by {off:.2%}")
 
 
 def _quantized(model: nn.Module, kind: QuantizationType) -> nn.Module:

@@ -29,7 +29,7 @@ from core.optimization.toolbox.tensorrt_engine_file import (
     sha256_of,
     write_engine,
 )
-from core.optimization.toolbox.tensorrt_library import check_version
+from core.optimization.toolbox.tensorrt_library import SUPPORTED, check_version
 from core.optimization.toolbox.tensorrt_profile import ShapeProfile, check_inputs
 from core.optimization.toolbox.tensorrt_runtime import TensorRTEngine
 from core.utils.errors import (
@@ -57,7 +57,7 @@ def _optimizer(config: TensorRTConfig | None = None, library: FakeTensorRT | Non
     return TensorRTOptimizer(config, library or FakeTensorRT(), FakeCard())
 
 
-@pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="TensorRT is installed")
+@pytest.mark.skipif(any(importlib.util.find_spec(name) for name in SUPPORTED), reason="TensorRT is installed")
 def test_without_the_library_the_extra_is_named_and_nothing_is_written(onnx_file: Path) -> None:
     engine = onnx_file.with_name("m.engine")
     with pytest.raises(TensorRTUnavailableError, match=r"TensorRT is not installed .*extra `tensorrt`.*MERLINE_EXTRAS"):

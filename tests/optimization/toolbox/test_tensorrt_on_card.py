@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="the extra full is missing: torch")
 
 import torch
 
-from core.optimization import TensorRTConfig, TensorRTOptimizer
+from core.optimization import TensorRTConfig, TensorRTOptimizer, load_optimized_model
 from core.optimization.toolbox.onnx_quantize import OnnxQuantizationConfig, quantize_onnx
 from core.optimization.toolbox.tensorrt import EngineReport
 from core.optimization.toolbox.tensorrt_engine_file import read_engine, write_engine
@@ -101,6 +101,19 @@ def test_damaged_and_foreign_engines_are_refused(half: EngineReport, tmp_path: P
     write_engine(path, replace(header, compute_capability="7.5"), plan)
     with pytest.raises(TensorRTUnavailableError, match=r"compute capability 7\.5"):
         TensorRTEngine(path)
+
+
+def test_auto_takes_the_engine_where_its_outputs_are_the_models() -> None:
+    library()
+    torch.manual_seed(5)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(288, 4))
+    x = torch.randn(2, 3, 8, 8)
+    loaded = load_optimized_model(model.eval(), "auto", example_input=x)
+    assert loaded.form == "tensorrt", loaded.why
+    assert "its outputs are off by" in loaded.why
+    exact = model(x).detach()
+    assert float((loaded(x).float().cpu() - exact).norm() / exact.norm()) < 0.01
+    assert loaded.size_bytes > 1000
 
 
 def test_a_benchmark_times_real_runs(half: EngineReport) -> None:

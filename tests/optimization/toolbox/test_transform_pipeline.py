@@ -20,6 +20,7 @@ from core.optimization.toolbox.onnx_information import model_information  # noqa
 from core.optimization.toolbox.onnx_model import OnnxModel  # noqa: E402
 from core.optimization.toolbox.onnx_quantize import OnnxQuantizationConfig, quantize_onnx  # noqa: E402
 from core.optimization.toolbox.tensorrt_engine_file import read_header  # noqa: E402
+from core.optimization.toolbox.tensorrt_library import SUPPORTED  # noqa: E402
 from core.optimization.toolbox.transform_pipeline import PipelineConfig  # noqa: E402
 from core.utils.errors import (  # noqa: E402
     OptimizationError,
@@ -29,7 +30,9 @@ from core.utils.errors import (  # noqa: E402
 from tests.optimization.toolbox.fake_tensorrt import FakeCard, FakeTensorRT  # noqa: E402
 from tests.optimization.toolbox.small_graphs import SmallGraph, save  # noqa: E402
 
-NO_TENSORRT = pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="TensorRT is installed")
+NO_TENSORRT = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) for name in SUPPORTED), reason="TensorRT is installed"
+)
 
 
 class Net(nn.Module):
