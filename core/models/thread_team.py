@@ -23,8 +23,8 @@ from core.models.simd import at, call, operation
 
 COUNTERS = 16
 """int64 a shared piece of work takes in the memory that `claim` counts in: two cache lines"""
-_SPINS = 2000
-"""looks at a counter before the thread sleeps: about 100 microseconds, longer than most pieces take"""
+_SPINS = 16_000
+"""looks at a counter before the thread sleeps: most of a millisecond, as long as the largest pieces take"""
 _NAP_US = 50
 _DOUBLINGS = 4
 """of a nap: the longest is 0.8 ms. A thread that slept gets a processor soon when it wakes; one that offers its own
