@@ -18,7 +18,7 @@ from core.optimization.toolbox.quantization import ModelQuantizer
 from core.optimization.toolbox.quantization_config import QuantizationConfig, QuantizationType
 from core.optimization.toolbox.registry import RegisteredModels, Registry
 from core.optimization.toolbox.tensorrt import TensorRTConfig, TensorRTOptimizer
-from core.optimization.toolbox.tensorrt_library import describe_card, load_library
+from core.optimization.toolbox.tensorrt_library import check_card, describe_card, load_library
 from core.optimization.toolbox.tensorrt_runtime import TensorRTEngine
 from core.utils.errors import MerlineError, OptimizationError, QuantizationError, TensorRTUnavailableError
 
@@ -105,8 +105,7 @@ def _quantized(model: nn.Module, kind: QuantizationType) -> nn.Module:
 
 def _engine(model: nn.Module, example: Any) -> Any:
     """Built anew each time, in a folder that goes at the end: an engine in use lives on the card."""
-    load_library()
-    describe_card()
+    check_card(load_library(), describe_card()[0])
     if example is None:
         raise OptimizationError('optimization="tensorrt": give example_input, whose shapes the engine is built for')
     with tempfile.TemporaryDirectory() as folder:

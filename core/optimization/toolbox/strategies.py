@@ -25,7 +25,7 @@ from core.optimization.toolbox.quantization import ModelQuantizer
 from core.optimization.toolbox.quantization_config import QuantizationConfig, QuantizationType
 from core.optimization.toolbox.registry import Subject
 from core.optimization.toolbox.structured_pruning import StructuredPruner
-from core.optimization.toolbox.tensorrt_library import load_library
+from core.optimization.toolbox.tensorrt_library import check_card, describe_card, load_library
 from core.utils.errors import TensorRTUnavailableError
 
 PRUNED_SHARE = 0.2
@@ -95,10 +95,11 @@ def _without_onnx() -> str:
 
 def _without_tensorrt() -> str:
     try:
-        load_library()
+        trt = load_library()
+        check_card(trt, describe_card()[0])
     except TensorRTUnavailableError as error:
         return str(error).partition(";")[0]
-    return "" if torch.cuda.is_available() else "no NVIDIA card is here"
+    return ""
 
 
 def _engine(subject: Subject) -> Any:

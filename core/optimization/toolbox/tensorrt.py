@@ -1,7 +1,7 @@
 """TensorRT engines from ONNX models: FP16, INT8 by QDQ nodes or entropy calibration, shapes that vary.
 
-For TensorRT 10, 11 and TensorRT-RTX. **Unverified**: RTX builds every precision in the tests, without a card; no engine
-ever ran, and TensorRT 10 and 11 never built one. Reports say so.
+For TensorRT 10, 11 and TensorRT-RTX. **Unverified**: RTX builds every precision in the tests, without a card, and built
+them on an H200, which it does not run on. No engine ever ran; TensorRT 10 and 11 never built one. Reports say so.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from core.optimization.toolbox.onnx_files import workshop
 from core.optimization.toolbox.onnx_information import OnnxInformation, model_information
 from core.optimization.toolbox.tensorrt_calibration import CalibrationFeed, make_calibrator
 from core.optimization.toolbox.tensorrt_engine_file import EngineHeader, sha256_of, write_engine
-from core.optimization.toolbox.tensorrt_library import describe_card, load_library, strongly_typed, version_of
+from core.optimization.toolbox.tensorrt_library import (
+    check_card,
+    describe_card,
+    load_library,
+    logger_of,
+    strongly_typed,
+    version_of,
+)
 from core.optimization.toolbox.tensorrt_profile import ShapeProfile, read_profiles
 from core.optimization.toolbox.tensorrt_typed import Precision, write_typed
 from core.utils.errors import ExportError, QuantizationError
@@ -99,6 +106,7 @@ class TensorRTOptimizer:
         self._check_int8(information)
         trt = self._library or load_library()
         capability, name = describe_card(self._card)
+        check_card(trt, capability)
         if strongly_typed(trt):
             with workshop(target) as folder:
                 typed = write_typed(source, folder / "typed.onnx", self._precision(information))
@@ -127,7 +135,7 @@ class TensorRTOptimizer:
         )
 
     def _build(self, trt: Any, source: Path, profiles: Mapping[str, ShapeProfile], calibrate: bool) -> bytes:
-        logger = trt.Logger(trt.Logger.WARNING)
+        logger = logger_of(trt)
         builder = trt.Builder(logger)
         network = builder.create_network(0)
         parser = trt.OnnxParser(network, logger)

@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from typing import Any
 
 from core.utils.errors import TensorRTUnavailableError
 
 SUPPORTED = {"tensorrt": ("10", "11"), "tensorrt_rtx": ("1",), "tensorrt_rtx_bindings": ("1",)}
 """module -> major versions, in the order they are looked for; RTX's last where its wheels alone are installed"""
+
+NEWEST_KNOWN = 12
+"""major compute capability of the newest cards that TensorRT-RTX 1.7 names; it takes later ones too"""
 
 
 def load_library() -> Any:
@@ -48,6 +52,28 @@ def strongly_typed(trt: Any) -> bool:
 def version_of(trt: Any) -> str:
     """As an engine's header has it: 10.3.0, or rtx-1.7.1.116."""
     return ("rtx-" if "rtx" in trt.__name__ else "") + str(trt.__version__)
+
+
+@cache
+def logger_of(trt: Any) -> Any:
+    """The one logger of the process: a library keeps the first it is given, and grumbles at others."""
+    return trt.Logger(trt.Logger.WARNING)
+
+
+def check_card(trt: Any, capability: str) -> None:
+    """Raises TensorRTUnavailableError for a card that the library builds for, and then does not run engines on.
+
+    Seen on an H200 (9.0): TensorRT-RTX built every engine and refused to load them. Of cards newer than it, it says
+    that it takes them.
+    """
+    if "rtx" not in trt.__name__ or int(capability.partition(".")[0]) > NEWEST_KNOWN:
+        return
+    known = [name.removeprefix("SM") for name in trt.ComputeCapability.__members__ if name.startswith("SM")]
+    if capability.replace(".", "") not in known:
+        raise TensorRTUnavailableError(
+            f"TensorRT-RTX {trt.__version__} does not run on a card of compute capability {capability}; it takes "
+            f"{', '.join(f'{name[:-1]}.{name[-1]}' for name in known)}; pip install 'tensorrt>=10,<12' for this card"
+        )
 
 
 def describe_card(card: Any = None) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from core.optimization.profiler import InferenceProfiler
 from core.optimization.toolbox.onnx_runtime import OnnxBenchmark, open_session, run_session
 from core.optimization.toolbox.onnx_verify import difference
 from core.optimization.toolbox.tensorrt_engine_file import read_engine
-from core.optimization.toolbox.tensorrt_library import describe_card, load_library, version_of
+from core.optimization.toolbox.tensorrt_library import check_card, describe_card, load_library, logger_of, version_of
 from core.optimization.toolbox.tensorrt_profile import check_inputs
 from core.utils.errors import InferenceError, ModelLoadError
 
@@ -25,9 +25,10 @@ class TensorRTEngine:
         self.header, plan = read_engine(Path(path))
         trt = library or load_library()
         capability, _ = describe_card(card)
+        check_card(trt, capability)
         self.header.check_fits(version_of(trt), capability)
         self._trt = trt
-        self._runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))  # must outlive the engine
+        self._runtime = trt.Runtime(logger_of(trt))  # must outlive the engine
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             raise ModelLoadError(f"{path}: TensorRT cannot read the engine; build it again from the ONNX model")

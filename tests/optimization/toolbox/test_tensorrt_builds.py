@@ -12,7 +12,7 @@ pytest.importorskip("onnxruntime", reason="the extra toolbox is missing: onnxrun
 from core.optimization import TensorRTConfig, TensorRTOptimizer
 from core.optimization.toolbox.tensorrt_engine_file import read_engine
 from core.optimization.toolbox.tensorrt_library import version_of
-from core.utils.errors import ExportError
+from core.utils.errors import ExportError, TensorRTUnavailableError
 from tests.optimization.toolbox.fake_tensorrt import FakeCard
 from tests.optimization.toolbox.real_tensorrt import build, library, pictures
 from tests.optimization.toolbox.small_graphs import SmallGraph, save
@@ -51,3 +51,17 @@ def test_an_operator_it_has_not_is_named_with_its_own_words(tmp_path: Path) -> N
         TensorRTOptimizer(None, library(), FakeCard()).optimize_from_onnx(
             path, tmp_path / "m.engine", {"input": (1, 3)}
         )
+
+
+@pytest.mark.parametrize(("capability", "taken"), [((8, 6), True), ((12, 0), True), ((13, 0), True), ((9, 0), False)])
+def test_a_card_that_it_does_not_run_on_is_told_before_building(
+    tmp_path: Path, capability: tuple[int, int], taken: bool
+) -> None:
+    if taken:
+        assert build(tmp_path, None, FakeCard(capability)).path.exists()
+        return
+    with pytest.raises(
+        TensorRTUnavailableError, match=r"does not run on .* capability 9\.0; it takes 7\.5, 8\.0, 8\.6, 8\.9"
+    ):
+        build(tmp_path, None, FakeCard(capability))
+    assert not (tmp_path / "net.engine").exists()

@@ -17,7 +17,7 @@ from core.optimization import TensorRTConfig, TensorRTOptimizer, load_optimized_
 from core.optimization.toolbox.onnx_quantize import OnnxQuantizationConfig, quantize_onnx
 from core.optimization.toolbox.tensorrt import EngineReport
 from core.optimization.toolbox.tensorrt_engine_file import read_engine, write_engine
-from core.optimization.toolbox.tensorrt_library import strongly_typed
+from core.optimization.toolbox.tensorrt_library import check_card, describe_card, strongly_typed
 from core.optimization.toolbox.tensorrt_runtime import TensorRTEngine
 from core.utils.errors import InferenceError, ModelLoadError, TensorRTUnavailableError
 from tests.optimization.toolbox.real_tensorrt import LOGITS, SHAPES, build, library, pictures
@@ -27,6 +27,14 @@ pytestmark = pytest.mark.gpu
 
 def _inputs(batch: int = 4) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(value) for name, value in pictures(1, batch)[0].items()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def a_card_that_it_takes() -> None:
+    try:
+        check_card(library(), describe_card()[0])
+    except TensorRTUnavailableError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
