@@ -51,7 +51,7 @@ def measured(only: Sequence[str], engines: Sequence[str] = ()) -> Iterator[Figur
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to measure")
+    parser.add_argument("--only", nargs="+", choices=(*PARTS, *ON_REQUEST), default=PARTS, help="parts to measure")
     parser.add_argument("--engines", nargs="+", default=(), metavar="ENGINE", help="int4, 'llama.cpp Q4_0', ...")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
