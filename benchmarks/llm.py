@@ -15,7 +15,9 @@ from benchmarks.figures import Figure
 
 logger = logging.getLogger(__name__)
 
-PARTS = ("decode", "prefill", "prediction", "latency", "start", "quality", "cuda")
+PARTS = ("decode", "prefill", "latency", "start", "quality", "cuda")
+ON_REQUEST = ("prediction",)
+"""needs a second model, which takes minutes to make and 6 GB of disk"""
 NEEDED = ("torch", "transformers", "safetensors")
 
 
