@@ -8,8 +8,9 @@ This is double-talk detection by levels, as D. Duttweiler's ("A twelve-channel d
 Communications 26, 1978), but of each band against its own expected echo: the generalised likelihood ratio of an
 exponentially distributed power, summed over the bands. Correlating the two ends (J. Benesty, D. Morgan and J. Cho, "A
 new class of doubletalk detectors based on cross-correlation", IEEE Trans. Speech and Audio Processing 8, 2000) needs a
-filter that has converged: here, with 100 ppm of drift, one gave 4 to 10 dB. What is let through is the Wiener share of
-each band (C. Faller and J. Chen, "Suppressing acoustic echo in a spectral envelope space", ibid. 13, 2005).
+filter that has converged, which a drifting clock and a reference that is moved prevent. What is let through is the
+Wiener share of each band (C. Faller and J. Chen, "Suppressing acoustic echo in a spectral envelope space", ibid. 13,
+2005).
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ MOST_OF_A_BAND = 4.0
 FRAMES = 3
 """over which the bands' sum is taken"""
 LIKELY = 7.0
-"""Nats from which on there is another sound. In eleven minutes of four rooms' echoes of a voice, at 0, -10 and -20 dB,
-the echo alone reached it six times; of 64 voices over the fainter ones all did, half of them within 0.1 s."""
+"""Nats from which on there is another sound: with it no echo is heard as one, and every voice over a fainter echo is
+(`python3 main.py test -m slow tests/integration/test_echo_in_rooms.py`)."""
 POSSIBLE = 1.5
 """nats from which on there may be one; the echo alone stays below for nineteen of twenty frames"""
 HOLD = 12
