@@ -18,8 +18,8 @@ from stt.pocketsphinx_engine import SphinxDecoder, list_decoder
 logger = logging.getLogger(__name__)
 
 MARGIN = 0.9
-"""nats per 10 ms by which a word here must fit better than free words: of 5 synthetic voices saying 13 of these words,
-47 of 65 pass it, none as another one, and none of 35 other words passes as "mhm" or "yes"."""
+"""nats per 10 ms by which a word here must fit better than free words (`benchmarks.stt_parts.interjections`: of 5
+synthetic voices 60 of 80 words are heard as themselves, 31 of 40 backchannels let the reply go on, and none of 75 others does)"""
 # fmt: off
 WORDS: dict[str, tuple[str, ...]] = {
     "mhm": ("M", "AH M", "HH M", "M HH M", "AH M HH AH M", "M HH AH M"),
