@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 MARGIN = 0.9
 """nats per 10 ms by which a word here must fit better than free words (`benchmarks.stt_parts.interjections`: of 5
-synthetic voices 60 of 80 words are heard as themselves, 31 of 40 backchannels let the reply go on, and none of 75 others does)"""
+synthetic voices 60 of 80 words are heard as themselves, 31 of 40 backchannels let the reply go on, no other of 75)"""
 # fmt: off
 WORDS: dict[str, tuple[str, ...]] = {
     "mhm": ("M", "AH M", "HH M", "M HH M", "AH M HH AH M", "M HH AH M"),
