@@ -209,7 +209,8 @@ class EspeakLibrary:
 
     def _receive(self, samples: Any, count: int, events: Any) -> int:
         if samples and count > 0:
-            block = np.ctypeslib.as_array(samples, (count,)).astype(np.float32)
+            # as_array would make a ctypes type for each new count, and ctypes keeps them
+            block = np.frombuffer(ctypes.string_at(samples, 2 * count), np.int16).astype(np.float32)
             block /= 32768.0
             self._blocks.append(block)
         index = 0

@@ -26,6 +26,7 @@ class StreamTrimmer:
         self._fade = to_samples(FADE_MS, sample_rate_hz)
         self._lead = to_samples(LEAD_MS, sample_rate_hz)
         self._begun = False
+        self._given = 0
         self._kept: Samples = np.zeros(0, np.float32)
 
     def take(self, samples: Samples) -> Samples:
@@ -49,7 +50,7 @@ class StreamTrimmer:
         loud = np.flatnonzero(np.abs(self._kept) > QUIET)
         end = int(loud[-1]) + 1 if len(loud) else 0
         end = min(end + to_samples(self._tail_ms, self._rate_hz), len(self._kept))
-        rest = self._kept[:end].copy()
+        rest = self._release(end).copy()
         count = min(self._fade, len(rest))
         if count:
             rest[-count:] *= np.linspace(1.0, 0.0, count, dtype=np.float32)
@@ -58,16 +59,19 @@ class StreamTrimmer:
     def _begin(self, first_loud: int) -> None:
         self._begun = True
         self._drop(max(0, first_loud - self._lead))
-        count = min(self._fade, len(self._kept))
-        self._kept = self._kept.copy()
-        self._kept[:count] *= np.linspace(0.0, 1.0, count, dtype=np.float32)
 
     def _drop(self, count: int) -> None:
         self.cut += count
         self._kept = self._kept[count:]
 
     def _release(self, count: int) -> Samples:
+        """The next samples, fading in where they are the first."""
         ready, self._kept = self._kept[:count], self._kept[count:]
+        if self._given < self._fade:
+            ramp = np.linspace(0.0, 1.0, self._fade, dtype=np.float32)[self._given : self._given + count]
+            ready = ready.copy()
+            ready[: len(ramp)] *= ramp
+        self._given += count
         return ready
 
 

@@ -83,8 +83,8 @@ class TestAccount:
         return clock, speculation, pipeline
 
     def work(self, speculation: Speculation, turn: int, seconds: float, stage: str = "llm") -> None:
-        until = time.perf_counter() + seconds
         with speculation.span(stage, turn):
+            until = time.perf_counter() + seconds
             while time.perf_counter() < until:
                 continue
 

@@ -73,7 +73,7 @@ def read_checkpoint(
         student.load_state_dict(_part(tensors, WEIGHTS))
         best = _part(tensors, BEST)
         optimizer.load_state_dict(_moments(tensors, optimizer))
-        torch.set_rng_state(tensors[RANDOM])
+        torch.set_rng_state(tensors[RANDOM].clone())  # it reads from where the memory begins, whatever part is given
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         first = str(error).partition("\n")[0]
         raise ModelLoadError(
