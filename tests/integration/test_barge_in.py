@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.program import Program
 from tests.integration.sound_card import RATE_HZ, SoundCard, spoken
+from tests.integration.voices import Engine
 
 pytestmark = [
     pytest.mark.audio,
@@ -57,20 +58,21 @@ def longest_pause_s(sound: np.ndarray) -> float:
     return float(np.diff(loud).max()) / RATE_HZ
 
 
-@pytest.mark.parametrize("word", ["mm hmm", "okay"])
+@pytest.mark.parametrize("word", [("mm hmm", "en-gb", "espeak-ng"), ("okay", VOICE, "flite")])
 def test_mhm_holds_a_long_answer_for_a_moment_and_it_goes_on_to_its_end(
-    merline: Program, sound_card: SoundCard, word: str
+    merline: Program, sound_card: SoundCard, word: tuple[str, str, Engine]
 ):
-    """espeak-ng spells "mhm" as three letters; "mm hmm" it says as people do."""
+    """espeak-ng spells "mhm" as three letters; "mm hmm" it says as people do. Its British "okay" is often misheard."""
+    lines = len(merline.lines)
     began = ask_something_long(merline, sound_card, 1.5)
-    said = sound_card.say(spoken(word))
+    said = sound_card.say(spoken(*word))
     ended = sound_card.wait_for_silence(REPLY_S, quiet_s=QUIET_S, level=LEVEL)
     sound = sound_card.recorded(began - 0.1, ended)
     assert voiced_s(sound) > ANSWER_S, "words were lost"
     assert ended > said.ends + 2.0
     assert longest_pause_s(sound) > 0.4, "it is silent while the user speaks"
     merline.wait_for(r"^merline: I can tell the time.*shopping list", REPLY_S)
-    words = [line for line in merline.lines if line.startswith("you: ")]
+    words = [line for line in merline.lines[lines:] if line.startswith("you: ")]
     assert set(words) == {"you: what can you do"}, "mhm was no turn"
 
 
