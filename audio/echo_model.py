@@ -63,6 +63,7 @@ class EchoModel:
         self._gains: Powers = np.tile(np.append(FIRST_GAINS, FIRST_HALL_GAIN), (BANDS, 1))
         self._shares: Powers = self._played * self._gains
         self._learnt = np.zeros(BANDS)
+        self._known = False
         self.heard: Powers = np.zeros(BANDS)
         """power of each band in the microphone"""
         self.expected: Powers = np.full(BANDS, SILENT)
@@ -71,7 +72,8 @@ class EchoModel:
     @property
     def known(self) -> bool:
         """Whether enough has been heard of the echo to tell it from something else."""
-        return bool(np.median(self._learnt) >= ENOUGH)
+        self._known = self._known or bool(np.median(self._learnt) >= ENOUGH)  # what is learnt stays
+        return self._known
 
     @property
     def audible(self) -> bool:
