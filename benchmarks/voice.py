@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 from benchmarks.figures import Figure
-from benchmarks.voice_parts import full
 from core.utils.config import AudioConfig
 from core.utils.errors import AudioDeviceError
 from tests.integration.program import Program
@@ -55,7 +54,6 @@ def run() -> list[Figure]:
         loop_s = float(statistics.median(loop_latencies(card, 10)))
         waits, stages, silences = _converse(card)
         loud = _over_loudspeakers(card)
-        whole = full.figures(card)
         late = card.room.late_blocks
     finally:
         card.stop()
@@ -73,7 +71,6 @@ def run() -> list[Figure]:
             target=round(BARGE_IN_S + OUTPUT_LATENCY_S + loop_s, 3),
         ),
         *_loudspeaker_figures(loud, loop_s),
-        *whole,
         *(
             Figure(f"share of {name} in what the program measures", stages[name] / total, "", "lower")
             for name in STAGES
