@@ -243,8 +243,7 @@ def words(turn: Spoken) -> dict[int, Transcript]:
     pipeline.observe(Utterance, lambda message: ends.append(message.speech_ended_at))
     pipeline.observe(Transcript, keep)
     pipeline.load()
-    stage.load_words()
-    stage.wait_for_words()
+    stage.load_words(wait=True)
     for frame in _frames(turn.samples):
         inbox.put(frame)
         pipeline.drain()

@@ -83,8 +83,7 @@ class Ear:
             config or SttConfig(), self.skills.intents(_LANGUAGE), lambda text: self.skills.is_complete(text, _LANGUAGE)
         )
         self.transcriber.load()
-        self.transcriber.load_words()
-        self.transcriber.wait_for_words()
+        self.transcriber.load_words(wait=True)
 
     def hear(self, samples: Samples) -> tuple[tuple[str, ...], tuple[float, ...]]:
         """The final texts of what was said, and the seconds each pause took to decode."""

@@ -186,9 +186,8 @@ def stage_of(config: Config, engine: str) -> Hear:
     skills = SkillRecogniser(RecogniserConfig(), load_skills())
     stage = make_transcriber(config.model_copy(update={"stt": stt}), None, HearingParts(skills, LANGUAGE))
     stage.load()
-    for name in ("load_words", "wait_for_words"):
-        # pocketsphinx alone loads its n-gram model behind the first utterances
-        getattr(stage, name, lambda: None)()
+    if hasattr(stage, "load_words"):
+        stage.load_words(wait=True)  # pocketsphinx alone loads its n-gram model behind the first utterances
     return lambda samples: final_text(stage, samples)
 
 

@@ -37,11 +37,11 @@ class FirstThatLoads:
             logger.warning("%s", self.fallback_reason)
             self._stage.load()
 
-    def load_words(self) -> None:
-        """What the one in use loads beside the conversation, if it does."""
+    def load_words(self, wait: bool = False) -> None:
+        """What the one in use loads beside the conversation, if it does; `wait`: return when it is there."""
         load_words = getattr(self._stage, "load_words", None)
         if load_words is not None:
-            load_words()
+            load_words(wait)
 
     def process(self, message: Any) -> Iterator[Any]:
         """As the one in use does."""

@@ -48,11 +48,11 @@ class SwitchingTranscriber:
         """Load the first engine; raises what it raises."""
         self._engines.present.load()
 
-    def load_words(self) -> None:
-        """What the engine in use loads beside the conversation, if it does."""
+    def load_words(self, wait: bool = False) -> None:
+        """What the engine in use loads beside the conversation, if it does; `wait`: return when it is there."""
         load_words = getattr(self._engines.present, "load_words", None)
         if load_words is not None:
-            load_words()
+            load_words(wait)
 
     def process(self, message: Any) -> Iterator[Any]:
         """As the engine in use does. A turn not seen before is where another engine may begin."""

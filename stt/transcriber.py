@@ -120,11 +120,16 @@ class Transcriber:
         grammar = compile_grammar(self._intents, lexicon.__contains__)
         self._grammar = grammar_decoder(grammar, lexicon, self._config.open_weight)
 
-    def load_words(self) -> None:
-        """Begin to load the n-gram model, on a thread of its own; who ends an utterance meanwhile waits for it."""
+    def load_words(self, wait: bool = False) -> None:
+        """Begin to load the n-gram model, on a thread of its own; who ends an utterance meanwhile waits for it.
+
+        `wait`: return when it is loaded. Words that it has heard from their start on come out the same every time.
+        """
         if self._loading is None:
             self._loading = threading.Thread(target=self._load_words, name="merline-words", daemon=True)
             self._loading.start()
+        if wait:
+            self.wait_for_words()
 
     def wait_for_words(self, timeout_s: float = WORDS_WAIT_S) -> bool:
         """Whether the n-gram model is loaded, after waiting for it at most so long if that has begun."""

@@ -222,11 +222,14 @@ class Assistant:
         if self.attention is not None:
             self.attention.call(self._clock.monotonic())
 
-    def warm_up(self) -> None:
-        """Load what is not needed to begin listening: the echo canceller and the recogniser's larger model."""
+    def warm_up(self, wait: bool = False) -> None:
+        """Load what is not needed to begin listening: the echo canceller and the recogniser's larger model.
+
+        `wait`: return when that model is loaded, so that what is heard does not depend on how long it took.
+        """
         load_words = getattr(self._transcriber, "load_words", None)
         if load_words is not None:
-            load_words()
+            load_words(wait)
         self._ends.front_end.load()
 
     def _connect(self) -> None:

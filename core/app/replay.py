@@ -185,7 +185,7 @@ class Replay:
         """Play the recording until its first turn is answered."""
         self._pipeline.observe(TurnFailed, self._failed.append)
         self._pipeline.load()
-        self._assistant.warm_up()
+        self._assistant.warm_up(wait=True)
         while not self._finished and not self._failed and self._pipeline.step():
             continue
         if self._failed:

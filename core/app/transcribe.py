@@ -158,7 +158,7 @@ class Transcription:
         pipeline.load()
         load_words = getattr(self._transcriber, "load_words", None)
         if load_words is not None:
-            load_words()
+            load_words(wait=True)
         try:
             while pipeline.step():
                 while self._found:

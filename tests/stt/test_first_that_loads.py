@@ -24,7 +24,7 @@ class Recogniser(FakeStage):
         if self._error is not None:
             raise self._error
 
-    def load_words(self) -> None:
+    def load_words(self, wait: bool = False) -> None:
         self.words += 1
 
     def _echo(self, message: object) -> Iterator[object]:

@@ -29,7 +29,7 @@ class Engine(FakeStage):
         self.words = 0
         self._fail_at = fail_at
 
-    def load_words(self) -> None:
+    def load_words(self, wait: bool = False) -> None:
         self.words += 1
 
     def turns(self) -> list[int]:
