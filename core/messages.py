@@ -16,6 +16,8 @@ Samples = NDArray[np.float32]
 Language = Literal["en", "fr"]
 SAMPLE_RATE_HZ = 16_000
 """Rate of everything between the microphone's resampler and the recogniser."""
+FREE_WORDS = "words"
+"""A transcript's source where the embedded recogniser heard no command: English free words, often misheard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ class Transcript:
     complete: bool = False
     """the words form a whole command, so the turn may end early"""
     source: str = ""
-    """which path of the engine the words come from, e.g. "grammar" or "words" """
+    """which path of the engine the words come from, e.g. "grammar" or `FREE_WORDS`"""
     paused: bool = False
     """the user paused after these words: a reply to them may be prepared"""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from core.messages import Heard, Language, ReplyUnderWay, Sentence, Transcript, TurnFailed
+from core.messages import FREE_WORDS, Heard, Language, ReplyUnderWay, Sentence, Transcript, TurnFailed
 from core.utils.errors import DeviceError, ModelError
 from llm.assistant import SkillSet
 from llm.conversation import Exchange
@@ -136,7 +136,8 @@ class Responder:
             with closing(self._language.answer(message.text, message.language, message.turn)) as units:
                 yield from self._spoken(units, message)
             return
-        yield from self._told(self._by_skill(intent, message.text, message.language), intent, message)
+        misheard = message.source == FREE_WORDS
+        yield from self._told(self._by_skill(intent, message.text, message.language, misheard), intent, message)
 
     def reply(
         self,
@@ -239,8 +240,8 @@ class Responder:
         intent = self._skills.find(text, language)
         return None if intent is not None and intent.unsure and self._language is not None else intent
 
-    def _by_skill(self, intent: Intent | None, text: str, language: Language) -> Reply:
-        return self._skills.sorry(text, language) if intent is None else self._skills.act(intent)
+    def _by_skill(self, intent: Intent | None, text: str, language: Language, misheard: bool = False) -> Reply:
+        return self._skills.sorry(text, language, misheard) if intent is None else self._skills.act(intent)
 
     def _by_model(self, text: str, language: Language, turn: int, told: Callable[[str], None]) -> Reply:
         assert self._language is not None

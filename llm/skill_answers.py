@@ -18,6 +18,8 @@ HARMLESS = frozenset({"TellTime", "TellDate", "TellWeekday", "TellYear", "Calcul
     | {"ReadNotes", "ReadItems", "HasItem", "ListFacts"}
 )
 """intents that change nothing: their replies may be prepared before it is known that the user has finished"""
+QUOTED_WORDS = 12
+"""how many of the words that were perhaps misheard are said again"""
 
 
 class SkillAnswers:
@@ -76,10 +78,14 @@ class SkillAnswers:
         except DataError as error:
             logger.error("the alarm could not be dismissed: %s", error)
 
-    def sorry(self, text: str, language: Language) -> Reply:
-        """For what no skill does."""
-        language = self.context.session.speaks or guess_language(text, language)
+    def sorry(self, text: str, language: Language, misheard: bool = False) -> Reply:
+        """For what no skill does. English that was perhaps `misheard` is said again, so that the user knows."""
+        language = self.context.session.speaks or (language if misheard else guess_language(text, language))
         logger.info("not understood: %r", text)
+        if misheard and language == "en":
+            words = text.split()
+            heard = " ".join([*words[:QUOTED_WORDS], *(["…"] if len(words) > QUOTED_WORDS else [])])
+            return Reply(f'I heard "{heard}"; I can\'t help with that.', language, understood=False)
         said = choose(
             language,
             "Sorry, I can't do that yet. Ask me what I can do.",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.messages import (
+    FREE_WORDS,
     SAMPLE_RATE_HZ,
     EchoDropped,
     Interjection,
@@ -273,9 +274,9 @@ class Transcriber:
         if command is not None and margin >= 0.0:
             understood = _Understood(fill_open_slots(command, words), "grammar", 1.0 / (1.0 + math.exp(-4.0 * margin)))
         elif words is not None and words.is_speech(self._config.word_max_ms):
-            understood = _Understood(words.text, "words", math.exp(min(words.score, 0.0)))
+            understood = _Understood(words.text, FREE_WORDS, math.exp(min(words.score, 0.0)))
         else:
-            understood = _Understood("", "words", 0.0)
+            understood = _Understood("", FREE_WORDS, 0.0)
         if ended:
             logger.debug(
                 "grammar %r, words %r (%.2f), margin over the threshold %.2f -> %s",

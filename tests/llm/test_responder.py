@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skill_rig import ZoneClock, make_responder, make_skills, recogniser
 
-from core.messages import Heard, Language, Sentence, Transcript
+from core.messages import FREE_WORDS, Heard, Language, Sentence, Transcript
 from core.utils.config import Config, SkillsConfig
 from core.utils.errors import ConfigError
 from llm.assistant import build_skills
@@ -62,6 +62,18 @@ def test_what_it_cannot_do_it_says_in_the_users_language(text: str, language: La
     reply = make_responder(language=session).reply(text)
     assert reply.language == language
     assert not reply.understood
+
+
+def test_words_that_were_perhaps_misheard_are_said_again_and_ability_is_not_blamed() -> None:
+    responder = make_responder()
+    heard = answer(responder, "so many on c r u two colleagues", source=FREE_WORDS)
+    assert "".join(s.text + " " for s in heard) == (
+        'I heard "so many on c r u two colleagues"; I can\'t help with that. '
+    )
+    long = answer(responder, " ".join(["word"] * 40), source=FREE_WORDS)
+    assert sum(s.text.count("word") for s in long) < 20
+    assert "I can't do that yet" in answer(responder, "so many on c r u two colleagues")[0].text
+    assert answer(responder, "what time is it", source=FREE_WORDS)[0].text == "It's 2:30 PM."
 
 
 def test_a_full_disk_is_said_and_the_assistant_goes_on() -> None:
