@@ -5,6 +5,7 @@ Other tests' threads allocate meanwhile (the virtual sound card keeps 0.2 MB a s
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Sequence
 
@@ -94,6 +95,23 @@ def test_the_block_form_passes_and_can_be_used_again():
                 guard.check()
     with pytest.raises(ZeroDivisionError), guard:
         _ = 1 / 0
+
+
+def test_older_objects_are_not_walked_at_each_run_and_are_again_afterwards():
+    asides: list[int] = []
+
+    def gauges() -> tuple[Reading, ...]:
+        asides.append(gc.get_freeze_count())
+        return (Reading("nothing", 0),)
+
+    gc.unfreeze()
+    leak_guard(runs=6, gauges=gauges)(lambda: None)()
+    assert len(asides) == 9
+    assert all(count > 1000 for count in asides)
+    assert gc.get_freeze_count() == 0
+    with pytest.raises(ZeroDivisionError), leak_guard(gauges=gauges):
+        _ = 1 / 0
+    assert gc.get_freeze_count() == 0
 
 
 def test_too_few_runs_tell_nothing_and_are_refused():
