@@ -106,7 +106,7 @@ def _whisper(config: Config, plan: StagePlan | None, parts: HearingParts) -> Whi
         plan=mine,
     )
     around = Surroundings(
-        voice=load_vad(config.vad.engine),
+        voice=load_vad("auto"),  # not vad.engine: Whisper makes sentences of what a plain detector takes for a voice
         is_complete=parts.is_complete or parts.recogniser.is_complete,
         guard=parts.guard,
         clock=parts.clock or SystemClock(),

@@ -13,7 +13,9 @@ import pytest
 
 from audio.wav import Recording, stream_wav, write_wav
 from core.app.transcribe import BLOCK, TranscribedSegment, Transcription
-from core.utils.config import Config, SttConfig
+from core.utils.config import Config, SttConfig, VadConfig
+from core.utils.vad_compat import load_vad
+from stt.speech_evidence import VoiceTrack
 
 RATE_HZ = 16_000
 needs_flite = pytest.mark.skipif(shutil.which("flite") is None, reason="flite, the test voice, is not installed")
@@ -99,3 +101,17 @@ def test_what_is_wrong_with_a_recording_is_told(home: Path, declared: int, value
     transcription = Transcription(Config(), stream_wav(file, BLOCK), None)
     told = transcription.as_json(list(transcription.segments()))["remarks"]
     assert [remark.startswith(start) for remark, start in zip(told, remarks, strict=True)] == [True] * len(remarks)
+
+
+def test_a_detector_that_takes_a_telephone_for_a_voice_is_not_the_only_one_asked(home: Path):
+    pytest.importorskip("faster_whisper", reason="needs faster-whisper (the extra full)")
+    t = np.arange(6 * RATE_HZ) / RATE_HZ
+    tone = np.where(t % 0.08 < 0.04, np.sin(2 * np.pi * 1300 * t), np.sin(2 * np.pi * 1600 * t))
+    write_wav(home / "telephone.wav", (0.3 * tone * (t % 3 < 1.2)).astype(np.float32), RATE_HZ)
+    model = Path(__file__).resolve().parents[1] / "models" / "ctranslate2-int8"
+    config = Config(stt=SttConfig(engine="whisper", model=str(model)), vad=VadConfig(engine="webrtc"))
+    track = VoiceTrack(load_vad("webrtc"))
+    track.hear((0.3 * tone).astype(np.float32))
+    assert track.voiced_s(0) > 1.0, "else nothing is opened by it"
+    transcription = Transcription(config, stream_wav(home / "telephone.wav", BLOCK), None)
+    assert [segment.text for segment in transcription.segments()] == []
