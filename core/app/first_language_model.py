@@ -21,7 +21,6 @@ from core.optimization.memory import MemoryBudgets
 from core.optimization.profile import MachineProfile
 from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config
-from core.utils.errors import ModelTooLargeError
 from core.utils.model_catalogue import KnownModel, known_model
 from core.utils.model_store import ModelStore
 from llm.language_answers import LanguageAnswers
@@ -89,20 +88,12 @@ def model_to_fetch(config: Config, store: ModelStore, profile: MachineProfile | 
         if not is_fetchable_language_model(config.llm.model, store):
             return None
         named = known_model(config.llm.model, store.catalogue)
-        return named if not store.find(named.name) and _fits(named, config, profile) else None
+        return named if not store.find(named.name) and ModelFit(config, profile).fits(named.name) else None
     if any(store.find(name) for name in models):
         return None
     engines = hearing.engines_here(config, store) | speaking.engines_here(config, store) | {ENGINE}
     planned = PerformanceTuner(config, engines).plan(profile or SystemAnalyzer().analyze()).llm
     return next((model for model in models.values() if model.size == planned.model), None)
-
-
-def _fits(model: KnownModel, config: Config, profile: MachineProfile | None) -> bool:
-    try:
-        ModelFit(config, profile).check(model.name)
-    except ModelTooLargeError:
-        return False  # loading it says so, and what fits
-    return True
 
 
 def _can_fetch() -> bool:

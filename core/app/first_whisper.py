@@ -12,7 +12,6 @@ from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.profile import MachineProfile
 from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config
-from core.utils.errors import ModelTooLargeError
 from core.utils.model_catalogue import KnownModel
 from core.utils.model_store import ModelStore
 
@@ -44,7 +43,7 @@ def model_to_fetch(config: Config, store: ModelStore, profile: MachineProfile | 
     whispers = {model.name: model for model in store.catalogue if model.engine == ENGINE}
     if config.stt.model is not None:
         named = whispers.get(config.stt.model)
-        return named if named and not store.find(named.name) and _fits(named, config, profile) else None
+        return named if named and not store.find(named.name) and ModelFit(config, profile).fits(named.name) else None
     if any(store.find(name) for name in whispers):
         return None
     return planned_model(config, store, profile)
@@ -54,11 +53,3 @@ def packages_are_here() -> bool:
     """Whether a Whisper could be fetched and loaded by this process now."""
     importlib.invalidate_caches()
     return importlib.util.find_spec(CLIENT) is not None and any(importlib.util.find_spec(name) for name in BACKENDS)
-
-
-def _fits(model: KnownModel, config: Config, profile: MachineProfile | None) -> bool:
-    try:
-        ModelFit(config, profile).check(model.name)
-    except ModelTooLargeError:
-        return False  # loading it says so, and what fits
-    return True

@@ -50,6 +50,14 @@ class ModelFit:
                 f"{fit.place}, and {fit.room_bytes / GB:.2f} GB can be had; {self._cure()}"
             )
 
+    def fits(self, model: str) -> bool:
+        """Whether `check` passes."""
+        try:
+            self.check(model)
+        except ModelTooLargeError:
+            return False
+        return True
+
     def _check_voice(self, model: str) -> None:
         fit = self._voice
         if not fit.fits:

@@ -59,7 +59,36 @@ class Cache(Protocol):
         ...
 
 
-class KVCache:
+class FilledFromTheStart:
+    """What caches have in common whose tokens lie in their order, `offset` of them, and can be cut back at the end."""
+
+    keys: Any
+    offset: int
+
+    def make_mask(self, count: int, window_size: int | None = None, return_array: bool = False) -> Mask:
+        """None for one token, "causal" for several, an array where a window or `return_array` asks for one."""
+        return attention_mask(count, self.offset, window_size, return_array)
+
+    def size(self) -> int:
+        """Tokens that it holds."""
+        return self.offset
+
+    def empty(self) -> bool:
+        """Whether nothing was ever put in."""
+        return self.keys is None
+
+    def is_trimmable(self) -> bool:
+        """Always."""
+        return True
+
+    def trim(self, count: int) -> int:
+        """Forget the last `count` tokens, or all there are; how many that was."""
+        count = min(self.offset, count)
+        self.offset -= count
+        return count
+
+
+class KVCache(FilledFromTheStart):
     """Keys and values [1, kv_heads, capacity, head_dim], contiguous; `offset` of them are filled."""
 
     step = STEP
@@ -88,28 +117,6 @@ class KVCache:
     def reserve_like(self, count: int, keys: Tensor, values: Tensor) -> None:
         """As `reserve`, with heads, head_dim, type and place of keys and values [B, kv_heads, any, head_dim]."""
         self._room(self.offset + count, keys, values)
-
-    def make_mask(self, count: int, window_size: int | None = None, return_array: bool = False) -> Mask:
-        """None for one token, "causal" for several, an array where a window or `return_array` asks for one."""
-        return attention_mask(count, self.offset, window_size, return_array)
-
-    def size(self) -> int:
-        """Tokens that it holds."""
-        return self.offset
-
-    def empty(self) -> bool:
-        """Whether nothing was ever put in."""
-        return self.keys is None
-
-    def is_trimmable(self) -> bool:
-        """Always."""
-        return True
-
-    def trim(self, count: int) -> int:
-        """Forget the last `count` tokens, or all there are; how many that was."""
-        count = min(self.offset, count)
-        self.offset -= count
-        return count
 
     def to_quantized(self, group_size: int = 64, bits: int = 4) -> QuantizedKVCache:
         """The same tokens in fewer bits."""

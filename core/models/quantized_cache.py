@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from core.models.kv_cache import STEP, Mask, attention_mask, grown
+from core.models.kv_cache import STEP, FilledFromTheStart, grown
 
 Quantized = tuple[Tensor, Tensor, Tensor]
 """packed uint8 [..., dim * bits / 8], scales and biases [..., dim / group_size]"""
@@ -57,7 +57,7 @@ def dequantized(cache: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     )
 
 
-class QuantizedKVCache:
+class QuantizedKVCache(FilledFromTheStart):
     """Keys and values as (packed, scales, biases), each [1, kv_heads, capacity, ...]."""
 
     step = STEP
@@ -86,28 +86,6 @@ class QuantizedKVCache:
     def keys_and_values(self) -> tuple[Quantized, Quantized]:
         """Views of what is filled."""
         return _cut(self.keys, self.offset), _cut(self.values, self.offset)
-
-    def make_mask(self, count: int, window_size: int | None = None, return_array: bool = False) -> Mask:
-        """As a plain cache's."""
-        return attention_mask(count, self.offset, window_size, return_array)
-
-    def size(self) -> int:
-        """Tokens that it holds."""
-        return self.offset
-
-    def empty(self) -> bool:
-        """Whether nothing was ever put in."""
-        return self.keys is None
-
-    def is_trimmable(self) -> bool:
-        """Always."""
-        return True
-
-    def trim(self, count: int) -> int:
-        """Forget the last `count` tokens, or all there are; how many that was."""
-        count = min(self.offset, count)
-        self.offset -= count
-        return count
 
     @property
     def nbytes(self) -> int:
