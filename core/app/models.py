@@ -163,6 +163,10 @@ def _download(store: ModelStore, config: Config, names: list[str], offline: bool
         print("this machine is best served by what is here already; `python3 main.py optimize plan` says why")
     wanted = list(dict.fromkeys(model.name for name in names for model in with_needs(name, store.catalogue)))
     for name in [name for name in wanted if store.find(name)]:
+        damaged = store.damaged(name)
+        if damaged:
+            print(f"{name}: {', '.join(damaged)} was damaged on the disk", flush=True)
+            continue
         print(f"{name}: is here already, complete")
         wanted.remove(name)
     if wanted:

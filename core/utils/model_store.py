@@ -102,6 +102,12 @@ class ModelStore:
         folders = [self.folder / model.name for model in with_needs(name, self.catalogue)]
         return folders[-1] if all(_state(folder) == "complete" for folder in folders) else None
 
+    def damaged(self, name: str) -> list[str]:
+        """Files of a complete model whose content is no longer what was fetched: reads all of them."""
+        folder = self.folder / name
+        manifest = read_manifest(folder)
+        return [file.path for file in manifest.files if not _is_whole(folder, file)] if manifest else []
+
     def resolve(self, name_or_path: str | os.PathLike[str]) -> Path:
         """What to load: a model's folder by its name, or a folder or an openai-whisper .pt file by its path.
 
@@ -234,9 +240,7 @@ def replace_file(folder: Path, old: str, new: str) -> None:
     if manifest is None or all(file.path != old for file in manifest.files):
         return
     try:
-        with open(folder / new, "rb") as data:
-            sha256 = hashlib.file_digest(data, "sha256").hexdigest()
-        made = StoredFile(new, (folder / new).stat().st_size, sha256)
+        made = StoredFile(new, (folder / new).stat().st_size, _sha256(folder / new))
         files = tuple(made if file.path == old else file for file in manifest.files)
         write_manifest(folder, replace(manifest, files=files))
         (folder / old).unlink(missing_ok=True)
@@ -261,6 +265,19 @@ def _has(folder: Path, file: StoredFile) -> bool:
         return (folder / file.path).stat().st_size == file.size_bytes
     except OSError:
         return False
+
+
+def _is_whole(folder: Path, file: StoredFile) -> bool:
+    try:
+        return _sha256(folder / file.path) == file.sha256
+    except OSError as error:
+        logger.warning("%s/%s: cannot be read (%s)", folder, file.path, error.strerror)
+        return False
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 def _size(folder: Path) -> int:

@@ -72,6 +72,12 @@ def test_list_download_use_remove(tmp_path: Path, server: HubServer):
     assert (listed(tmp_path)[NAME]["state"], listed(tmp_path)["whisper-base"]["state"]) == ("complete", "absent")
     assert f"{NAME}" in models(tmp_path).stdout
 
+    with open(folder / "model.bin", "r+b") as file:
+        file.write(bytes(16))
+    mended = models(tmp_path, "download", NAME, endpoint=server.endpoint)
+    assert mended.stdout.startswith(f"{NAME}: model.bin was damaged on the disk")
+    assert (mended.returncode, (folder / "model.bin").read_bytes()) == (0, FILES["model.bin"])
+
     refused = models(tmp_path, "remove", NAME)
     assert (refused.returncode, "--yes" in refused.stderr) == (2, True)
     removed = models(tmp_path, "remove", NAME, "--yes")
