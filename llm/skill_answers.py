@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 
 from core.messages import Language
 from core.utils.errors import DataError
 from llm.assistant import SkillSet
-from llm.skills.base import Context, Intent, Reply, Undoable, choose
+from llm.skills.base import ANSWER, Asked, Context, Intent, Reply, Undoable, choose
 from llm.skills.languages import guess_language
 
 logger = logging.getLogger(__name__)
@@ -18,6 +19,16 @@ HARMLESS = frozenset({"TellTime", "TellDate", "TellWeekday", "TellYear", "Calcul
     | {"ReadNotes", "ReadItems", "HasItem", "ListFacts"}
 )
 """intents that change nothing: their replies may be prepared before it is known that the user has finished"""
+NO_ANSWER = "CannotDo"
+"""an intent that the answer to a question is understood as sooner: "take a note", then "call Bob" """
+ANSWER_WITHIN_S = 60.0
+"""of a question; words that come later are no answer to it"""
+_AROUND_ANSWER: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"^(?:the one|that one|the|my)\s+|\s+(?:one|timer|alarm|reminder|of them|please)$", re.IGNORECASE),
+    "fr": re.compile(
+        r"^(?:(?:celui|celle)\s+(?:pour\s+)?(?:des?|du|d['’])?|les?|la|l['’])\s*\b|\s+s'il te plaît$", re.IGNORECASE
+    ),
+}
 QUOTED_WORDS = 12
 """how many of the words that were perhaps misheard are said again"""
 
@@ -35,7 +46,10 @@ class SkillAnswers:
 
     def find(self, text: str, language: Language) -> Intent | None:
         """What a text asks for, in this language or, if it fits only there, the other; None: no skill's business."""
-        return self.skills.recogniser.recognise_any(text, language)
+        intent = self.skills.recogniser.recognise_any(text, language)
+        if intent is None or intent.name == NO_ANSWER:
+            return self._answer(text) or intent
+        return intent
 
     def act(self, intent: Intent) -> Reply:
         """Carry an intent out."""
@@ -66,10 +80,23 @@ class SkillAnswers:
         """What is said about an intent is said: remember what can be taken back or gone on from."""
         session = self.context.session
         session.language = intent.language
+        now = self.context.clock.monotonic()
+        session.asked = Asked(reply.asks, intent.words_language, now) if reply.asks else None
         if reply.undo is not None:
             session.undoable = Undoable(reply.undo, self.context.clock.monotonic())
         if reply.result is not None:
             session.result = reply.result
+
+    def _answer(self, text: str) -> Intent | None:
+        """What the text asks for as the answer to the question that was asked last."""
+        asked = self.context.session.asked
+        if asked is None or self.context.clock.monotonic() - asked.at > ANSWER_WITHIN_S:
+            return None
+        words = text.strip(" .,;:!?")
+        forms = dict.fromkeys((words, _AROUND_ANSWER[asked.language].sub("", words)))
+        sentences = [sentence.replace(ANSWER, form) for form in forms if form for sentence in asked.sentences]
+        found = [self.skills.recogniser.recognise(sentence, asked.language) for sentence in sentences]
+        return min(filter(None, found), key=lambda intent: len(intent.open_slots), default=None)
 
     def dismiss(self) -> None:
         """Any word of the user's ends an alarm that rings."""
@@ -81,6 +108,7 @@ class SkillAnswers:
     def sorry(self, text: str, language: Language, misheard: bool = False) -> Reply:
         """For what no skill does. English that was perhaps `misheard` is said again, so that the user knows."""
         language = self.context.session.speaks or (language if misheard else guess_language(text, language))
+        self.context.session.asked = None
         logger.info("not understood: %r", text)
         if misheard and language == "en":
             words = text.split()

@@ -152,8 +152,8 @@ def _told(item: Item, schedule: Schedule, language: Language) -> str:
             return choose(language, f"Your '{item.text}' timer is done.", f"Le minuteur « {item.text} » est terminé.")
         return choose(language, f"Your timer of {length} is done.", f"Le minuteur de {length} est terminé.")
     if item.kind == "alarm":
-        clock = say_time(schedule.local.wall, language)
-        return choose(language, f"It's {clock}.", f"Il est {clock}.")
+        clock, named = say_time(schedule.local.wall, language), f": {item.text}" if item.text else ""
+        return choose(language, f"It's {clock}{named}.", f"Il est {clock}{named and ' ' + named}.")
     text = item.text or choose(language, "your reminder", "votre rappel")
     return choose(language, f"Reminder: {text}.", f"Rappel : {text}.")
 
@@ -166,6 +166,9 @@ def _told_late(item: Item, schedule: Schedule, language: Language) -> str:
         french = f"« {item.text} »" if item.text else f"de {say_duration(item.duration_s, language)}"
         return choose(language, f"your {name} ended {ago} ago", f"votre minuteur {french} s'est terminé il y a {ago}")
     if item.kind == "alarm":
-        return choose(language, f"your alarm rang {when}, {ago} ago", f"votre alarme a sonné {when}, il y a {ago}")
+        name, french = (f"'{item.text}' ", f" « {item.text} »") if item.text else ("", "")
+        return choose(
+            language, f"your {name}alarm rang {when}, {ago} ago", f"votre alarme{french} a sonné {when}, il y a {ago}"
+        )
     text = item.text or choose(language, "your reminder", "votre rappel")
     return choose(language, f"a reminder from {ago} ago: {text}", f"un rappel d'il y a {ago} : {text}")

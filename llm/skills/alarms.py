@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from core.messages import Language
 from llm.schedule import Item
-from llm.skills.base import Context, Intent, Reply, Skill, Undo, choose, reply
+from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.spoken import join, say_duration, say_moment, say_time, say_weekdays
+from llm.skills.timers import clean_name, named
 from llm.skills.when import clock_time, duration_s, moment
 
 
@@ -13,14 +14,18 @@ def set_alarm(intent: Intent, context: Context) -> Reply:
     local, language = context.schedule.local, intent.language
     when = moment(intent, local, morning=bool(intent.word("wake")))
     if when is None:
-        return reply(intent, en="At what time? Say for example: set an alarm for 7:30.",
-                     fr="À quelle heure ? Dites par exemple : mets une alarme à 7 h 30.")  # fmt: skip
-    item = context.schedule.add(Item("alarm", "", language, when.instant, wall=when.wall, weekdays=when.weekdays))
+        return ask(
+            intent,
+            en=("At what time?", "set an alarm {}", "set an alarm for {}"),
+            fr=("À quelle heure ?", "mets une alarme {}", "mets une alarme à {}"),
+        )
+    name = clean_name(intent.word("name"))
+    item = context.schedule.add(Item("alarm", name, language, when.instant, wall=when.wall, weekdays=when.weekdays))
     undo = Undo(
         lambda: context.schedule.remove([item]),
         choose(language, "I cancelled the alarm.", "J'ai annulé l'alarme."),
     )
-    said = describe(item, context, language)
+    said = title(item, context, language)
     return reply(intent, en=f"Alarm set: {said}.", fr=f"Alarme réglée : {said}.", undo=undo)
 
 
@@ -28,7 +33,7 @@ def list_alarms(intent: Intent, context: Context) -> Reply:
     alarms = context.schedule.items("alarm")
     if not alarms:
         return no_alarm(intent)
-    listed = join([describe(item, context, intent.language) for item in alarms], intent.language)
+    listed = join([title(item, context, intent.language) for item in alarms], intent.language)
     if len(alarms) == 1:
         return reply(intent, en=f"Your alarm is set: {listed}.", fr=f"Votre alarme est réglée : {listed}.")
     return reply(
@@ -42,8 +47,14 @@ def cancel_alarm(intent: Intent, context: Context) -> Reply:
         return no_alarm(intent)
     language = intent.language
     chosen = alarms
-    clock = clock_time(intent)
-    if clock is not None:
+    clock, name = clock_time(intent), clean_name(intent.word("name"))
+    if name:
+        chosen = named(alarms, name)
+        if not chosen:
+            listed = join([title(item, context, language) for item in alarms], language)
+            return reply(intent, en=f"I have no '{name}' alarm. What is set: {listed}.",
+                         fr=f"Je n'ai pas d'alarme « {name} ». Sont réglées : {listed}.")  # fmt: skip
+    elif clock is not None:
         hours = {clock[0].hour, (clock[0].hour + 12) % 24} if clock[1] else {clock[0].hour}
         walls = [(item, context.schedule.local.at(item.due_at)) for item in alarms]
         chosen = [item for item, wall in walls if wall.hour in hours and wall.minute == clock[0].minute]
@@ -51,10 +62,14 @@ def cancel_alarm(intent: Intent, context: Context) -> Reply:
             return reply(intent, en=f"I have no alarm at {say_time(clock[0], language)}.",
                          fr=f"Je n'ai pas d'alarme à {say_time(clock[0], language)}.")  # fmt: skip
     if len(chosen) > 1 and not intent.word("all"):
-        listed = join([describe(item, context, language) for item in chosen], language)
-        return reply(intent, en=f"Which one: {listed}?", fr=f"Laquelle : {listed} ?")
+        listed = join([title(item, context, language) for item in chosen], language)
+        return ask(
+            intent,
+            en=(f"Which one: {listed}?", "cancel the alarm {}", "cancel the {} alarm", "cancel {} alarms"),
+            fr=(f"Laquelle : {listed} ?", "annule l'alarme à {}", "annule l'alarme {}", "annule {} les alarmes"),
+        )
     context.schedule.remove(chosen)
-    listed = join([describe(item, context, language) for item in chosen], language)
+    listed = join([title(item, context, language) for item in chosen], language)
     undo = Undo(
         lambda: context.schedule.restore(chosen),
         choose(language, f"The alarm is set again: {listed}.", f"L'alarme est remise : {listed}."),
@@ -72,6 +87,12 @@ def snooze(intent: Intent, context: Context) -> Reply:
         lambda: context.schedule.remove(items), choose(intent.language, "It stays off.", "Je ne sonnerai plus.")
     )
     return reply(intent, en=f"Again in {length}.", fr=f"De nouveau dans {length}.", undo=undo)
+
+
+def title(item: Item, context: Context, language: Language) -> str:
+    """An alarm's name, if it has one, and when it rings."""
+    when = describe(item, context, language)
+    return choose(language, f"'{item.text}' {when}", f"« {item.text} » {when}") if item.text else when
 
 
 def describe(item: Item, context: Context, language: Language) -> str:

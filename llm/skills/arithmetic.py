@@ -44,7 +44,9 @@ _IMPERATIVES: dict[Language, dict[str, str]] = {
            "divide by": "divided by", "divide that by": "divided by", "multiply it by": "times",
            "divide it by": "divided by"},
     "fr": {"ajoute": "plus", "ajoute y": "plus", "enleve": "moins", "retire": "moins", "soustrais": "moins",
-           "multiplie par": "fois", "divise par": "divise par"},
+           "multiplie par": "fois", "divise par": "divise par",
+           "multiplie ca par": "fois", "multiplie le par": "fois", "divise ca par": "divise par",
+           "divise le par": "divise par"},
 }  # fmt: skip
 
 
@@ -75,6 +77,7 @@ _PHRASES: dict[Language, tuple[_Phrase, ...]] = {
         _Phrase("soustrais", "de", "moins", swapped=True),
         _Phrase("enleve", "a", "moins", swapped=True),
         _Phrase("ajoute", "a", "plus"),
+        _Phrase("ajoute", "et", "plus"),
         _Phrase("la somme de", "et de", "plus"),
         _Phrase("la somme de", "et", "plus"),
     ),

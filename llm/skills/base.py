@@ -21,6 +21,8 @@ from llm.store import Store
 Slot = float | str
 """A slot's value: a number, the name a list gives it, or the user's own words."""
 
+ANSWER = "{}"
+"""where an answer goes in a sentence of `Reply.asks`"""
 NO_SLOTS: Mapping[str, Slot] = MappingProxyType({})
 
 
@@ -83,6 +85,18 @@ class Reply:
     understood: bool = True
     repeatable: bool = True
     """whether "repeat that" may say it again"""
+    asks: tuple[str, ...] = ()
+    """it is a question: sentences that its answer completes, in the place of `ANSWER`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The question that was asked last: what an answer completes, and when it was asked."""
+
+    sentences: tuple[str, ...]
+    language: Language
+    at: float
+    """monotonic seconds"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +117,7 @@ class Session:
     """the language that the user has asked for, whatever their words are in"""
     result: float | None = None
     undoable: Undoable | None = None
+    asked: Asked | None = None
     model: Literal["none", "here", "elsewhere"] = "none"
     """where the language model runs that answers what no skill does"""
     patient: bool = False
@@ -146,6 +161,12 @@ class Skill:
 def reply(intent: Intent, en: str, fr: str, undo: Undo | None = None, result: float | None = None) -> Reply:
     """The reply in the language of the intent."""
     return Reply(choose(intent.language, en, fr), intent.language, undo, result)
+
+
+def ask(intent: Intent, en: tuple[str, ...], fr: tuple[str, ...]) -> Reply:
+    """A question, the first of the texts, and the sentences that its answer completes, in the intent's language."""
+    text, *sentences = fr if intent.language == "fr" else en
+    return Reply(text, intent.language, asks=tuple(sentences))
 
 
 def choose(language: Language, en: str, fr: str) -> str:

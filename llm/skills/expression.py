@@ -44,6 +44,21 @@ _PREFIX: dict[Language, dict[str, str]] = {
     },
 }  # fmt: skip
 _FACTORS = {"half": 0.5, "quarter": 0.25, "third": 1 / 3, "twice": 2.0}
+_PARTS: dict[Language, dict[str, int]] = {
+    "en": {
+        "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4,
+        "fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6, "seventh": 7, "sevenths": 7, "eighth": 8, "eighths": 8,
+        "ninth": 9, "ninths": 9, "tenth": 10, "tenths": 10,
+    },
+    "fr": {
+        "demi": 2, "demis": 2, "tiers": 3, "quart": 4, "quarts": 4, "cinquieme": 5, "cinquiemes": 5, "sixieme": 6,
+        "sixiemes": 6, "septieme": 7, "septiemes": 7, "huitieme": 8, "huitiemes": 8, "neuvieme": 9, "neuviemes": 9,
+        "dixieme": 10, "dixiemes": 10,
+    },
+}  # fmt: skip
+"""what a number before them is divided by"""
+_ONE_PART = {"en": ("a", "one"), "fr": ("un", "une")}
+_OFF: dict[Language, tuple[str, ...]] = {"en": ("off",), "fr": ("de reduction sur", "de remise sur", "de rabais sur")}
 _OF = {"en": ("of",), "fr": ("de", "du", "des")}
 _LARGEST_FACTORIAL = 170
 LONGEST = 100
@@ -144,6 +159,10 @@ class _Reader:
         while not self.ended:
             if (postfix := self._take(_POSTFIX[self._language])) is not None:
                 value = self._apply_postfix(value, postfix)
+            elif (parts := self._take_parts()) is not None:
+                value = (
+                    value / parts * (self._power() if self._take(dict.fromkeys(_OF[self._language], "")) == "" else 1)
+                )
             elif self._take_operator("^") is not None:
                 exponent = self._atom()
                 self._take({"power": "", "th": "", "eme": ""})
@@ -154,6 +173,8 @@ class _Reader:
 
     def _apply_postfix(self, value: float, postfix: str) -> float:
         if postfix == "%":
+            if self._take(dict.fromkeys(_OFF[self._language], "")) is not None:
+                return (1 - value / 100) * self._power()
             self_of = self._take(dict.fromkeys(_OF[self._language], ""))
             return value / 100 * self._power() if self_of is not None else value / 100
         if postfix == "!":
@@ -177,11 +198,23 @@ class _Reader:
             return value
         if self._take({"minus": "", "negative": "", "moins": ""}) is not None:
             return -self._power()
+        if self._words[self._position] in _ONE_PART[self._language] and self._parts_at(self._position + 1):
+            self._position += 1
+            return 1.0
         value_of = self._tokens[self._position].value
         if value_of is None:
             raise NotASum(f"'{self._words[self._position]}' is not a number")
         self._position += 1
         return value_of
+
+    def _parts_at(self, position: int) -> int | None:
+        """What a fraction's second word divides by: 3 for "thirds"."""
+        return _PARTS[self._language].get(self._words[position]) if position < len(self._words) else None
+
+    def _take_parts(self) -> int | None:
+        parts = self._parts_at(self._position)
+        self._position += parts is not None
+        return parts
 
     def _peek(self, phrases: dict[str, str]) -> tuple[str, int] | None:
         for length in (5, 4, 3, 2, 1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llm.skills.base import Context, Intent, Reply, Skill, Undo, choose, reply
+from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.normalise import fold
 from llm.skills.reminders import clean
 from llm.skills.spoken import join
@@ -22,8 +22,11 @@ def facts(store: Store) -> tuple[str, ...]:
 def remember(intent: Intent, context: Context) -> Reply:
     text = clean(intent.word("text"))
     if not text:
-        return reply(intent, en="Say it in one go: remember that, then your words.",
-                     fr="Dites-le d'un trait : retiens que, puis vos mots.")  # fmt: skip
+        return ask(
+            intent,
+            en=("What shall I remember?", "remember that {}"),
+            fr=("Que dois-je retenir ?", "retiens que {}"),
+        )
     known = [entry for entry in context.store.entries(LIST) if fold(entry.text) == fold(text)]
     entry = known[0] if known else context.store.add_entry(LIST, text)
     undo = Undo(

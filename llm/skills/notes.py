@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llm.skills.base import Context, Intent, Reply, Skill, Undo, choose, reply
+from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.normalise import fold
 from llm.skills.reminders import clean
 from llm.skills.spoken import join
@@ -17,8 +17,7 @@ _READ_AT_ONCE = 8
 def add_note(intent: Intent, context: Context) -> Reply:
     text = clean(intent.word("text"))
     if not text:
-        return reply(intent, en="Say it in one go: take a note, then your words.",
-                     fr="Dites-le d'un trait : prends note, puis vos mots.")  # fmt: skip
+        return ask(intent, en=("What shall I note?", "take a note {}"), fr=("Que dois-je noter ?", "note {}"))
     entry = context.store.add_entry(LIST, text)
     undo = Undo(
         lambda: context.store.remove_entries([entry]),
@@ -32,7 +31,7 @@ def read_notes(intent: Intent, context: Context) -> Reply:
     if not entries:
         return no_note(intent)
     recent = entries[-_READ_AT_ONCE:]
-    listed = "; ".join(entry.text for entry in recent)
+    listed = choose(intent.language, "; ", " ; ").join(entry.text for entry in recent)
     count = len(entries)
     more = (
         choose(intent.language, f", the last {len(recent)}", f", les {len(recent)} dernières")
@@ -62,7 +61,11 @@ def remove_note(intent: Intent, context: Context) -> Reply:
         return reply(intent, en="I have no such note.", fr="Je n'ai pas cette note.")
     if len(chosen) > 1:
         listed = join([entry.text for entry in chosen], intent.language)
-        return reply(intent, en=f"Which one: {listed}?", fr=f"Laquelle : {listed} ?")
+        return ask(
+            intent,
+            en=(f"Which one: {listed}?", "delete my note about {}"),
+            fr=(f"Laquelle : {listed} ?", "supprime ma note sur {}"),
+        )
     return removed(intent, context, chosen)
 
 

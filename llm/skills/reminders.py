@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm.schedule import Item
 from llm.skills.alarms import describe
-from llm.skills.base import Context, Intent, Reply, Skill, Undo, choose, reply
+from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.spoken import join, say_duration
 from llm.skills.timers import named
 from llm.skills.when import duration_s, moment
@@ -14,8 +14,19 @@ def set_reminder(intent: Intent, context: Context) -> Reply:
     text, language = clean(intent.word("text")), intent.language
     when = moment(intent, context.schedule.local)
     if when is None:
-        return reply(intent, en="When? Say for example: remind me to call Anna at six.",
-                     fr="Quand ? Dites par exemple : rappelle-moi d'appeler Anna à 18 heures.")  # fmt: skip
+        return ask(
+            intent,
+            en=(
+                "When?",
+                f"remind me {{}}{f' to {text}' if text else ''}",
+                f"remind me at {{}}{f' to {text}' if text else ''}",
+            ),
+            fr=(
+                "Quand ?",
+                f"rappelle-moi {{}}{f' de {text}' if text else ''}",
+                f"rappelle-moi à {{}}{f' de {text}' if text else ''}",
+            ),
+        )
     item = context.schedule.add(Item("reminder", text, language, when.instant, wall=when.wall, weekdays=when.weekdays))
     undo = Undo(
         lambda: context.schedule.remove([item]),
@@ -57,7 +68,11 @@ def cancel_reminder(intent: Intent, context: Context) -> Reply:
         return reply(intent, en=f"I have no reminder about {text}.", fr=f"Je n'ai pas de rappel pour « {text} ».")
     if len(chosen) > 1 and not intent.word("all"):
         listed = join([item.text for item in chosen], language)
-        return reply(intent, en=f"Which one: {listed}?", fr=f"Lequel : {listed} ?")
+        return ask(
+            intent,
+            en=(f"Which one: {listed}?", "cancel {} reminders", "cancel my reminder to {}"),
+            fr=(f"Lequel : {listed} ?", "annule {} mes rappels", "annule mon rappel pour {}"),
+        )
     context.schedule.remove(chosen)
     listed = join([item.text or "…" for item in chosen], language)
     undo = Undo(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from core.messages import Language
 from llm.schedule import Item
-from llm.skills.base import Context, Intent, Reply, Skill, Undo, choose, reply
-from llm.skills.normalise import fold
+from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
+from llm.skills.normalise import fold, normalise
 from llm.skills.spoken import join, say_about, say_duration
 from llm.skills.when import duration_s
 
@@ -17,8 +18,11 @@ LONGEST_S = 7 * 86_400.0
 def set_timer(intent: Intent, context: Context) -> Reply:
     seconds = duration_s(intent)
     if seconds is None:
-        return reply(intent, en="For how long? Say it in one go: set a timer for five minutes.",
-                     fr="De combien de temps ? Dites-le d'un trait : mets un minuteur de cinq minutes.")  # fmt: skip
+        return ask(
+            intent,
+            en=("For how long?", "set a timer for {}", "set a timer {}"),
+            fr=("De combien de temps ?", "mets un minuteur de {}", "mets un minuteur {}"),
+        )
     if not 1 <= seconds <= LONGEST_S:
         return reply(intent, en="A timer can last from 1 second to 7 days.",
                      fr="Un minuteur peut durer de 1 seconde à 7 jours.")  # fmt: skip
@@ -47,7 +51,7 @@ def time_left(intent: Intent, context: Context) -> Reply:
     if not chosen:
         return unknown_name(intent, name)
     if len(chosen) > 1:
-        return list_timers(intent, context)
+        return told(intent, context, chosen)
     left = say_about(chosen[0].due_at - context.schedule.now, intent.language)
     which = f"'{chosen[0].text}' timer" if chosen[0].text else "timer"
     french = f"le minuteur « {chosen[0].text} »" if chosen[0].text else "le minuteur"
@@ -58,6 +62,11 @@ def list_timers(intent: Intent, context: Context) -> Reply:
     timers = context.schedule.items("timer")
     if not timers:
         return nothing_set(intent)
+    return told(intent, context, timers)
+
+
+def told(intent: Intent, context: Context, timers: Sequence[Item]) -> Reply:
+    """Several timers, each with what is left."""
     now, language = context.schedule.now, intent.language
     lines = [
         choose(language, f"{title(item, language)} with {left} left", f"{title(item, language)}, encore {left}")
@@ -79,15 +88,25 @@ def cancel_timer(intent: Intent, context: Context) -> Reply:
         return nothing_set(intent)
     name, seconds = clean_name(intent.word("name")), duration_s(intent)
     chosen: Sequence[Item] = timers
-    if seconds is not None:
-        chosen = [item for item in timers if item.duration_s == seconds]
-    elif name:
+    if name:
         chosen = named(timers, name)
+    if seconds is not None:
+        chosen = [item for item in chosen if item.duration_s == seconds]
     if not chosen:
         return unknown_name(intent, name or say_duration(seconds or 0, intent.language))
     if len(chosen) > 1 and not intent.word("all"):
-        listed = join([title(item, intent.language) for item in chosen], intent.language)
-        return reply(intent, en=f"Which one: {listed}?", fr=f"Lequel : {listed} ?")
+        listed = join(titles(chosen, intent.language), intent.language)
+        return ask(
+            intent,
+            en=(f"Which one: {listed}?", "cancel {}", "cancel the {} timer", "cancel {} timers"),
+            fr=(
+                f"Lequel : {listed} ?",
+                "annule le minuteur {}",
+                "annule le minuteur de {}",
+                "annule {} les minuteurs",
+                "annule le {}",
+            ),
+        )
     return cancelled(intent, context, chosen)
 
 
@@ -97,12 +116,16 @@ def add_time(intent: Intent, context: Context) -> Reply:
     if not timers:
         return nothing_set(intent)
     name = clean_name(intent.word("name"))
-    chosen = named(timers, name) if name else timers
+    chosen = (named(timers, name) or as_long(timers, name, intent.language)) if name else timers
     if not chosen:
         return unknown_name(intent, name)
     if len(chosen) > 1:
-        listed = join([title(item, intent.language) for item in chosen], intent.language)
-        return reply(intent, en=f"To which one: {listed}?", fr=f"À lequel : {listed} ?")
+        listed, length = join(titles(chosen, intent.language), intent.language), say_duration(seconds, intent.language)
+        return ask(
+            intent,
+            en=(f"To which one: {listed}?", f"add {length} to the {{}} timer"),
+            fr=(f"Auquel : {listed} ?", f"ajoute {length} au minuteur {{}}"),
+        )
     before = chosen[0]
     later = context.schedule.extend(before, seconds)
     left = say_about(later.due_at - context.schedule.now, intent.language)
@@ -130,13 +153,41 @@ def title(item: Item, language: Language) -> str:
     length = say_duration(item.duration_s, language)
     if language == "fr":
         return f"le minuteur « {item.text} »" if item.text else f"le minuteur de {length}"
-    return f"the '{item.text}' timer" if item.text else f"the {length} timer".replace(" minutes ", " minute ")
+    return f"the '{item.text}' timer" if item.text else f"the {length_before(item)} timer"
+
+
+def titles(items: Sequence[Item], language: Language) -> list[str]:
+    """Timers as they are told apart: those of one name by their length."""
+    names = [fold(item.text) for item in items]
+    return [
+        choose(
+            language,
+            f"the {length_before(item)} '{item.text}' timer",
+            f"le minuteur « {item.text} » de {say_duration(item.duration_s, language)}",
+        )
+        if item.text and names.count(name) > 1
+        else title(item, language)
+        for item, name in zip(items, names, strict=True)
+    ]
+
+
+def length_before(item: Item) -> str:
+    """A timer's length as English says it before "timer"."""
+    return re.sub(r"(day|hour|minute|second)s\b", r"\1", say_duration(item.duration_s, "en"))
 
 
 def named(items: Sequence[Item], name: str) -> list[Item]:
     """Items whose text has all the words of `name`."""
     words = set(fold(name).split())
-    return [item for item in items if words <= set(fold(item.text).split())]
+    exact = [item for item in items if fold(item.text) == fold(name)]
+    return exact or [item for item in items if words <= set(fold(item.text).split())]
+
+
+def as_long(timers: Sequence[Item], length: str, language: Language) -> list[Item]:
+    """Timers without a name, told by their length: "five minute"."""
+    words = set(normalise(length, language).words)
+    lengths = [choose(language, length_before(item), say_duration(item.duration_s, language)) for item in timers]
+    return [item for item, said in zip(timers, lengths, strict=True) if words <= set(normalise(said, language).words)]
 
 
 def clean_name(name: str) -> str:

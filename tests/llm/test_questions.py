@@ -1,0 +1,55 @@
+"""A question of the assistant's takes its answer, once, and only an answer."""
+
+from __future__ import annotations
+
+import pytest
+from skill_rig import ZoneClock, make_responder
+
+from core.messages import Language
+from llm.responder import Responder
+
+ANSWERED: tuple[tuple[Language, str, str], ...] = (
+    ("en", "set a timer | ten minutes", "Timer set for 10 minutes."),
+    ("en", "set a timer | for ten minutes please", "Timer set for 10 minutes."),
+    ("en", "tea timer for 3 minutes | timer for an hour | cancel the timer | the tea timer", "Cancelled the 'tea'"),
+    ("en", "tea timer for 3 minutes | timer for an hour | cancel the timer | both", "'tea' timer and the 1 hour"),
+    ("en", "pasta timer for 5 minutes | pasta timer for 8 minutes | cancel the pasta timer | the five minute one"
+     " | how long is left", "8 minutes left"),
+    ("en", "tea timer for 3 minutes | timer for an hour | add ten minutes | tea", "Done: 13 minutes left."),
+    ("en", "tea timer for 3 minutes | timer for 5 minutes | add a minute | the five minute timer", "Done: 6 minutes"),
+    ("en", "set an alarm | seven thirty", "at 7:30 PM"),
+    ("en", "set an alarm | tomorrow at noon", "at 12:00 PM tomorrow"),
+    ("en", "wake me up at seven | wake me up at eight | cancel the alarm | the one at eight", "at 8:00 AM"),
+    ("en", "wake me up at seven | wake me up at eight | cancel the alarm | all of them", "7:00 AM tomorrow and"),
+    ("en", "take a note | call Bob", "Noted: call Bob."),
+    ("en", "take a note | the door code is 99", "Noted: the door code is 99."),
+    ("en", "take a note call Bob | take a note call Ann | delete the note about call | Ann", "deleted: call Ann"),
+    ("en", "remind me to feed the cat | at six", "at 6:00 PM: feed the cat."),
+    ("en", "remind me to feed the cat | tomorrow", "at 9:00 AM tomorrow: feed the cat."),
+    ("en", "remind me to feed the cat | bananas", "I can't do that yet"),
+    ("en", "set a timer | what time is it | ten minutes", "I can't do that yet"),
+    ("en", "set a timer | what was that noise over there | ten minutes", "I can't do that yet"),
+    ("fr", "mets un minuteur | de dix minutes", "Minuteur de 10 minutes lancé."),
+    ("fr", "minuteur thé de 3 minutes | minuteur de 5 minutes | annule le minuteur | celui de 5 minutes", "de 5 min"),
+    ("fr", "minuteur thé de 3 minutes | minuteur de 5 minutes | annule le minuteur | tous", "« thé » et le minuteur"),
+    ("fr", "mets une alarme à 7 h | mets une alarme à 8 h | annule l'alarme | celle de sept heures", "demain à 7 h."),
+    ("fr", "prends une note | appelle Bob", "C'est noté : appelle Bob."),
+    ("fr", "rappelle-moi de nourrir le chat | à dix-huit heures", "à 18 h : nourrir le chat."),
+)  # fmt: skip
+
+
+def last_reply(responder: Responder, dialogue: str) -> str:
+    return [responder.reply(text).text for text in dialogue.split(" | ")][-1]
+
+
+@pytest.mark.parametrize(("language", "dialogue", "reply"), ANSWERED, ids=[line[1] for line in ANSWERED])
+def test_a_question_takes_its_answer(language: Language, dialogue: str, reply: str) -> None:
+    assert reply in last_reply(make_responder(language=language), dialogue)
+
+
+def test_words_that_come_long_after_a_question_are_no_answer() -> None:
+    clock = ZoneClock()
+    responder = make_responder(clock)
+    assert responder.reply("set a timer").text == "For how long?"
+    clock.advance(300)
+    assert not responder.reply("ten minutes").understood
