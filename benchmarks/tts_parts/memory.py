@@ -1,4 +1,5 @@
-"""What a voice and its BERT take, each way in a process of its own: the most over loading and one sentence.
+"""What a voice and its BERT take, each way in a process of its own: the most over loading and two sentences: what the
+first one left is there when the second begins.
 
 Run as `python3 -m benchmarks.tts_parts.memory WAY VOICE BERT` it is one such process. Importing is left out.
 """
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120
 PARTS = (
     "once loaded, with the kernels' code and one warm-up",
-    "more for a sentence, BERT's pages of its file among it",
+    "more for sentences, BERT's pages of its file among it",
     "weights of BERT that a sentence touches (in RAM or mapped)",
     "weights of encoder, durations and flow",
     "weights of the decoder, packed for the kernels",
@@ -65,7 +66,8 @@ def _measure(way: str, voice: Path, bert: Path) -> dict[str, float]:
     before = resident_bytes()
     engine = make[way]()
     loaded = resident_bytes() - before
-    speed.speak(engine, [speed.text(speed.SENTENCE)])
+    for _ in range(2):
+        speed.speak(engine, [speed.text(speed.SENTENCE)])
     peak = peak_resident_bytes() - before
     found = {"peak": peak / 1e6, PARTS[0]: loaded / 1e6, PARTS[1]: (peak - loaded) / 1e6}
     if isinstance(engine, engines.Ours):

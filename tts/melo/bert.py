@@ -16,11 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.models.mapped_pages import MappedPages
 from core.models.safetensors_file import SafetensorsFile
 from core.utils.errors import InferenceError, ModelLoadError
 from tts.melo.weights import check_fit, read_tensors
 
 UNUSED_LAYERS = 2
+LET_GO = 0.4
+"""share of the layers whose mapped weights leave main memory once they were read: enough for what is asked (issue 6:
+three quarters of the plain way's memory), and no more, as bringing a layer back takes 3 ms of a sentence"""
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
 BertPrecision = Literal["float32", "int8"]
@@ -111,6 +115,8 @@ class Bert(nn.Module):
         self.config = config
         self.embeddings = Embeddings(config)
         self.encoder = nn.ModuleDict({"layer": nn.ModuleList(Layer(config) for _ in range(config.used_layers))})
+        self.pages: MappedPages | None = None
+        """of the file that the weights are mapped from"""
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Raises InferenceError for more tokens than the model has positions."""
@@ -122,8 +128,10 @@ class Bert(nn.Module):
         x = self.embeddings(tokens)
         layers = self.encoder["layer"]
         assert isinstance(layers, nn.ModuleList)
-        for layer in layers:
+        for number, layer in enumerate(layers):
             x = layer(x)
+            if self.pages is not None and number < LET_GO * len(layers):
+                self.pages.give_back(layer.parameters())
         features: Tensor = x.mT
         return features
 
@@ -151,6 +159,8 @@ def load_bert(folder: Path, precision: BertPrecision = "float32") -> Bert:
     bert.load_state_dict(
         {name: tensor.float() for name, tensor in tensors.items()}, strict=precision == "float32", assign=True
     )
+    if path.suffix == ".safetensors":
+        bert.pages = MappedPages(tensors.values())
     return bert.eval().requires_grad_(False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,22 @@ def test_dropped_layers_and_head_change_nothing(whole):
     assert len(bert.encoder["layer"]) == 2
     with torch.inference_mode():
         torch.testing.assert_close(bert(TOKENS), reference(model), atol=2e-6, rtol=0)
+
+
+def test_layers_given_back_come_again_for_the_next_sentence(whole):
+    """The first layer's weights leave memory once they were read (LET_GO of two layers)."""
+    model, folder = whole
+    bert = load_bert(folder)
+    given = []
+    assert bert.pages is not None
+    give_back = bert.pages.give_back
+    bert.pages.give_back = lambda tensors: given.append(give_back(tensors))
+    with torch.inference_mode():
+        for _ in range(2):
+            torch.testing.assert_close(bert(TOKENS), reference(model), atol=2e-6, rtol=0)
+    weights = sum(4 * parameter.numel() for parameter in bert.encoder["layer"][0].parameters())
+    assert len(given) == 2
+    assert all(one >= weights for one in given) or sys.platform != "linux"
 
 
 def test_old_checkpoints_with_gamma_and_beta_load_from_a_pickle(whole, tmp_path: Path):
