@@ -1,16 +1,21 @@
-"""What goes on beside a conversation: packages, models and voices that come, memory that is looked at."""
+"""What goes on beside a conversation: the machine's speed, packages, models and voices come; memory is looked at."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from core.app.assistant import Assistant, Engines
 from core.app.brain import Brain
+from core.app.consent import LANGUAGE_SETTING, SETTING, VOICE_SETTING, decision, has_terminal
 from core.app.first_language_model import FirstLanguageModel
 from core.app.first_question import FirstQuestion
 from core.app.first_run import FirstRun
 from core.app.first_voice import FirstVoice
 from core.app.memory_watch import MemoryWatch
 from core.app.setup import FullSetup
+from core.app.speed_beside import SpeedBeside
 from core.app.voice_beside import VoiceBeside
+from core.optimization.catalogue import EMBEDDED_ENGINES
 from core.optimization.plan import Plan
 from core.utils.config import Config
 
@@ -20,14 +25,20 @@ class Beside:
 
     def __init__(self, config: Config, assistant: Assistant, brain: Brain, plan: Plan, offline: bool) -> None:
         question = FirstQuestion(brain.language, brain.store)
+        self._config = config
+        self._assistant = assistant
         self._plan = plan
         self._brain = brain
+        self._offline = offline
         self._setup = FullSetup(config, offline=offline)
         self._hearing = FirstRun(config, assistant, brain, offline, question)
         self._answering = FirstLanguageModel(config, brain, assistant.say, offline, question)
         self._speaking = FirstVoice(config, assistant, brain, offline, question)
         self._voice = VoiceBeside(config, assistant, plan)
+        self._speed = SpeedBeside()
         self._memory = MemoryWatch(brain.memory, brain.language, unload_s=60.0 * config.idle.unload_minutes or None)
+        self._step: Literal["voice", "speed", "models"] = "voice"
+        """what is waited for, one after the other"""
 
     def engines(self) -> Engines:
         """To begin with: as planned, but such that better ones can take their place."""
@@ -39,8 +50,35 @@ class Beside:
 
     def start(self) -> None:
         """Begin the rest, once the assistant listens."""
-        self._setup.start()
-        self._hearing.start(self._setup)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Measure first, and alone: what is fetched is chosen by the figures, which tell of the whole machine."""
+        if self._step == "voice" and not self._voice.loading:
+            self._step = "speed"
+            if self._speed_matters():
+                self._speed.start()
+        if self._step == "speed" and not self._speed.running:
+            self._step = "models"
+            if self._speed.done:
+                self._decide_again()
+            self._setup.start()
+            self._hearing.start(self._setup)
+
+    def _speed_matters(self) -> bool:
+        """Whether engines are here, or may be fetched, that a machine can be too slow for."""
+        plan, settings = self._plan, (SETTING, LANGUAGE_SETTING, VOICE_SETTING)
+        if not {plan.stt.engine, plan.llm.engine, plan.tts.engine} <= EMBEDDED_ENGINES:
+            return True
+        kept, terminal = self._brain.store, has_terminal()
+        return not self._offline and any(decision(self._config, kept, terminal, one) != "no" for one in settings)
+
+    def _decide_again(self) -> None:
+        config, assistant, brain, offline = self._config, self._assistant, self._brain, self._offline
+        question = FirstQuestion(brain.language, brain.store)
+        self._hearing.decide(question)
+        self._answering = FirstLanguageModel(config, brain, assistant.say, offline, question)
+        self._speaking = FirstVoice(config, assistant, brain, offline, question)
 
     @property
     def asking(self) -> bool:
@@ -49,6 +87,10 @@ class Beside:
 
     def news(self) -> list[str]:
         """Go on with what is due; lines for the user, usually none."""
+        if self._step != "models":
+            self._go_on()
+        if self._step != "models":
+            return self._memory.news()
         parts = (self._setup, self._hearing, self._answering, self._speaking, self._memory)
         lines = [text for part in parts for text in part.news()]
         if self._hearing.over:
@@ -59,5 +101,5 @@ class Beside:
 
     def stop(self) -> None:
         """End what is under way; the next start goes on from there."""
-        for part in (self._hearing, self._answering, self._speaking, self._setup, self._voice):
+        for part in (self._speed, self._hearing, self._answering, self._speaking, self._setup, self._voice):
             part.stop()

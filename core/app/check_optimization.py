@@ -9,6 +9,7 @@ from core.app.planning import apply_plan, make_plan
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.cache import InferenceCache
 from core.optimization.memory import MemoryOptimizer
+from core.optimization.profile import MachineProfile
 from core.optimization.torch_optimizer import get_performance_optimizer
 from core.selfcheck import Check, Finding
 from core.utils.config import Config
@@ -33,7 +34,15 @@ def _analyser() -> Finding:
     cpu, memory = profile.cpu, profile.memory
     text = f"{cpu.usable_cores:g} cores, {memory.available_bytes / GB:.1f} of {memory.total_bytes / GB:.1f} GB free"
     cards = [gpu.name for gpu in profile.gpus] + (["Apple's GPU"] if profile.mps else [])
-    return Finding("pass", ", ".join([text, *cards]))
+    return Finding("pass", ", ".join([text, *cards, _speed(profile)]))
+
+
+def _speed(profile: MachineProfile) -> str:
+    """What the plan goes by: a guess, until it is measured."""
+    if profile.speed is None:
+        return "speed not measured yet: `talk` does it, or `python3 main.py optimize analyze`"
+    least = "at least " if profile.speed.disturbed else ""
+    return f"memory read at {least}{profile.speed.bandwidth_gb_s:.0f} GB/s"
 
 
 def _tuner(config: Config) -> Finding:

@@ -38,12 +38,16 @@ class FirstRun(FirstEngine):
         self._brain = brain
         self._offline = offline
         self._switching: SwitchingTranscriber | None = None
-        decided = decision(config, brain.store, has_terminal())
-        model = model_to_fetch(config, ModelStore()) if decided != "no" else None
+        self.decide(question or FirstQuestion(brain.language, brain.store))
+
+    def decide(self, question: FirstQuestion) -> None:
+        """What to fetch, as far as is known now; before `start`, and again once the machine's speed is measured."""
+        brain, decided = self._brain, decision(self._config, self._brain.store, has_terminal())
+        model = model_to_fetch(self._config, ModelStore()) if decided != "no" else None
         self._plan = SwitchPlan(model, decided, brain.language) if model is not None else None
-        self._question = question or FirstQuestion(brain.language, brain.store)
-        if self._plan is not None and not offline:
-            self._question.add(self._plan, SETTING)
+        self._question = question
+        if self._plan is not None and not self._offline:
+            question.add(self._plan, SETTING)
 
     def engines(self, plan: StagePlan | None) -> Engines:
         """As planned, but with a recogniser that can be exchanged where another is to be fetched."""

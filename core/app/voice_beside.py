@@ -50,6 +50,11 @@ class VoiceBeside:
         if self._thread is not None:
             self._thread.start()
 
+    @property
+    def loading(self) -> bool:
+        """Whether it is at it now."""
+        return self._thread is not None and self._thread.is_alive()
+
     def stop(self) -> None:
         """A voice that is loaded too late is closed."""
         self._ended = True

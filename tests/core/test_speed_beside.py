@@ -1,0 +1,91 @@
+"""The machine's speed, measured beside the first conversation: once, in a child, given up where it takes too long."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from core.app.speed_beside import COMMAND, LONGEST_S, SpeedBeside
+from core.optimization.analyzer import SPEED_FILE, AnalyzerSources, SystemAnalyzer
+from core.optimization.profile import Speed
+
+ENDS = (sys.executable, "-S", "-c", "raise SystemExit(0)")
+FAILS = (sys.executable, "-S", "-c", "raise SystemExit(7)")
+STAYS = (sys.executable, "-S", "-c", "import time; time.sleep(60)")
+CALM, BUSY = Speed(20.0, 200.0), Speed(20.0, 200.0, others=0.5)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MERLINE_HOME", str(tmp_path))
+    return tmp_path
+
+
+def keep(speed: Speed) -> None:
+    SystemAnalyzer(AnalyzerSources(measure=lambda profile, host: speed)).analyze(measure=True)
+
+
+def wait_for(speed: SpeedBeside) -> None:
+    deadline_s = time.monotonic() + 60.0
+    while speed.running:
+        assert time.monotonic() < deadline_s, "it never ended"
+        threading.Event().wait(0.01)
+
+
+def test_the_real_child_measures_and_the_next_plan_finds_it(home: Path):
+    beside = SpeedBeside(now_s=lambda: 0.0)
+    beside.start()
+    assert beside.running
+    wait_for(beside)
+    assert beside.done
+    speed = SystemAnalyzer().analyze().speed
+    assert speed is not None
+    assert speed.bandwidth_gb_s > 0
+    assert json.loads((home / SPEED_FILE).read_text())["speed"]["bandwidth_gb_s"] == speed.bandwidth_gb_s
+
+
+def test_a_machine_that_is_measured_already_is_left_alone():
+    keep(CALM)
+    beside = SpeedBeside(ENDS)
+    beside.start()
+    assert not beside.running
+    assert not beside.done
+
+
+def test_one_that_was_busy_then_is_measured_again():
+    keep(BUSY)
+    beside = SpeedBeside(ENDS)
+    beside.start()
+    wait_for(beside)
+    assert beside.done
+
+
+def test_a_child_that_fails_is_not_taken_for_a_measurement():
+    beside = SpeedBeside(FAILS)
+    beside.start()
+    wait_for(beside)
+    assert not beside.done
+
+
+def test_nobody_waits_for_one_that_takes_too_long():
+    now_s = [0.0]
+    beside = SpeedBeside(STAYS, now_s=lambda: now_s[0])
+    beside.start()
+    assert beside.running
+    now_s[0] = LONGEST_S
+    assert not beside.running
+    assert not beside.done
+
+
+def test_the_end_of_the_app_ends_it():
+    beside = SpeedBeside(STAYS)
+    beside.start()
+    beside.stop()
+    assert not beside.running
+    beside.stop()
+    assert COMMAND[-1] == "core.app.speed_beside"
