@@ -80,9 +80,9 @@ class Alignment:
         """Whether sound of the capture was lost."""
         return abs(round(captured_at * SAMPLE_RATE_HZ) - self._next) > LOST_S * SAMPLE_RATE_HZ
 
-    def read(self, frame: int = 0) -> Samples:
-        """[160] of the far end for the next frame of the capture, or that of so many frames before (negative)."""
-        return self._timeline.read(self._next + frame * FRAME + self._offset, FRAME)
+    def read(self, frame: int = 0, frames: int = 1) -> Samples:
+        """[frames * 160] of the far end from the next frame of the capture on, or from one before it (negative)."""
+        return self._timeline.read(self._next + frame * FRAME + self._offset, frames * FRAME)
 
     def resumed(self) -> bool:
         """Whether the next frame's far end, or one before it, comes after missing blocks; true once for each time."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 from enum import Enum
-from typing import Protocol
 
 import numpy as np
 
 from audio.alignment import FRAME, Alignment
+from audio.canceller import Canceller, WebRtcCanceller
 from audio.echo_path import LOUD, EchoPath
 from audio.far_end import FarEnd, FarEndTimeline
 from audio.near_end import TAPS, NearEnd
@@ -44,44 +44,6 @@ HISTORY_FRAMES = 200
 """how much of what was played still sounds in the room"""
 TAIL_FRAMES = 40
 """0.4 s that a room goes on sounding; after that the user is heard, found or not"""
-
-
-class Canceller(Protocol):
-    """AEC3, or nothing: 10 ms frames at 16 kHz."""
-
-    def process(self, near: Samples, far: Samples, delay_ms: int) -> Samples: ...
-
-
-class WebRtcCanceller:
-    """livekit's binding of WebRTC's audio processing. Raises MissingDependencyError without the package."""
-
-    def __init__(self, noise_suppression: bool = False) -> None:
-        try:
-            from livekit.rtc.apm import AudioProcessingModule
-            from livekit.rtc.audio_frame import AudioFrame as Frame
-        except (ImportError, OSError) as error:
-            raise MissingDependencyError(
-                f"echo.canceller: the livekit package cannot be loaded ({error}); pip install livekit, "
-                "or set echo.canceller: off and use headphones"
-            ) from error
-        self._module = AudioProcessingModule(echo_cancellation=True, noise_suppression=noise_suppression)
-        self._delay_ms: int | None = None
-        frames = (Frame(bytearray(2 * FRAME), SAMPLE_RATE_HZ, 1, FRAME) for _ in range(2))
-        self._near, self._far = ((frame, np.frombuffer(frame.data, np.int16)) for frame in frames)
-        """each end's frame, worked on in place, and its samples"""
-
-    def process(self, near: Samples, far: Samples, delay_ms: int) -> Samples:
-        """`near` [160] without the echo of `far` [160], which is played `delay_ms` before it is heard."""
-        reference, reference_samples = self._far
-        reference_samples[:] = _pcm(far)
-        self._module.process_reverse_stream(reference)
-        if delay_ms != self._delay_ms:
-            self._module.set_stream_delay_ms(delay_ms)
-            self._delay_ms = delay_ms
-        frame, samples = self._near
-        samples[:] = _pcm(near)
-        self._module.process_stream(frame)
-        return samples * np.float32(1 / 32768)
 
 
 class _Way(Enum):
@@ -163,10 +125,21 @@ class EchoCanceller:
             self._timeline.add(played)
 
     def process(self, near: Samples, captured_at: float) -> Samples:
-        """One frame [160] at 16 kHz in; what is known of the echo-free sound out: [0], [160] or all that was held.
+        """Whole frames [n * 160] at 16 kHz in; what is known of the echo-free sound out, with all that was held.
 
         Comes `CANCELLER_DELAY` and `held` samples later than it went in.
         """
+        starts = range(0, len(near), FRAME)
+        if not self._working and self._way is _Way.PASSED and not any(self._wakes(captured_at, at) for at in starts):
+            return self._pass_on(near)
+        frames = [self._process(near[at : at + FRAME], captured_at + at / SAMPLE_RATE_HZ) for at in starts]
+        return np.concatenate(frames)
+
+    def _wakes(self, captured_at: float, start: int) -> bool:
+        return not self._failed and self._needed(captured_at + start / SAMPLE_RATE_HZ)
+
+    def _process(self, near: Samples, captured_at: float) -> Samples:
+        """One frame [160]."""
         if self._failed or not self._needed(captured_at):
             return self._rest(near)
         if self._canceller is None:
@@ -187,6 +160,13 @@ class EchoCanceller:
 
     def _needed(self, captured_at: float) -> bool:
         return self._config.noise_suppression or self._timeline.audible(captured_at + LEAD_S, REST_S + LEAD_S)
+
+    def _pass_on(self, near: Samples) -> Samples:
+        """Any number of samples, late and else as they came."""
+        sound = np.concatenate([self._line, near])
+        self._line = sound[len(near) :]
+        passed: Samples = sound[TAPS - 1 - CANCELLER_DELAY :][: len(near)]
+        return passed
 
     def _rest(self, near: Samples) -> Samples:
         held, self._held = self._held or [], None
@@ -245,8 +225,8 @@ class EchoCanceller:
 
     def _restart_near_end(self, frame: int) -> None:
         """With what was played in the 2 s before that frame, counted from the next one."""
-        before = [self._alignment.read(at) for at in range(frame - HISTORY_FRAMES, frame)]
-        self.near_end.restart(np.concatenate(before), self._line[-FRAME:])
+        before = self._alignment.read(frame - HISTORY_FRAMES, HISTORY_FRAMES)
+        self.near_end.restart(before, self._line[-FRAME:])
 
     def _emit(self, near: Samples, far: Samples | None) -> Samples:
         """The frame in the way that it should come; `far` None for a canceller that need not work any more."""
@@ -280,12 +260,6 @@ class EchoCanceller:
 
 def _energy(samples: Samples) -> float:
     return float(np.dot(samples, samples)) / len(samples)
-
-
-def _pcm(samples: Samples) -> Samples:
-    """-1 to 1 as 16-bit numbers, not yet rounded."""
-    result: Samples = np.minimum(np.maximum(samples * 32767.0, -32767.0), 32767.0)
-    return result
 
 
 def _blend(before: Samples, after: Samples) -> Samples:

@@ -90,11 +90,13 @@ class EchoModel:
 
         What is learnt stays.
         """
-        self._sound[:] = 0.0
+        frames = np.concatenate([np.zeros(2 * FRAME, np.float32), before]).reshape(-1, FRAME)
+        powers = self._powers(np.concatenate([frames[1:-1], frames[2:]], axis=1))[::-1]  # the latest first
+        ages = np.arange(max(0, len(powers) - REACH))
         self._played[:] = 0.0
-        silence = np.zeros(FRAME, np.float32)
-        for start in range(0, len(before) - FRAME + 1, FRAME):
-            self._take(silence, before[start : start + FRAME])
+        self._played[:, : min(REACH, len(powers))] = powers[:REACH].T
+        self._played[:, REACH:] = powers[REACH:].T @ TAILS ** ages[:, None]
+        self._sound[0], self._sound[1] = 0.0, frames[-2:].reshape(-1)
         self._sound[0, FRAME:] = near  # without it the first frame would begin with a click
 
     def update(self, near: Samples, far: Samples) -> None:
@@ -124,9 +126,13 @@ class EchoModel:
         assert len(near) == len(far) == FRAME
         self._sound[:, :FRAME] = self._sound[:, FRAME:]
         self._sound[0, FRAME:], self._sound[1, FRAME:] = near, far
-        spectra = np.fft.rfft(self._sound * self._window)
-        energies = spectra.real**2 + spectra.imag**2
-        self.heard, fresh = np.add.reduceat(energies, self._bins, axis=1)[:, :-1] * self._scale
+        self.heard, fresh = self._powers(self._sound)
         self._played[:, REACH:] = self._played[:, REACH:] * TAILS + self._played[:, REACH - 1 : REACH]
         self._played[:, 1:REACH] = self._played[:, : REACH - 1]
         self._played[:, 0] = fresh
+
+    def _powers(self, sounds: Samples) -> Powers:
+        """[n, bands] of [n, 320] samples."""
+        spectra = np.fft.rfft(sounds * self._window)
+        energies = spectra.real**2 + spectra.imag**2
+        return np.asarray(np.add.reduceat(energies, self._bins, axis=1)[:, :-1] * self._scale, np.float64)

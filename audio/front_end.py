@@ -52,13 +52,11 @@ class FrontEnd:
         waiting_since = frame.captured_at - self._resampler.pending_s - len(self._waiting) / SAMPLE_RATE_HZ
         self._ends_at = frame.captured_at + len(frame.samples) / frame.sample_rate_hz
         fresh = self._resampler.process(frame.samples, frame.sample_rate_hz)
-        sound = np.concatenate([self._waiting, fresh])
+        sound = np.concatenate([self._waiting, fresh]) if len(self._waiting) else fresh
         whole = len(sound) // FRAME * FRAME
         sound, self._waiting = sound[:whole], sound[whole:]
         self.echo.take_far_end()
         captured_at = waiting_since - (CANCELLER_DELAY + self.echo.held) / SAMPLE_RATE_HZ
-        starts = range(0, whole, FRAME)
-        frames = [self.echo.process(sound[at : at + FRAME], waiting_since + at / SAMPLE_RATE_HZ) for at in starts]
-        cleaned: Samples = np.concatenate(frames) if frames else np.zeros(0, np.float32)
+        cleaned = self.echo.process(sound, waiting_since) if whole else sound
         active = self.echo.far_end_active(captured_at + len(cleaned) / SAMPLE_RATE_HZ)
         return Processed(cleaned, captured_at, active)

@@ -10,6 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from core.messages import SpeechStarted, Transcript
@@ -64,16 +65,19 @@ class Speculation:
         pipeline.observe(SpeechStarted, lambda message: self._supersede(message.turn, message.revision))
         pipeline.observe(Transcript, lambda message: self._release(message) if message.final else None)
 
-    @contextlib.contextmanager
-    def span(self, name: str, turn: int | None) -> Iterator[None]:
+    def span(self, name: str, turn: int | None) -> AbstractContextManager[object]:
         """Times what a stage does within it."""
+        inner = self._inner(name, turn)
+        return self._counted(inner, turn) if name in WORKERS and turn is not None else inner
+
+    @contextlib.contextmanager
+    def _counted(self, inner: AbstractContextManager[object], turn: int) -> Iterator[None]:
         revision, began = self._turns.revision, time.perf_counter()
-        with self._inner(name, turn):
+        with inner:
             try:
                 yield
             finally:
-                if name in WORKERS and turn is not None:
-                    self._add((turn, revision), time.perf_counter() - began)
+                self._add((turn, revision), time.perf_counter() - began)
 
     def _add(self, key: tuple[int, int], seconds: float) -> None:
         held = self._turns.holds(*key)

@@ -108,10 +108,12 @@ class WebRtcVad:
         self._rest = b""
 
     def probability(self, samples: NDArray[np.float32]) -> float:
-        data = self._rest + (np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+        # np.clip takes four times as long, and this is what listening to silence costs
+        clipped = np.minimum(np.maximum(samples, -1.0), 1.0)
+        data = self._rest + (clipped * 32767).astype("<i2").tobytes()
         size = _WEBRTC_FRAME_SAMPLES * 2
         frames = len(data) // size
-        voiced = sum(self._vad.is_speech(data[i * size : (i + 1) * size], SAMPLE_RATE_HZ) for i in range(frames))
+        voiced = sum([self._vad.is_speech(data[i * size : (i + 1) * size], SAMPLE_RATE_HZ) for i in range(frames)])
         self._rest = data[frames * size :]
         return voiced / frames if frames else 0.0
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from audio.alignment import FRAME
+from audio.canceller import WebRtcCanceller
 from audio.delay import measure_delay
-from audio.echo import CANCELLER_DELAY, WebRtcCanceller
+from audio.echo import CANCELLER_DELAY
 from audio.far_end import FarEnd, FarEndTimeline, Played
 from audio.front_end import FrontEnd, Processed
 from core.messages import AudioFrame, Samples

@@ -176,6 +176,18 @@ class TestEchoModel:
             expected.append(either.expected.max())
         assert expected[0] < 0.02 * expected[1]
 
+    @pytest.mark.parametrize("frames", [0, 1, 31, 200])
+    def test_a_restart_knows_what_was_played_as_if_it_had_been_there(self, frames: int):
+        there, restarted = EchoModel(), EchoModel()
+        played, silence = syllables(frames + 1, 1), np.zeros(FRAME, np.float32)
+        for far in played[:-1]:
+            there.update(silence, far)
+        restarted.restart(played[:-1].ravel(), silence)
+        for model in (there, restarted):
+            model.update(silence, played[-1])
+        assert restarted.expected == pytest.approx(there.expected, rel=1e-5)
+        assert restarted.sounding == there.sounding
+
     def test_it_is_known_after_some_speech_only(self):
         model = EchoModel()
         assert not model.known
