@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from core.messages import Language
 from core.utils.errors import ConfigError
 from llm.skills.base import Intent, Parser, Skill, Slot
+from llm.skills.blocks import yaml_blocks
 from llm.skills.normalise import NUMBER_MARK, Utterance, fold_template, normalise
 from llm.skills.numbers import words_of
 
@@ -160,9 +161,9 @@ class SkillRecogniser:
         values: dict[str, Any] = {"language": language, "intents": {}, "lists": {}, "expansion_rules": {}}
         for folder in self._config.folders:
             for file in sorted(folder.glob(f"{language}*.yaml")):
-                loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
                 try:
-                    merge_dict(values, yaml.load(file.read_text(encoding="utf-8"), Loader=loader))
+                    for block in yaml_blocks(file.read_text(encoding="utf-8")):
+                        merge_dict(values, block)
                 except yaml.YAMLError as error:
                     raise ConfigError(f"{file}: is not valid YAML ({error}); correct it") from error
         values["language"] = language

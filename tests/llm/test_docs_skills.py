@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from core.utils.errors import ConfigError
 from core.utils.voice import VoiceSettings
 from llm.assistant import build_skills
 from llm.responder import Responder
+from llm.skills.recognise import SENTENCES_FOLDER, RecogniserConfig, SkillRecogniser
+from llm.skills.registry import SKILLS_FOLDER, load_skills
 from llm.store import Store
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "skills.md"
@@ -38,6 +41,29 @@ def test_the_coin_is_flipped_in_both_languages(folder: Path) -> None:
     assert re.fullmatch(r"\d+ heads in 10 flips\.", responder.reply("toss a coin ten times").text)
     assert responder.reply("lance une pièce s'il te plaît").text in ("Face.", "Pile.")
     assert responder.reply("what time is it").text == "It's 2:30 PM."
+
+
+def test_the_block_pasted_as_it_stands_leaves_the_other_skills_as_they_were(folder: Path) -> None:
+    for name in ("en.yaml", "fr.yaml"):
+        block = folder / "sentences" / name
+        block.write_text((SENTENCES_FOLDER / name).read_text(encoding="utf-8") + block.read_text(encoding="utf-8"))
+    responder = Responder(
+        build_skills(Config(), Store(None), ZoneClock(), VoiceSettings(), folders=[folder]),
+    )
+    responder.skills.skills = replace(
+        responder.skills.skills,
+        recogniser=SkillRecogniser(RecogniserConfig((folder / "sentences",)), load_skills((), SKILLS_FOLDER, folder)),
+    )
+    assert responder.reply("flip a coin").text in ("Heads.", "Tails.")
+    assert responder.reply("what time is it").text == "It's 2:30 PM."
+    assert responder.reply("quelle heure est-il").text == "Il est 14 h 30."
+
+
+def test_a_block_that_would_hide_another_is_refused(folder: Path) -> None:
+    block = folder / "sentences" / "en.yaml"
+    block.write_text("intents:\n  A: {data: []}\n" + block.read_text(encoding="utf-8").replace("---\n", ""))
+    with pytest.raises(ConfigError, match=r"en\.yaml: .*'intents' stands twice in one block"):
+        make(folder).reply("flip a coin")
 
 
 def test_two_skills_cannot_claim_one_intent(folder: Path) -> None:
