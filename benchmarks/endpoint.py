@@ -8,7 +8,6 @@ pause was noticed. With Smart Turn on this machine (`models download smart-turn`
 
 from __future__ import annotations
 
-import json
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -17,15 +16,15 @@ from itertools import repeat
 
 import numpy as np
 
-from benchmarks.corpora.speech import ASSETS, read
 from benchmarks.endpoint_parts import complete
+from benchmarks.endpoint_parts.recorded import SEED, Rated, Spoken, compose, turns
 from benchmarks.figures import Figure
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, Samples, Transcript, Utterance
 from core.pipeline import Part, Pipeline
 from core.stage import TurnClock
 from core.utils.config import Config, EndpointConfig
 from core.utils.model_store import ModelStore
-from core.utils.vad_compat import load_vad
+from core.utils.vad_compat import VadEngine, load_vad
 from llm.skills.recognise import RecogniserConfig, SkillRecogniser
 from llm.skills.registry import load_skills
 from stt.endpointing import Endpointing, TurnModel
@@ -42,44 +41,11 @@ FRAME_S = 0.02
 SPEAKERS_MS = (350.0, 500.0, 750.0)
 SPREAD = 0.5
 PAUSES_MS = (250.0, 2500.0)
-SEED = 7
-QUIET = 0.05
-"""of a recording's loud parts: below it is a gap"""
-GAP_S = 0.15
 EVEN_S = 0.6
 ROUNDS = 2
 """how often each speaker says everything"""
-PHRASE_S = 0.8
-LONGEST_S = 12.0
-SAME_S = 0.35
-"""two ends of speech nearer than this are one"""
-LJ = (
-    ("0001", "0002"),
-    ("0003", "0004", "0005"),
-    ("0006", "0007", "0008"),
-    ("0009",),
-    ("0010", "0011"),
-    ("0014", "0015"),
-)
-"""files that make a sentence together; 0012, 0013 go on after a semicolon, 0016 is unfinished"""
-OTHERS = ("jfk", "speechbrain", "picovoice", "azure")
-ROOM_RMS = 3e-4
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """One turn's sound with pauses in it."""
-
-    samples: Samples
-    pauses: tuple[tuple[float, float], ...]
-    """(where it begins, how long it is), seconds"""
-    ends_at: float
-    """seconds of the last sound"""
-
-    def boundary(self, at: float) -> int | None:
-        """Which phrase ends at this time; the last one's number is that of the pauses."""
-        ends = (*(start for start, _ in self.pauses), self.ends_at)
-        return next((number for number, end in enumerate(ends) if abs(end - at) <= SAME_S), None)
+APART_S = 100.0
+"""seconds between two turns: the listener takes the gap for a new beginning"""
 
 
 @dataclass(slots=True)
@@ -104,7 +70,7 @@ def run() -> list[Figure]:
     """The figures; those of the words alone are the target's where Smart Turn is not here."""
     phrases = turns()
     sessions = [[compose(turn, pauses) for turn in phrases * ROUNDS] for pauses in _speakers()]
-    heard = [words(compose(turn, repeat(EVEN_S))) for turn in phrases] * ROUNDS
+    heard = words([compose(turn, repeat(EVEN_S)) for turn in phrases]) * ROUNDS
     folder = ModelStore().find(NAME)
     fixed_config = EndpointConfig(complete_ms=FIXED_MS, incomplete_ms=FIXED_MS, open_ms=FIXED_MS, learn=False)
     fixed = measure("fixed", fixed_config, sessions, heard, None)
@@ -143,64 +109,10 @@ def _pauses(random: np.random.Generator, median_ms: float) -> Iterator[float]:
         yield float(np.clip(math.exp(random.normal(math.log(median_ms), SPREAD)), *PAUSES_MS)) / 1000
 
 
-def turns() -> list[list[Samples]]:
-    """Each turn as its phrases."""
-    folder = ASSETS / "speech"
-    found = []
-    for group in LJ:
-        phrases = [part for number in group for part in split(read(folder / "ljspeech" / f"LJ001-{number}.flac"))]
-        found.append(_last_seconds(phrases))
-    for entry in json.loads((folder / "manifest.json").read_text(encoding="utf-8")):
-        if entry["set"] in OTHERS and entry["lang"] == "en":
-            found.append(_last_seconds(split(read(folder / entry["file"]))))
-    return found
-
-
-def _last_seconds(phrases: list[Samples]) -> list[Samples]:
-    while len(phrases) > 1 and sum(map(len, phrases)) > LONGEST_S * SAMPLE_RATE_HZ:
-        phrases = phrases[1:]
-    return phrases
-
-
-def split(samples: Samples) -> list[Samples]:
-    """A recording's phrases, without the gaps between them."""
-    block = SAMPLE_RATE_HZ // 100
-    levels = np.sqrt(np.mean(samples[: len(samples) // block * block].reshape(-1, block) ** 2, axis=1))
-    loud = levels > QUIET * np.percentile(levels, 95)
-    phrases: list[tuple[int, int]] = []
-    for at in np.flatnonzero(loud):
-        if phrases and (at - phrases[-1][1] < GAP_S * 100 or phrases[-1][1] - phrases[-1][0] < PHRASE_S * 100):
-            phrases[-1] = (phrases[-1][0], int(at) + 1)
-        else:
-            phrases.append((int(at), int(at) + 1))
-    if len(phrases) > 1 and phrases[-1][1] - phrases[-1][0] < PHRASE_S * 100:
-        last = phrases.pop()
-        phrases[-1] = (phrases[-1][0], last[1])
-    return [samples[start * block : end * block] for start, end in phrases]
-
-
-def compose(phrases: Sequence[Samples], pauses: Iterator[float]) -> Spoken:
-    """The phrases in a room, with the next pauses between them and 3 s behind them."""
-    room = np.random.default_rng(SEED)
-    pieces, placed, at = [np.zeros(SAMPLE_RATE_HZ // 2, np.float32)], [], 0.5
-    for number, phrase in enumerate(phrases):
-        pieces.append(phrase)
-        at += len(phrase) / SAMPLE_RATE_HZ
-        last = number == len(phrases) - 1
-        pause = 3.0 if last else next(pauses)
-        if not last:
-            placed.append((at, pause))
-        pieces.append(np.zeros(round(pause * SAMPLE_RATE_HZ), np.float32))
-        at += pause
-    sound = np.concatenate(pieces)
-    sound = sound + room.normal(0, ROOM_RMS, len(sound)).astype(np.float32)
-    return Spoken(sound, tuple(placed), at - 3.0)
-
-
-def _frames(samples: Samples) -> Iterator[AudioFrame]:
+def _frames(samples: Samples, begin_s: float = 0.0) -> Iterator[AudioFrame]:
     size = round(FRAME_S * SAMPLE_RATE_HZ)
     for start in range(0, len(samples) - size + 1, size):
-        yield AudioFrame(samples[start : start + size], SAMPLE_RATE_HZ, start / SAMPLE_RATE_HZ)
+        yield AudioFrame(samples[start : start + size], SAMPLE_RATE_HZ, begin_s + start / SAMPLE_RATE_HZ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,36 +129,38 @@ class _Straight:
         return _Sound(frame.samples, frame.captured_at)
 
 
-def _listener(endpointing: Endpointing) -> tuple[Listener, TurnClock]:
+def _listener(endpointing: Endpointing, engine: VadEngine) -> tuple[Listener, TurnClock]:
     clock = TurnClock()
-    detection = VoiceActivityDetection(Config().vad, load_vad())
+    detection = VoiceActivityDetection(Config().vad, engine)
     return Listener(detection, endpointing, _Straight(), clock), clock
 
 
-def words(turn: Spoken) -> dict[int, Transcript]:
-    """What pocketsphinx had understood at the end of each phrase."""
+def words(turns: Sequence[Spoken]) -> list[dict[int, Transcript]]:
+    """What pocketsphinx had understood at the end of each turn's phrases. One recogniser hears all, far apart."""
     config = Config()
     recogniser = SkillRecogniser(RecogniserConfig(), load_skills())
     never = EndpointConfig(complete_ms=50_000, incomplete_ms=50_000, open_ms=50_000, learn=False)
-    listener, clock = _listener(Endpointing(never))
+    listener, clock = _listener(Endpointing(never), load_vad())
     stage = Transcriber(config.stt, recogniser.intents("en"), lambda text: recogniser.is_complete(text, "en"))
     inbox = ListInbox()
     pipeline = Pipeline([Part("listen", listener, inbox), Part("stt", stage)], clock)
     ends: list[float] = []
-    found: dict[int, Transcript] = {}
+    found: list[dict[int, Transcript]] = [{} for _ in turns]
 
     def keep(transcript: Transcript) -> None:
-        boundary = turn.boundary(ends[-1]) if ends else None
-        if boundary is not None:
-            found[boundary] = transcript
+        number, at = divmod(ends[-1], APART_S) if ends else (0.0, 0.0)
+        boundary = turns[int(number)].boundary(at)
+        if boundary is not None and transcript.paused:  # a partial one is of the next phrase already
+            found[int(number)][boundary] = transcript
 
     pipeline.observe(Utterance, lambda message: ends.append(message.speech_ended_at))
     pipeline.observe(Transcript, keep)
     pipeline.load()
     stage.load_words(wait=True)
-    for frame in _frames(turn.samples):
-        inbox.put(frame)
-        pipeline.drain()
+    for number, turn in enumerate(turns):
+        for frame in _frames(turn.samples, number * APART_S):
+            inbox.put(frame)
+            pipeline.drain()
     pipeline.close()
     return found
 
@@ -269,7 +183,7 @@ def measure(
 
 def listen(turn: Spoken, texts: dict[int, Transcript], endpointing: Endpointing, result: Result) -> None:
     """One turn through the listener; adds to the result."""
-    listener, _ = _listener(endpointing)
+    listener, _ = _listener(endpointing, Rated(turn.ratings))
     result.pauses += len(turn.pauses)
     waiting: deque[tuple[float, Transcript]] = deque()
     for frame in _frames(turn.samples):

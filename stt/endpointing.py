@@ -27,8 +27,9 @@ COMPLETE_ODDS = 20.0
 """of a whole command"""
 _MODEL_FACTOR = 2.7
 _MODEL_ODDS = (0.25, 20.0)
-"""The model's odds times the factor, within these bounds, both chosen on the 41 ends of phrases of bench endpoint.
-Three of its 14 ends of turns sound unfinished to the model: its doubt lengthens a wait less than certainty shortens."""
+"""The model's odds times the factor, within these bounds, chosen on the 41 ends of phrases of bench endpoint, with
+other pauses between them than it measures with. Three of its 14 ends of turns sound unfinished to the model: its doubt
+lengthens a wait less than certainty shortens."""
 PATIENT = 2.0
 """how much longer every pause may be for who asked for time"""
 

@@ -50,6 +50,9 @@ _IMPERATIVES: dict[Language, dict[str, str]] = {
 }  # fmt: skip
 
 
+_PERCENT = frozenset({"percent", "cent", "pourcent", "%"})
+
+
 @dataclass(frozen=True, slots=True)
 class _Phrase:
     """ "subtract ten from fifty": its first words, the one between the numbers, the operator, and their order."""
@@ -115,7 +118,14 @@ def parse_sum(said: Utterance, language: Language) -> Intent | None:
         readable = False
     else:
         readable = True
-    return Intent("Calculate", said, language) if readable else None
+    return Intent("Calculate", said, language, may_go_on=_often_goes_on(said, language)) if readable else None
+
+
+def _often_goes_on(said: Utterance, language: Language) -> bool:
+    """ "add five" may be about minutes of a timer, and "fifteen percent" of something."""
+    words = said.words
+    imperative = any(" ".join(words).startswith(f"{phrase} ") for phrase in _IMPERATIVES[language])
+    return imperative or (bool(words) and words[-1] in _PERCENT)
 
 
 def expression_tokens(said: Utterance, language: Language) -> list[Token]:

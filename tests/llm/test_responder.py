@@ -151,10 +151,35 @@ def test_what_was_heard_reaches_the_conversation() -> None:
         ("add milk to the shopping list", False),
         ("", False),
         ("what", False),
+        ("take a note", False),
+        ("add five", False),
+        ("what is fifteen percent", False),
+        ("how long is", False),
+        ("how long is left", True),
+        ("how long is left on the", False),
+        ("what's the remaining time on my timer", True),
+        ("repeat", False),
+        ("repeat that", True),
     ],
 )
 def test_only_a_whole_command_may_end_the_turn_early(text: str, complete: bool) -> None:
     assert recogniser().is_complete(text, "en") is complete
+
+
+@pytest.mark.parametrize(
+    ("text", "complete"),
+    [
+        ("combien de temps reste-t-il", True),
+        ("combien de temps reste-t-il sur", False),
+        ("combien de temps reste-t-il sur le minuteur", True),
+        ("prends une note", False),
+        ("ajoute deux", False),
+        ("encore", False),
+        ("comment", False),
+    ],
+)
+def test_a_french_command_that_goes_on_is_not_whole(text: str, complete: bool) -> None:
+    assert recogniser().is_complete(text, "fr") is complete
 
 
 def test_skills_can_be_chosen_and_an_unknown_one_is_named() -> None:
