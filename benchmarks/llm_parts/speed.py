@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks.figures import Figure
 from benchmarks.llm_parts.engines import ALL, BITS, PRECISIONS, THREADS, Engine, load_engines, seconds_of, take_turns
-from benchmarks.llm_parts.qwen import SHAPE, prompt_tokens, qwen_folder, read_weights
+from benchmarks.llm_parts.qwen import SHAPE, prompt_tokens, qwen_folder, read_weights, tensor_shapes
 
 DECODE_PROMPT, DECODE_COUNT, DECODE_ROUNDS = 32, 20, 4
 PREFILL_TOKENS, PREFILL_ROUNDS = 300, 3
@@ -87,7 +87,17 @@ def prefill_figures(engines: Mapping[str, Engine]) -> Iterator[Figure]:
 
 
 def bytes_per_token(engine: str) -> float:
-    """What one step reads of the weights; keys and values of a short text are a thousandth of it."""
+    """What one step reads of the weights; keys and values of a short text are a thousandth of it.
+
+    Our int4 has 8 bits in the output head, and where keys and values are made.
+    """
+    if engine == "int4":
+        from core.models.configuration import DecoderConfig
+        from core.models.requirements import bits_of
+
+        config = DecoderConfig.from_dict(SHAPE)
+        sizes = [(name.removesuffix(".weight"), size) for name, size in tensor_shapes(SHAPE) if len(size) == 2]
+        return sum(size[0] * size[1] * BITS[f"int{bits_of(name, config, 4)}"] / 8 for name, size in sizes)
     return read_weights(SHAPE) * BITS[engine.rpartition(" ")[2]] / 8
 
 

@@ -24,8 +24,8 @@ from core.utils.errors import ModelLoadError
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "merline-packed-3"
-"""changes with the layout of codes and scales, and of the file"""
+FORMAT = "merline-packed-4"
+"""changes with the layout of codes and scales, the bits that each matrix has, and the file"""
 CHECKED_AT_ONCE = 16 * 2**20
 
 

@@ -18,15 +18,13 @@ from core.models.decoder import Decoder
 from core.models.packed_linear import PackedEmbedding, PackedLinear
 from core.models.packed_store import PackedStore
 from core.models.quantize import BLOCK, GROUP, Bits, Packed, can_pack, pack
-from core.models.requirements import EMBEDDING_BITS
+from core.models.requirements import EMBEDDING, HEAD, bits_of
 
 logger = logging.getLogger(__name__)
 
 PACKED_BITS: dict[str, Bits] = {"int8": 8, "int4": 4}
 WEIGHTS_AT_ONCE = 2**18
 """quantised together: their temporaries are a few times as large as float32"""
-EMBEDDING = "model.embed_tokens"
-HEAD = "lm_head"
 
 Weights = Callable[[str, int, int, Bits], Packed]
 """packed weights by a matrix's name, rows, columns and bits"""
@@ -66,14 +64,14 @@ def _fill(decoder: Decoder, bits: Bits, weights: Weights, floats: Floats) -> Non
     config = decoder.config
     matrices = [(name, one) for name, one in decoder.named_modules() if isinstance(one, nn.Linear)]
     if can_pack(config.hidden):
-        table = PackedLinear(weights(EMBEDDING, config.vocab, config.hidden, EMBEDDING_BITS))
+        table = PackedLinear(weights(EMBEDDING, config.vocab, config.hidden, bits_of(EMBEDDING, config, bits)))
         decoder.model.embed_tokens = PackedEmbedding(table)
         if config.tie_embeddings:
             decoder.lm_head = table
     for name, linear in sorted(matrices, key=lambda pair: -pair[1].weight.numel()):
         if can_pack(linear.in_features):
             bias = None if linear.bias is None else floats(f"{name}.bias")
-            own = EMBEDDING_BITS if name == HEAD else bits
+            own = bits_of(name, config, bits)
             packed = PackedLinear(weights(name, linear.out_features, linear.in_features, own), bias)
             path, _, leaf = name.rpartition(".")
             setattr(decoder.get_submodule(path), leaf, packed)
@@ -117,7 +115,7 @@ def _expected(decoder: Decoder, bits: Bits) -> dict[str, tuple[int, ...]]:
             full = f"{name}.{leaf}"
             matrix = leaf == "weight" and isinstance(module, (nn.Linear, nn.Embedding))
             if matrix and can_pack(parameter.shape[-1]):
-                own = EMBEDDING_BITS if name in (EMBEDDING, HEAD) else bits
+                own = bits_of(name, decoder.config, bits)
                 blocks, groups = -(-parameter.shape[0] // BLOCK), parameter.shape[1] // GROUP
                 found[f"{full}.codes"], found[f"{full}.scales"] = (blocks, groups, 64 * own), (blocks, groups, BLOCK)
             else:

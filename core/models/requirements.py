@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from torch import nn
 
-from core.models.quantize import GROUP, can_pack
+from core.models.quantize import GROUP, Bits, can_pack
 from core.utils.errors import ModelTooLargeError
+
+if TYPE_CHECKING:
+    from core.models.configuration import DecoderConfig
+    from core.models.decoder import Decoder
 
 BYTES_PER_WEIGHT = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "int8": 1 + 2 / GROUP, "int4": 0.5 + 2 / GROUP}
 """packed weights share a float16 scale by groups"""
-EMBEDDING_BITS: Literal[8] = 8
-"""of embeddings and the output head, whatever the rest has: in 4 bits a head costs a small model more than all else"""
+EMBEDDING, HEAD = "model.embed_tokens", "lm_head"
+KEYS_AND_VALUES = (".k_proj", ".v_proj")
 WORKING_SHARE = 1.1
 """the model's size, and what is around it while it is read and computes"""
 
 
-def model_bytes(model: nn.Module, precision: str) -> int:
+def bits_of(path: str, config: DecoderConfig, bits: Bits) -> Bits:
+    """Of the matrix at `path`, in a model of so many bits.
+
+    Embeddings and the output head have 8: in 4 a head costs a small model more than all else. So have keys and values
+    that several heads share, as each of their errors is made by all of these: few weights, and nearly half the loss.
+    """
+    shared = config.kv_heads < config.heads and path.endswith(KEYS_AND_VALUES)
+    return 8 if shared or path in (EMBEDDING, HEAD) else bits
+
+
+def model_bytes(model: Decoder, precision: str) -> int:
     """What the weights of a model without storage (on the meta device) will take."""
     packed = precision in ("int8", "int4")
     total = 0.0
@@ -28,8 +42,8 @@ def model_bytes(model: nn.Module, precision: str) -> int:
             matrix = isinstance(module, (nn.Linear, nn.Embedding)) and name == "weight"
             if packed and not (matrix and can_pack(parameter.shape[-1])):
                 total += 4 * size
-            elif packed and (isinstance(module, nn.Embedding) or path == "lm_head"):
-                total += BYTES_PER_WEIGHT["int8"] * size
+            elif precision == "int4":
+                total += BYTES_PER_WEIGHT[f"int{bits_of(path, model.config, 4)}"] * size
             else:
                 total += BYTES_PER_WEIGHT[precision] * size
     return int(total)

@@ -226,7 +226,10 @@ def qwen(size: CausalSize, device: Device, weights: WeightType) -> Candidate:
     table = QWEN_VOCABULARY * size.width
     table_bytes = table * LANGUAGE_WEIGHT_BYTES["int8" if weights == "int4" else weights]
     tables = 1 if size.tied else 2
-    stored = (size.parameters - tables * table) * LANGUAGE_WEIGHT_BYTES[weights] + tables * table_bytes
+    shared = 2 * size.layers * size.width * size.key_value_width
+    """weights that make keys and values, which have 8 bits in int4 too"""
+    wider = LANGUAGE_WEIGHT_BYTES["int8"] - LANGUAGE_WEIGHT_BYTES["int4"] if weights == "int4" else 0.0
+    stored = (size.parameters - tables * table) * LANGUAGE_WEIGHT_BYTES[weights] + tables * table_bytes + shared * wider
     return Candidate(
         "llm",
         "mlx",

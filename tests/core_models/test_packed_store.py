@@ -15,8 +15,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import tiny_model
 
+from core.models.decoder import Decoder
 from core.models.loading import LoadOptions, load_model
 from core.models.packed_linear import PackedEmbedding, PackedLinear
+from core.models.packing import packed_tensors
+from core.models.requirements import model_bytes
 from core.models.safetensors_file import ALIGNMENT, SafetensorsFile, write_safetensors
 
 PROMPT = torch.tensor([[5, 9, 77, 300, 2, 41]])
@@ -40,6 +43,20 @@ def test_packed_models_stay_near(precision: Any, tied: bool, tmp_path: Path):
     assert not [name for name, parameter in packed.named_parameters() if parameter.is_meta]
     gap = torch.linalg.norm(packed(PROMPT) - exact) / torch.linalg.norm(exact)
     assert gap < {"int8": 0.03, "int4": 0.35}[precision]
+
+
+@pytest.mark.parametrize(("kv_heads", "bits"), [(2, 8), (4, 4)])
+def test_keys_and_values_that_heads_share_keep_eight_bits(kv_heads: int, bits: int, tmp_path: Path):
+    folder = tiny_model(tmp_path / "model", "qwen2", num_key_value_heads=kv_heads)
+    packed, _ = load_model(folder, LoadOptions(precision="int4"))
+    attention = packed.model.layers[0].self_attn
+    assert [attention.k_proj.bits, attention.v_proj.bits] == [bits, bits]
+    assert [attention.q_proj.bits, attention.o_proj.bits, packed.model.layers[0].mlp.down_proj.bits] == [4, 4, 4]
+    biases = sum(4 * linear.bias.numel() for linear in packed.modules() if isinstance(linear, PackedLinear))
+    with torch.device("meta"):
+        empty = Decoder(packed.config)
+    held = sum(tensor.nbytes for tensor in packed_tensors(packed).values())
+    assert abs(model_bytes(empty, "int4") - held) <= biases
 
 
 def test_rows_of_an_odd_length_stay_in_float(tmp_path: Path):
