@@ -125,7 +125,9 @@ def test_speech_silences_the_reply_and_only_what_was_heard_counts(
     assert merline.interrupt() == 0
     exported = tmp_path / "mine.json"
     run(tmp_path, "data", "export", str(exported))
-    assert "what can you do" in exported.read_text()
+    (asked,) = [turn for turn in json.loads(exported.read_text())["data"]["turns"] if turn["user"] == "what can you do"]
+    assert asked["heard"] != "" and asked["reply"].startswith(asked["heard"])
+    assert len(asked["heard"]) < len(asked["reply"])
 
 
 def test_a_timer_rings_by_itself(merline: Program, sound_card: SoundCard):
