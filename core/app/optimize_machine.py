@@ -7,13 +7,11 @@ import importlib.util
 import json
 import sys
 
-from core.app import speaking
-from core.app.hearing import engines_here
+from core.app.planning import apply_plan, make_plan, plan_for
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.catalogue import ALL_ENGINES
 from core.optimization.plan import Plan, StagePlan
 from core.optimization.profile import MachineProfile
-from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config
 from core.utils.errors import MissingDependencyError
 from core.utils.gpu import Gpu
@@ -38,15 +36,13 @@ def plan(arguments: argparse.Namespace, config: Config) -> int:
     from core.optimization.profile_file import load_profile
 
     profile = load_profile(arguments.profile) if arguments.profile else SystemAnalyzer().analyze()
-    here = ALL_ENGINES if arguments.all_engines else engines_here(config) | speaking.engines_here(config)
-    decided = PerformanceTuner(config, here).plan(profile)
+    decided = plan_for(config, profile, ALL_ENGINES if arguments.all_engines else None)
     print(json.dumps(decided.as_json(), indent=2) if arguments.json else "\n".join(_summary(decided)))
     return 0
 
 
 def validate(arguments: argparse.Namespace, config: Config) -> int:
     """The eight founding checks, compiling among them unless it is switched off; 0 when all that apply pass."""
-    from core.app.planning import apply_plan, make_plan
     from core.optimization.torch_optimizer import TorchOptimizer
     from core.optimization.validation import run_validation
 

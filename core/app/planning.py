@@ -8,6 +8,7 @@ import os
 from core.app import answering, hearing, speaking
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.plan import Plan
+from core.optimization.profile import MachineProfile
 from core.optimization.torch_optimizer import get_performance_optimizer
 from core.optimization.torch_settings import prepare_environment
 from core.optimization.tuner import PerformanceTuner
@@ -24,10 +25,15 @@ def make_plan(config: Config) -> Plan:
 
     Raises ConfigError, GpuUnavailableError or GpuBusyError where a setting asks for what the machine has not.
     """
-    engines = hearing.engines_here(config) | answering.engines_here(config) | speaking.engines_here(config)
-    plan = PerformanceTuner(answering.planned_config(config), engines).plan(SystemAnalyzer().analyze())
+    plan = plan_for(config, SystemAnalyzer().analyze())
     logger.debug("the plan:\n%s", plan.explain())
     return plan
+
+
+def plan_for(config: Config, profile: MachineProfile, engines: frozenset[str] | None = None) -> Plan:
+    """The plan for any machine, with `engines` or those that are here. Raises as `make_plan` does."""
+    here = hearing.engines_here(config) | answering.engines_here(config) | speaking.engines_here(config)
+    return PerformanceTuner(answering.planned_config(config), here if engines is None else engines).plan(profile)
 
 
 def apply_plan(config: Config, plan: Plan) -> None:

@@ -54,6 +54,18 @@ def test_a_setting_that_cannot_be_had_is_refused_before_anything_starts(tmp_path
     assert "optimization.device" in refused.stderr
 
 
+SERVER = ("llm.engine=openai", "llm.base_url=http://127.0.0.1:1/v1", "llm.model=any")
+
+
+@pytest.mark.parametrize(
+    ("settings", "answers"), [(("llm.engine=mlx",), "  llm  mlx "), (SERVER, "  llm  skills ")], ids=["mlx", "openai"]
+)
+def test_plan_knows_what_answers_as_the_assistant_does(tmp_path: Path, settings: tuple[str, ...], answers: str):
+    told = run(tmp_path, "optimize", "plan", *(part for one in settings for part in ("--set", one)))
+    assert told.returncode == 0, told.stderr
+    assert answers in told.stdout
+
+
 @WITH_TORCH
 def test_validate_runs_the_eight_checks(tmp_path: Path):
     done = run(tmp_path, "optimize", "validate", "--json", "--set", "optimization.compile=false", timeout=120)
