@@ -19,7 +19,7 @@ CASES = [
     ("19 h 01", "dix-neuf heures une"),
     ("9h-18h", "neuf heures à dix-huit heures"),
     ("2 h 30 min", "deux heures trente minutes"),
-    ("25:61", "vingt-cinq:soixante et un"),
+    ("25:61", "vingt-cinq sur soixante et un"),
     # dates
     ("2026-11-21", "vingt et un novembre deux mille vingt-six"),
     ("2026-11-21 19:05", "vingt et un novembre deux mille vingt-six, à dix-neuf heures cinq"),
@@ -258,6 +258,22 @@ CASES = [
     ("nos 3 enfants", "nos trois enfants"),
     ("p.ex. ici", "par exemple ici"),
     ("3615", "trois mille six cent quinze"),
+    # noms, adresses, rapports, prix et notes de tous les jours
+    ("J. R. R. Tolkien et J.-J. Rousseau", "J R R Tolkien et J J Rousseau"),
+    ("J.-C. Dupont, 52 av. J.-C.", "J C Dupont, cinquante-deux avant Jésus-Christ."),
+    ("M. et Mme Dupont, M./Mme", "monsieur et madame Dupont, monsieur slash Mme"),
+    ("Dr. Martin, Mr Petit, Mme. Roy", "docteur Martin, monsieur Petit, madame Roy"),
+    ("192.168.1.1:80", "cent quatre-vingt-douze point cent soixante-huit point un point un deux-points quatre-vingts"),
+    ("localhost:8080", "localhost deux-points huit mille quatre-vingts"),
+    ("16:9", "seize sur neuf"),
+    ("le 11/09, du 01/02 au 03/04", "le onze septembre, du premier février au trois avril"),
+    ("15/20, 9/10, 1/10", "quinze sur vingt, neuf sur dix, un dixième"),
+    ("12€50, 10€-20€", "douze euros cinquante, dix euros à vingt euros"),
+    ("M. le Maire", "monsieur le Maire"),
+    ("4111 1111 1111 1111", "quatre un un un, un un un un, un un un un, un un un un"),
+    ('33 cL, 3 j, 6"', "trente-trois centilitres, trois jours, six pouces"),
+    ("20e arr., en janv. 2024", "vingtième arrondissement, en janvier deux mille vingt-quatre"),
+    (".NET, C:\\Users", "point NET, C deux-points barre oblique inverse Users"),
 ]
 
 

@@ -16,9 +16,13 @@ from tts.normalise.english_numbers import cardinal, decimal, digits, integer, or
 from tts.normalise.english_operators import OPERATORS
 from tts.normalise.forms import (
     ACCENTED_LETTER,
+    CARD,
     CODE,
+    COLONS,
     DOMAIN,
     EMAIL,
+    HOST_PORT,
+    RATIO,
     SIGN,
     SPACE,
     SUPERSCRIPT,
@@ -30,6 +34,7 @@ from tts.normalise.forms import (
     exponent,
     spell_address,
     spell_code,
+    spell_colons,
 )
 from tts.normalise.nouns import Noun
 from tts.normalise.rules import LanguageRules, Rule, plain
@@ -64,6 +69,20 @@ def _address(match: re.Match[str]) -> str:
     return spell_address(match[0], symbols.ADDRESS_SIGNS, integer)
 
 
+def _port(match: re.Match[str]) -> str:
+    return f"{_version(match[1])} colon {integer(match[2])}"
+
+
+def _version(number: str) -> str:
+    return " point ".join(integer(part) for part in number.split("."))
+
+
+def _inches(match: re.Match[str]) -> str | None:
+    """Where the sign does not close what was quoted."""
+    quoted = match[0].endswith('"') and match.string.count('"', 0, match.end() - 1) % 2
+    return None if quoted else _counted(match[1], Noun("inch", "inches"))
+
+
 def _hours_minutes(match: re.Match[str]) -> str:
     return f"{_counted(match[1], words.UNITS['h'])} {_counted(str(int(match[2])), words.UNITS['min'])}"
 
@@ -85,6 +104,11 @@ def _money_before(match: re.Match[str]) -> str:
     number = match[3].lstrip("-−")
     sign = "minus " if match[1] or number != match[3] else ""
     return sign + _money(number, match[4], match[5] or words.CURRENCIES_BEFORE[match[2]])
+
+
+def _money_apart(match: re.Match[str]) -> str:
+    number, symbol = match[3], words.CURRENCIES_BEFORE[match[1]]
+    return f"{_quantity(match[2])} to {_money(number, match[4], symbol)}"
 
 
 def _money_after(match: re.Match[str]) -> str:
@@ -127,6 +151,13 @@ def _phone(match: re.Match[str]) -> str:
 
 
 _PHONES = (
+    Rule(re.compile(CARD), _phone),
+    plain(r"(?<![\w-])1-800-(?=[A-Z]{3})", "one, eight hundred, "),
+    Rule(re.compile(r"(?<![\d.,])0\d{4} \d{6}(?!\d)"), _phone),
+    Rule(
+        re.compile(rf"\b((?:ZIP|Zip|zip)(?: [Cc]ode)?:? |(?:{words.STATES}) )(\d{{5}}(?:-\d{{4}})?)(?![\d-])"),
+        lambda match: match[1] + ", ".join(map(digits, match[2].split("-"))),
+    ),
     Rule(
         re.compile(r"(?:(?:\+\d{1,3}|1)[- ])?(?:\(\d{3}\) |\d{3}[-. ])\d{3}[-.]\d{4}(?!\d)|\d{3}-\d{4}(?![-\d])"),
         _phone,
@@ -138,7 +169,14 @@ _PHONES = (
 _MONEY = (
     Rule(
         re.compile(
-            rf"((?<![\w)])[-−])?({alternatives(words.CURRENCIES_BEFORE)}){SPACE}?((?<!\s)[-−]?{_NUMBER})"
+            rf"(?<![\w.])({alternatives(words.CURRENCIES_BEFORE)})({_NUMBER}) ?[-–] ?({_NUMBER})(?![\w/–-]*[/–-]\d)"
+            rf"(?:{SPACE}?({alternatives(words.SCALES)})(?!\w))?(?!\w)"
+        ),
+        _money_apart,
+    ),
+    Rule(
+        re.compile(
+            rf"((?<![\w)])[-−])?(?<![A-Za-z])({alternatives(words.CURRENCIES_BEFORE)}){SPACE}?((?:(?<!\s)[-−])?{_NUMBER})"
             rf"(?:{SPACE}?({alternatives(words.SCALES)})(?!\w))?(?:{SPACE}?(USD|AUD|CAD)\b)?"
         ),
         _money_before,
@@ -161,9 +199,15 @@ _ROMAN = (
 )
 _UNITS = (
     Rule(re.compile(r"(\d+)d(?= ?\d+ ?h\b)"), lambda match: _counted(match[1], Noun("day", "days"))),
-    Rule(re.compile(rf"({_NUMBER})(?:in\b|″)"), lambda match: _counted(match[1], Noun("inch", "inches"))),
+    Rule(re.compile(r"(\d+) (?:ft|feet) (\d+) in\b"), _feet_inches),
+    Rule(re.compile(rf"({_NUMBER})(?:in\b|″|\"(?!\w))"), _inches),
     Rule(
-        re.compile(rf"({_QUANTITY}){SPACE}?({alternatives(words.UNITS)})(?![\w²³]|/\w|\^)"),
+        re.compile(rf"({_NUMBER})(?:′|['’](?= (?:tall|high|long|wide|deep|x \d)))"),
+        lambda match: _counted(match[1], words.UNITS["ft"]),
+    ),
+    Rule(re.compile(rf"({_NUMBER}){SPACE}B(?!\w)"), lambda match: _counted(match[1], Noun("byte", "bytes"))),
+    Rule(
+        re.compile(rf"(?<![A-Za-z\d])({_QUANTITY}){SPACE}?({alternatives(words.UNITS)})(?![\w²³]|/\w|\^)"),
         lambda match: _counted(match[1], words.UNITS[match[2]]),
     ),
     Rule(
@@ -177,9 +221,12 @@ ENGLISH = LanguageRules(
         Rule(re.compile(URL), _address),
         Rule(re.compile(EMAIL), _address),
         Rule(re.compile(DOMAIN), _address),
+        Rule(re.compile(HOST_PORT), _port),
+        Rule(re.compile(COLONS), lambda match: spell_colons(match[0], "colon", digits)),
         Rule(re.compile(ACCENTED_LETTER), compose, within_word=True),
         *calendar.DATES_AND_TIMES,
         Rule(re.compile(rf"(\d+){SPACE}?h{SPACE}?([0-5]?\d){SPACE}?(?:min|m)?\b"), _hours_minutes),
+        Rule(re.compile(RATIO), lambda match: f"{integer(match[1])} to {integer(match[2])}"),
         *_PHONES,
         Rule(re.compile(CODE), lambda match: spell_code(match[0], integer, digits)),
         *calendar.YEARS_APART,
@@ -188,7 +235,7 @@ ENGLISH = LanguageRules(
             _feet_inches,
         ),
         *_MONEY,
-        Rule(re.compile(VERSION), lambda match: " point ".join(integer(part) for part in match[0].split("."))),
+        Rule(re.compile(VERSION), lambda match: _version(match[0])),
         Rule(re.compile(rf"({SIGN})(?:(\d{{1,15}}) )?(\d{{1,15}})/(\d{{1,15}})(?![/\d])"), _fraction),
         Rule(re.compile(r"(\d{1,15})(?i:st|nd|rd|th)\b"), lambda match: ordinal(int(match[1]))),
         *calendar.YEARS,
@@ -202,7 +249,8 @@ ENGLISH = LanguageRules(
         Rule(re.compile(rf"({_NUMBER})[eE]([-+−]?\d{{1,3}})\b"), _scientific),
         Rule(re.compile(_QUANTITY), lambda match: _quantity(match[0])),
         *abbreviations.RULES,
-        plain(r"(?<=[A-Za-z\d])\.(?=[a-z])", "dot"),
+        plain(r"(?<=[A-Za-z\d])\.(?=[a-z])|(?<!\S)\.(?=[a-z]{2}|NET\b)", "dot"),
+        plain(r"(?<=\b[A-Z]):(?=[\\/])", " colon "),
     ),
     SymbolNames(symbols.SYMBOLS, "unknown symbol", cardinal, speaks_unicode_names=True),
 )

@@ -32,8 +32,28 @@ _BEFORE_FIGURES = {
     "Tel": "telephone",
 }
 """Short only with a dot and a figure or a capital behind it."""
+_OPENERS = (
+    "A An And As At But By For From He Her His How I If In It My No Not On Or Our She So That The Then There They"
+)
+_MORE_OPENERS = "These This Those To We What When Where Which Who Why Yes You Your"
+_A_NAME = rf"(?!(?:{'|'.join((*_OPENERS.split(), *_MORE_OPENERS.split()))})\b)[A-Z][A-Za-z'’-]+"
+"""What follows a person's initials: a capitalised word, of those that seldom begin a sentence none."""
+_SPOKEN_TITLES = {"mr": "Mister", "mrs": "Missus", "dr": "Doctor", "Mr": "Mister", "Mrs": "Missus", "Dr": "Doctor"}
 
 RULES = (
+    Rule(
+        re.compile(rf"\b([A-Z]\.(?: ?[A-Z]\.){{1,4}})(?=\s+{_A_NAME})"),
+        lambda match: " ".join(match[1].replace(".", " ").split()),
+    ),
+    Rule(re.compile(rf"\b([A-Z][a-z]+ [A-Z])\.(?= {_A_NAME})"), lambda match: match[1]),
+    Rule(
+        re.compile(
+            r"\b(?!(?:The|A|My|Your|Our|Yes|No|Hello|Hi|Dear|Thanks) )([A-Z][a-z]+) Dr"
+            r"(?:\.(?=\s+[a-z]|,)|(?=\.?\s*$|,))"
+        ),
+        lambda match: f"{match[1]} Drive",
+    ),
+    plain(r"\bFt\.(?= [A-Z])", "Fort"),
     plain(r"\ba\.k\.a\.(?=\s)", "also known as"),
     plain(r"\bpp\.(?= ?\d)", "pages"),
     plain(r"\bp\.(?= ?\d)", "page"),
@@ -41,8 +61,12 @@ RULES = (
         re.compile(rf"\b({alternatives(_BEFORE_FIGURES)})\.(?= ?[\dA-Z])"),
         lambda match: _BEFORE_FIGURES[match[1]],
     ),
-    plain(r"(?<=[a-z] )St(?:\.(?=\s+[a-z])|(?=\.\s*$)|(?=\s*$|,))", "Street"),
+    plain(r"(?<=[a-z] )St(?:\.(?=\s+[a-z]|,)|(?=\.\s*$)|(?=\s*$|,))", "Street"),
     Rule(re.compile(rf"\b({alternatives(words.TITLES)})\.(?=\s)"), lambda match: words.TITLES[match[1]]),
+    Rule(
+        re.compile(r"\b(?:(mr|mrs|dr)\.?(?=\s+[a-z])|(Mr|Mrs|Dr)(?=\s+[A-Z]))"),
+        lambda match: _SPOKEN_TITLES[match[1] or match[2]],
+    ),
     Rule(
         re.compile(rf"\b({alternatives(words.ABBREVIATIONS)})(?:\.{NOT_AT_END}|(?=\.))"),
         lambda match: words.ABBREVIATIONS[match[1]],

@@ -21,6 +21,7 @@ _YEAR_AFTER = re.compile(
 )
 _DECADE_BEFORE = re.compile(r"(?i:['’]|\b(?:the|early|late|mid|my|your|his|her|our|their)[ -])$")
 _LONGEST_DECADE_WORD = 6
+_LEAP_YEAR = 2000
 _LONGEST_SPAN = 30
 """years between a year and the two digits of another"""
 
@@ -44,6 +45,11 @@ def _slashed_date(match: re.Match[str]) -> str | None:
     if len(match[3]) == 2:
         year_number += 2000 if year_number <= LAST_OF_THIS_CENTURY else 1900
     return _date(year_number, first, second) or _date(year_number, second, first)
+
+
+def _month_and_day(match: re.Match[str]) -> str | None:
+    month, day = int(match[1]), int(match[2])
+    return f"{words.MONTHS[month - 1]} {ordinal(day)}" if is_date(_LEAP_YEAR, month, day) else None
 
 
 def _dotted_date(match: re.Match[str]) -> str | None:
@@ -95,7 +101,7 @@ def _hour(match: re.Match[str]) -> str | None:
 
 def _decade(match: re.Match[str]) -> str | None:
     before = match.string[max(0, match.start() - _LONGEST_DECADE_WORD) : match.start()]
-    if len(match[1]) == 2 and not _DECADE_BEFORE.search(before):
+    if len(match[1]) == 2 and "'" not in match[0] and not _DECADE_BEFORE.search(before):
         return None
     spoken = year(int(match[1]))
     return spoken[:-1] + "ies" if spoken.endswith("y") else spoken + "s"
@@ -118,6 +124,7 @@ def _years(match: re.Match[str]) -> str | None:
 DATES_AND_TIMES = (
     Rule(re.compile(ISO_DATE), _iso_date),
     Rule(re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![/\d])"), _slashed_date),
+    Rule(re.compile(r"(?<=\b[Oo]n )(\d{1,2})/(\d{1,2})(?![/\d]| of\b)"), _month_and_day),
     Rule(re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?![.\d])"), _dotted_date),
     Rule(re.compile(r"(?<![\d/])((?:19|20)\d\d)/(\d{2})/(\d{2})(?![/\d])"), _year_first),
     Rule(re.compile(rf"\b{_MONTH} (\d{{1,2}})(?:st|nd|rd|th)?(?![\d:/]|\.\d)(?:,? (\d{{4}})(?!\d))?"), _month_day),

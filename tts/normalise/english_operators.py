@@ -28,5 +28,5 @@ OPERATORS = (
     plain(r"\bC#(?!\w)", "C sharp"),
     plain(r"\bF#(?!\w)", "F sharp"),
     plain(r"(?<!\S)~(?=/)", "tilde "),
-    plain(r"(?<=\d)-(?=\d)|(?<=[\d%°CFM.]) ?– ?(?=[\d$€£])", " to "),
+    plain(r"(?<=[\d%°€£$])-(?=[\d$€£])|(?<=[\d%°CFM.]) ?– ?(?=[\d$€£])", " to "),
 )

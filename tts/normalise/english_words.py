@@ -66,6 +66,11 @@ UNITS = {
     "kph": Noun("kilometer per hour", "kilometers per hour"),
     "mph": Noun("mile per hour", "miles per hour"),
     "m/s": Noun("meter per second", "meters per second"),
+    "km/s": Noun("kilometer per second", "kilometers per second"),
+    "mi/h": Noun("mile per hour", "miles per hour"),
+    "kg/m³": Noun("kilogram per cubic meter", "kilograms per cubic meter"),
+    "W/m²": Noun("watt per square meter", "watts per square meter"),
+    "mg/dL": Noun("milligram per deciliter", "milligrams per deciliter"),
     "h": regular("hour"),
     "hr": regular("hour"),
     "hrs": regular("hour"),
@@ -79,7 +84,6 @@ UNITS = {
     "kHz": Noun("kilohertz", "kilohertz"),
     "MHz": Noun("megahertz", "megahertz"),
     "GHz": Noun("gigahertz", "gigahertz"),
-    "B": regular("byte"),
     "KB": regular("kilobyte"),
     "kB": regular("kilobyte"),
     "MB": regular("megabyte"),
@@ -152,6 +156,8 @@ UNITS = {
     "mi": regular("mile"),
     "lb": regular("pound"),
     "lbs": regular("pound"),
+    "gal": regular("gallon"),
+    "qt": regular("quart"),
     "oz": regular("ounce"),
     "tsp": regular("teaspoon"),
     "tbsp": regular("tablespoon"),
@@ -184,7 +190,12 @@ CURRENCIES = {
     "₽": Currency(regular("ruble"), None),
     "₩": Currency(Noun("won", "won"), None),
     "₿": Currency(regular("bitcoin"), None),
+    "BRL": Currency(Noun("real", "reais"), None),
 }
+STATES = (
+    "A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY]"
+)
+"""Of America, as they stand before a number of five digits."""
 CURRENCIES_BEFORE = {
     **{sign: sign for sign in "$€£¥₹₽₩₿"},
     "US$": "USD",
@@ -192,6 +203,8 @@ CURRENCIES_BEFORE = {
     "CA$": "CAD",
     "A$": "AUD",
     "AU$": "AUD",
+    "R$": "BRL",
+    **{code: code for code in ("USD", "EUR", "GBP", "CHF", "CAD", "AUD", "JPY")},
 }
 """Signs that stand before the number, and what they are."""
 SCALES = {

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 
 SPACE = "[ \u00a0\u202f]"
-SIGN = r"(?:(?<![\w)\]])[-−+±])?"
+SIGN = r"(?:(?<![\w)\]€$£%°])[-−+±])?"
 """A sign, not a hyphen: nothing that could be its left operand stands before it."""
 NOT_AT_END = r"(?!\s*$|\s+[A-ZÀ-Ý])"
 """The dot before this belongs to an abbreviation; otherwise it ends the sentence too and stays."""
@@ -20,7 +20,20 @@ VULGAR = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
 URL = r"(?i:https?://|www\.)[^\s<>\"'«»]*[\w/]"
 EMAIL = r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}"
 _TOP_DOMAINS = "com|org|net|edu|gov|io|dev|ai|app|fr|eu|uk|de|ca|be|ch"
-DOMAIN = rf"(?<![\w.@-])(?:[A-Za-z0-9-]{{1,63}}\.){{1,8}}(?:{_TOP_DOMAINS})\b(?:/[\w./-]*\w)?"
+_PORT = r"(?::\d{2,5}(?![\w:]))"
+DOMAIN = (
+    rf"(?<![\w.@-])(?:[A-Za-z0-9-]{{1,63}}\.){{1,8}}(?:{_TOP_DOMAINS})\b{_PORT}?(?:/[\w./-]*\w)?"
+    rf"|(?<![\w.@-])localhost{_PORT}(?:/[\w./-]*\w)?"
+)
+HOST_PORT = r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})(?![\d:])"
+COLONS = (
+    r"(?<![\w:])(?=[\dA-Fa-f:]{1,24}::|(?:[\dA-Fa-f]{1,4}:){3})(?:[\dA-Fa-f]{1,4}:{1,2}){1,8}[\dA-Fa-f]{1,4}(?![\w:])"
+)
+"""an address of IPv6 or of a network card"""
+RATIO = r"(?<![\d:.,])(\d{1,9}):(\d{1,9})(?![\d:])"
+"""that no clock shows: 16:9"""
+CARD = r"(?<![\d.,])\d{4}(?:[ -]\d{4}){3}(?![\d.,]\d|\d)"
+"""the number of a bank card"""
 VERSION = r"\d+(?:\.\d+){2,}"
 ISO_DATE = r"(\d{4})-(\d{2})-(\d{2})(?![-\d])(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?(?!\d))?"
 CODE = r"(?<![\w-])\d{1,15}(?:[-–]\d{1,15}){2,}(?![\w-])"
@@ -60,6 +73,11 @@ def is_clock(hour: int, minute: int, second: int = 0) -> bool:
 def spell_code(code: str, number: Callable[[str], str], digits: Callable[[str], str]) -> str:
     """The parts of a `CODE`: those of one or two digits as numbers, longer ones digit by digit."""
     return ", ".join(number(part) if len(part) < 3 else digits(part) for part in re.findall(r"\d+", code))
+
+
+def spell_colons(address: str, colon: str, digits: Callable[[str], str]) -> str:
+    """The letters, digits and colons of a `COLONS`, one by one."""
+    return " ".join(colon if sign == ":" else digits(sign) if sign.isdigit() else sign for sign in address)
 
 
 def spell_address(address: str, names: Mapping[str, str], number: Callable[[str], str]) -> str:

@@ -13,9 +13,13 @@ from tts.normalise import french_symbols as symbols
 from tts.normalise import french_words as words
 from tts.normalise.forms import (
     ACCENTED_LETTER,
+    CARD,
     CODE,
+    COLONS,
     DOMAIN,
     EMAIL,
+    HOST_PORT,
+    RATIO,
     SIGN,
     SPACE,
     SUPERSCRIPT,
@@ -26,20 +30,37 @@ from tts.normalise.forms import (
     exponent,
     spell_address,
     spell_code,
+    spell_colons,
 )
 from tts.normalise.french_calendar import DATES_AND_TIMES
 from tts.normalise.french_numbers import cardinal, digits, integer, ordinal
 from tts.normalise.french_operators import OPERATORS
 from tts.normalise.french_quantities import NUMBER, QUANTITY, SIGN_WORDS, counted, parts, quantity
-from tts.normalise.nouns import regular
+from tts.normalise.nouns import Noun, regular
 from tts.normalise.rules import LanguageRules, Rule, plain
 from tts.normalise.symbols import SymbolNames
 
 _DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 100})
+_MARKS = frozenset({10, 20})
+"""At school: 15/20 is "quinze sur vingt"."""
 
 
 def _address(match: re.Match[str]) -> str:
     return spell_address(match[0], symbols.ADDRESS_SIGNS, integer)
+
+
+def _version(number: str) -> str:
+    return " point ".join(integer(part) for part in number.split("."))
+
+
+def _port(match: re.Match[str]) -> str:
+    return f"{_version(match[1])} deux-points {integer(match[2])}"
+
+
+def _inches(match: re.Match[str]) -> str | None:
+    """Where the sign does not close what was quoted."""
+    quoted = match[0].endswith('"') and match.string.count('"', 0, match.end() - 1) % 2
+    return None if quoted else counted(match[1], Noun("pouce", "pouces"))
 
 
 def _money(number: str, scale: str | None, symbol: str) -> str:
@@ -81,7 +102,8 @@ def _fraction(match: re.Match[str]) -> str | None:
 
 def _share(whole: str | None, above: str, below: str) -> str | None:
     top, bottom = int(above), int(below)
-    if not 0 < top < bottom or bottom not in _DENOMINATORS:
+    a_mark = bottom in _MARKS and top > 1
+    if not 0 < top < bottom or bottom not in _DENOMINATORS or a_mark:
         return None if whole else f"{integer(above)} sur {integer(below)}"
     part = {2: "demi", 3: "tiers", 4: "quart"}.get(bottom, ordinal(bottom))
     spoken = f"{cardinal(top)} {part if top == 1 or part.endswith('s') else part + 's'}"
@@ -134,11 +156,13 @@ def _before_feminine(match: re.Match[str]) -> str:
 
 
 _PHONES = (
+    Rule(re.compile(CARD), lambda match: ", ".join(map(digits, re.findall(r"\d+", match[0])))),
     Rule(re.compile(rf"(?:\+\d{{2}}{SPACE}?(?:\(0\){SPACE}?)?\d|0\d)(?:[ .\u00a0\u202f-]\d{{2}}){{4}}(?!\d)"), _phone),
     Rule(re.compile(r"(?<![\d.,])0[1-9]\d{8}(?!\d)"), _ten_digits),
     Rule(re.compile(r"\+\d{9,13}(?![\d.,])|(?<![\d.,])0 8\d\d(?: \d{3}){2}(?!\d)"), _phone),
 )
 _MONEY = (
+    Rule(re.compile(r"(\d+)€(\d{2})(?!\d)"), lambda match: _money(f"{match[1]},{match[2]}", None, "€")),
     Rule(re.compile(rf"((?<![\w)])[-−])?([$€£¥₹₿]){SPACE}?({NUMBER})"), _money_before),
     Rule(
         re.compile(
@@ -151,8 +175,10 @@ _MONEY = (
 )
 _UNITS = (
     Rule(re.compile(r"(?<![\d.,])([12])m(\d\d)(?!\w)"), _height),
+    Rule(re.compile(rf"({NUMBER})(?:″|\"(?!\w))"), _inches),
+    Rule(re.compile(rf"({NUMBER}){SPACE}?j(?![\w'’])"), lambda match: counted(match[1], regular("jour"))),
     Rule(
-        re.compile(rf"({QUANTITY}){SPACE}?({alternatives(words.UNITS)})(?![\w²³]|/\w|\^)"),
+        re.compile(rf"(?<![A-Za-z\d])({QUANTITY}){SPACE}?({alternatives(words.UNITS)})(?![\w²³]|/\w|\^)"),
         lambda match: counted(match[1], words.UNITS[match[2]]),
     ),
     Rule(
@@ -166,13 +192,16 @@ FRENCH = LanguageRules(
         Rule(re.compile(URL), _address),
         Rule(re.compile(EMAIL), _address),
         Rule(re.compile(DOMAIN), _address),
+        Rule(re.compile(HOST_PORT), _port),
+        Rule(re.compile(COLONS), lambda match: spell_colons(match[0], "deux-points", digits)),
         Rule(re.compile(ACCENTED_LETTER), compose, within_word=True),
         *_PHONES,
         *DATES_AND_TIMES,
+        Rule(re.compile(RATIO), lambda match: f"{integer(match[1])} sur {integer(match[2])}"),
         Rule(re.compile(CODE), lambda match: spell_code(match[0], integer, digits)),
         *_MONEY,
         Rule(re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{3}){2}(?![.\d])"), lambda match: quantity(match[0])),
-        Rule(re.compile(VERSION), lambda match: " point ".join(integer(part) for part in match[0].split("."))),
+        Rule(re.compile(VERSION), lambda match: _version(match[0])),
         Rule(re.compile(rf"\b(1/2|1/4|3/4){SPACE}?(?:h|heure)\b"), _share_of_an_hour),
         Rule(re.compile(rf"({SIGN})(?:(\d{{1,15}}) )?(\d{{1,15}})/(\d{{1,15}})(?![/\d])"), _fraction),
         Rule(re.compile(r"(\d{1,15})(ers|er|ères|ère|re|èmes|ème|es|e|è|nde|nd|de|d)\b(?![-−+]\d)"), _ordinal),
@@ -187,7 +216,8 @@ FRENCH = LanguageRules(
         Rule(re.compile(rf"({NUMBER})[eE]([-+−]?\d{{1,3}})\b"), _scientific),
         Rule(re.compile(QUANTITY), lambda match: quantity(match[0])),
         *abbreviations.SHORT_WORDS,
-        plain(r"(?<=[A-Za-z\d])\.(?=[a-z])", "point"),
+        plain(r"(?<=[A-Za-z\d])\.(?=[a-z])|(?<!\S)\.(?=[a-z]{2}|NET\b)", "point"),
+        plain(r"(?<=\b[A-Z]):(?=[\\/])", " deux-points "),
     ),
     SymbolNames(symbols.SYMBOLS, "symbole inconnu", cardinal, speaks_unicode_names=False),
 )

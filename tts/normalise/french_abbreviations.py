@@ -28,8 +28,17 @@ _BEFORE_FIGURES = {
     "poste": "poste",
 }
 """Short only with a dot and a figure or a capital behind it."""
+_OPENERS = "À Au Aux Ce Ces Cet Cette C De Des Du D Elle Elles En Et Il Ils J Je L La Le Les Mais Ma Mon Ne Nous"
+_MORE_OPENERS = "On Or Où Oui Non Par Pas Pour Puis Qu Que Qui Quand Sa Se Ses Si Son Sur Ton Tu Un Une Vous Y"
+_A_NAME = rf"(?!(?:{'|'.join((*_OPENERS.split(), *_MORE_OPENERS.split()))})\b)[A-ZÀ-Ý][\w'’-]+"
+"""What follows a person's initials: a capitalised word, of those that begin a sentence none."""
 
 RULES = (
+    Rule(
+        re.compile(rf"(?<![\w.-])(?<!avant )(?<!après )((?:[A-ZÀ-Ý]\.[ -]?){{1,4}}[A-ZÀ-Ý]\.)(?=\s+{_A_NAME})"),
+        lambda match: " ".join(re.sub(r"[.-]", " ", match[1]).split()),
+    ),
+    plain(r"\bM\.(?=\s+(?:et|ou)\s+M|\s+l(?:e\b|['’])|/)", "monsieur"),
     plain(r"\bpp?\.(?= ?\d)", "page"),
     plain(r"\b(?:v|ca)\. (?=\d{3})", "vers "),
     Rule(
@@ -48,7 +57,7 @@ RULES = (
 )
 SHORT_WORDS = (
     Rule(
-        re.compile(rf"(?<!\w)({alternatives(words.TITLES)})(?=\s+(?:[A-ZÀ-Ý]|d[eu']\b))"),
+        re.compile(rf"(?<!\w)({alternatives(words.TITLES)})(?:(?<!\.)\.)?(?=\s+(?:[A-ZÀ-Ý]|d[eu']\b))"),
         lambda match: words.TITLES[match[1]],
     ),
     Rule(

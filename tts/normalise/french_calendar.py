@@ -11,6 +11,7 @@ from tts.normalise.french_quantities import counted
 from tts.normalise.nouns import regular
 from tts.normalise.rules import Rule, plain
 
+_LEAP_YEAR = 2000
 _MONTH = f"({alternatives(words.MONTH_FORMS)})"
 
 
@@ -35,6 +36,11 @@ def _slashed_date(match: re.Match[str]) -> str | None:
     if len(match[3]) == 2:
         year += 2000 if year <= LAST_OF_THIS_CENTURY else 1900
     return _date(year, int(match[2]), int(match[1])) or _date(year, int(match[1]), int(match[2]))
+
+
+def _day_and_month(match: re.Match[str]) -> str | None:
+    day, month = int(match[1]), int(match[2])
+    return f"{_day(day)} {words.MONTHS[month - 1]}" if is_date(_LEAP_YEAR, month, day) else None
 
 
 def _date_with_marks(match: re.Match[str]) -> str | None:
@@ -76,6 +82,9 @@ def _days(match: re.Match[str]) -> str:
 DATES_AND_TIMES = (
     Rule(re.compile(ISO_DATE), _iso_date),
     Rule(re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![/\d])"), _slashed_date),
+    Rule(re.compile(r"(?<=\b[Ll]e )(\d{1,2})/(\d{1,2})(?![/\d]| d[e'’u])"), _day_and_month),
+    Rule(re.compile(r"(?<=\b[Dd]u )(\d{1,2})/(0\d|1[0-2])(?![/\d]| d[e'’u])"), _day_and_month),
+    Rule(re.compile(r"(?<=\b[Aa]u )(\d{1,2})/(0\d|1[0-2])(?![/\d]| d[e'’u])"), _day_and_month),
     Rule(re.compile(r"(?<![\d.-])(\d{1,2})([.-])(\d{1,2})[.-]((?:19|20)\d\d)(?![\d.-]\d|\d)"), _date_with_marks),
     Rule(re.compile(rf"(\d{{1,2}})(?:er)? {_MONTH}(?!\w)"), _day_month),
     Rule(re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?!\d)"), _clock_time),

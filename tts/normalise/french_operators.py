@@ -30,5 +30,5 @@ OPERATORS = (
     plain(r"(?<=[\d€$£])/m²", " le mètre carré"),
     plain(r"\bet/ou\b", "et ou"),
     plain(r"(?<!\S)~(?=/)", "tilde "),
-    plain(r"(?<=[\dh])-(?=\d)|(?<=[\d%°CFhn€]) ?– ?(?=[\d$€£])", " à "),
+    plain(r"(?<=[\dh%°€£$])-(?=[\d$€£])|(?<=[\d%°CFhn€]) ?– ?(?=[\d$€£])", " à "),
 )
