@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.messages import EchoDropped, SpeechChunk, SpeechStarted, Transcript, Utterance
+from core.messages import EchoDropped, Samples, SpeechChunk, SpeechStarted, Transcript, Utterance
+from core.utils.whisper.backend import WindowRequest
+from core.utils.whisper.results import Decoded
 from stt.whisper_stream import LONGEST_PASS_S
 from stt.whisper_transcriber import Surroundings, WhisperSettings, WhisperTranscriber
 from tests.stt.scripted_whisper import (
@@ -171,3 +174,43 @@ def test_whatever_the_pace_the_stable_text_only_grows_and_all_words_are_there(
     for earlier, later in pairwise(stable):
         assert later.startswith(earlier)
     assert last(messages).text == speech.text
+
+
+class MistimedBackend(ScriptedBackend):
+    """Each edge between two words is told up to so many seconds too early or too late, as alignment does."""
+
+    def __init__(self, speech: Speech, error_s: float, seed: int) -> None:
+        super().__init__(speech)
+        self._error_s = error_s
+        self._drawn = np.random.default_rng(seed)
+
+    def decode_window(self, samples: Samples, request: WindowRequest) -> Decoded:
+        decoded = super().decode_window(samples, request)
+        if not request.stream.timed or not decoded.pieces:
+            return decoded
+        edges = np.array([*(piece.start_s for piece in decoded.pieces), decoded.pieces[-1].end_s], float)
+        told = np.maximum.accumulate((edges + self._drawn.uniform(-self._error_s, self._error_s, len(edges))).clip(0.0))
+        pieces = (
+            replace(piece, start_s=float(begin), end_s=float(end))
+            for piece, (begin, end) in zip(decoded.pieces, pairwise(told), strict=True)
+        )
+        return replace(decoded, pieces=tuple(pieces))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.sampled_from(["", "", "", " ..."]), min_size=20, max_size=45),
+    st.floats(0.0, 0.08),
+    st.integers(0, 1000),
+    st.floats(0.1, 0.6),
+)
+def test_wherever_it_is_cut_and_however_words_are_timed_none_is_doubled_or_lost(
+    pauses: list[str], error_s: float, seed: int, before_s: float
+):
+    said = words_of_no_language(len(pauses))
+    speech = speak(" ".join(word + pause for word, pause in zip(said, pauses, strict=True)), before_s=before_s)
+    backend = MistimedBackend(speech, error_s, seed)
+    clock = WorkingClock(backend)
+    stage = loaded(backend, around=Surroundings(LoudIsVoice(), clock=clock))
+    assert last(hear(stage, speech.samples, clock=clock)).text == speech.text
+    assert any(request.stream.timed for request in backend.requests), "else nothing was cut"
