@@ -128,6 +128,7 @@ NEAR_MISSES = {
     "no card": "load(device_index=-1)",
     "truth": "load(device_index=True)",
     "a sound device": "Microphone(device_index=1)\nopen(input_device_index=1)",
+    "a sound recorder": "PvRecorder(device_index=1, frame_length=512)\nself.stream = open_stream(device_index=2)",
     "another set_device": "mixer.set_device(1)",
     "unknown variable": "torch.cuda.set_device(args.gpu)",
     "rebound name": "GPU = 1\nGPU = 0\ntorch.cuda.set_device(GPU)",
@@ -145,6 +146,17 @@ def test_near_misses_are_not_found(code: str):
 )
 def test_a_file_that_never_touches_cuda_needs_no_variables(code: str):
     assert kinds(code) == []
+
+
+SOUND = "class Ear:\n    device_index: int = 1\n\ndef listen(device_index=2):\n    play(device_index=1)\n"
+
+
+@pytest.mark.parametrize("package", ["pyaudio", "sounddevice", "speech_recognition", "cv2"])
+def test_where_no_card_is_computed_on_the_index_is_a_sound_devices(package: str):
+    assert kinds(f"import {package}\n{SOUND}") == []
+    beside = kinds(f"{SET}import {package}\n{SOUND}")
+    assert [kind for kind, _ in beside] == ["device-index"] * 3, "torch is imported too: it may be a card's"
+    assert kinds(f"import os\nimport {package}\n{SOUND}load(gpu_device_index=1)\n")[-1][0] == "gpu-device-index"
 
 
 def test_several_cards_in_one_list_are_found_and_left_to_a_person():

@@ -15,6 +15,13 @@ from core.optimization.gpu_audit.names import Names
 from core.optimization.gpu_audit.source import Source
 
 INDEX_NAMES = {"gpu_device_index": FaultKind.GPU_DEVICE_INDEX, "device_index": FaultKind.DEVICE_INDEX}
+SOUND_PACKAGES = ("pyaudio", "pyaudiowpatch", "sounddevice", "soundcard", "speech_recognition", "pvrecorder", "cv2")
+CARD_PACKAGES = (
+    *("torch", "faster_whisper", "ctranslate2", "whisper", "transformers", "TTS", "RealtimeSTT", "RealtimeTTS"),
+    *("onnxruntime", "tensorflow", "jax", "cupy", "llama_cpp", "pynvml"),
+)
+SOUND_CALLS = ("microphone", "recorder", "stream")
+"""microphones, loudspeakers and cameras have a device_index too"""
 SELECTORS = {"torch.cuda.set_device", "torch.cuda.device"}
 QUERIES = {
     f"torch.cuda.{name}"
@@ -41,6 +48,8 @@ class DeviceFaults:
         self._names = names
         self._parents = {child: parent for parent in source.nodes for child in ast.iter_child_nodes(parent)}
         self._torch = names.imports("torch")
+        self._sound = any(map(names.imports, SOUND_PACKAGES)) and not any(map(names.imports, CARD_PACKAGES))
+        """no card is computed on here: a device_index is of a sound device or a camera"""
         self._claimed: set[ast.AST] = set()
         self.first_touch: int | None = None
         """the first line that touches CUDA"""
@@ -93,8 +102,9 @@ class DeviceFaults:
             if self._torch:
                 self._touch(call)
             yield from self._selected(FaultKind.DEVICE_INDEX, first or keywords.get("device"))
-        if "microphone" not in function.lower():  # a sound device has an index too
-            for name, value in keywords.items():
+        sound = any(word in function.lower() for word in SOUND_CALLS)
+        for name, value in keywords.items():
+            if not (sound and INDEX_NAMES.get(name) is FaultKind.DEVICE_INDEX):
                 yield from self._indexed(name, value)
 
     def _selected(self, kind: FaultKind, value: ast.expr | None) -> Iterator[Fault]:
@@ -112,7 +122,7 @@ class DeviceFaults:
     def _indexed(self, name: str, value: ast.expr | None) -> Iterator[Fault]:
         """A card's number under one of the names for it; faster-whisper takes a list of them too."""
         kind = INDEX_NAMES.get(name)
-        if kind is None or value is None:
+        if kind is None or value is None or (kind is FaultKind.DEVICE_INDEX and self._sound):
             return
         items = value.elts if isinstance(value, ast.List | ast.Tuple) else [value]
         wrong = [item for item in items if _is_index(self._names.value(item))]
