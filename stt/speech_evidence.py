@@ -25,6 +25,8 @@ GARBLED_LOGPROB = -1.6
 """below it no word is worth an answer"""
 SURE_NO_SPEECH, SURE_LOGPROB, SURE_VOICE_S = 0.4, -0.7, 0.2
 """what a phrase that Whisper says to silence must show to be believed"""
+LEAST_WORD_S = 0.15
+"""of voice in a word that is said again and again; a loop of Whisper's has no time for its words"""
 CHARACTERS_PER_S, CHARACTERS_MORE = 30.0, 15
 """Nobody speaks faster; pauses and soft ends of words are no voice."""
 
@@ -38,7 +40,9 @@ class Evidence:
     no_speech_prob: float
     avg_logprob: float
     looping: bool
-    """a phrase follows upon itself, or the text never ended"""
+    """the text is the same over and over, or never ended"""
+    repeating: bool = False
+    """a phrase follows upon itself more often than people usually say it"""
 
 
 def rejection(evidence: Evidence) -> str:
@@ -48,7 +52,7 @@ def rejection(evidence: Evidence) -> str:
         return f"{evidence.text!r} is what Whisper says to silence"
     if not is_word(evidence.text):
         return "no word"
-    if evidence.looping:
+    if evidence.looping or (evidence.repeating and not _is_said_again(evidence)):
         return "a loop"
     if evidence.voiced_s < LEAST_VOICE_S:
         return f"a voice for {evidence.voiced_s:.2f} s only"
@@ -65,11 +69,16 @@ def rejection(evidence: Evidence) -> str:
 
 def _is_sure(evidence: Evidence) -> bool:
     enough = max(SURE_VOICE_S, len(evidence.text) / CHARACTERS_PER_S - 0.1)
-    return (
-        evidence.no_speech_prob <= SURE_NO_SPEECH
-        and evidence.avg_logprob >= SURE_LOGPROB
-        and evidence.voiced_s >= enough
-    )
+    return _has_no_doubt(evidence) and evidence.voiced_s >= enough
+
+
+def _is_said_again(evidence: Evidence) -> bool:
+    """Whether there is voice enough for each word of "no no no no no"."""
+    return _has_no_doubt(evidence) and evidence.voiced_s >= LEAST_WORD_S * len(evidence.text.split())
+
+
+def _has_no_doubt(evidence: Evidence) -> bool:
+    return evidence.no_speech_prob <= SURE_NO_SPEECH and evidence.avg_logprob >= SURE_LOGPROB
 
 
 class VoiceTrack:

@@ -156,12 +156,10 @@ class WhisperStream:
 
     def _doubt(self, sound: Samples, heard: ShortTranscript) -> str:
         """Why the text is no speech; empty when it is."""
-        looping = (
-            most_repeats(heard.tokens) > LIMITS.max_repeats
-            or compression_ratio(heard.text) > LIMITS.max_compression_ratio
-            or not heard.ended
-        )
-        return rejection(Evidence(heard.text, self._voiced_s(sound), heard.no_speech_prob, heard.avg_logprob, looping))
+        looping = compression_ratio(heard.text) > LIMITS.max_compression_ratio or not heard.ended
+        repeating = most_repeats(heard.tokens) > LIMITS.max_repeats
+        voiced_s = self._voiced_s(sound)
+        return rejection(Evidence(heard.text, voiced_s, heard.no_speech_prob, heard.avg_logprob, looping, repeating))
 
     def _keep(self, heard: ShortTranscript) -> None:
         """Let the pass count: what it agrees on with the last one stays."""

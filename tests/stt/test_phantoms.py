@@ -163,6 +163,10 @@ def test_a_courtesy_that_is_clearly_spoken_passes(phrase: str):
     [
         (Evidence("what time is it", 0.8, 0.01, -0.2, False), ""),
         (Evidence("what time is it", 0.8, 0.01, -0.2, True), "a loop"),
+        (Evidence("no no no no no", 0.9, 0.01, -0.2, False, True), ""),
+        (Evidence("no no no no no", 0.6, 0.01, -0.2, False, True), "a loop"),
+        (Evidence("no no no no no", 0.9, 0.5, -0.2, False, True), "a loop"),
+        (Evidence("no no no no no", 0.9, 0.01, -0.8, False, True), "a loop"),
         (Evidence("what time is it", 0.05, 0.01, -0.2, False), "a voice for 0.05 s"),
         (Evidence("what time is it", 0.8, 0.7, -1.1, False), "no speech by 0.70"),
         (Evidence("what time is it", 0.8, 0.7, -0.4, False), ""),

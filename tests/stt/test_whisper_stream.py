@@ -120,6 +120,16 @@ def test_stable_words_are_not_generated_again():
     assert sum(backend.generated) < 6 * len(backend.requests)
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["stop stop stop stop stop", "call me at five five five five five one two", "no no no no no no not that one"],
+)
+def test_who_says_a_word_again_and_again_is_heard_to_the_end(said: str):
+    speech = speak(said)
+    stage, _, clock = listening(speech)
+    assert last(hear(stage, speech.samples, clock=clock)).text == said
+
+
 @pytest.mark.parametrize("partial_ms", [0, 500])
 @pytest.mark.parametrize("words", [100, 200])
 def test_more_than_thirty_seconds_at_once(words: int, partial_ms: int):
