@@ -41,8 +41,8 @@ def _speed(profile: MachineProfile) -> str:
     """What the plan goes by: a guess, until it is measured."""
     if profile.speed is None:
         return "speed not measured yet: `talk` does it, or `python3 main.py optimize analyze`"
-    least = "at least " if profile.speed.disturbed else ""
-    return f"memory read at {least}{profile.speed.bandwidth_gb_s:.0f} GB/s"
+    more = " or more" if profile.speed.disturbed else ""
+    return f"memory read at {profile.speed.bandwidth_gb_s:.0f} GB/s{more}"
 
 
 def _tuner(config: Config) -> Finding:
