@@ -71,9 +71,10 @@ def test_a_thread_that_ends_soon_is_waited_for(monkeypatch: pytest.MonkeyPatch) 
     assert thread not in before
 
 
-def test_a_question_nobody_answers_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("who", ["merline-question", "merline-hub"])
+def test_a_question_that_nobody_answers_holds_nothing_up(monkeypatch: pytest.MonkeyPatch, who: str) -> None:
     go = threading.Event()
-    thread = threading.Thread(target=go.wait, args=(30,), name="merline-question", daemon=True)
+    thread = threading.Thread(target=go.wait, args=(30,), name=who, daemon=True)
     thread.start()
     monkeypatch.setattr(threading, "enumerate", lambda: [thread])
     assert leave(3, ends) == 3
