@@ -14,9 +14,12 @@ _LONGEST_ENTITY = 10
 _ADDRESSES = ("https://", "http://", "www.")
 _HOST = re.compile(r"(?:https?://)?(?:www\.)?([^/\s?#]+)", re.IGNORECASE)
 _PICTURES = re.compile(
-    "[\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\u200d\u20e3\ufe0e\ufe0f\U0001f000-\U0001faff\U000e0020-\U000e007f]"
+    "[\u00ad\u200b\ufeff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\u200d\u20e3\ufe0e\ufe0f\U0001f000-\U0001faff\U000e0020-\U000e007f]"
 )
 _ARROWS = re.compile("[\u2190-\u21ff\u27f0-\u27ff]")
+FENCE = "```"
+_LANGUAGE = re.compile(r"`+[\w+#.\-]*")
+"""a fence, and the name of a language behind it"""
 _BREAKS = re.compile(r"</?(?:br|p|li|div|tr)\b[^>]*>", re.IGNORECASE)
 
 
@@ -27,6 +30,12 @@ class InlineSpeech:
         self._held = ""
         self._last = " "
         """the character that came out last"""
+        self._notes = False
+        """the line begins with the mark of a note, and a colon may follow"""
+        self._quotes_code = False
+        """between two fences of one line"""
+        self.fence = ""
+        """after `flush`: the fence at the line's end, which opens a block of code"""
         self._rules: dict[str, Callable[[str], str]] = {
             "*": self._emphasis,
             "_": self._emphasis,
@@ -36,6 +45,7 @@ class InlineSpeech:
             "[": self._link,
             "<": self._tag,
             "&": self._entity,
+            "`": self._code,
             "h": self._address,
             "w": self._address,
         }
@@ -49,6 +59,10 @@ class InlineSpeech:
         """Take one character in."""
         if self._held:
             return self._rules[self._held[0].lower()](character)
+        if self._notes:
+            self._notes = False
+            if character == ":":
+                return ""
         begins = character.lower()
         if begins in self._rules and not (begins in "hw" and self._last.isalnum()):
             self._held = character
@@ -66,8 +80,12 @@ class InlineSpeech:
             if held[0] in "*_~":
                 self._held = ""
                 said += self._emphasised(held, " ")
+            elif held[0] == "`":
+                said += self._end_code(line_ends=True)
             elif self._is_address():
                 said += self._end_address()
+            elif held == "\\":  # a line that is broken here
+                self._held = ""
             elif re.fullmatch(r"\[[^\]]*\](?:[(\[][^\])]*)?", held):
                 said += self._end_link()
             else:
@@ -75,7 +93,9 @@ class InlineSpeech:
         return said
 
     def _out(self, text: str) -> str:
-        text = _PICTURES.sub("", text.replace("`", ""))
+        text = _PICTURES.sub("", text)
+        if text == "|" and self._last.isspace():  # between the columns of a table
+            text = ","
         text = _ARROWS.sub("–", text).replace("•", ",")
         if text:
             self._last = text[-1]
@@ -85,6 +105,24 @@ class InlineSpeech:
         """What is held is no markup: its first character comes out, and the rest is looked at again."""
         held, self._held = self._held, ""
         return self._out(held[0]) + self.speak(held[1:] + character)
+
+    def _code(self, character: str) -> str:
+        wider = self._held + character
+        if _LANGUAGE.fullmatch(wider) and (character == "`" or self._held.startswith(FENCE)):
+            self._held = wider
+            return ""
+        return self._end_code(line_ends=False) + self.feed(character)
+
+    def _end_code(self, line_ends: bool) -> str:
+        """Marks of code are silent; the name of a language behind a fence is too, where its line ends with it."""
+        held, self._held = self._held, ""
+        name = held.lstrip("`")
+        if held.startswith(FENCE):
+            self._quotes_code = not self._quotes_code
+            if line_ends and self._quotes_code:
+                self.fence = held[: len(held) - len(name)]
+                return ""
+        return self._out(name)
 
     def _emphasis(self, character: str) -> str:
         if character == self._held[0]:
@@ -128,7 +166,7 @@ class InlineSpeech:
                 self._held += character
                 return ""
             return self._end_link() + self.feed(character)
-        if closed and character == {"(": ")", "[": "]"}[target[0]]:
+        if closed and character == {"(": ")", "[": "]"}[target[0]] and not _has_open(target[1:]):
             return self._end_link()
         if not closed and character == "[":
             before, self._held = self._held, ""
@@ -143,6 +181,7 @@ class InlineSpeech:
         label = held[1 : held.index("]")].strip()
         leads_nowhere = held.endswith("]")
         if leads_nowhere and (label.startswith("^") or label.isdigit() or label in ("", "x", "X")):
+            self._notes = self._last == " "
             return ""
         inner = InlineSpeech()
         return self._out(inner.speak(label) + inner.flush())
@@ -177,7 +216,8 @@ class InlineSpeech:
 
     def _address(self, character: str) -> str:
         if self._is_address():
-            if character.isspace() or character in '<>"`|)]»”':
+            closes = character == ")" and not _has_open(self._held)
+            if character.isspace() or closes or character in '<>"`|]»”':
                 return self._end_address() + self.feed(character)
             self._held += character
             return ""
@@ -192,6 +232,11 @@ class InlineSpeech:
         held, self._held = self._held, ""
         address = held.rstrip(".,;:!?*_'")
         return self._out(_host(address)) + self.speak(held[len(address) :])
+
+
+def _has_open(address: str) -> bool:
+    """Whether a bracket is open in it, as in wikipedia.org/wiki/Foo_(bar)."""
+    return address.count("(") > address.count(")")
 
 
 def _host(address: str) -> str:

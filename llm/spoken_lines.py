@@ -71,6 +71,8 @@ class LineSpeech:
                 said += self._end_line()
             case _Place.TEXT:
                 said = self._end_line()
+        if self._place is _Place.CODE:
+            said += self._tell_of_code()
         self._begin_line()
         return said.rstrip("\n")
 
@@ -104,7 +106,11 @@ class LineSpeech:
         said = self._inline.flush()
         if self._ends and self._inline.last not in " .!?…:;,":
             said += "."
-        return said + self._begin_line()
+        fence = self._inline.fence
+        said += self._begin_line()
+        if fence:
+            self._fence, self._place = fence, _Place.CODE
+        return said
 
     def _begin_line(self) -> str:
         self._line, self._ends, self._place, self._inline = "", False, _Place.START, InlineSpeech()
@@ -128,9 +134,13 @@ class LineSpeech:
 
     def _code_line(self) -> str:
         line, self._line = self._line.strip(), ""
-        if not (line.startswith(self._fence) and not line.strip(self._fence[0])):
+        if not line.endswith(self._fence):
             return ""
         self._begin_line()
+        return self._tell_of_code()
+
+    def _tell_of_code(self) -> str:
+        """Once in a reply."""
         if self._code_told:
             return ""
         self._code_told = True

@@ -133,8 +133,9 @@ def batch_generate(
     stats.wall_time, stats.peak_memory = time.perf_counter() - began, peak_memory_gb(model.device)
     if verbose:
         sys.stdout.write(
-            f"Prompt: {stats.prompt_tokens} tokens, {stats.prompt_tps:.3f} tokens per second\n"
-            f"Generation: {stats.generation_tokens} tokens, {stats.generation_tps:.3f} tokens per second\n"
+            f"Prompt: {stats.prompt_tokens} tokens, {stats.prompt_tps:.3f} tokens-per-sec\n"
+            f"Generation: {stats.generation_tokens} tokens, {stats.generation_tps:.3f} tokens-per-sec\n"
+            f"Peak memory: {stats.peak_memory:.3f} GB\n"
         )
     return BatchResponse(
         texts=[tokenizer.decode(row.tokens) for row in rows],

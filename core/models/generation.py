@@ -134,6 +134,8 @@ def generate(model: Any, tokenizer: Any, prompt: Prompt, verbose: bool = False, 
     """The whole text; with `verbose` it is also written to standard output as it comes, and figures after it."""
     pieces = []
     response = None
+    if verbose:
+        sys.stdout.write(f"{'=' * 10}\n")
     for response in stream_generate(model, tokenizer, prompt, **kwargs):
         pieces.append(response.text)
         if verbose:
@@ -142,8 +144,8 @@ def generate(model: Any, tokenizer: Any, prompt: Prompt, verbose: bool = False, 
     if verbose and response is not None:
         sys.stdout.write(
             f"\n{'=' * 10}\n"
-            f"Prompt: {response.prompt_tokens} tokens, {response.prompt_tps:.3f} tokens per second\n"
-            f"Generation: {response.generation_tokens} tokens, {response.generation_tps:.3f} tokens per second\n"
+            f"Prompt: {response.prompt_tokens} tokens, {response.prompt_tps:.3f} tokens-per-sec\n"
+            f"Generation: {response.generation_tokens} tokens, {response.generation_tps:.3f} tokens-per-sec\n"
             f"Peak memory: {response.peak_memory:.3f} GB\n"
         )
     return "".join(pieces)
