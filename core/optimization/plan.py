@@ -66,6 +66,8 @@ class Plan:
     """of the memory that was free when this was planned, left to other programs"""
     spare_bytes: int = 0
     """of the rest of it, that these engines do not need"""
+    gpu_min_bytes: int = 0
+    """of the card, that must be free when torch begins: gpu.min_memory_gb"""
 
     def explain(self) -> str:
         """What was decided and why, a sentence a line."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -11,6 +13,7 @@ from core.optimization.host_memory import read_memory
 from core.optimization.plan import Device, Plan
 from core.utils.config import OptimizationConfig
 from core.utils.errors import GpuUnavailableError, MissingDependencyError
+from core.utils.gpu_fence import BY_BUS, ORDER, VISIBLE, device_number, validate_exclusive_gpu
 
 
 def import_torch() -> Any:
@@ -47,6 +50,21 @@ def choose_device(torch: Any, settings: OptimizationConfig, plan: Plan | None, d
         return plan.device
     decisions.note("device", False, f"{plan.device} was planned and torch does not see it: {best}")
     return best
+
+
+def prove_card(torch: Any, plan: Plan | None, decisions: Decisions, environ: Mapping[str, str] = os.environ) -> None:
+    """Where the planned card was fenced off: torch sees it and no other, with the memory that is asked for.
+
+    Raises GpuUnavailableError or GpuBusyError where it does not. Cards that the user made visible are the user's.
+    """
+    if plan is None or plan.gpu is None:
+        return
+    fenced = environ.get(ORDER) == BY_BUS and environ.get(VISIBLE) == device_number(plan.gpu)
+    if not fenced:
+        decisions.note("one card alone", False, f"{VISIBLE}={environ.get(VISIBLE, '')} is not what the plan would set")
+        return
+    proof = validate_exclusive_gpu(plan.gpu, plan.gpu_min_bytes, torch)
+    decisions.note("one card alone", True, f"torch sees {proof.name} and no other, by its {proof.proved_by}")
 
 
 def free_bytes(torch: Any, device: Device) -> int:

@@ -27,7 +27,7 @@ from core.optimization.offload import WeightsOffload
 from core.optimization.plan import Device, Plan, StagePlan
 from core.optimization.profiler import InferenceProfiler
 from core.optimization.toolchain import Toolchain
-from core.optimization.torch_device import choose_device, free_bytes, import_torch, release_cached
+from core.optimization.torch_device import choose_device, free_bytes, import_torch, prove_card, release_cached
 from core.utils.config import OptimizationConfig
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class TorchOptimizer:
         """The torch.device to use. The first call imports torch and sets threads and TF32; later ones only answer.
 
         Raises MissingDependencyError without torch, GpuUnavailableError where torch does not see the GPU that
-        optimization.device names.
+        optimization.device names, or not the planned card alone, GpuBusyError where that has not the memory asked for.
         """
         if self._device is None:
             with self._lock:
@@ -241,6 +241,7 @@ class TorchOptimizer:
             unset = torch_settings.set_threads(torch, threads)
             self._decisions.note("threads", not unset, unset or f"{threads} within an operator, 1 between operators")
         if device == "cuda":
+            prove_card(torch, self.plan, self._decisions)
             torch_settings.allow_tf32(torch)
             self._decisions.note("TF32", True, "float32 matrix products may round to TF32 on this card")
         return torch.device(device)

@@ -90,6 +90,7 @@ class PerformanceTuner:
             capture_threads=shares.capture,
             reserve_bytes=available - room.memory_bytes,
             spare_bytes=max(0, room.memory_bytes - memory_of(selection.chosen).memory_bytes),
+            gpu_min_bytes=round(config.gpu.min_memory_gb * GB) if choice.gpu else 0,
         )
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from machines import FULL_TOOLCHAIN, NO_TOOLCHAIN, FakeDevice, FakeTensor, FakeTorch, ManualClock, plan_of
 
 from core.optimization import torch_optimizer
-from core.optimization.plan import StagePlan
+from core.optimization.plan import Plan, StagePlan
 from core.optimization.profiler import InferenceProfiler
 from core.optimization.torch_optimizer import TorchOptimizer, get_performance_optimizer
 from core.utils.config import OptimizationConfig
-from core.utils.errors import GpuUnavailableError, MissingDependencyError
+from core.utils.errors import GpuBusyError, GpuUnavailableError, MissingDependencyError
+from core.utils.gpu import Gpu
 
 ROOT = Path(__file__).resolve().parents[2]
 GIB = 1 << 30
@@ -52,6 +55,64 @@ def test_the_founding_names_come_from_here_too():
     assert torch_optimizer.BatchProcessor is BatchProcessor
     with pytest.raises(AttributeError, match="Absent"):
         _ = torch_optimizer.Absent
+
+
+CARD = Gpu(1, "NVIDIA GeForce RTX 3090", "GPU-11111111-0000", "00000000:02:00.0", 24 * GIB, 23 * GIB, (8, 6))
+FENCED = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": "1"}
+
+
+class TorchWithCards(FakeTorch):
+    """Sees so many cards, the first of them with this UUID."""
+
+    def __init__(self, count: int, uuid: str) -> None:
+        super().__init__(cuda=True, free_bytes=23 * GIB)
+        seen = SimpleNamespace(name=CARD.name, uuid=uuid, total_memory=24 * GIB, major=8, minor=6)
+        self.version = SimpleNamespace(cuda="12.8")
+        self.cuda.device_count = lambda: count
+        self.cuda.get_device_properties = lambda number: seen
+        self.cuda.mem_get_info = lambda number=0: (23 * GIB, 24 * GIB)
+        self.cuda.memory_reserved = self.cuda.memory_allocated = lambda number=0: 0
+
+
+def with_card(least_bytes: int = 0) -> Plan:
+    return replace(plan_of("cuda", "bfloat16"), gpu=CARD, gpu_min_bytes=least_bytes)
+
+
+def fenced(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    for name, value in (FENCED | variables).items():
+        monkeypatch.setenv(name, value)
+
+
+def test_the_fenced_card_is_proved_when_torch_begins(monkeypatch: pytest.MonkeyPatch):
+    fenced(monkeypatch)
+    optimizer = TorchOptimizer(plan=with_card(20 * GIB), torch=TorchWithCards(1, "11111111-0000"))
+    assert optimizer.initialize().type == "cuda"
+    assert decision(optimizer, "one card alone") == (True, f"torch sees {CARD.name} and no other, by its uuid")
+
+
+@pytest.mark.parametrize(
+    ("count", "uuid", "least_bytes", "error"),
+    [
+        (2, "11111111-0000", 0, GpuUnavailableError),
+        (1, "22222222-0000", 0, GpuUnavailableError),
+        (1, "11111111-0000", 24 * GIB, GpuBusyError),
+    ],
+    ids=["two cards", "another card", "its memory is taken"],
+)
+def test_what_is_not_that_card_alone_is_refused(
+    monkeypatch: pytest.MonkeyPatch, count: int, uuid: str, least_bytes: int, error: type[Exception]
+):
+    fenced(monkeypatch)
+    with pytest.raises(error, match="RTX 3090"):
+        TorchOptimizer(plan=with_card(least_bytes), torch=TorchWithCards(count, uuid)).initialize()
+
+
+@pytest.mark.parametrize("variables", [{"CUDA_VISIBLE_DEVICES": "0,1"}, {"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}])
+def test_cards_that_the_user_made_visible_are_no_fault(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]):
+    fenced(monkeypatch, **variables)
+    optimizer = TorchOptimizer(plan=with_card(), torch=TorchWithCards(2, "22222222-0000"))
+    assert optimizer.initialize().type == "cuda"
+    assert not decision(optimizer, "one card alone")[0]
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,8 @@ def test_the_forbidden_card_is_not_used():
     made = plan(machine.profile, Config.model_validate(dict(machine.settings)))
     assert made.gpu == machine.profile.gpus[1]
     assert "RTX 3090" in made.explain()
+    asking = Config.model_validate({"gpu": {"forbid": ["RTX 5060 Ti"], "min_memory_gb": 20}})
+    assert plan(machine.profile, asking).gpu_min_bytes == 20 * GB
 
 
 def test_a_plan_that_leaves_cores_idle_says_why():
