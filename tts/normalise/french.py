@@ -174,6 +174,15 @@ _MONEY = (
     Rule(re.compile(rf"({NUMBER}){SPACE}?cts?\b"), lambda match: counted(match[1], regular("centime"))),
 )
 _UNITS = (
+    Rule(re.compile(rf"\b([Dd]|[Qq]u)e 1(?= {words.FEMININE}\b)"), lambda match: f"{match[1]}'une"),
+    Rule(
+        re.compile(r"\b([Dd]|[Qq]u)e 1(?= (?:jour|mois|an|litre|kilo|mile|pied|pouce)\b)"),
+        lambda match: f"{match[1]}'un",
+    ),
+    Rule(
+        re.compile(rf"\b([Dd]|[Qq]u)e 1{SPACE}?({alternatives(words.UNITS)})(?![\w²³]|/\w|\^)"),
+        lambda match: f"{match[1]}'{counted('1', words.UNITS[match[2]])}",
+    ),
     Rule(re.compile(r"(?<![\d.,])([12])m(\d\d)(?!\w)"), _height),
     Rule(re.compile(rf"({NUMBER})(?:″|\"(?!\w))"), _inches),
     Rule(re.compile(rf"({NUMBER}){SPACE}?j(?![\w'’])"), lambda match: counted(match[1], regular("jour"))),

@@ -71,6 +71,7 @@ UNITS = {
     "g/L": Noun("gramme par litre", "grammes par litre"),
     "mg/L": Noun("milligramme par litre", "milligrammes par litre"),
     "km/h": _KILOMETRES_PER_HOUR,
+    "mph": Noun("mile par heure", "miles par heure"),
     "m/s": Noun("mètre par seconde", "mètres par seconde"),
     "h": regular("heure", feminine=True),
     "min": regular("minute", feminine=True),
