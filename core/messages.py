@@ -84,6 +84,8 @@ class SpeechStarted:
     revision: int
     at: float
     """monotonic seconds of the first voiced sample"""
+    supersedes: int | None = None
+    """the turn that had been taken as finished, whose words this one begins with: of its reply nothing was heard"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,6 +199,22 @@ class Conversation:
             return
         self._last_row = _Row(row, exchange.turn)
 
+    def forget(self, turn: int) -> None:
+        """The latest exchange, if it is this turn's, was none."""
+        with self._lock:
+            if not self._exchanges or self._exchanges[-1].turn != turn:
+                return
+            self._exchanges.pop()
+            self._added -= 1
+            row = self._last_row if self._last_row is not None and self._last_row.turn == turn else None
+            self._last_row = None if row is not None else self._last_row
+        if row is None or self._store is None:
+            return
+        try:
+            self._store.execute("DELETE FROM turns WHERE id = ?", (row.id,))
+        except DataError as error:
+            logger.warning("the conversation keeps words that were gone on with: %s", error)
+
     def heard(self, heard: Heard) -> None:
         """Note how far a sentence was heard. Writes nothing, so the thread that plays may call it."""
         with self._lock:

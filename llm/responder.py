@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.messages import FREE_WORDS, Heard, Language, ReplyUnderWay, Sentence, Transcript, TurnFailed
@@ -19,6 +20,7 @@ from llm.prepared import Prepared
 from llm.sentences import split
 from llm.skill_answers import HARMLESS, SkillAnswers
 from llm.skills.base import Intent, Reply, choose
+from llm.taking_back import TakingBack
 
 if TYPE_CHECKING:
     from llm.language_answers import LanguageAnswers, Unit
@@ -49,8 +51,13 @@ class Responder:
         self._retired: list[LanguageAnswers] = []
         self._closed = False
         self._prepared: Prepared | None = None
+        self._taking_back = TakingBack(skills.context)
         self.may_prepare: Callable[[], bool] = lambda: True
         """whether a reply may be prepared while the user pauses, perhaps for nothing"""
+
+    def supersede(self, turn: int) -> None:
+        """The user has gone on with this turn's words in a new one; from any thread."""
+        self._taking_back.supersede(turn)
 
     @property
     def skills(self) -> SkillAnswers:
@@ -125,12 +132,16 @@ class Responder:
         if not message.text.strip():
             return
         if not message.final:
-            if message.paused and self.may_prepare():
+            if message.paused and self.may_prepare() and not self._taking_back.pending:
                 yield from self._prepare(message)
             else:
                 self._listen(message)
             return
+        language = message.language
+        words = self._taking_back.answered(message.text, lambda text: self._knows(text, language))
+        message = replace(message, text=words)
         self._skills.dismiss()
+        self._taking_back.begin(message.turn, message.text)
         intent = self._sure(message.text, message.language)
         if intent is None and self._language is not None:
             with closing(self._language.answer(message.text, message.language, message.turn)) as units:
@@ -211,6 +222,7 @@ class Responder:
     def _go_on(self, prepared: Prepared, message: Transcript) -> Iterator[Sentence | ReplyUnderWay]:
         """The user has finished: what was prepared is part of the conversation, and the rest of it follows."""
         self._skills.dismiss()
+        self._taking_back.begin(message.turn, message.text)
         if prepared.units is not None:
             with closing(prepared.units):
                 self._context.conversation.confirm(message.turn)
@@ -239,6 +251,9 @@ class Responder:
     def _sure(self, text: str, language: Language) -> Intent | None:
         intent = self._skills.find(text, language)
         return None if intent is not None and intent.unsure and self._language is not None else intent
+
+    def _knows(self, text: str, language: Language) -> bool:
+        return self._skills.find(text, language) is not None
 
     def _by_skill(self, intent: Intent | None, text: str, language: Language, misheard: bool = False) -> Reply:
         return self._skills.sorry(text, language, misheard) if intent is None else self._skills.act(intent)

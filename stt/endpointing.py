@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 COMPLETE_ODDS = 20.0
 """of a whole command"""
-_MODEL_FACTOR = 2.7
+_MODEL_FACTOR = 3.0
 _MODEL_ODDS = (0.25, 20.0)
 """The model's odds times the factor, within these bounds, chosen on the 41 ends of phrases of bench endpoint, with
 other pauses between them than it measures with. Three of its 14 ends of turns sound unfinished to the model: its doubt

@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -34,6 +33,7 @@ from core.utils.vad_compat import rms
 from stt.attention import Attention
 from stt.endpointing import Endpoint, Endpointing, Evidence
 from stt.interruptions import Interjected, InterruptionEvent, Interruptions
+from stt.speech_under_way import SpeechUnderWay
 from stt.voice_activity_detection import (
     Continued,
     Onset,
@@ -48,7 +48,9 @@ logger = logging.getLogger(__name__)
 GAP_S = 0.5
 """Input missing for longer than this ends the utterance and clears the detector."""
 CUT_OFF_S = 1.5
-"""Who speaks again so soon after a turn had been taken as finished, while nothing is heard yet, had only paused."""
+"""Who speaks again so soon after a turn had been taken as finished had only paused: so long are their pauses."""
+GOES_ON_S = 0.75
+"""Who does so even sooner, and has heard nothing of the reply, goes on: the words before are part of the turn."""
 JUDGED_SILENCE_S = 0.1
 """how much of the pause the model hears; with more of it bench endpoint's phrases sound finished more often"""
 SILENT_DBFS = -100.0
@@ -78,24 +80,6 @@ class FrontEnd(Protocol):
     def process(self, frame: AudioFrame) -> Processed: ...
 
 
-@dataclass(slots=True)
-class _Speech:
-    """The utterance under way."""
-
-    turn: int
-    revision: int
-    at: float
-    voiced_until: float
-    far_end: bool
-    pieces: list[Samples] = field(default_factory=list)
-    """all sound of the utterance as sent so far"""
-    held: list[Samples] = field(default_factory=list)
-    """the silence since the provisional utterance, sent only if the user goes on"""
-    provisional: bool = False
-    ended: float | None = None
-    """0..1 that the turn was over at the provisional utterance, by its sound"""
-
-
 class Listener:
     """Front end -> voice activity -> endpointing -> messages of the turn it opened."""
 
@@ -113,14 +97,16 @@ class Listener:
         self._endpointing = endpointing
         self._front_end = front_end
         self._clock = clock
-        self._speech: _Speech | None = None
+        self._speech: SpeechUnderWay | None = None
         self._next_at: float | None = None
         self._level = SILENT_DBFS
         self._lock = threading.Lock()
         self._understood: Transcript | None = None
         """the words since the provisional utterance"""
-        self._ended_at = -math.inf
-        """seconds of the last voiced sample of the utterance before"""
+        self._ended: SpeechUnderWay | None = None
+        """the utterance before"""
+        self.unheard: Callable[[int, float], bool] = lambda turn, at: False
+        """whether nothing of the reply to a turn was heard that somebody could have spoken up to at that time"""
 
     @property
     def level(self) -> float:
@@ -194,18 +180,26 @@ class Listener:
                 yield from self._finish()
 
     def _start(self, event: Started) -> Iterator[ListenerMessage]:
-        self._speech = _Speech(0, 0, event.at, event.voiced_until, event.far_end)
-        self._speech.pieces.append(event.samples)
-        if not event.far_end and event.at - self._ended_at <= CUT_OFF_S:
-            self._endpointing.learn((event.at - self._ended_at) * 1000)
-        yield from self._open()
+        speech = self._speech = SpeechUnderWay(0, 0, event.at, event.voiced_until, event.far_end)
+        ended, self._ended = self._ended, None
+        supersedes = None
+        if ended is not None and not event.far_end:
+            paused_s = event.at - ended.voiced_until
+            if paused_s <= CUT_OFF_S:
+                self._endpointing.learn(paused_s * 1000)
+            if paused_s <= GOES_ON_S and not self._is_stale(ended) and self.unheard(ended.turn, event.at):
+                logger.debug("turn %d goes on after it was taken as finished", ended.turn)
+                supersedes, speech.at, speech.far_end = ended.turn, ended.at, ended.far_end
+                speech.pieces += ended.pieces
+        speech.pieces.append(event.samples)
+        yield from self._open(supersedes)
 
-    def _open(self) -> Iterator[ListenerMessage]:
+    def _open(self, supersedes: int | None = None) -> Iterator[ListenerMessage]:
         """Open a turn for the utterance under way and send all of it that is known."""
         speech = self._speech
         assert speech is not None
         speech.turn, speech.revision, speech.provisional = self._clock.open(), 0, False
-        yield SpeechStarted(speech.turn, 0, speech.at)
+        yield SpeechStarted(speech.turn, 0, speech.at, supersedes)
         yield SpeechChunk(speech.turn, 0, np.concatenate(speech.pieces))
 
     def _continue(self, event: Continued) -> Iterator[ListenerMessage]:
@@ -228,7 +222,7 @@ class Listener:
             yield SpeechChunk(speech.turn, speech.revision, event.samples)
         yield from self._pause(speech, event.heard_at)
 
-    def _go_on(self, speech: _Speech, samples: Samples) -> Iterator[ListenerMessage]:
+    def _go_on(self, speech: SpeechUnderWay, samples: Samples) -> Iterator[ListenerMessage]:
         chunk = np.concatenate((*speech.held, samples)) if speech.held else samples
         speech.held.clear()
         speech.pieces.append(chunk)
@@ -245,7 +239,7 @@ class Listener:
             yield SpeechStarted(speech.turn, revision, speech.at)
         yield SpeechChunk(speech.turn, speech.revision, chunk)
 
-    def _pause(self, speech: _Speech, now: float) -> Iterator[ListenerMessage]:
+    def _pause(self, speech: SpeechUnderWay, now: float) -> Iterator[ListenerMessage]:
         silence_s = now - speech.voiced_until
         verdict = self._endpointing.decide(silence_s, self._evidence(speech) if speech.provisional else Evidence())
         if verdict is Endpoint.FINAL:
@@ -271,19 +265,18 @@ class Listener:
             cancelled = self._clock.current == speech.turn
             if not cancelled:
                 yield from self._open()
-        self._speech = None
-        self._ended_at = speech.voiced_until
+        self._speech, self._ended = None, speech
         if not cancelled:
             yield self._utterance(speech, final=True)
 
-    def _utterance(self, speech: _Speech, final: bool) -> Utterance:
+    def _utterance(self, speech: SpeechUnderWay, final: bool) -> Utterance:
         samples = np.concatenate(speech.pieces)
         return Utterance(speech.turn, speech.revision, samples, final, speech.voiced_until, speech.far_end)
 
-    def _is_stale(self, speech: _Speech) -> bool:
+    def _is_stale(self, speech: SpeechUnderWay) -> bool:
         return self._clock.is_stale(SpeechStarted(speech.turn, speech.revision, speech.at))
 
-    def _evidence(self, speech: _Speech) -> Evidence:
+    def _evidence(self, speech: SpeechUnderWay) -> Evidence:
         """What is known about the speech before the pause; words only if they are of this pause."""
         with self._lock:
             heard = self._understood

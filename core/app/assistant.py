@@ -121,6 +121,7 @@ class Assistant:
         self.attention = make_attention(config.wake, self._clock) if announcing else None
         endpointing = make_endpointing(config, brain)
         self.listener = Listener(self.interruptions, endpointing, self._ends.front_end, self.turns, self.attention)
+        self.listener.unheard = self.floor.unheard
         self.timers = brain.timers(self.turns, self.floor.gap)
         self.working = WorkingTone(self._clock.monotonic) if config.tts.working_tone else None
         tone = self.working.due if self.working else lambda: None
@@ -259,6 +260,8 @@ class Assistant:
     def _interrupt(self, message: SpeechStarted) -> None:
         """Barge-in: the turn is open already, so nothing of the old one can be played after this."""
         self.player.silence()
+        if message.supersedes is not None:
+            self._brain.responder.supersede(message.supersedes)
 
     def _count_echo(self, message: EchoDropped) -> None:
         self._echo_turns.add(message.turn)

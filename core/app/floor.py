@@ -9,6 +9,7 @@ from core.messages import (
     DeviceEvent,
     EchoDropped,
     Heard,
+    PlaybackStarted,
     Sentence,
     SpeechStarted,
     Transcript,
@@ -20,6 +21,8 @@ from core.messages import (
 from core.pipeline import Pipeline
 from core.stage import TurnClock
 
+REACTION_S = 0.25
+"""Nobody speaks up to what they have heard for so short a time."""
 LONGEST_TURN_S = 60.0
 """a turn that has not ended after this long no longer holds the floor: an announcement must never wait for ever"""
 
@@ -34,6 +37,7 @@ class Floor:
         self._user_at: float | None = None
         self._reply_at: float | None = None
         self._asks = False
+        self._sounded: PlaybackStarted | None = None
 
     def watch(self, pipeline: Pipeline) -> None:
         """Observe who speaks."""
@@ -42,6 +46,7 @@ class Floor:
         pipeline.observe(SpeechStarted, self._user_speaks)
         pipeline.observe(Utterance, self._end_of_speech)
         pipeline.observe(Sentence, self._say)
+        pipeline.observe(PlaybackStarted, self._sound)
         pipeline.observe(Heard, lambda message: self.free() if message.finished else self._reply())
         for message_type in (EchoDropped, TurnFailed, DeviceEvent):
             pipeline.observe(message_type, lambda message: self.free())
@@ -64,6 +69,11 @@ class Floor:
     def asks(self) -> bool:
         """Whether the reply under way asks something, so that a yes is an answer."""
         return self._asks
+
+    def unheard(self, turn: int, at: float) -> bool:
+        """Whether who speaks at that time (monotonic seconds) cannot mean what they heard of the reply to a turn."""
+        sounded = self._sounded
+        return sounded is None or sounded.turn != turn or at - sounded.at < REACTION_S
 
     def free(self) -> None:
         """The turn was ended from outside: nobody has the floor."""
@@ -89,6 +99,9 @@ class Floor:
     def _reply(self) -> None:
         with self._lock:
             self._reply_at = self._now()
+
+    def _sound(self, message: PlaybackStarted) -> None:
+        self._sounded = message
 
     def _say(self, sentence: Sentence) -> None:
         self._asks = sentence.text.rstrip().endswith("?")

@@ -104,6 +104,37 @@ for _pause in (0.5, 0.65):
         "a pause is an end",
     )
 
+# Who goes on after a whole command, before they could have heard of the reply, goes on with the same words.
+
+for _first, _pause, _rest, _reply in (
+    ("what is the date", 0.36, "tomorrow", "Tomorrow is Sunday"),
+    ("what is twelve times seven", 0.4, "plus one", "That's 85."),
+    ("set a timer for an hour", 0.45, "and a half", "Timer set for 1 hour and 30 minutes."),
+):
+    dialogue(
+        f"'{_first}' was taken as finished, and '{_rest}' follows after {_pause} s",
+        [say(_first), wait(_pause), say(_rest), quiet()],
+        [said((f"{_first} {_rest}", _reply)), turns(2), heard_whole(0)],
+        "who goes on begins anew",
+    )
+dialogue(
+    "a command right after another is answered for itself",
+    [say("what time is it"), wait(0.4), say("what is the date"), quiet()],
+    [said(("what time is it", ""), ("what is the date", "It's Saturday"))],
+    "nothing is heard",
+)
+dialogue(
+    "what the beginning of a command did is taken back when its speaker goes on",
+    [say("set a timer for an hour"), wait(0.45), say("and a half"), quiet(), say("what timers do i have"), quiet()],
+    [
+        said(
+            ("set a timer for an hour and a half", "Timer set for 1 hour and 30 minutes."),
+            ("what timers do i have", "You have 1 timer: the 1 hour and 30 minute timer"),
+        )
+    ],
+    "what was done stays done",
+)
+
 # In a pause the reply and its first sound are prepared: nobody hears of it, sees it or finds it in the history.
 
 for _first, _pause, _rest, _reply in (
@@ -208,7 +239,10 @@ for _word in ("stop", "never mind"):
 
 dialogue(
     "two interruptions in a row leave the last question alone",
-    [spoken_to("what can you do"), spoken_to("what can you do"), say("what time is it"), quiet()],
+    [
+        *(spoken_to("what can you do"), wait(0.3), spoken_to("what can you do"), wait(0.3)),
+        *(say("what time is it"), quiet()),
+    ],
     [
         said(("what can you do", ""), ("what can you do", ""), ("what time is it", "It's 2:30 PM.")),
         heard_only_a_part(0),
@@ -317,7 +351,7 @@ dialogue(
     "a cough while the reply is thought of does not lose the question",
     [say("what is twelve"), wait(0.3), say("times seven"), wait(0.42), noise(0.25), quiet()],
     [said(("what is twelve times seven", "That's 84.")), heard_whole(0)],
-    "every voice is an interruption",
+    "nothing is heard",
 )
 
 for _length in (0.1, 0.15):

@@ -18,6 +18,7 @@ from llm.assistant import SkillSet
 from llm.conversation import Conversation
 from llm.responder import Responder
 from llm.skills.base import Reply
+from llm.taking_back import TakingBack
 from llm.timers import TimersStage
 from stt.endpointing import Endpoint, Endpointing, Evidence
 from stt.interruptions import Interruptions
@@ -35,6 +36,16 @@ def fault(name: str) -> Callable[[Fault], Fault]:
         return plant
 
     return register
+
+
+@fault("who goes on begins anew")
+def _begins_anew(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("stt.listener.GOES_ON_S", 0.0)
+
+
+@fault("what was done stays done")
+def _stays_done(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TakingBack, "_undo", lambda self, before: None)
 
 
 @fault("nothing is heard")

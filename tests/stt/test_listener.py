@@ -303,6 +303,35 @@ def test_pauses_are_learnt_from_who_goes_on_and_from_who_was_cut_off() -> None:
     assert room.pauses.learnt == 2
 
 
+def test_who_goes_on_before_anything_is_heard_goes_on_with_the_same_words() -> None:
+    room = Room()
+    room.listener.unheard = lambda turn, at: True
+    (first,) = [one for one in utterances(room.hear(frames(0.8) + frames(0.6, 0.0))) if not one.final]
+    room.listener.transcribed(complete(1, 0))
+    room.hear(frames(0.1, 0.0))
+    sent = room.hear(frames(0.5) + frames(1.0, 0.0))
+    started = next(message for message in sent if isinstance(message, SpeechStarted))
+    assert (started.turn, started.supersedes, started.at) == (2, 1, pytest.approx(100.0))
+    whole = utterances(sent)[-1]
+    assert whole.final
+    assert np.array_equal(whole.samples[: len(first.samples)], first.samples)
+    assert np.count_nonzero(whole.samples > 0.2) == pytest.approx((0.8 + 0.5) * 16_000, abs=1024)
+
+
+@pytest.mark.parametrize("why", ["heard", "late", "cancelled", "over the reply"])
+def test_else_who_speaks_again_begins_anew(why: str) -> None:
+    room = Room()
+    room.listener.unheard = lambda turn, at: why != "heard"
+    room.hear(frames(0.8) + frames(0.35, 0.0))
+    room.listener.transcribed(complete(1, 0))
+    room.hear(frames(0.1, 0.0) + (frames(0.5, 0.0) if why == "late" else []))
+    if why == "cancelled":
+        room.clock.cancel(1)
+    room.front_end.far_end = why == "over the reply"
+    sent = room.hear(frames(0.5) + frames(1.0, 0.0))
+    assert [message.supersedes for message in sent if isinstance(message, SpeechStarted)] == [None]
+
+
 def test_what_is_said_over_the_assistant_is_no_pause() -> None:
     room = Room()
     room.hear(frames(0.8) + frames(1.2, 0.0))
