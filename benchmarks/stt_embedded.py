@@ -26,6 +26,8 @@ from core.messages import AudioFrame, Samples
 from core.stage import TurnClock
 from core.utils.config import EndpointConfig, SttConfig, VadConfig
 from core.utils.vad_compat import load_vad
+from llm.skills.recognise import RecogniserConfig, SkillRecogniser
+from llm.skills.registry import load_skills
 from stt.endpointing import Endpointing
 from stt.grammar import compile_grammar, template_words
 from stt.hypothesis import Hypothesis, command_margin
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[1]
-TEMPLATES = ROOT / "llm" / "skills" / "sentences" / "en.yaml"
 CHUNK = 512
 IDLE_S = 60
 TUNING_VOICES = ("flite:kal16", "flite:rms")
@@ -186,10 +187,7 @@ def resident_mb() -> float:
 
 def templates() -> Intents:
     """The skills' English sentences."""
-    import yaml
-    from hassil import Intents
-
-    return Intents.from_dict(yaml.safe_load(TEMPLATES.read_text(encoding="utf-8")))
+    return SkillRecogniser(RecogniserConfig(), load_skills()).intents("en")
 
 
 def grammar_only(intents: Intents) -> SphinxDecoder:

@@ -193,14 +193,13 @@ def test_skills_can_be_chosen_and_an_unknown_one_is_named() -> None:
 
 
 def test_every_intent_has_a_template_in_both_languages_and_every_template_an_action() -> None:
-    import yaml
-
+    from llm.skills.blocks import yaml_blocks
     from llm.skills.recognise import SENTENCES_FOLDER
 
     actions = set(make_skills().actions)
     for language in ("en", "fr"):
-        values = yaml.safe_load((SENTENCES_FOLDER / f"{language}.yaml").read_text(encoding="utf-8"))
-        assert set(values["intents"]) == actions
+        blocks = yaml_blocks((SENTENCES_FOLDER / f"{language}.yaml").read_text(encoding="utf-8"))
+        assert {name for block in blocks for name in block["intents"]} == actions
 
 
 def test_the_templates_for_the_speech_grammar_keep_their_words() -> None:
