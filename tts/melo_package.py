@@ -1,20 +1,22 @@
 """The `melo` package of MeloTTS as a speech engine, for who has it installed: whole units, nothing streamed.
 
 The package fetches its models by itself when a language is first spoken, so it is used only where tts.engine asks for
-it; tts.melo speaks the same voices without it.
+it; tts.melo speaks the same voices without it. It is not compiled: the package calls its network's own `infer`, where
+torch.compile would reach nothing.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, Protocol, cast, get_args
 
 import numpy as np
 
 from core.messages import Samples
+from core.optimization.torch_engine import StageSteps
 from core.utils.config import TtsConfig
 from core.utils.errors import ConfigError, InferenceError, MissingDependencyError, ModelLoadError
 from tts.clauses import pause_after_ms
@@ -39,13 +41,13 @@ class MeloTts(Protocol):
 
 
 class MeloPackageEngine:
-    """Implements `tts.engine.SpeechEngine`. `open_voice` is given the package's code of a language."""
+    """Implements `tts.engine.SpeechEngine`; on the device and in the context that `steps` gives."""
 
     name = "melotts"
 
-    def __init__(self, config: TtsConfig, open_voice: Callable[[str], MeloTts] | None = None) -> None:
+    def __init__(self, config: TtsConfig, steps: StageSteps | None = None) -> None:
         self._config = config
-        self._open = open_voice or _open_voice
+        self._steps = steps or StageSteps(None)
         self._voices: dict[SpokenLanguage, tuple[MeloTts, int, float]] = {}
         self._rate_hz = 0
         self._closed = threading.Event()
@@ -79,7 +81,7 @@ class MeloPackageEngine:
         voice, speaker, gain = self._voice(language)
         speed = self._config.speed * rate_factor
         return speak_units(
-            text, lambda unit: _say(voice, speaker, unit, speed), self.sample_rate_hz, gain, self._closed.is_set
+            text, lambda unit: self._say(voice, speaker, unit, speed), self.sample_rate_hz, gain, self._closed.is_set
         )
 
     def close(self) -> None:
@@ -89,11 +91,17 @@ class MeloPackageEngine:
 
     def _voice(self, language: SpokenLanguage) -> tuple[MeloTts, int, float]:
         if language not in self._voices:
-            voice = self._open(_CODES[language])
+            package = _import_package()
+            voice = _open_voice(package, _CODES[language], str(self._steps.initialize()))
             speaker = _speaker(dict(voice.hps.data.spk2id), self._config.speaker, language)
-            sound = _say(voice, speaker, "1 2 3 4 5.", 1.0)
-            self._voices[language] = voice, speaker, gain_for(sound, int(voice.hps.data.sampling_rate))
+            sounds: list[Samples] = []
+            self._steps.warmup_model(lambda text: sounds.append(_say(voice, speaker, text, 1.0)), "1 2 3 4 5.")
+            self._voices[language] = voice, speaker, gain_for(sounds[-1], int(voice.hps.data.sampling_rate))
         return self._voices[language]
+
+    def _say(self, voice: MeloTts, speaker: int, text: str, speed: float) -> Samples:
+        with self._steps.get_inference_context():
+            return _say(voice, speaker, text, speed)
 
 
 def _say(voice: MeloTts, speaker: int, text: str, speed: float) -> Samples:
@@ -115,15 +123,18 @@ def _speaker(known: dict[str, int], wanted: str | None, language: SpokenLanguage
     return known[wanted]
 
 
-def _open_voice(code: str) -> MeloTts:
+def _import_package() -> Any:
     try:
-        api = import_module("melo.api")
+        return import_module("melo.api")
     except ImportError as error:
         raise MissingDependencyError(
             "tts.engine: melotts needs the package melo (MeloTTS) installed by hand; "
             "`tts.engine: melo` speaks the same voices without it"
         ) from error
+
+
+def _open_voice(package: Any, code: str, device: str) -> MeloTts:
     try:
-        return cast(MeloTts, api.TTS(language=code, device="auto"))
+        return cast(MeloTts, package.TTS(language=code, device=device))
     except _FAILURES as error:
         raise ModelLoadError(f"the melo package cannot load its voice {code}: {error}") from error

@@ -15,16 +15,19 @@ ROOT = Path(__file__).resolve().parents[2]
 ENGINES = ("stt", "llm", "tts", "core/models", "core/utils")
 STEPS = ("initialize", "compile_model", "warmup_model")
 CONTEXT = "get_inference_context"
+ON_TORCH = ("torch", "transformers", "melo")
+"""packages whose import means that torch computes; openai-whisper's loader hands what it read to the engine"""
 RUNTIME = "process_optimizer"
 """whoever asks for it runs on torch, though a module below imports it"""
 LEFT_OUT = {
     ("llm/language_model.py", "compile_model"): "each length of a growing cache would be another graph to compile",
+    ("tts/melo_package.py", "compile_model"): "the package calls its network's own `infer`, where torch.compile would",
 }
 """steps that an engine may leave out, and why; the engine's own module says so too"""
 
 
 def imports_torch(tree: ast.Module) -> bool:
-    """At its top or within a function, or by its runtime; a block for type checkers does not count."""
+    """At its top or within a function, by name, or by its runtime; a block for type checkers does not count."""
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             node.body = []
@@ -39,8 +42,14 @@ def imports_torch(tree: ast.Module) -> bool:
             else []
         )
     ]
+    names += [
+        str(node.args[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__")
+        if node.args and isinstance(node.args[0], ast.Constant)
+    ]
     asks = any(isinstance(node, ast.Name) and node.id == RUNTIME for node in ast.walk(tree))
-    return asks or any(name.split(".")[0] in ("torch", "transformers") for name in names)
+    return asks or any(name.split(".")[0] in ON_TORCH for name in names)
 
 
 def called(node: ast.AST) -> set[str]:
@@ -119,7 +128,13 @@ def test_the_walk_reaches_the_stages():
     assert {path.relative_to(ROOT).parts[0] for path in engine_files()} >= {"stt", "llm", "tts", "core"}
 
 
-@pytest.mark.parametrize("engine", ["core/utils/whisper/openai.py", "llm/language_model.py", "tts/melo/synthesis.py"])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        *("core/utils/whisper/openai.py", "llm/language_model.py", "tts/melo/synthesis.py", "tts/melo/features.py"),
+        "tts/melo_package.py",
+    ],
+)
 def test_every_engine_that_there_is_is_judged_and_not_passed_over(engine: str):
     """Without its context it would be found: so it is seen to import torch and to have a `load`."""
     source = (ROOT / engine).read_text(encoding="utf-8")
@@ -191,6 +206,8 @@ def test_a_torch_imported_at_the_top_counts_too():
     source = "import torch\nclass Melo:\n    def load(self):\n        self._model = torch.nn.Linear(2, 2)\n"
     assert len(list(faults(source))) == 4
     assert list(faults(source.replace("import torch\n", "from torch import nn\n"))) != []
+    by_name = 'from importlib import import_module\nimport_module("melo.api")\n'
+    assert len(list(faults(source.replace("import torch\n", by_name)))) == 4
 
 
 def test_what_has_no_torch_or_no_load_is_left_alone():

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.utils.config import TtsConfig
+from core.optimization.torch_engine import StageSteps
+from core.optimization.torch_optimizer import TorchOptimizer
+from core.utils.config import OptimizationConfig, TtsConfig
 from core.utils.errors import ConfigError, InferenceError, MissingDependencyError, ModelLoadError
 from tts.melo_package import MeloPackageEngine
 
@@ -21,6 +23,8 @@ class FakeMeloTts:
         if language == "ES":
             raise AssertionError("no such checkpoint")
         self.language = language
+        self.device = device
+        self.inside: list[bool] = []
         speakers = {"EN-Default": 4, "EN-BR": 1} if language == "EN" else {language: 0}
         self.hps = SimpleNamespace(data=SimpleNamespace(spk2id=speakers, sampling_rate=44100))
         self.asked: list[tuple[str, int, float]] = []
@@ -32,6 +36,7 @@ class FakeMeloTts:
         assert output_path is None
         assert quiet
         self.asked.append((text, speaker_id, speed))
+        self.inside.append(sys.modules["torch"].is_inference_mode_enabled())
         if "crash" in text:
             raise KeyError(text)
         return np.full(int(44100 * 0.03 * len(text) / speed), self.sound, np.float32)
@@ -39,7 +44,8 @@ class FakeMeloTts:
 
 @pytest.fixture
 def package(monkeypatch: pytest.MonkeyPatch) -> list[FakeMeloTts]:
-    """A module melo.api whose voices are noted."""
+    """A module melo.api whose voices are noted. The package runs on torch."""
+    pytest.importorskip("torch", reason="torch is not installed")
     made: list[FakeMeloTts] = []
 
     def tts(language: str, device: str) -> FakeMeloTts:
@@ -59,7 +65,7 @@ def test_languages_are_loaded_when_they_are_spoken(package: list[FakeMeloTts]) -
     assert (engine.name, engine.sample_rate_hz, engine.languages[:2]) == ("melotts", 44100, ("en", "fr"))
     assert [voice.language for voice in package] == ["EN"]
     pieces = list(engine.synthesize("Hello there. How are you?", "en", 2.0))
-    assert package[0].asked[1:] == [("Hello there.", 1, 3.0), (" How are you?", 1, 3.0)]
+    assert package[0].asked[-2:] == [("Hello there.", 1, 3.0), (" How are you?", 1, 3.0)]
     assert pieces[-1].last
     assert pieces[-1].marks[-1].characters == len("Hello there. How are you?")
     list(engine.synthesize("Bonjour.", "fr", 1.0))
@@ -68,6 +74,16 @@ def test_languages_are_loaded_when_they_are_spoken(package: list[FakeMeloTts]) -
     engine.close()
     assert list(engine.synthesize("Bonjour.", "fr", 1.0)) == []
     assert len(package) == 2
+
+
+def test_it_takes_the_optimizers_device_and_context(package: list[FakeMeloTts]) -> None:
+    optimizer = TorchOptimizer(OptimizationConfig(device="cpu"))
+    engine = MeloPackageEngine(TtsConfig(), StageSteps(None, lambda: optimizer))
+    engine.load()
+    list(engine.synthesize("Hello.", "en", 1.0))
+    assert package[0].device == "cpu"
+    assert {text for text, *_ in package[0].asked} == {"1 2 3 4 5.", "Hello."}
+    assert all(package[0].inside)
 
 
 def test_one_language_where_one_is_configured(package: list[FakeMeloTts]) -> None:
