@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ROOT = Path(__file__).resolve().parents[1]
 CHUNK = 512
 IDLE_S = 60
 TUNING_VOICES = ("flite:kal16", "flite:rms")
