@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 logger = logging.getLogger(__name__)
@@ -84,6 +84,23 @@ class OptimizedModelWrapper:
 
     def __delattr__(self, name: str) -> None:
         delattr(self._model, name)
+
+    # Python asks the type, not the object, for these: model[0], len(model), `for layer in model`, `name in model`.
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._model[key]
+
+    def __len__(self) -> int:
+        return len(self._model)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._model)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._model
+
+    def __bool__(self) -> bool:
+        return bool(self._model)
 
     def __dir__(self) -> list[str]:
         return sorted({*object.__dir__(self), *dir(self._model)})

@@ -34,6 +34,23 @@ class Doubler:
         return self
 
 
+class Layers(list[str]):
+    """A model of several parts, as nn.Sequential is."""
+
+
+def test_the_parts_of_a_model_are_reached_as_its_own():
+    wrapper = OptimizedModelWrapper(Layers(["conv", "norm"]), "layers")
+    assert (wrapper[0], wrapper[-1:], len(wrapper), list(wrapper)) == ("conv", ["norm"], 2, ["conv", "norm"])
+    assert "norm" in wrapper
+    assert "act" not in wrapper
+    assert not OptimizedModelWrapper(Layers(), "nothing")
+    single = OptimizedModelWrapper(Doubler(), "doubler")
+    assert single, "a model without parts is no empty one"
+    for ask in (len, iter, lambda model: model[0]):
+        with pytest.raises(TypeError):
+            ask(single)  # type: ignore[operator]
+
+
 class Compiled:
     """A compiled call that works until it is told to break."""
 
