@@ -33,6 +33,8 @@ LOOK_S = 0.1
 """between two looks whether something has come"""
 CHARACTERS_A_TOKEN = 3
 """a low guess for English and French"""
+MOST_CHARACTERS_A_TOKEN = 12
+"""a high one: a server that goes on beyond it does not heed `max_tokens`"""
 _BUSY = frozenset((408, 429, 500, 502, 503, 504))
 
 
@@ -142,6 +144,7 @@ class RemoteModel:
         exchange = _Exchange(self._connection(), self._path, body, self._key)
         events = ReplyEvents()
         begun = False
+        left = self._settings.max_tokens * MOST_CHARACTERS_A_TOKEN
         last_s = time.monotonic()
         try:
             while True:
@@ -163,7 +166,11 @@ class RemoteModel:
                     return self._failed(_Failure(str(error), False), begun)
                 for piece in pieces or [""]:
                     begun = begun or bool(piece)
+                    left -= len(piece)
                     yield piece
+                if left < 0 and not events.ended:
+                    logger.warning("the language model's server does not heed max_tokens; its reply is ended here")
+                    return None
                 if events.ended:
                     return None
                 if line is None:

@@ -153,6 +153,13 @@ def test_what_breaks_off_in_the_middle_is_not_tried_again() -> None:
         assert len(server.requests) == 1
 
 
+def test_a_server_that_never_ends_is_ended(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(saying(*["word " * 10] * 200, done=False)) as server:
+        said = "".join(make(server, max_tokens=20).answer(PROMPT))
+    assert 20 * 12 < len(said) <= 20 * 12 + 50
+    assert "does not heed max_tokens" in caplog.text
+
+
 @pytest.mark.parametrize(
     "body",
     ["<html>hello</html>\n", "data: {not json\n\n", "data: [1]\n\n", 'data: {"choices": [3]}\n\n', "data: {}\n\n",
