@@ -18,6 +18,7 @@ import soxr
 from audio.far_end import FarEnd, Played
 from audio.front_end import FrontEnd
 from audio.wav import read_wav
+from benchmarks.echo_parts import first_delay
 from benchmarks.figures import Figure
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, Samples
 from core.utils.config import EchoConfig
@@ -102,6 +103,7 @@ def run() -> list[Figure]:
         ),
         Figure("taken for a voice in 2 s after a stutter, worst room", max(stuttered), "share", "lower", target=0.05),
         Figure("user's voice recognised as such over the echo, mean", float(np.mean(kept)), "share", "higher"),
+        *first_delay.figures(len(SCENES), reading[0], lambda *one: _heard_in(assets, *one)),
         Figure("echo canceller at work", 100 * float(np.mean(busy)), "% core", "lower"),
     ]
 
@@ -138,10 +140,14 @@ def _over_headphones(assets: Path, far: Samples, user: Samples, at_s: float) -> 
     return float((kept & clean).sum() / clean.sum())
 
 
-def _echo(assets: Path, scene: Scene, far: Samples) -> Samples:
+def _heard_in(assets: Path, room: int, delay_ms: float, level_db: float, far: Samples) -> Samples:
+    return _echo(assets, replace(SCENES[room], delay_ms=delay_ms), far, level_db)
+
+
+def _echo(assets: Path, scene: Scene, far: Samples, level_db: float = ECHO_DB) -> Samples:
     taps = _load(assets / f"rir/{scene.room}.wav")
     taps = taps[np.argmax(np.abs(taps)) :]
-    taps *= 10 ** (ECHO_DB / 20) / np.sqrt(np.sum(taps**2))
+    taps *= 10 ** (level_db / 20) / np.sqrt(np.sum(taps**2))
     size = len(far) + len(taps)
     wet = np.fft.irfft(np.fft.rfft(far, size) * np.fft.rfft(taps, size), size)
     wet = np.asarray(wet, np.float32)
