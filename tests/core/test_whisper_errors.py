@@ -203,6 +203,14 @@ def test_an_engine_that_is_not_installed_names_its_extra(backend: str):
         choose([FakeLoader(name="faster-whisper", missing="ctranslate2")], backend, "there", "cpu")
 
 
+def test_a_folder_whose_engine_is_not_installed_names_the_engine_and_its_extra(tmp_path: Path):
+    loaders = [FakeLoader(name="faster-whisper", missing="ctranslate2"), FakeLoader(name="openai-whisper")]
+    with pytest.raises(
+        ModelLoadError, match=r"faster-whisper is not installed \(ctranslate2 is missing\).*extra 'full'"
+    ):
+        choose(loaders, "auto", str(tmp_path), "cpu")
+
+
 def test_an_unknown_engine():
     with pytest.raises(ConfigError, match="did you mean faster-whisper"):
         choose([FakeLoader(name="faster-whisper")], "fast-whisper", "there", "cpu")

@@ -13,6 +13,7 @@ from core.utils.whisper.faster import FasterWhisperLoader
 from core.utils.whisper.openai_loader import OpenAIWhisperLoader
 
 EXTRA = "full"
+_INSTALL = f"install the extra '{EXTRA}': `MERLINE_EXTRAS={EXTRA} python3 main.py`"
 _PREFERRED = "faster-whisper"
 
 
@@ -42,13 +43,15 @@ def choose(loaders: Sequence[BackendLoader], backend: str, model: str, device: s
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise ConfigError(f"backend={backend!r}: choose one of auto, {', '.join(names)}{hint}")
     passed_over: list[str] = []
+    absent: list[str] = []
     installed: list[BackendLoader] = []
     for loader in loaders:
         if backend not in ("auto", loader.name):
             continue
         package = loader.missing()
         if package is not None:
-            passed_over.append(f"{loader.name} is not installed ({package} is missing)")
+            absent.append(f"{loader.name} is not installed ({package} is missing)")
+            passed_over.append(absent[-1])
         elif backend == "auto" and device == "mps" and loader.name == _PREFERRED:
             passed_over.append(f"{loader.name} does not run on Apple's GPU")
         else:
@@ -58,10 +61,8 @@ def choose(loaders: Sequence[BackendLoader], backend: str, model: str, device: s
                 return Choice(loader, path, _reason(backend, passed_over))
             passed_over.append(f"{loader.name} finds no {model} in its format")
     if not installed:
-        raise MissingDependencyError(
-            f"{'; '.join(passed_over)}; install the extra '{EXTRA}': `MERLINE_EXTRAS={EXTRA} python3 main.py`"
-        )
-    raise _not_found(installed, model)
+        raise MissingDependencyError(f"{'; '.join(passed_over)}; {_INSTALL}")
+    raise _not_found(installed, absent, model)
 
 
 def _reason(backend: str, passed_over: Sequence[str]) -> str:
@@ -70,13 +71,14 @@ def _reason(backend: str, passed_over: Sequence[str]) -> str:
     return "; ".join(passed_over) or "the first choice: the faster one on a CPU and on NVIDIA cards"
 
 
-def _not_found(loaders: Sequence[BackendLoader], model: str) -> ModelLoadError:
+def _not_found(loaders: Sequence[BackendLoader], absent: Sequence[str], model: str) -> ModelLoadError:
     path = Path(model).expanduser()
     if path.exists():
         formats = " or ".join(loader.name for loader in loaders)
+        cure = "".join(f"; {reason}" for reason in absent) + (f": {_INSTALL}" if absent else "")
         return ModelLoadError(
             f"{path}: no Whisper model for {formats}; faster-whisper takes a folder with model.bin, config.json, "
-            "tokenizer.json and vocabulary.json, openai-whisper a .pt file"
+            f"tokenizer.json and vocabulary.json, openai-whisper a .pt file{cure}"
         )
     names = sorted({name for loader in loaders for name in loader.names()})
     if model in names:
