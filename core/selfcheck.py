@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +15,10 @@ from typing import Any, Literal
 from core.utils.errors import MerlineError
 
 logger = logging.getLogger(__name__)
+
+HANGS = "the device or program behind it hangs; unplug it or restart the sound service, then check again"
+MOST_PATIENCE = 5.0
+BUSY = "close what keeps this machine busy, then check again"
 
 Outcome = Literal["pass", "warn", "fail"]
 
@@ -32,6 +39,8 @@ class Check:
     name: str
     look: Callable[[], Finding]
     limit_s: float = 3.0
+    device: bool = False
+    """it waits for a device: such run one after the other beside those that compute"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +81,44 @@ class Verdict:
         return {"safe": self.safe, "verdict": self.line, "checks": [asdict(result) for result in self.results]}
 
 
-def run_checks(checks: Sequence[Check]) -> Iterator[CheckResult]:
-    """Run checks one after the other, yielding each result as it is known; a check that hangs fails at its limit."""
+def run_checks(checks: Sequence[Check], within_s: float = math.inf) -> Iterator[CheckResult]:
+    """Run those that compute and those of the devices beside each other, yielding each result in the order given.
+
+    A check that hangs fails at its limit, and one that has not answered `within_s` seconds after the start, then. Those
+    that compute may take longer where others have the processor.
+    """
+    began, lanes = time.monotonic(), (queue.SimpleQueue[CheckResult](), queue.SimpleQueue[CheckResult]())
+    for device in (False, True):
+        own, times = [check for check in checks if check.device is device], 1.0 if device else patience()
+        arguments = (own, began + within_s * times, times, lanes[device])
+        threading.Thread(target=_run_lane, args=arguments, name=f"checks-{device}", daemon=True).start()
     for check in checks:
-        yield _run(check)
+        yield lanes[check.device].get()
 
 
-def _run(check: Check) -> CheckResult:
+def patience() -> float:
+    """How many times as long as on an idle machine a computation may take: as many as want each core."""
+    cores = os.cpu_count() or 1
+    load: float = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return min(max(1.0, load / cores), MOST_PATIENCE)
+
+
+def _run_lane(checks: Sequence[Check], ends: float, times: float, results: queue.SimpleQueue[CheckResult]) -> None:
+    for check in checks:
+        results.put(_run(check, min(times * check.limit_s, ends - time.monotonic())))
+
+
+def _run(check: Check, limit_s: float) -> CheckResult:
+    late = HANGS if check.device else BUSY
+    if limit_s <= 0.0:
+        return CheckResult(check.name, "fail", "was not looked at: no time was left", late, 0.0)
     findings: list[Finding] = []
     thread = threading.Thread(target=lambda: findings.append(look(check)), name=f"check-{check.name}", daemon=True)
     start = time.monotonic()
     thread.start()
-    thread.join(check.limit_s)
+    thread.join(limit_s)
     seconds = round(time.monotonic() - start, 3)
-    finding = (
-        findings[0]
-        if findings
-        else Finding(
-            "fail",
-            f"gave no answer within {check.limit_s:g} s",
-            "the device or program behind it hangs; unplug it or restart the sound service, then check again",
-        )
-    )
+    finding = findings[0] if findings else Finding("fail", f"gave no answer within {limit_s:.1f} s", late)
     return CheckResult(check.name, finding.outcome, finding.text, finding.cure, seconds)
 
 

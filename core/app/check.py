@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from core.app.brain import Brain
@@ -25,6 +26,8 @@ from core.utils.config import Config
 from core.utils.errors import MissingDependencyError
 from core.utils.paths import data_folder, make_data_folder
 
+WITHIN_S = 8.5
+"""all checks but those of `--full`, so that the command ends within 10 s where nobody else has the processor"""
 LEAST_DISK_MB = 20
 GOOD_DISK_MB = 500
 QUESTION = "what day is it today"
@@ -50,14 +53,16 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     full = FullCheck(config, arguments.offline, passed_on(arguments)) if arguments.full else None
     results = []
     with DeviceChecks(config) as devices:
-        for result in run_checks([*all_checks(config, devices), *(full.checks() if full else ())]):
+        for result in chain(
+            run_checks(all_checks(config, devices), WITHIN_S), run_checks(full.checks() if full else ())
+        ):
             results.append(result)
             if not arguments.json:
                 print(_line(result), flush=True)
     verdict = Verdict(tuple(results))
     _print(verdict, full.report if full else [], arguments.json)
     code = 0 if verdict.safe else 1
-    if any("no answer within" in result.text for result in results):
+    if any("no answer" in result.text for result in results):
         # A hung driver keeps its thread in native code, where an orderly exit would wait for it for ever.
         sys.stdout.flush()
         os._exit(code)

@@ -11,7 +11,7 @@ from types import TracebackType
 import numpy as np
 
 from core.messages import DeviceEvent, Samples
-from core.selfcheck import Check, Finding, look
+from core.selfcheck import HANGS, Check, Finding, look
 from core.utils.clock import SystemClock
 from core.utils.config import Config
 from core.utils.errors import AudioDeviceError
@@ -34,7 +34,8 @@ class DeviceChecks:
         self._config = config
         self._context = multiprocessing.get_context("spawn")
         self._child: tuple[SpawnProcess, Connection] | None = None
-        self._asked = False
+        self._asked = ""
+        """whose answer has not come"""
 
     def __enter__(self) -> DeviceChecks:
         return self
@@ -46,19 +47,18 @@ class DeviceChecks:
 
     def checks(self) -> list[Check]:
         """In the order in which they make sense; the first one starts the child process, too."""
-        return [
-            Check("PortAudio", partial(self._ask, "PortAudio"), limit_s=5.0),
-            Check("microphone", partial(self._ask, "microphone"), limit_s=4.0),
-            Check("speaker", partial(self._ask, "speaker"), limit_s=3.0),
-        ]
+        limits_s = {"PortAudio": 5.0, "microphone": 4.0, "speaker": 3.0}
+        return [Check(name, partial(self._ask, name), limit, device=True) for name, limit in limits_s.items()]
 
     def _ask(self, name: str) -> Finding:
+        if self._asked == "PortAudio":  # which hangs before any device
+            return Finding("fail", "was not looked at, as PortAudio gave no answer", HANGS)
         if self._asked:  # nobody waits for that answer any more
             self._end()
         if self._child is None:
             self._child = self._start()
         process, pipe = self._child
-        self._asked = True
+        self._asked = name
         try:
             pipe.send(name)
             finding: Finding = pipe.recv()
@@ -68,7 +68,7 @@ class DeviceChecks:
                 self._end()
             cure = "restart the sound service and check ALSA's configuration (~/.asoundrc, ALSA_CONFIG_PATH)"
             return Finding("fail", ENDED.format(code=process.exitcode), cure)
-        self._asked = False
+        self._asked = ""
         return finding
 
     def _start(self) -> tuple[SpawnProcess, Connection]:
@@ -79,7 +79,7 @@ class DeviceChecks:
         return process, ours
 
     def _end(self) -> None:
-        child, self._child, self._asked = self._child, None, False
+        child, self._child, self._asked = self._child, None, ""
         if child is not None:
             process, pipe = child
             process.kill()

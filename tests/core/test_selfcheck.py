@@ -43,6 +43,32 @@ def test_a_check_that_hangs_fails_at_its_limit():
     assert "no answer within" in result.results[0].text
 
 
+def test_all_together_end_in_time_and_what_was_not_looked_at_is_named():
+    never = threading.Event()
+    hanging = Check("hangs", lambda: never.wait() and None, limit_s=60.0)  # type: ignore[arg-type, return-value]
+    results = list(run_checks([hanging, passing("next")], within_s=0.05))
+    never.set()
+    assert [result.outcome for result in results] == ["fail", "fail"]
+    assert "no answer within" in results[0].text
+    assert "busy" in results[0].cure
+    assert "not looked at" in results[1].text
+    assert all(result.cure for result in results)
+
+
+def test_lanes_run_beside_each_other_and_report_in_the_order_given():
+    met = threading.Barrier(2, timeout=10)
+
+    def meet() -> Finding:
+        met.wait()
+        return Finding("pass", "met")
+
+    checks = [Check("device", meet, device=True), Check("question", meet), Check("speaker", meet, device=True)]
+    results = list(run_checks([*checks, Check("last", meet)]))
+    assert [(result.name, result.outcome) for result in results] == [
+        ("device", "pass"), ("question", "pass"), ("speaker", "pass"), ("last", "pass")
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("error", "text", "cure"),
     [

@@ -81,4 +81,5 @@ def test_the_same_in_json(tmp_path: Path, sound_card: SoundCard):
     found = json.loads(run(tmp_path, "check", "--json", **sound_card.variables).stdout)
     assert found["safe"] is True
     assert {"microphone", "speaker", "question", "models", "packages"} <= {check["name"] for check in found["checks"]}
-    assert all(check["seconds"] < 10 for check in found["checks"])
+    devices = [check for check in found["checks"] if check["name"] in ("PortAudio", "microphone", "speaker")]
+    assert sum(check["seconds"] for check in devices) < 10, "the devices' limits do not depend on the machine"

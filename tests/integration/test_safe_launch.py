@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
 from tests.integration.program import run
+from tests.integration.sound_card import SoundCard
 
 NO_SOUND = {"PULSE_SERVER": "unix:/nowhere"}
 
@@ -30,6 +32,18 @@ def test_a_sound_library_that_aborts_fails_its_checks_and_nothing_else(tmp_path:
     assert "not safe to launch" in lines[-1]
     assert "speaker" in lines[-1]
     assert any("question" in line and line.startswith("pass") for line in lines)
+
+
+@pytest.mark.audio
+def test_a_sound_service_that_hangs_fails_the_devices_and_all_else_is_looked_at(tmp_path: Path, sound_card: SoundCard):
+    with socket.socket(socket.AF_UNIX) as deaf:  # takes calls and never answers
+        deaf.bind(str(tmp_path / "deaf"))
+        deaf.listen()
+        done = run(tmp_path, "check", **{**sound_card.variables, "PULSE_SERVER": f"unix:{tmp_path / 'deaf'}"})
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert "3 of" in lines[-1]
+    assert "(PortAudio, microphone, speaker): not safe to launch" in lines[-1]
 
 
 def test_json_says_the_same(tmp_path: Path):
