@@ -1,8 +1,10 @@
 """Start here: `python3 main.py`. Checks Python's version, makes sure of the environment, hands over to core.app.
 
-Standard library only. Nothing in this file is newer than Python 3.6, so that an older one can still say what it needs.
+Standard library only. Nothing in this file is newer than Python 2.7, so that an older one can still say what it needs.
 """
+# ruff: noqa: UP020, UP024, UP032
 
+import io
 import os
 import sys
 
@@ -11,19 +13,20 @@ NEWEST = (3, 13)
 RESTARTED = "MERLINE_RESTARTED_FROM"
 INTERRUPTED = 130
 
-# Which Python a distribution offers by its own package manager: (ID, VERSION_ID in /etc/os-release) -> command.
+# Which Python a system offers by its own package manager: (ID, VERSION_ID in /etc/os-release) -> command, and its name.
 _APT = "sudo apt install {0} {0}-venv"
 _CURES = {
-    ("debian", "12"): _APT.format("python3.11"),
-    ("debian", "13"): _APT.format("python3.13"),
-    ("ubuntu", "22.04"): _APT.format("python3.11"),
-    ("ubuntu", "24.04"): _APT.format("python3.12"),
-    ("fedora", ""): "sudo dnf install python3.12",
-    ("arch", ""): "sudo pacman -S uv && uv python install 3.13",
-    ("darwin", ""): "brew install python@3.13",
-    ("win32", ""): "winget install Python.Python.3.13",
+    ("debian", "12"): (_APT.format("python3.11"), "python3.11"),
+    ("debian", "13"): (_APT.format("python3.13"), "python3.13"),
+    ("ubuntu", "22.04"): (_APT.format("python3.11"), "python3.11"),
+    ("ubuntu", "24.04"): (_APT.format("python3.12"), "python3.12"),
+    ("fedora", ""): ("sudo dnf install python3.12", "python3.12"),
+    ("arch", ""): ("sudo pacman -S uv && uv python install 3.13", "python3.13"),
+    ("darwin", ""): ("brew install python@3.13", "python3.13"),
+    ("win32", ""): ("winget install Python.Python.3.13", "py -3.13"),
 }
-_ELSEWHERE = "install Python 3.12 from python.org, or with `uv python install 3.12` or `pyenv install 3.12`"
+_PLACES = "install Python 3.12 from python.org, or with `uv python install 3.12` or `pyenv install 3.12`"
+_ELSEWHERE = (_PLACES, "python3.12")
 
 
 def fits(version):
@@ -34,47 +37,48 @@ def fits(version):
 def version_message(version, system, release):
     """What is wrong with this Python and its cure, for a (ID, VERSION_ID) of /etc/os-release or (sys.platform, "")."""
     found = ".".join(str(number) for number in version[:2])
-    cure = _CURES.get((system, release)) or _CURES.get((system, "")) or _ELSEWHERE
+    cure, name = _CURES.get((system, release)) or _CURES.get((system, "")) or _ELSEWHERE
     return (
-        f"Merline needs Python 3.11, 3.12 or 3.13; this one is {found}, and no fitting one is on the PATH.\n"
-        f"Cure: {cure}\nThen start again with it, e.g.: python3.12 main.py"
-    )
+        "Merline needs Python 3.11, 3.12 or 3.13; this one is {}, and no fitting one is on the PATH.\n"
+        "Cure: {}\nThen start again with it: {} main.py"
+    ).format(found, cure, name)
 
 
 def operating_system():
     """(ID, VERSION_ID) from /etc/os-release on Linux, (sys.platform, "") elsewhere."""
     values = {}
     try:
-        with open("/etc/os-release", encoding="utf-8") as release:
+        with io.open("/etc/os-release", encoding="utf-8") as release:
             for line in release:
                 key, _, value = line.strip().partition("=")
                 values[key] = value.strip("\"'")
-    except OSError:
+    except (IOError, OSError):
         return sys.platform, ""
     return values.get("ID", sys.platform), values.get("VERSION_ID", "")
 
 
 def find_python():
     """Path of a Python that fits: .venv's, else the newest on the PATH that really starts; else None."""
-    import shutil
     import subprocess
 
     folder = os.path.dirname(os.path.abspath(__file__))
     own = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
     names = ["python3.13", "python3.12", "python3.11", "python3", "python"]
-    candidates = [os.path.join(folder, ".venv", *own)] + [shutil.which(name) for name in names]
-    question = f"import sys; sys.exit(not {OLDEST} <= sys.version_info[:2] <= {NEWEST})"
-    for candidate in candidates:
-        if candidate and os.path.exists(candidate):
-            try:
-                # A version manager's shim exists for every Python it knows and fails for those not selected.
-                answer = subprocess.call(
-                    [candidate, "-c", question], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-                )
-            except OSError:
-                continue
-            if answer == 0:
-                return candidate
+    ending = ".exe" if os.name == "nt" else ""
+    places = os.environ.get("PATH", "").split(os.pathsep)
+    candidates = [os.path.join(folder, ".venv", *own)]
+    candidates += [os.path.join(place, name + ending) for name in names for place in places if place]
+    question = "import sys; sys.exit(not {} <= sys.version_info[:2] <= {})".format(OLDEST, NEWEST)
+    with open(os.devnull, "w") as nowhere:
+        for candidate in candidates:
+            if os.path.exists(candidate):
+                try:
+                    # A version manager's shim exists for every Python it knows and fails for those not selected.
+                    answer = subprocess.call([candidate, "-c", question], stdout=nowhere, stderr=nowhere)
+                except OSError:
+                    continue
+                if answer == 0:
+                    return candidate
     return None
 
 
@@ -87,12 +91,18 @@ def restart(arguments):
         return 1
     found = ".".join(str(number) for number in sys.version_info[:2])
     sys.stderr.write("This is Python " + found + ", which Merline cannot use: going on with " + other + "\n")
+    sys.stderr.flush()
     os.environ[RESTARTED] = found
     command = [other, os.path.abspath(__file__)] + arguments  # noqa: RUF005
     if os.name == "nt":
         import subprocess
 
-        return subprocess.call(command)
+        running = subprocess.Popen(command)
+        while True:
+            try:
+                return running.wait()
+            except KeyboardInterrupt:  # it reaches both, and the other has things to close
+                continue
     os.execv(other, command)
 
 

@@ -17,11 +17,11 @@ from core.environment.own import (
     ROOT,
     STAMP,
     STATE,
-    Stamp,
     fingerprint,
     inside_own,
     is_ready,
     minor_version,
+    site_packages,
 )
 from core.utils.errors import MerlineError
 
@@ -35,7 +35,7 @@ def enter(arguments: list[str]) -> int | None:
     testing = arguments[:1] == ["test"]
     try:
         asked_for = os.environ.get(EXTRAS, "").replace(",", " ").split()
-        python = prepare((*asked_for, *(["test"] if testing else [])), offline="--offline" in arguments)
+        other = prepare((*asked_for, *(["test"] if testing else [])), offline="--offline" in arguments)
     except MerlineError as error:
         print(f"merline: {error}", file=sys.stderr)
         return error.exit_code
@@ -44,32 +44,33 @@ def enter(arguments: list[str]) -> int | None:
         return INTERRUPTED
     if testing:
         os.chdir(ROOT)
-        return _become(python, ["-m", "pytest", *arguments[1:]])
-    if python == sys.executable:
+        return _become(other or sys.executable, ["-m", "pytest", *arguments[1:]])
+    if other is None:
         os.environ.pop(HANDED_OVER, None)
         return None
     os.environ[HANDED_OVER] = "1"
-    return _become(python, [str(ROOT / "main.py"), *arguments])
+    return _become(other, [str(ROOT / "main.py"), *arguments])
 
 
-def prepare(extras: tuple[str, ...] = (), offline: bool = False) -> str:
-    """Path of a Python whose environment has the default packages and these extras: sys.executable when this one has.
+def prepare(extras: tuple[str, ...] = (), offline: bool = False) -> str | None:
+    """Path of the Python to go on with, whose environment has the default packages and these extras; None: this one.
 
     Raises SetupError, or its subclass InstallError, when that cannot be had.
     """
-    inside = inside_own()
+    inside, remade = inside_own(), False
     if not inside and os.environ.pop(HANDED_OVER, ""):
         from core.environment.failures import SetupError
 
         raise SetupError(f"{OWN_PYTHON} does not start inside {OWN}; delete that folder and start again")
     if not inside and active_environment() and active_satisfies(extras):
-        return sys.executable
+        return None
     if not is_ready(extras):
         from core.environment.making import make
 
         make(extras, offline)
-    unfit = inside and Stamp.read().python != minor_version()
-    return sys.executable if inside and not unfit else str(OWN_PYTHON)
+        # Python looks once, as it starts, for the folder of packages: one that was made since is not on its path.
+        remade = os.path.realpath(site_packages()) not in map(os.path.realpath, sys.path)
+    return None if inside and not remade else str(OWN_PYTHON)
 
 
 def asks_for_words(arguments: list[str]) -> bool:
@@ -118,11 +119,19 @@ def active_satisfies(extras: tuple[str, ...] = ()) -> bool:
 
 
 def _become(python: str, arguments: list[str]) -> int:
-    """Replace this process by `python ARGUMENTS`; Windows cannot, so there run it and pass its exit code on."""
+    """Replace this process by `python ARGUMENTS`; Windows cannot, so there run it and pass its exit code on.
+
+    Ctrl-C reaches both there; this one leaves it to the other, which has things to close.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name != "nt":
         os.execv(python, [python, *arguments])
     import subprocess
 
-    return subprocess.call([python, *arguments])
+    running = subprocess.Popen([python, *arguments])
+    while True:
+        try:
+            return running.wait()
+        except KeyboardInterrupt:
+            continue

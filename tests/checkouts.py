@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import io
 import os
@@ -13,6 +14,7 @@ import tarfile
 import time
 import zipfile
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,13 @@ class Checkout:
     def packages(self) -> Path:
         return next((self.venv / "lib").glob("python3.*/site-packages"))
 
+    def hurry(self) -> None:
+        """Leave no pause between the attempts after a cut network."""
+        module = self.folder / "core/environment/pip.py"
+        text = module.read_text(encoding="utf-8")
+        assert text.count("PAUSES_S = (1.0, 4.0)") == 1
+        module.write_text(text.replace("PAUSES_S = (1.0, 4.0)", "PAUSES_S = (0.0, 0.0)"), encoding="utf-8")
+
     def pip_runs(self) -> int:
         log = self.folder / ".venv-state" / "pip.log"
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
@@ -157,7 +166,28 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_wheel(folder, "tiny_two", "1.0", {"tiny_two/__init__.py": b"", "tiny_two/data.bin": b"x" * 5000})
     runner = b"import os, sys\nprint('pytest ran with', *sys.argv[1:], 'in', os.getcwd())\nsys.exit(5)\n"
     write_wheel(folder, "pytest", "0.1", {"pytest/__init__.py": b"", "pytest/__main__.py": runner})
+    write_pip(folder)
     return folder
+
+
+def write_pip(folder: Path) -> None:
+    """This environment's pip as a wheel, so that a first start brings its own up to date, as it does elsewhere."""
+    try:
+        found = metadata.distribution("pip")
+    except metadata.PackageNotFoundError:
+        return
+    paths = [path for path in found.files or () if path.parts[0] == "pip" and path.suffix != ".pyc"]
+    write_wheel(folder, "pip", found.version, {str(path): path.read_binary() for path in paths})
+
+
+def link_tools(source: str, target: str) -> None:
+    """Copy a file; pip's own, which nothing changes in place, only by name: hundreds of them in each environment."""
+    tools = ("/site-packages/pip/", "/site-packages/setuptools/", "/site-packages/pkg_resources/")
+    if any(tool in source for tool in tools):
+        with contextlib.suppress(OSError):
+            os.link(source, target)
+            return
+    shutil.copy2(source, target)
 
 
 def new_checkout(folder: Path, wheels: Path) -> Checkout:
@@ -187,7 +217,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> tuple[Checko
 def ready(made: tuple[Checkout, subprocess.CompletedProcess[str]], tmp_path: Path, wheels: Path) -> Checkout:
     """A checkout of its own whose environment is made."""
     folder = tmp_path / "checkout"
-    shutil.copytree(made[0].folder, folder, symlinks=True)
+    shutil.copytree(made[0].folder, folder, symlinks=True, copy_function=link_tools)
     return Checkout(folder, wheels)
 
 

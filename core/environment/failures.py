@@ -35,6 +35,7 @@ _NETWORK = re.compile(
     r"|located at .+ is invalid|BadZipFile|DO NOT MATCH THE HASHES",  # a cut file, as older pips see it
     re.IGNORECASE,
 )
+_DISK = re.compile(r"Errno 28\b|No space left on device|Errno 122\b|Disk quota exceeded")
 _CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError")
 _NOTHING = re.compile(r"satisfies the requirement (\S+).*\(from versions: none\)")
 _CONFLICT = re.compile(r"ResolutionImpossible|conflicting dependencies|No matching distribution found", re.IGNORECASE)
@@ -45,10 +46,11 @@ def explain_failure(output: str, environment: Path, work: Path) -> InstallError:
     log = work / "pip.log"
     errors = [line.strip() for line in output.splitlines() if line.startswith("ERROR:") or "error:" in line[:12]]
     said = " ".join(errors[-2:]) or (output.strip().splitlines() or ["pip gave no reason"])[-1]
-    if "Errno 28" in output or "No space left on device" in output:
+    if _DISK.search(output):
         free_mb = shutil.disk_usage(environment if environment.exists() else work.parent).free // 10**6
+        full = "The disk is full" if "quota" not in output else "Your share of the disk is used up (a quota)"
         text = (
-            f"The disk is full: {free_mb} MB are free where {environment.parent} is. "
+            f"{full}: {free_mb} MB are free where {environment.parent} is. "
             "Make room and start again; what is installed already is kept."
         )
         return InstallError(text, "disk")

@@ -61,7 +61,7 @@ def make(extras: tuple[str, ...], offline: bool) -> None:
             _check_room(declared, [group for group in groups if group not in before.groups])
             if not before.groups:
                 _announce(view, declared)
-            pip_version = _ensure_venv(view, offline)
+            pip_version = _ensure_venv(view, offline, lock)
             if STAGED.exists():
                 from core.environment.full import apply_staged
 
@@ -101,8 +101,11 @@ def _check_room(declared: Declared, groups: list[str]) -> None:
         )
 
 
-def _ensure_venv(view: SetupView, offline: bool) -> tuple[int, ...]:
-    """A .venv whose Python and pip start, made anew if need be; returns pip's version."""
+def _ensure_venv(view: SetupView, offline: bool, lock: int) -> tuple[int, ...]:
+    """A .venv whose Python and pip start, made anew if need be; returns pip's version.
+
+    What makes it holds on to `lock`: if only this process is killed, the next start waits for the other.
+    """
     version = _probe()
     if version:
         return version
@@ -122,6 +125,7 @@ def _ensure_venv(view: SetupView, offline: bool) -> tuple[int, ...]:
         capture_output=True,
         encoding="utf-8",
         errors="replace",
+        pass_fds=(lock,) if os.name == "posix" else (),
     )
     version = _probe() if made.returncode == 0 else ()
     if not version:
@@ -144,6 +148,8 @@ def _probe() -> tuple[int, ...]:
         answer = subprocess.run([OWN_PYTHON, "-I", "-c", code], capture_output=True, encoding="utf-8", timeout=60)
         python, prefix, version = answer.stdout.splitlines()
         fits = (3, 11) <= tuple(int(part) for part in python.split()) <= (3, 13) and site_packages().is_dir()
+        if os.name == "posix":  # the packages of another Python are there after an upgrade of the one below
+            fits = fits and site_packages().parent.name == "python" + python.replace(" ", ".")
         return tuple(int(part) for part in version.split(".")[:2]) if fits and os.path.samefile(prefix, OWN) else ()
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return ()
@@ -204,7 +210,7 @@ def _sign(declared: Declared, groups: tuple[str, ...]) -> None:
 
 
 def _explain(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full where {ROOT} is. Make room and start again; what is installed already is kept."
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return (

@@ -65,8 +65,9 @@ class Pip:
     counts_bytes: bool = True  # whether it knows `--progress-bar raw`
 
     def command(self, *arguments: str) -> list[str]:
-        """`install` with this pip's options."""
-        return ["install", "--progress-bar", "raw" if self.counts_bytes else "off", *self.options, *arguments]
+        """`install` with this pip's options: a release that need not be compiled comes before a newer one that must."""
+        bar = "raw" if self.counts_bytes else "off"
+        return ["install", "--prefer-binary", "--progress-bar", bar, *self.options, *arguments]
 
 
 Report = Callable[[Step], None]
@@ -213,8 +214,9 @@ class _OutputReader:
         if found := _PROGRESS.match(text):
             self._tell(bytes_done=int(found[1]), bytes_total=int(found[2]))
         elif _RETRYING.match(text):
-            cut = "the index's certificate is not accepted" if certificate_refused(text) else "the connection was cut"
-            self._tell(trouble=f"{cut}; trying again")
+            refused = certificate_refused(text)
+            why = "the index's certificate is not accepted" if refused else "no connection to the package index"
+            self._tell(trouble=f"{why}; trying again")
         elif found := _BUILDING.match(text):
             self._tell(phase="building", package=self._label(found[1]))
         elif text.startswith("Installing collected packages"):
