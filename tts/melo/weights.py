@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import re
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -94,11 +95,17 @@ def _read_pickle(path: Path) -> Any:
         raise ModelLoadError(f"{path} is missing: download the voice again (`models download`)") from error
     except pickle.UnpicklingError as error:
         raise ModelLoadError(
-            f"{path} holds more than tensors and was refused, nothing in it was run; "
-            f"take the checkpoint from its publisher ({str(error).partition(chr(10))[0]})"
+            f"{path} holds more than tensors{_asked_for(error)} and was refused, nothing in it was run; "
+            "take the checkpoint from its publisher"
         ) from error
     except (RuntimeError, OSError, ValueError, EOFError, KeyError) as error:
         raise ModelLoadError(f"{path} is damaged ({error}); download the voice again") from error
+
+
+def _asked_for(error: pickle.UnpicklingError) -> str:
+    """What a pickle wanted besides tensors; torch's own words advise to run it."""
+    found = re.search(r"GLOBAL (\S+)", str(error))
+    return f" ({found[1]})" if found else ""
 
 
 def _read_converted(path: Path) -> dict[str, Tensor]:

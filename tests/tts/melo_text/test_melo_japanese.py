@@ -118,3 +118,10 @@ def test_numbers(number: int, said: str) -> None:
 )
 def test_figures_are_read(written: str, spoken: str) -> None:
     assert read(written) == spoken
+
+
+@needs_japanese
+@pytest.mark.parametrize("text", ["Привет мир", "안녕하세요", "áé"])
+def test_a_text_in_another_script_is_one_unknown_sound_and_no_error(text: str) -> None:
+    phonemes = front_end().process(text)
+    assert (phonemes.phones, phonemes.word2ph) == (("_", "UNK", "_"), (1, 1, 1))

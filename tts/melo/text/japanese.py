@@ -15,7 +15,7 @@ from tts.melo.text.japanese_reading import read
 from tts.melo.text.kana import kana_phones, to_katakana
 from tts.melo.text.packages import missing
 from tts.melo.text.phonemes import MAX_TOKENS, UNKNOWN, Phonemes, Spelling, assemble, sayable, too_long
-from tts.melo.text.wordpiece import WordPiece
+from tts.melo.text.wordpiece import UNKNOWN_TOKEN, WordPiece
 
 EXTRA = "melo-ja"
 _KANA_FIELD = 17
@@ -44,6 +44,8 @@ class JapaneseFrontEnd:
     def process(self, text: str) -> Phonemes:
         """Phonemes of one sentence. Raises InferenceError for nothing to say or too much, MissingDependencyError."""
         normalized = self.normalise(sayable(text))
+        if not normalized and any(map(str.isalpha, text)):
+            return assemble(text, [Spelling((UNKNOWN_TOKEN,), (UNKNOWN,), (0,))])  # of other scripts
         return assemble(normalized, [self._spelling(word.surface) for word in _tagger()(normalized)])
 
     def _spelling(self, word: str) -> Spelling:
