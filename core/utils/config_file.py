@@ -18,19 +18,24 @@ def load_config(path: Path | None = None, settings: Iterable[str] = ()) -> Confi
 
     Raises ConfigError naming the dotted key, the value and the cure.
     """
-    values = _read(path)
+    values, settings = _read(path), tuple(settings)
     for setting in settings:
         _apply(values, setting)
-    return parse_config(values, origin=str(path or DEFAULT_FILE.name))
+    given = frozenset(setting.partition("=")[0].strip() for setting in settings)
+    return parse_config(values, str(path or DEFAULT_FILE.name), given)
 
 
-def parse_config(values: Mapping[str, Any], origin: str = "configuration") -> Config:
-    """Check plain values against the schema. Raises ConfigError."""
+def parse_config(
+    values: Mapping[str, Any], origin: str = "configuration", given: frozenset[str] = frozenset()
+) -> Config:
+    """Check plain values against the schema; `given` are the dotted keys that came by `--set`. Raises ConfigError."""
     try:
         config = Config.model_validate(dict(values))
     except ValidationError as error:
-        problems = "\n".join(_explain(problem) for problem in error.errors())
-        raise ConfigError(f"{origin}:\n{problems}" if "\n" in problems else f"{origin}: {problems}") from None
+        problems = [_explain(problem) for problem in error.errors()]
+        by_hand = [problem.partition(":")[0] in given for problem in problems]
+        places = ("--set " if by else f"{origin}: " for by in by_hand)
+        raise ConfigError("\n".join(map("".join, zip(places, problems, strict=True)))) from None
     _check_relations(config)
     return config
 
@@ -136,5 +141,7 @@ def _explain(problem: Any) -> str:
         close = difflib.get_close_matches(str(value), expected.split(", "), n=1)
         hint = f"; did you mean '{close[0]}'?" if close else ""
         return f"{dotted}: {value!r} is not one of {expected}{hint}"
-    message = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"{dotted}: {value!r} is not accepted: {message}"
+    if problem["type"] == "tuple_type":
+        return f"{dotted}: {value!r} is not accepted; write a list, e.g. [{value}]"
+    wanted = problem["msg"].partition(", unable")[0].replace("Input should be", "it must be")
+    return f"{dotted}: {value!r} is not accepted; {wanted}"

@@ -59,6 +59,8 @@ def test_the_default_file_loads():
         ("audio: {backend: sounddevise}", r"audio\.backend: 'sounddevise' .* did you mean 'sounddevice'\?"),
         ("language: de", r"language: 'de' is not one of auto, en, fr"),
         ("endpoint: {complete_ms: 900}", r"provisional_ms <= complete_ms <= incomplete_ms"),
+        ("stt: {languages: fr}", r"stt\.languages: 'fr' is not accepted; write a list, e\.g\. \[fr\]"),
+        ("vad: {threshold: 3, gap: 1}", r"mine\.yaml: vad\.threshold.*\n.*mine\.yaml: vad\.gap: unknown"),
         ("vad: [1, 2]", r"vad: \[1, 2\]"),
         ("- a\n- b", r"must hold `section:` blocks"),
         ("vad:\n  threshold: 0.5\n bad", r"is not valid YAML at line 3"),
@@ -86,6 +88,15 @@ def test_settings_from_the_command_line_win(tmp_path: Path):
     file.write_text("vad: {threshold: 0.6}\naudio:\n", encoding="utf-8")
     config = load_config(file, ["vad.threshold=0.7", "audio.input_device=2", "language=fr"])
     assert (config.vad.threshold, config.audio.input_device, config.language) == (0.7, 2, "fr")
+
+
+def test_what_came_by_the_command_line_is_not_looked_for_in_the_file(tmp_path: Path):
+    (tmp_path / "mine.yaml").write_text("vad: {gap_ms: many}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "mine.yaml", ["vad.threshold=3"])
+    lines = sorted(str(caught.value).splitlines())
+    assert lines[0].startswith("--set vad.threshold: 3 is not accepted")
+    assert "mine.yaml: vad.gap_ms: 'many'" in lines[1]
 
 
 def test_a_bare_off_means_off():
