@@ -81,15 +81,20 @@ class Beside:
         self._speaking = FirstVoice(config, assistant, brain, offline, question)
 
     @property
+    def measuring(self) -> bool:
+        """Whether what is fetched is yet to be decided."""
+        return self._step != "models"
+
+    @property
     def asking(self) -> bool:
         """Whether the keys that are pressed now answer a question."""
         return self._hearing.asking or self._answering.asking or self._speaking.asking
 
     def news(self) -> list[str]:
         """Go on with what is due; lines for the user, usually none."""
-        if self._step != "models":
+        if self.measuring:
             self._go_on()
-        if self._step != "models":
+        if self.measuring:
             return self._memory.news()
         parts = (self._setup, self._hearing, self._answering, self._speaking, self._memory)
         lines = [text for part in parts for text in part.news()]

@@ -7,12 +7,20 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from core.app.beside import Beside
+from core.app.brain import Brain
+from core.app.first_whisper import model_to_fetch
+from core.app.planning import make_plan
 from core.app.speed_beside import COMMAND, LONGEST_S, SpeedBeside
 from core.optimization.analyzer import SPEED_FILE, AnalyzerSources, SystemAnalyzer
 from core.optimization.profile import Speed
+from core.utils.config import Config, SetupConfig
+from core.utils.model_store import ModelStore
 
 ENDS = (sys.executable, "-S", "-c", "raise SystemExit(0)")
 FAILS = (sys.executable, "-S", "-c", "raise SystemExit(7)")
@@ -80,6 +88,37 @@ def test_nobody_waits_for_one_that_takes_too_long():
     now_s[0] = LONGEST_S
     assert not beside.running
     assert not beside.done
+
+
+class MeasuredSlow(SpeedBeside):
+    """Finds out that this machine is too slow for any full engine."""
+
+    def __init__(self) -> None:
+        super().__init__(ENDS)
+
+    def start(self) -> None:
+        super().start()
+        keep(Speed(0.05, 0.5))
+
+
+def test_what_is_fetched_is_chosen_by_what_was_measured(home: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed (extra `full`)")
+    monkeypatch.setattr("core.app.beside.SpeedBeside", MeasuredSlow)
+    wished = Config(setup=SetupConfig(full_models="always", full_packages=False))
+    assert model_to_fetch(wished, ModelStore()) is not None, "by the guess"
+    with Brain(wished, folder=home, language="en") as brain:
+        assistant: Any = SimpleNamespace(say=lambda text: None, speaking_parts=None)
+        beside = Beside(wished, assistant, brain, make_plan(wished), offline=False)
+        beside.start()
+        told: list[str] = []
+        deadline_s = time.monotonic() + 30.0
+        while beside.measuring:
+            assert time.monotonic() < deadline_s
+            told += beside.news()
+        told += beside.news() + beside.news()
+        beside.stop()
+    assert model_to_fetch(wished, ModelStore()) is None
+    assert told == []
 
 
 def test_the_end_of_the_app_ends_it():
