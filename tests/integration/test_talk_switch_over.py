@@ -41,7 +41,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Exception ignored in.*tiktoken:pytest.PytestUnraisableExceptionWarning"),
 ]
 START_S = 30.0
-FETCH_S = 60.0
+FETCH_S = 180.0
 FIRST_RUN = (
     "talk",
     *("--set", "setup.full_models=always", "--set", "setup.full_packages=false", "--set", "llm.engine=skills"),
