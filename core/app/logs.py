@@ -52,11 +52,14 @@ def set_up_logs(config: LogConfig, level: str | None, to_terminal: bool) -> None
 
 
 def native_log() -> Path:
-    """Where the sound drivers' own messages of this run go; nowhere when there is no data folder yet."""
+    """Where the sound drivers' own messages of this run go; nowhere without a data folder that can be written to."""
     file = data_folder() / "logs" / "drivers.log"
     if not file.parent.is_dir():
         return Path(os.devnull)
-    file.unlink(missing_ok=True)
+    try:
+        file.unlink(missing_ok=True)
+    except OSError:
+        return Path(os.devnull)
     return file
 
 

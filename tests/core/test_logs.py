@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from core.app.logs import set_up_logs
+from core.app.logs import native_log, set_up_logs
 from core.utils.config import LogConfig
 
 
@@ -41,3 +42,8 @@ def test_without_a_place_for_it_there_is_none(tmp_path: Path, root_logger: loggi
     set_up_logs(LogConfig(), None, to_terminal=False)
     root_logger.info("still here")
     assert (tmp_path / "logs").read_text() == "in the way"
+
+
+def test_the_drivers_messages_go_nowhere_where_their_file_cannot_be_replaced(tmp_path: Path):
+    (tmp_path / "logs" / "drivers.log").mkdir(parents=True)
+    assert native_log() == Path(os.devnull)

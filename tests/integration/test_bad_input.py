@@ -110,10 +110,28 @@ class TestData:
         (tmp_path / "file").touch()
         assert_fails(run(tmp_path / "file" / "home", "chat", text="hello\n"), 1, "MERLINE_HOME")
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere, and has a test of its own")
     def test_a_read_only_folder(self, tmp_path: Path):
         tmp_path.chmod(0o500)
         assert_fails(run(tmp_path, "chat", text="hello\n"), 1, "read-only")
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="a read-only disk is made with mount, which needs root")
+    def test_a_read_only_disk_is_said_by_every_command_and_loses_nothing(self, tmp_path: Path):
+        disk = tmp_path / "disk"
+        disk.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(disk)], capture_output=True).returncode != 0:
+            pytest.skip("mount is not allowed here")
+        try:
+            (disk / "logs").mkdir()
+            (disk / "logs" / "drivers.log").touch()
+            run(disk, "chat", text="note: kept\n")
+            subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+            assert_fails(run(disk, "chat", text="note: lost\n"), 1, "read-only")
+            assert_fails(run(disk, "talk", "--offline"), 1, "read-only")
+            subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+            assert "1 note: kept" in run(disk, "chat", text="read my notes\n").stdout
+        finally:
+            subprocess.run(["umount", str(disk)], check=True)
 
     def test_a_file_from_a_newer_version_is_left_as_it_is(self, tmp_path: Path):
         run(tmp_path, "chat", text="note: keep me\n")
