@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ class SafetensorsFile:
                         if wanted == entry.dtype:
                             self._fill(file, name, part)
                         else:
-                            piece = torch.empty(part.numel(), dtype=entry.dtype)
+                            piece = _apart(part.numel(), entry.dtype)
                             self._fill(file, name, piece)
                             part.copy_(piece)
             except OSError as error:
@@ -176,6 +177,15 @@ def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     room = np.empty(size_bytes + ALIGNMENT, np.uint8)
     start = -room.ctypes.data % ALIGNMENT
     return torch.from_numpy(room)[start : start + size_bytes].view(dtype).view(shape)
+
+
+def _apart(count: int, dtype: torch.dtype) -> Tensor:
+    """Room for [count] that the system has back at once.
+
+    malloc would put it between the tensors that stay, and the hole that it leaves serves nothing larger: a quarter of
+    a model of 0.5 B in float32.
+    """
+    return torch.frombuffer(mmap.mmap(-1, max(1, count * dtype.itemsize)), dtype=dtype, count=count)
 
 
 def _view(storage: Any, entry: TensorEntry) -> Tensor:

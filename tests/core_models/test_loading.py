@@ -233,8 +233,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_model(folder / "warm", "llama", dtype=torch.bfloat16, tie_word_embeddings=True)
     tiny_model(folder / "large", "llama", tie_word_embeddings=True)
     config = json.loads((folder / "large" / "config.json").read_text())
-    config |= {"hidden_size": 1024, "num_attention_heads": 16, "num_key_value_heads": 4, "head_dim": 64}
-    config |= {"intermediate_size": 3072, "vocab_size": 32000, "num_hidden_layers": 4}
+    config |= {"hidden_size": 896, "num_attention_heads": 14, "num_key_value_heads": 2, "head_dim": 64}
+    config |= {"intermediate_size": 4864, "vocab_size": 10000, "num_hidden_layers": 5}
     (folder / "large" / "config.json").write_text(json.dumps(config))
     with torch.device("meta"):
         shapes = {name: one.shape for name, one in Decoder(DecoderConfig.from_dict(config)).named_parameters()}
