@@ -129,9 +129,10 @@ def main():
 
         return run(arguments)
     except ModuleNotFoundError as error:
-        if not bootstrap.repairable(error.name):
+        what_next = bootstrap.mend_later(error.name)
+        if not what_next:
             raise
-        sys.stderr.write("merline: the package " + str(error.name) + " has gone; start again and it is put back\n")
+        sys.stderr.write("merline: " + what_next + "\n")
         return 1
 
 

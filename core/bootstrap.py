@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from core.environment.own import (
     OWN,
@@ -25,6 +26,9 @@ from core.environment.own import (
 )
 from core.utils.errors import MerlineError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 HANDED_OVER = "MERLINE_HANDED_OVER"  # set on the way into .venv: coming back out is an error, not a loop
 EXTRAS = "MERLINE_EXTRAS"  # more of pyproject.toml's extras to have, e.g. MERLINE_EXTRAS=pyaudio
 INTERRUPTED = 130
@@ -34,8 +38,8 @@ def enter(arguments: list[str]) -> int | None:
     """Prepare for the command in `arguments`. None: this process may go on; a number: all is done, exit with it."""
     testing = arguments[:1] == ["test"]
     try:
-        asked_for = os.environ.get(EXTRAS, "").replace(",", " ").split()
-        other = prepare((*asked_for, *(["test"] if testing else [])), offline="--offline" in arguments)
+        extras = (*_asked_for(), *(["test"] if testing else []))
+        other = prepare(extras, offline="--offline" in arguments)
     except MerlineError as error:
         print(f"merline: {error}", file=sys.stderr)
         return error.exit_code
@@ -78,12 +82,23 @@ def asks_for_words(arguments: list[str]) -> bool:
     return arguments[:1] != ["test"] and not {"-h", "--help", "--version"}.isdisjoint(arguments)
 
 
-def repairable(module: str | None) -> bool:
-    """Whether a module that could not be imported is one that .venv should have; the next start then puts it back."""
-    if not inside_own() or module is None or (ROOT / module.split(".")[0]).exists():
-        return False
-    STAMP.unlink(missing_ok=True)
-    return True
+def mend_later(module: str | None) -> str:
+    """What the next start does about a package's module that could not be imported; "" where that is not its part."""
+    if module is None or (ROOT / module.split(".")[0]).exists():
+        return ""
+    if inside_own():
+        STAMP.unlink(missing_ok=True)
+        return f"the package {module} has gone; start again and it is put back"
+    if not active_environment():
+        return ""
+    # it has all that pyproject.toml names, but not what that needs in turn
+    key, note = _active_note(tuple(_asked_for()))
+    _remember(note, key, "no")
+    return f"the package {module} is missing from {sys.prefix}; start again and {OWN} is used instead"
+
+
+def _asked_for() -> list[str]:
+    return os.environ.get(EXTRAS, "").replace(",", " ").split()
 
 
 def active_environment() -> bool:
@@ -94,12 +109,7 @@ def active_environment() -> bool:
 
 def active_satisfies(extras: tuple[str, ...] = ()) -> bool:
     """Whether the active environment meets pyproject.toml; remembered until it or pyproject.toml changes."""
-    import zlib
-
-    folders = [folder for folder in sys.path if folder.endswith(("site-packages", "dist-packages"))]
-    ages = " ".join(str(os.stat(folder).st_mtime_ns) for folder in folders if os.path.isdir(folder))
-    key = f"{sys.prefix} {minor_version()} {ages} {fingerprint()} {' '.join(extras)}"
-    note = STATE / f"active-{zlib.crc32((sys.prefix + ' '.join(extras)).encode()):08x}"
+    key, note = _active_note(extras)
     with contextlib.suppress(OSError):
         known, _, verdict = note.read_text(encoding="utf-8").rpartition("\n")
         if known == key:
@@ -107,15 +117,32 @@ def active_satisfies(extras: tuple[str, ...] = ()) -> bool:
     from core.environment.requirements import read_declared, unmet
 
     declared = read_declared(PYPROJECT)
-    missing = unmet([name for group in ("default", *extras) for name in declared.requirements(group)], folders)
+    missing = unmet([name for group in ("default", *extras) for name in declared.requirements(group)], _folders())
     if missing:
         text = f"The active environment {sys.prefix} lacks {', '.join(missing[:3])}"
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         print(f"{text}{more}: using {OWN} instead.", file=sys.stderr)
+    _remember(note, key, "no" if missing else "yes")
+    return not missing
+
+
+def _folders() -> list[str]:
+    return [folder for folder in sys.path if folder.endswith(("site-packages", "dist-packages"))]
+
+
+def _active_note(extras: tuple[str, ...]) -> tuple[str, Path]:
+    """What must be unchanged for the verdict on the active environment to hold, and where that verdict is kept."""
+    import zlib
+
+    ages = " ".join(str(os.stat(folder).st_mtime_ns) for folder in _folders() if os.path.isdir(folder))
+    key = f"{sys.prefix} {minor_version()} {ages} {fingerprint()} {' '.join(extras)}"
+    return key, STATE / f"active-{zlib.crc32((sys.prefix + ' '.join(extras)).encode()):08x}"
+
+
+def _remember(note: Path, key: str, verdict: str) -> None:
     with contextlib.suppress(OSError):  # not remembered: found out again next time
         STATE.mkdir(exist_ok=True)
-        note.write_text(f"{key}\n{'no' if missing else 'yes'}", encoding="utf-8")
-    return not missing
+        note.write_text(f"{key}\n{verdict}", encoding="utf-8")
 
 
 def _become(python: str, arguments: list[str]) -> int:

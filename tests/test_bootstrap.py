@@ -453,6 +453,18 @@ class TestActiveEnvironment:
         monkeypatch.setenv("CONDA_PREFIX", str(tmp_path / conda) if conda else "")
         assert bootstrap.active_environment() is active
 
+    def test_is_left_when_what_its_packages_need_is_missing(self, ready: Checkout, active: Path) -> None:
+        """tiny-one is there and needs a module that is not, as when somebody uninstalled a dependency."""
+        module = next(active.parents[1].rglob("tiny_one.py"))
+        module.write_text("import no_such_module", encoding="utf-8")
+        first = ready.start("hello", python=active)
+        assert first.returncode == 1
+        assert first.stderr == (
+            f"merline: the package no_such_module is missing from {active.parents[1]}; "
+            f"start again and {ready.venv} is used instead\n"
+        )
+        assert ready.start("hello", python=active).stdout == f"reached {ready.venv} 1.0 hello\n"
+
     def test_a_change_in_it_is_noticed(self, ready: Checkout, active: Path) -> None:
         assert "active" in ready.start("hello", python=active).stdout
         for file in active.parents[1].rglob("tiny_one*"):
