@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import shutil
@@ -27,14 +28,19 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def _export(file: Path | None) -> int:
-    """Timers, notes, lists, settings and history in one document; nothing is overwritten half-way."""
+    """Timers, notes, lists, settings, history, the record of turns and their recordings (in base64) in one document.
+
+    Nothing is overwritten half-way.
+    """
     from llm.store import Store
 
     if file is None:
         raise ConfigError("data export: name the file to write, e.g. data export my-merline.json")
-    store = Store(make_data_folder() / DATABASE)
+    folder = make_data_folder()
+    store = Store(folder / DATABASE)
     try:
-        document = json.dumps({"merline": 1, "data": store.export()}, indent=2, ensure_ascii=False)
+        kept = {"merline": 1, "data": store.export(), "turns": _turns(folder), "recordings": _recordings(folder)}
+        document = json.dumps(kept, indent=2, ensure_ascii=False)
     finally:
         store.close()
     partial = file.with_name(file.name + ".part")
@@ -47,6 +53,16 @@ def _export(file: Path | None) -> int:
         raise DataError(f"{file}: cannot be written ({error.strerror}); choose another place") from error
     print(f"everything Merline keeps about you is in {file}")
     return 0
+
+
+def _turns(folder: Path) -> list[str]:
+    """The record of turns, a line of JSON each, the latest file's first."""
+    return [line for file in sorted(folder.glob(f"{TURNS}*")) for line in file.read_text("utf-8").splitlines()]
+
+
+def _recordings(folder: Path) -> dict[str, str]:
+    files = [file for file in sorted((folder / RECORDINGS).rglob("*")) if file.is_file()]
+    return {str(file.relative_to(folder)): base64.b64encode(file.read_bytes()).decode() for file in files}
 
 
 def _erase(sure: bool) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -176,14 +178,22 @@ class TestOnesOwnData:
     def test_export_holds_all_and_erase_leaves_nothing(self, tmp_path: Path):
         home, out = tmp_path / "home", tmp_path / "mine.json"
         run(home, "chat", text="note: the secret word is abracadabra\nadd milk to my shopping list\n")
+        (home / "recordings").mkdir()
+        (home / "recordings" / "one").write_bytes(b"sound")
+        (home / "turns.jsonl").write_text('{"turn": 1}\n')
         done = run(home, "data", "export", str(out))
         assert done.returncode == 0, done.stderr
+        kept = json.loads(out.read_text())
+        assert kept["turns"] == ['{"turn": 1}']
+        assert base64.b64decode(kept["recordings"]["recordings/one"]) == b"sound"
         assert "abracadabra" in out.read_text()
         assert "milk" in out.read_text()
         assert out.stat().st_mode & 0o077 == 0
         assert run(home, "data", "erase").returncode == 2
         assert "abracadabra" in run(home, "chat", text="read my notes\n").stdout
         assert run(home, "data", "erase", "--yes").returncode == 0
+        assert not (home / "recordings").exists()
+        assert not (home / "turns.jsonl").exists()
         left = b"".join(file.read_bytes() for file in home.rglob("*") if file.is_file())
         assert b"abracadabra" not in left
 
