@@ -267,8 +267,9 @@ def test_the_measured_speed_is_of_the_machines_order():
 
 
 @pytest.mark.parametrize("available", [40 << 20, LEAST_MEMORY_FOR_TORCH])
-def test_what_is_measured_follows_the_memory_there_is(tmp_path: Path, available: int):
+def test_what_is_measured_follows_the_memory_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, available: int):
     """A small array in a small memory; torch's int8 product, apart, where torch is installed and has room."""
+    monkeypatch.setattr("core.optimization.machine_speed.RUN_S", 0.01)
     host = desktop(tmp_path)
     profile = analyzer(host, tmp_path, CountedMeasurement()).analyze()
     small = replace(profile, memory=replace(profile.memory, available_bytes=available))
