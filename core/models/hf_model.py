@@ -1,7 +1,8 @@
 """Any other causal LM of Hugging Face: transformers' own modules behind our decoder's call, with our caches.
 
-Weights come from safetensors only, and code that comes with a model is never run. Models that keep something else than
-keys and values (state-space and linear-attention layers) are refused: their state cannot be trimmed.
+Weights come from safetensors only, and code that comes with a model is never run. Where some layers keep something else
+than keys and values (state-space, convolution and linear attention) transformers' own cache holds it for all layers,
+and cannot be trimmed; a model that does not go on from it as if it had read all at once is refused.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 from transformers.cache_utils import Cache as LayeredCache
-from transformers.cache_utils import CacheLayerMixin
+from transformers.cache_utils import CacheLayerMixin, DynamicCache
 
 from core.models.checkpoint import Checkpoint
 from core.models.decoder import attention_kernels
@@ -27,6 +28,7 @@ from core.models.kv_cache import Cache, bring, causal_mask
 from core.models.quantized_cache import dequantized
 from core.models.requirements import BYTES_PER_WEIGHT, check_memory
 from core.models.rotating_cache import RotatingKVCache
+from core.models.state_cache import StateCache, StateOfAll
 from core.utils.errors import InferenceError, ModelLoadError
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,8 @@ class HFModel:
 
     def __init__(self, network: Any) -> None:
         self.network = network
+        self.keeps_state = _keeps_state(network)
+        """whether its caches are those of `make_cache` alone"""
         text = network.config.get_text_config()
         self.layers = range(int(text.num_hidden_layers))
         limits = [getattr(text, name) for name in LIMITS if isinstance(getattr(text, name, None), int)]
@@ -88,12 +92,36 @@ class HFModel:
             count = tokens.shape[1]
         else:
             raise ValueError("HFModel: neither tokens nor input_embeddings were given")
+        if cache is not None and (self.keeps_state or isinstance(cache[0], StateCache)):
+            return self._with_state(given, cache[0], count, logits)
         if cache is not None:
             if self.device.type != "cpu":
                 bring(cache, self.device)
             self._check_room(cache, count)
             given[self._cache_argument] = LayeredCache(layers=[_Layer(one) for one in cache])
             given["attention_mask"] = self._mask(cache[0], count)
+        return self._computed(given, logits)
+
+    def make_cache(self) -> list[StateCache]:
+        """An empty cache for a model that keeps a state."""
+        shared = StateOfAll(DynamicCache(config=self.network.config))
+        return [StateCache(shared, layer) for layer in self.layers]
+
+    def _with_state(self, given: dict[str, Any], cache: Any, count: int, logits: str) -> Tensor | None:
+        """Token by token behind what was read before: not every model goes on with several at once."""
+        if not (self.keeps_state and isinstance(cache, StateCache)):
+            raise ValueError(f"a {type(cache).__name__} is no cache for this model; make one with make_prompt_cache")
+        shared = cache.shared
+        words = "input_ids" if "input_ids" in given else "inputs_embeds"
+        parts = given[words].split(1, dim=1) if shared.offset else (given[words],)
+        found = []
+        for part in parts:
+            found.append(self._computed({**given, words: part, self._cache_argument: shared.whole}, logits))
+            shared.offset += part.shape[1]
+        kept = [one for one in found if one is not None]
+        return None if not kept else kept[-1][:, -1:] if logits == "last" else torch.cat(kept, dim=1)
+
+    def _computed(self, given: dict[str, Any], logits: str) -> Tensor | None:
         with attention_kernels(self.device):
             if logits == "none":
                 self.network.base_model(**given)
@@ -201,13 +229,39 @@ def load_hf_model(folder: Path, config: Mapping[str, Any], options: Any) -> HFMo
             f"{checkpoint.folder}: {len(lacking)} tensors are missing or of another shape, the first is {lacking[0]}; "
             "fetch the model again"
         )
-    kinds = getattr(network.config.get_text_config(), "layer_types", None) or ()
-    if getattr(network, "_is_stateful", False) or any("attention" not in kind or "linear" in kind for kind in kinds):
-        raise ModelLoadError(f"{folder}: {config.get('model_type')} keeps a state that cannot be trimmed; take another")
     network.eval().requires_grad_(False)
     if kept != getattr(torch, precision):
         _convert(network, checkpoint, getattr(torch, precision))
-    return HFModel(network.to(options.device))
+    model = HFModel(network.to(options.device))
+    if model.keeps_state and not _goes_on(model):
+        raise ModelLoadError(
+            f"{folder}: {config.get('model_type')} keeps a state that it cannot be given back; take another model"
+        )
+    return model
+
+
+def _keeps_state(network: Any) -> bool:
+    """Whether some layers have something else than keys and values."""
+    kinds = getattr(network.config.get_text_config(), "layer_types", None) or ()
+    return bool(getattr(network, "_is_stateful", False)) or any(
+        "attention" not in kind or "linear" in kind for kind in kinds
+    )
+
+
+def _goes_on(model: HFModel) -> bool:
+    """Whether three tokens in two parts give what they give at once, in the model's own precision."""
+    tokens = torch.arange(3).remainder(model.vocab).unsqueeze(0)
+    try:
+        cache = model.make_cache()
+        model(tokens[:, :2], cache=cache, logits="none")  # type: ignore[arg-type]
+        parted = model(tokens[:, 2:], cache=cache)  # type: ignore[arg-type]
+        whole = model(tokens)
+    except (TypeError, ValueError, AttributeError, IndexError, KeyError, RuntimeError) as error:
+        logger.info("it does not take transformers' cache of states: %s", error)
+        return False
+    assert parted is not None
+    assert whole is not None
+    return torch.allclose(parted[:, -1], whole[:, -1], rtol=0.05, atol=0.05 * float(whole.abs().max()))
 
 
 def _convert(network: nn.Module, checkpoint: Checkpoint, dtype: torch.dtype) -> None:

@@ -35,6 +35,9 @@ KEPT_TOKENS = 4
 def make_prompt_cache(model: Any, max_kv_size: int | None = None) -> list[Any]:
     """An empty cache for a model; with `max_kv_size` one that forgets the oldest tokens beyond so many."""
     layers = len(model.layers)
+    if getattr(model, "keeps_state", False):  # of bounded size as it is
+        made: list[Any] = model.make_cache()
+        return made
     if max_kv_size is None:
         return [KVCache() for _ in range(layers)]
     return [RotatingKVCache(max_size=max_kv_size, keep=KEPT_TOKENS) for _ in range(layers)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import sys
@@ -20,6 +21,7 @@ from tiny import SENTENCES, tiny_model, tiny_tokenizer
 
 from core.models.generation import generate, generate_step
 from core.models.hf_model import HFModel
+from core.models.kv_cache import KVCache
 from core.models.loading import LoadOptions, load_model
 from core.models.prompt_cache import load_prompt_cache, make_prompt_cache, save_prompt_cache, trim_prompt_cache
 from core.models.speculative import speculative_generate_step
@@ -167,8 +169,47 @@ def test_what_transformers_does_not_know_or_have_is_told(tmp_path: Path):
         load_model(folder)
 
 
-def test_a_state_that_cannot_be_trimmed_is_refused(tmp_path: Path):
-    config = transformers.MambaConfig(vocab_size=64, hidden_size=16, num_hidden_layers=1, state_size=4)
-    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "mamba")
-    with pytest.raises(ModelLoadError, match="keeps a state that cannot be trimmed"):
-        load_model(tmp_path / "mamba")
+STATES = {
+    "mamba": lambda: transformers.MambaConfig(vocab_size=384, hidden_size=32, num_hidden_layers=2, state_size=4),
+    "lfm2": lambda: transformers.Lfm2Config(
+        vocab_size=384, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4,
+        num_key_value_heads=2, full_attn_idxs=[1],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STATES)
+def test_a_model_that_keeps_a_state_goes_on_from_it_and_takes_nothing_back(kind: str, tmp_path: Path):
+    torch.manual_seed(0)
+    network = transformers.AutoModelForCausalLM.from_config(STATES[kind]()).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim == 2:
+                parameter.mul_(4)
+    network.save_pretrained(tmp_path / kind)
+    model, _ = load_model(tmp_path / kind)
+    prompt = [5, 9, 77, 300, 2, 41, 88]
+    text = torch.tensor([prompt])
+    with torch.no_grad():
+        for _ in range(6):
+            text = torch.cat([text, network(input_ids=text, use_cache=False).logits[:, -1:].argmax(-1)], dim=1)
+    expected = text[0, len(prompt) :].tolist()
+    assert [token for token, _ in generate_step(prompt, model, max_tokens=6, prefill_step_size=3)] == expected
+    cache = make_prompt_cache(model, max_kv_size=8)
+    list(generate_step(prompt[:4], model, max_tokens=0, prompt_cache=cache))
+    stored = copy.deepcopy(cache)
+    assert [token for token, _ in generate_step(prompt[4:], model, max_tokens=6, prompt_cache=cache)] == expected
+    assert [token for token, _ in generate_step(prompt[4:], model, max_tokens=6, prompt_cache=stored)] == expected
+    assert (cache[0].offset, cache[1].size(), trim_prompt_cache(cache, 2)) == (13, 13, 0)
+    assert sum(one.nbytes for one in cache) > 0
+    with pytest.raises(ValueError, match="takes tokens back, which a StateCache cannot"):
+        next(speculative_generate_step(prompt, model, model))
+    with pytest.raises(ValueError, match="make one with make_prompt_cache"):
+        next(generate_step(prompt, model, prompt_cache=[KVCache() for _ in model.layers]))
+
+
+def test_a_state_that_cannot_be_given_back_is_refused(tmp_path: Path):
+    config = transformers.RwkvConfig(vocab_size=64, hidden_size=16, num_hidden_layers=2, attention_hidden_size=16)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "rwkv")
+    with pytest.raises(ModelLoadError, match="keeps a state that it cannot be given back"):
+        load_model(tmp_path / "rwkv")
