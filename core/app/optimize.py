@@ -90,6 +90,8 @@ def _gpu_audit(arguments: argparse.Namespace, config: Config) -> int:
     place = files_in(arguments.files) if arguments.files else tree_at(arguments.path)
     if arguments.rollback:
         return _roll_back(place, arguments.json)
+    if not place.files and not place.missing:
+        raise ConfigError(f"gpu-audit {arguments.files or arguments.path}: names no Python file; check the path")
     found = audit(place, Expectation(arguments.visible))
     if not arguments.fix:
         print(json.dumps(found.as_json(), indent=2) if arguments.json else _audit_text(found))

@@ -579,3 +579,9 @@ def test_bad_usage_ends_with_2(run: Command, arguments: list[str]):
     done = run(*arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_a_folder_without_python_is_not_called_clean(run: Command, tmp_path: Path):
+    done = run(str(tmp_path))
+    assert done.returncode == 2
+    assert "names no Python file; check the path" in done.stderr
