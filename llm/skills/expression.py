@@ -145,6 +145,8 @@ class _Reader:
                 value *= right
             elif operator == "/":
                 value /= right
+                if self._take(dict.fromkeys(_OF[self._language], "")) is not None:
+                    value *= self._power()
             elif operator == "^":
                 value = _power(value, right)
             else:

@@ -70,7 +70,7 @@ _AFTER_NUMBER: dict[Language, dict[str, str]] = {
     "fr": {"h": "heures", "min": "minutes", "mn": "minutes", "sec": "secondes", "s": "secondes", "x": "fois"},
 }
 _MINUS = {"en": ("minus", "negative"), "fr": ("moins",)}
-_NOT_SIGNED_AFTER = {"heure", "heures", "midi", "minuit", "hours", ")"}
+_NOT_SIGNED_AFTER = {"heure", "heures", "midi", "minuit", "hours", ")", "squared", "cubed", "carre", "cube", "cent"}
 _DEGREES = re.compile(r"degre|celsius|fahrenheit|kelvin")
 _ONE = {"un", "une", "one"}
 _FR_ONE_BEFORE = re.compile(

@@ -16,8 +16,13 @@ _AND: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+"),
     "fr": re.compile(r"\s*,\s*(?:et\s+)?|\s+et\s+"),
 }
-_EN_ARTICLE = re.compile(r"^(?:a|an|some|the|any)\s+(?=\w)", re.IGNORECASE)
-_FR_ARTICLE = re.compile(r"^(?:de l['’\s]\s*|(?:du|de la|des|de|le|la|les|un|une)\s+|[ld]['’]\s*)(?=\w)", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
+_EN_ARTICLE = re.compile(r"^(?:an?\s+(?!dozen|couple|few|pair|half)|(?:some|the|any)\s+)(?=\w)", re.IGNORECASE)
+_FR_ARTICLE = re.compile(
+    r"^(?:de l['’\s]\s*|(?:du|de la|des|de|le|la|les|une?(?!\s+(?:douzaine|dizaine|paire|demi|peu)))\s+|[ld]['’]\s*)"
+    r"(?=\w)",
+    re.IGNORECASE,
+)
 
 
 def add_item(intent: Intent, context: Context) -> Reply:
@@ -98,8 +103,8 @@ def item_names(intent: Intent) -> list[str]:
 def matching(entries: list[Entry], name: str) -> list[Entry]:
     """Entries called `name`, or else those that contain all its words."""
     exact = [entry for entry in entries if fold(entry.text) == fold(name)]
-    words = set(fold(name).split())
-    return exact or [entry for entry in entries if words <= set(fold(entry.text).split())]
+    words = set(_WORD.findall(fold(name)))
+    return exact or [entry for entry in entries if words <= set(_WORD.findall(fold(entry.text)))]
 
 
 def empty(intent: Intent) -> Reply:
