@@ -26,9 +26,9 @@ from stt.voice_activity_detection import (
 
 logger = logging.getLogger(__name__)
 
-SURE_S = 0.6
-"""Half a second of speech over a reply ends it, unless it is known to be a word like "mhm": the detector rates half a
-second as up to 0.56, and silence has come long before, at the onset"""
+SURE_S = 0.5
+"""So much speech over a reply ends it, unless it is known to be a word like "mhm". Of 41 such words by six synthetic
+voices 7 ended it, with 0.6 s 8; other speech ends it 0.16 s sooner."""
 SURELY_S = 1.0
 """so much does whatever the words"""
 LATE_S = 0.25
