@@ -15,6 +15,8 @@ from collections.abc import Generator, Sequence
 
 import pytest
 
+from core.optimization.torch_settings import SPIN_VARIABLE, SPINS
+
 MARKERS = ("audio", "gpu", "network", "slow")
 KIND, SKIPPED = "kind", "skipped"
 """properties of a report"""
@@ -28,6 +30,8 @@ _left_out: Counter[str] = Counter()
 def pytest_configure(config: pytest.Config) -> None:
     """Kernels are compiled once for the whole run, its subprocesses included, and never into the user's own folder.
 
+    torch's threads wait as they do in the app, before it is loaded: spinning as they come, two processes on two cores
+    take several times as long (tests/tts/melo/test_melo_windows.py beside other work: 252 s, and 67 s so).
     A shell's background job has Ctrl-C switched off, and whatever it starts inherits that: here it is on.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -35,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if "NUMBA_CACHE_DIR" not in os.environ:
         folder = os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="merline-kernels-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ.setdefault(SPIN_VARIABLE, SPINS)
 
 
 def _kind(item: pytest.Item) -> str:
