@@ -10,9 +10,10 @@ import ctypes
 import mmap
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DONT_NEED = 4
 """MADV_DONTNEED of madvise(2): what was changed in memory since it was read would be lost"""
