@@ -81,6 +81,8 @@ class Interruptions:
         self._detection = detection
         self._replying = replying
         self._asked = asked
+        self.goes_on: Callable[[float], bool] = lambda at: False
+        """whether a voice that began at that time (seconds) goes on with the words before the reply"""
         self._tentative: _Tentative | None = None
         self._number = 0
         self._answer: InterjectionHeard | None = None
@@ -121,7 +123,7 @@ class Interruptions:
 
     def _weigh(self, event: VadEvent) -> Iterator[InterruptionEvent]:
         if isinstance(event, Started):
-            if not self._replying():
+            if not self._replying() or self.goes_on(event.at):
                 self._unsettled = False
                 yield event
                 return

@@ -105,8 +105,8 @@ class Listener:
         """the words since the provisional utterance"""
         self._ended: SpeechUnderWay | None = None
         """the utterance before"""
-        self.unheard: Callable[[int, float], bool] = lambda turn, at: False
-        """whether nothing of the reply to a turn was heard that somebody could have spoken up to at that time"""
+        self.unheard: Callable[[int, float, bool], bool] = lambda turn, at, far_end: False
+        """whether nothing of the reply to a turn could have been answered to, or echoed, by a voice at that time"""
 
     @property
     def level(self) -> float:
@@ -181,18 +181,24 @@ class Listener:
 
     def _start(self, event: Started) -> Iterator[ListenerMessage]:
         speech = self._speech = SpeechUnderWay(0, 0, event.at, event.voiced_until, event.far_end)
-        ended, self._ended = self._ended, None
-        supersedes = None
-        if ended is not None and not event.far_end:
+        ended, supersedes = self._ended, None
+        if ended is not None:
             paused_s = event.at - ended.voiced_until
-            if paused_s <= CUT_OFF_S:
+            if paused_s <= CUT_OFF_S and not event.far_end:
                 self._endpointing.learn(paused_s * 1000)
-            if paused_s <= GOES_ON_S and not self._is_stale(ended) and self.unheard(ended.turn, event.at):
-                logger.debug("turn %d goes on after it was taken as finished", ended.turn)
+            if self.goes_on(event.at, event.far_end):
                 supersedes, speech.at, speech.far_end = ended.turn, ended.at, ended.far_end
                 speech.pieces += ended.pieces
+        self._ended = None
         speech.pieces.append(event.samples)
         yield from self._open(supersedes)
+
+    def goes_on(self, at: float, far_end: bool = True) -> bool:
+        """Whether a voice that began at that time (seconds) only goes on with the turn before, and is no echo."""
+        ended = self._ended
+        if ended is None or at - ended.voiced_until > GOES_ON_S or self._is_stale(ended):
+            return False
+        return self.unheard(ended.turn, at, far_end)
 
     def _open(self, supersedes: int | None = None) -> Iterator[ListenerMessage]:
         """Open a turn for the utterance under way and send all of it that is known."""

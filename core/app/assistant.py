@@ -121,7 +121,7 @@ class Assistant:
         self.attention = make_attention(config.wake, self._clock) if announcing else None
         endpointing = make_endpointing(config, brain)
         self.listener = Listener(self.interruptions, endpointing, self._ends.front_end, self.turns, self.attention)
-        self.listener.unheard = self.floor.unheard
+        self.listener.unheard, self.interruptions.goes_on = self.floor.unheard, self.listener.goes_on
         self.timers = brain.timers(self.turns, self.floor.gap)
         self.working = WorkingTone(self._clock.monotonic) if config.tts.working_tone else None
         tone = self.working.due if self.working else lambda: None

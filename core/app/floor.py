@@ -70,10 +70,13 @@ class Floor:
         """Whether the reply under way asks something, so that a yes is an answer."""
         return self._asks
 
-    def unheard(self, turn: int, at: float) -> bool:
-        """Whether who speaks at that time (monotonic seconds) cannot mean what they heard of the reply to a turn."""
+    def unheard(self, turn: int, at: float, far_end: bool) -> bool:
+        """Whether who speaks at that time (monotonic seconds) cannot mean what they heard of the reply to a turn.
+
+        Over loudspeakers (`far_end`) a voice that begins after the reply's first sound may be its echo.
+        """
         sounded = self._sounded
-        return sounded is None or sounded.turn != turn or at - sounded.at < REACTION_S
+        return sounded is None or sounded.turn != turn or at - sounded.at < (0.0 if far_end else REACTION_S)
 
     def free(self) -> None:
         """The turn was ended from outside: nobody has the floor."""

@@ -125,3 +125,9 @@ def test_the_longest_utterance_over_a_reply_ends_like_any_other() -> None:
     voice = Voice()
     events = voice.hear(frames(31.0))
     assert kinds(events) == [Onset, Interjected, Started, Overlong]
+
+
+def test_who_goes_on_with_the_words_before_the_reply_speaks_at_once() -> None:
+    voice = Voice()
+    voice.interruptions.goes_on = lambda at: True
+    assert kinds(voice.hear(frames(0.3, 0.0) + frames(0.4))) == [Onset, Started]

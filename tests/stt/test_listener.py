@@ -305,7 +305,7 @@ def test_pauses_are_learnt_from_who_goes_on_and_from_who_was_cut_off() -> None:
 
 def test_who_goes_on_before_anything_is_heard_goes_on_with_the_same_words() -> None:
     room = Room()
-    room.listener.unheard = lambda turn, at: True
+    room.listener.unheard = lambda turn, at, far_end: True
     (first,) = [one for one in utterances(room.hear(frames(0.8) + frames(0.6, 0.0))) if not one.final]
     room.listener.transcribed(complete(1, 0))
     room.hear(frames(0.1, 0.0))
@@ -321,7 +321,7 @@ def test_who_goes_on_before_anything_is_heard_goes_on_with_the_same_words() -> N
 @pytest.mark.parametrize("why", ["heard", "late", "cancelled", "over the reply"])
 def test_else_who_speaks_again_begins_anew(why: str) -> None:
     room = Room()
-    room.listener.unheard = lambda turn, at: why != "heard"
+    room.listener.unheard = lambda turn, at, far_end: why != "heard" and not far_end
     room.hear(frames(0.8) + frames(0.35, 0.0))
     room.listener.transcribed(complete(1, 0))
     room.hear(frames(0.1, 0.0) + (frames(0.5, 0.0) if why == "late" else []))
