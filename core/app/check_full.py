@@ -51,7 +51,7 @@ class Known:
 
 
 KNOWN = (
-    Known("what day is it today", r"day\.$"),
+    Known("what day is it", r"day\.$"),
     Known("what is the capital of france", r"\bParis\b", by_model=True),
     Known("quelle est la capitale de l'italie", r"\bRome\b", "fr", by_model=True),
 )

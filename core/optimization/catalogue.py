@@ -38,7 +38,7 @@ READING: dict[WeightType, float] = {"float32": 0.85, "bfloat16": 0.63, "float16"
 """share of the memory's measured bandwidth at which core.models reads weights while it writes on a processor:
 `python3 -m benchmarks.llm --only decode prediction`, two threads of a Xeon at 2.6 GHz. float16 was not measured"""
 
-PERPLEXITY: dict[WeightType, float] = {"int8": 1.00, "int4": 1.08}
+PERPLEXITY: dict[WeightType, float] = {"int8": 1.00, "int4": 1.05}
 """of a language model, as a multiple of the full model's: `bench llm`, on a trained model of 260,000 parameters"""
 
 SHELL_BYTES = 60 * MB
