@@ -79,7 +79,8 @@ def model_to_fetch(config: Config, store: ModelStore, profile: MachineProfile | 
     """The language model that `talk` should fetch while the skills answer; None where nothing is to be done.
 
     That is with `llm.engine: auto` alone: the model that llm.model names, if it is not here and fits, also one of the
-    hub by owner/name; or, where none is here at all, the planned one.
+    hub by owner/name; or, where none is here at all, the one whose download was interrupted if it fits, else the
+    planned one.
     """
     if config.llm.engine != "auto":
         return None
@@ -91,6 +92,10 @@ def model_to_fetch(config: Config, store: ModelStore, profile: MachineProfile | 
         return named if not store.find(named.name) and ModelFit(config, profile).fits(named.name) else None
     if any(store.find(name) for name in models):
         return None
+    fit = ModelFit(config, profile)
+    begun = next((model for name, model in models.items() if store.begun(name) and fit.fits(name)), None)
+    if begun is not None:
+        return begun
     engines = hearing.engines_here(config, store) | speaking.engines_here(config, store) | {ENGINE}
     planned = PerformanceTuner(config, engines).plan(profile or SystemAnalyzer().analyze()).llm
     return next((model for model in models.values() if model.size == planned.model), None)

@@ -36,7 +36,7 @@ def model_to_fetch(config: Config, store: ModelStore, profile: MachineProfile | 
     """The Whisper that `talk` should fetch while the embedded recogniser listens; None where nothing is to be done.
 
     That is with `stt.engine: auto` alone: the model that stt.model names, if it is not here and fits; or, where no
-    Whisper is here at all, the planned one.
+    Whisper is here at all, the one whose download was interrupted if it fits, else the planned one.
     """
     if config.stt.engine != "auto":
         return None
@@ -46,7 +46,9 @@ def model_to_fetch(config: Config, store: ModelStore, profile: MachineProfile | 
         return named if named and not store.find(named.name) and ModelFit(config, profile).fits(named.name) else None
     if any(store.find(name) for name in whispers):
         return None
-    return planned_model(config, store, profile)
+    fit = ModelFit(config, profile)
+    begun = next((model for name, model in whispers.items() if store.begun(name) and fit.fits(name)), None)
+    return begun or planned_model(config, store, profile)
 
 
 def packages_are_here() -> bool:

@@ -94,6 +94,10 @@ class ModelStore:
         """Room on the store's disk."""
         return self._free_bytes(self.folder)
 
+    def begun(self, name: str) -> bool:
+        """Whether a download of a model of that name was interrupted and can be gone on with."""
+        return (self.folder / name / PARTS).is_dir()
+
     def find(self, name: str) -> Path | None:
         """The folder of a model of that name if it, and what it needs, is complete. Asks nobody but the disk.
 

@@ -20,8 +20,8 @@ from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config, LlmConfig, SetupConfig
 from core.utils.config_file import load_config
 from core.utils.errors import ConfigError, ModelLoadError
-from core.utils.model_catalogue import CATALOGUE
-from core.utils.model_store import Manifest, ModelStore, write_manifest
+from core.utils.model_catalogue import CATALOGUE, known_model
+from core.utils.model_store import PARTS, Manifest, ModelStore, write_manifest
 from tests.hub_server import HubServer
 from tests.optimization.machine_table import profile
 
@@ -98,6 +98,8 @@ def test_what_a_first_run_fetches(tmp_path: Path):
     assert named is not None
     assert named.name == "qwen2.5-0.5b"
     assert model_to_fetch(config(model="qwen3-8b"), empty, SMALL) is None
+    (tmp_path / "none" / "qwen2.5-0.5b" / PARTS).mkdir(parents=True)
+    assert model_to_fetch(config(), empty, LARGE) == known_model("qwen2.5-0.5b")
 
 
 def test_the_self_check_says_who_will_answer_and_what_would_better_it(tmp_path: Path):

@@ -14,7 +14,7 @@ from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config, OptimizationConfig, SttConfig
 from core.utils.errors import ModelTooLargeError
 from core.utils.model_catalogue import CATALOGUE, known_model
-from core.utils.model_store import Manifest, ModelStore, write_manifest
+from core.utils.model_store import PARTS, Manifest, ModelStore, write_manifest
 from stt.whisper_transcriber import Surroundings, WhisperSettings, WhisperTranscriber
 from tests.integration.program import run
 from tests.optimization.machine_table import card, profile
@@ -133,6 +133,15 @@ class TestWhatAFirstRunFetches:
         assert large.size_bytes > small.size_bytes
         assert planned_model(AUTO, store, profile(4, 0.25, 4.0)) is None
         assert model_to_fetch(AUTO, store, LARGE) == large
+
+    def test_one_whose_download_was_interrupted_is_gone_on_with_if_it_fits(self, tmp_path: Path):
+        store = self.here(tmp_path)
+        (tmp_path / "whisper-tiny" / PARTS).mkdir(parents=True)
+        assert planned_model(AUTO, store, LARGE) != known_model("whisper-tiny")
+        assert model_to_fetch(AUTO, store, LARGE) == known_model("whisper-tiny")
+        (tmp_path / "whisper-tiny" / PARTS).rmdir()
+        (tmp_path / "whisper-large-v3" / PARTS).mkdir(parents=True)
+        assert model_to_fetch(AUTO, store, SMALL) == planned_model(AUTO, store, SMALL)
 
     def test_nothing_where_a_whisper_is_here_or_another_engine_is_asked_for(self, tmp_path: Path):
         assert model_to_fetch(AUTO, self.here(tmp_path, "whisper-tiny"), LARGE) is None
