@@ -58,7 +58,7 @@ class Beside:
             self._step = "speed"
             if self._speed_matters():
                 self._speed.start()
-        if self._step == "speed" and not self._speed.running:
+        if self._step == "speed" and not self._speed.goes_on():
             self._step = "models"
             if self._speed.done:
                 self._decide_again()

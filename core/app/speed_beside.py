@@ -55,9 +55,8 @@ class SpeedBeside:
             creationflags=WINDOWS_FLAGS,
         )
 
-    @property
-    def running(self) -> bool:
-        """Whether it is worth waiting for."""
+    def goes_on(self) -> bool:
+        """Look after the child: whether it is still worth waiting for. One that takes too long is ended."""
         if self._process is None:
             return False
         code = self._process.poll()

@@ -40,7 +40,7 @@ def keep(speed: Speed) -> None:
 
 def wait_for(speed: SpeedBeside) -> None:
     deadline_s = time.monotonic() + 60.0
-    while speed.running:
+    while speed.goes_on():
         assert time.monotonic() < deadline_s, "it never ended"
         threading.Event().wait(0.01)
 
@@ -48,7 +48,7 @@ def wait_for(speed: SpeedBeside) -> None:
 def test_the_real_child_measures_and_the_next_plan_finds_it(home: Path):
     beside = SpeedBeside(now_s=lambda: 0.0)
     beside.start()
-    assert beside.running
+    assert beside.goes_on()
     wait_for(beside)
     assert beside.done
     speed = SystemAnalyzer().analyze().speed
@@ -61,7 +61,7 @@ def test_a_machine_that_is_measured_already_is_left_alone():
     keep(CALM)
     beside = SpeedBeside(ENDS)
     beside.start()
-    assert not beside.running
+    assert not beside.goes_on()
     assert not beside.done
 
 
@@ -84,9 +84,9 @@ def test_nobody_waits_for_one_that_takes_too_long():
     now_s = [0.0]
     beside = SpeedBeside(STAYS, now_s=lambda: now_s[0])
     beside.start()
-    assert beside.running
+    assert beside.goes_on()
     now_s[0] = LONGEST_S
-    assert not beside.running
+    assert not beside.goes_on()
     assert not beside.done
 
 
@@ -125,6 +125,6 @@ def test_the_end_of_the_app_ends_it():
     beside = SpeedBeside(STAYS)
     beside.start()
     beside.stop()
-    assert not beside.running
+    assert not beside.goes_on()
     beside.stop()
     assert COMMAND[-1] == "core.app.speed_beside"
