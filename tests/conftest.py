@@ -11,7 +11,8 @@ import shutil
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,8 @@ from core.optimization.torch_settings import SPIN_VARIABLE, SPINS
 MARKERS = ("audio", "gpu", "network", "slow")
 KIND, SKIPPED = "kind", "skipped"
 """properties of a report"""
+REAL = Path(os.environ.get("MERLINE_REAL", Path(__file__).resolve().parents[1] / "build" / "real"))
+"""where tools/real_models.py puts published weights"""
 AUDIO_REQUIRED = os.environ.get("MERLINE_REQUIRE_AUDIO") == "1"
 
 _ran: Counter[str] = Counter()
@@ -40,6 +43,18 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="merline-kernels-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     os.environ.setdefault(SPIN_VARIABLE, SPINS)
+
+
+@pytest.fixture(scope="session")
+def real_model() -> Callable[[str], Path]:
+    """The folder of a published model by its name in tools/real_models.py; a test whose model is not here skips."""
+
+    def find(name: str) -> Path:
+        if not (REAL / name).exists():
+            pytest.skip(f"no real weights: {REAL / name} is not there (tools/real_models.py fetches it)")
+        return REAL / name
+
+    return find
 
 
 def _kind(item: pytest.Item) -> str:
