@@ -37,11 +37,12 @@ _MAKERS: dict[str, Callable[[Mapping[str, Tensor], Mapping[str, Any]], nn.Module
 _HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
-def save_quantized(model: nn.Module, path: Path) -> int:
+def save_quantized(model: nn.Module, path: Path | str) -> int:
     """Write what ModelQuantizer gave; the file's size in bytes. The old file stays until the new one is whole.
 
     Raises QuantizationError for a model with no quantised layer, OptimizationError where the disk does not take it.
     """
+    path = Path(path)
     half = model if isinstance(model, HalfModel) else None
     inner = model if half is None else half.model
     tensors, aliases = unshared(inner.state_dict())
@@ -60,12 +61,12 @@ def save_quantized(model: nn.Module, path: Path) -> int:
     return path.stat().st_size
 
 
-def load_quantized(path: Path, model: nn.Module) -> nn.Module:
+def load_quantized(path: Path | str, model: nn.Module) -> nn.Module:
     """A copy of the float `model` with the layers and weights of the file.
 
     Raises ModelLoadError for a file that is absent, damaged, of a newer version, or of another model.
     """
-    file = SafetensorsFile(path)
+    file = SafetensorsFile(Path(path))
     try:
         manifest = json.loads(file.metadata[KEY])
         version = int(manifest["version"])

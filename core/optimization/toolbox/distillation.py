@@ -38,7 +38,7 @@ class DistillationConfig:
     patience: int = 3
     """epochs without a better validation loss after which it ends"""
     seed: int = 0
-    checkpoint_folder: Path | None = None
+    checkpoint_folder: Path | str | None = None
     checkpoint_steps: int = 100
     gradient_checkpointing: bool = False
     """less memory, a third more time"""

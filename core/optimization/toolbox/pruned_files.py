@@ -20,11 +20,12 @@ BITS = "::bits"
 VALUES = "::values"
 
 
-def save_pruned(model: nn.Module, path: Path) -> int:
+def save_pruned(model: nn.Module, path: Path | str) -> int:
     """Write the weights, each tensor sparse where that is smaller; the file's bytes.
 
     Raises OptimizationError where the disk does not take it.
     """
+    path = Path(path)
     tensors, aliases = unshared(model.state_dict())
     written: dict[str, Tensor] = {}
     sparse: dict[str, Any] = {}
@@ -42,12 +43,12 @@ def save_pruned(model: nn.Module, path: Path) -> int:
     return path.stat().st_size
 
 
-def load_pruned(path: Path, model: nn.Module) -> nn.Module:
+def load_pruned(path: Path | str, model: nn.Module) -> nn.Module:
     """A copy of `model` with the weights of the file.
 
     Raises ModelLoadError for a file that is absent, damaged or of another model.
     """
-    file = SafetensorsFile(path)
+    file = SafetensorsFile(Path(path))
     try:
         manifest = json.loads(file.metadata[KEY])
         state = {name: file.read(name) for name in file.tensors if not name.endswith((BITS, VALUES))}

@@ -51,11 +51,13 @@ class Subject:
 
 
 class RegisteredModels:
-    """A registry as it is used: made models are kept."""
+    """A registry as it is used: made models are kept, and so are data, which may come from a generator."""
 
     def __init__(self, registry: Registry) -> None:
+        if not isinstance(registry, Mapping):
+            raise OptimizationError(f"models_registry is a {type(registry).__name__}; give {{name: model}}")
         self._registry = registry
-        self._made: dict[str, nn.Module] = {}
+        self._made: dict[str, tuple[object, Subject]] = {}
 
     def subject(self, model: str | nn.Module) -> Subject:
         """By name, or a module itself. Raises OptimizationError for a name that there is not, or what is no module."""
@@ -66,20 +68,25 @@ class RegisteredModels:
             hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(sorted(self._registry)) or 'none'}"
             raise OptimizationError(f"no model is registered as {model!r}; {hint}")
         entry = self._registry[model]
-        told = entry if isinstance(entry, RegisteredModel) else RegisteredModel(entry)
-        if model not in self._made:
-            made = told.model if isinstance(told.model, nn.Module) else told.model()
-            if not isinstance(made, nn.Module):
-                raise OptimizationError(f"{model!r} is registered as a {type(made).__name__}; give a torch.nn.Module")
-            self._made[model] = made
-        training = _read(told.training_data, f"training_data of {model}")
-        return Subject(
-            self._made[model],
-            _read(told.test_data, f"test_data of {model}"),
-            _read(told.calibration_data, f"calibration_data of {model}"),
-            training,
-            trains=bool(training),
-        )
+        made_of, subject = self._made.get(model, (None, None))
+        if subject is None or made_of is not entry:
+            subject = _subject(model, entry if isinstance(entry, RegisteredModel) else RegisteredModel(entry))
+            self._made[model] = (entry, subject)
+        return subject
+
+
+def _subject(name: str, told: RegisteredModel) -> Subject:
+    made = told.model() if callable(told.model) and not isinstance(told.model, nn.Module) else told.model
+    if not isinstance(made, nn.Module):
+        raise OptimizationError(f"{name!r} is registered as a {type(made).__name__}; give a torch.nn.Module")
+    training = _read(told.training_data, f"training_data of {name}")
+    return Subject(
+        made,
+        _read(told.test_data, f"test_data of {name}"),
+        _read(told.calibration_data, f"calibration_data of {name}"),
+        training,
+        trains=bool(training),
+    )
 
 
 def _read(data: Any, what: str) -> tuple[Batch, ...]:

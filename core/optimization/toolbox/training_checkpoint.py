@@ -37,7 +37,7 @@ class Standing:
 
 
 def write_checkpoint(
-    folder: Path, student: nn.Module, optimizer: torch.optim.Optimizer, best: Mapping[str, Tensor], standing: Standing
+    folder: Path | str, student: nn.Module, optimizer: torch.optim.Optimizer, best: Mapping[str, Tensor], standing: Standing
 ) -> None:
     """Put it in the place of the one before, whole. `best`: the weights that were best so far.
 
@@ -52,17 +52,17 @@ def write_checkpoint(
     told["best_loss"] = repr(standing.best_loss)
     header = {KEY: json.dumps({"version": 1, "student": type(student).__name__, "standing": told})}
     separate = {name: tensor.detach().clone() for name, tensor in tensors.items()}
-    write_whole(folder / FILE, lambda to: write_safetensors(to, separate, header))
+    write_whole(Path(folder) / FILE, lambda to: write_safetensors(to, separate, header))
 
 
 def read_checkpoint(
-    folder: Path, student: nn.Module, optimizer: torch.optim.Optimizer
+    folder: Path | str, student: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[Standing, dict[str, Tensor]] | None:
     """Set student, optimizer and torch's random numbers as they were; the standing and the best weights.
 
     None where there is no checkpoint. Raises ModelLoadError for one that is damaged or of another student.
     """
-    path = folder / FILE
+    path = Path(folder) / FILE
     if not path.is_file():
         return None
     file = SafetensorsFile(path)

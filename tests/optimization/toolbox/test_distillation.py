@@ -102,7 +102,7 @@ def test_gradient_checkpointing_changes_nothing_that_is_learnt():
 
 
 def test_a_checkpoint_of_another_student_or_a_damaged_one_is_refused(tmp_path: Path):
-    config = DistillationConfig(epochs=1, checkpoint_folder=tmp_path)
+    config = DistillationConfig(epochs=1, checkpoint_folder=str(tmp_path))
     Distiller(config).distil(teacher(), student(), labelled(1))
     with pytest.raises(ModelLoadError, match="not of this ConvNet's training"):
         Distiller(config).distil(teacher(), ConvNet(), labelled(1))

@@ -57,6 +57,20 @@ def test_names_that_are_wrong_are_told(optimizer: ModelOptimizer, name: str, tol
         optimizer.quantize_model(name)
 
 
+@pytest.mark.parametrize("entry", [None, "model.pt", 3])
+def test_what_is_registered_and_no_model_is_told(entry: Any):
+    with pytest.raises(OptimizationError, match=f"registered as a {type(entry).__name__}"):
+        ModelOptimizer({"net": entry}).quantize_model("net")
+    with pytest.raises(OptimizationError, match="models_registry is a list"):
+        ModelOptimizer([entry])  # type: ignore[arg-type]
+
+
+def test_registered_data_may_be_a_generator_and_serve_more_than_once():
+    optimizer = ModelOptimizer({"net": RegisteredModel(conv_net, test_data=(x for x in images(2)))})
+    assert size_bytes(optimizer.quantize_model("net", "static")) < 0.36 * size_bytes(conv_net())
+    assert size_bytes(optimizer.quantize_model("net", "static")) < 0.36 * size_bytes(conv_net())
+
+
 def test_a_factory_is_asked_once():
     made: list[nn.Module] = []
     models = RegisteredModels({"one": lambda: made.append(conv_net()) or made[-1]})

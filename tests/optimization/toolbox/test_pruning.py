@@ -52,10 +52,10 @@ def test_the_smallest_weights_become_zero_and_nothing_else_changes(scope: Any):
 def test_a_file_is_sparse_only_where_that_is_smaller_and_comes_back(ratio: float, shrinks: bool, tmp_path: Path):
     pruned = prune_unstructured(tied_lm(), ratio)
     path = tmp_path / "pruned.safetensors"
-    written = save_pruned(pruned.model, path)
+    written = save_pruned(pruned.model, str(path))
     assert (written < 0.7 * size_bytes(tied_lm())) == shrinks
     assert abs(written - pruned.sparse_bytes) < 2000
-    again = load_pruned(path, tied_lm(seed=9))
+    again = load_pruned(str(path), tied_lm(seed=9))
     assert same_state(again, pruned.model.state_dict())
     with pytest.raises(ModelLoadError, match="no pruned ConvNet"):
         load_pruned(path, conv_net())

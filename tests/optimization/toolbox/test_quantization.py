@@ -66,9 +66,9 @@ def test_each_type_is_near_small_and_the_same_from_the_disk(name: str, kind: str
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
 
     path = tmp_path / "model.safetensors"
-    written = artifact.save_quantized(quantized, path)
+    written = artifact.save_quantized(quantized, str(path))
     assert written < size_bytes(quantized) + 16_000
-    again = artifact.load_quantized(path, architecture())
+    again = artifact.load_quantized(str(path), architecture())
     (one, *_) = batches = as_batches(data, "test")
     assert all(
         torch.equal(a, b) for a, b in zip(outputs_of(again, batches), outputs_of(quantized, batches), strict=True)
