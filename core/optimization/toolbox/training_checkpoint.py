@@ -37,7 +37,11 @@ class Standing:
 
 
 def write_checkpoint(
-    folder: Path | str, student: nn.Module, optimizer: torch.optim.Optimizer, best: Mapping[str, Tensor], standing: Standing
+    folder: Path | str,
+    student: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    best: Mapping[str, Tensor],
+    standing: Standing,
 ) -> None:
     """Put it in the place of the one before, whole. `best`: the weights that were best so far.
 
