@@ -55,14 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 fine, 1 failed, 2 bad usage or configuration, 3 audio device or GPU."""
     arguments = parse(list(sys.argv[1:] if argv is None else argv))
     # pydantic is imported late, so that --help and a usage error need no environment
-    from core.utils.config_file import load_config
+    from core.utils.config_file import blamed, load_config
 
+    config = None
     try:
         config = load_config(arguments.config, arguments.set)
         return _run(arguments, config)
     except MerlineError as error:
         logger.debug("ended by", exc_info=True)
-        print(f"merline: {error}", file=sys.stderr)
+        # what is wrong with a value is known to `load_config`, what it is used for only to who uses it
+        text = str(error) if config is None else blamed(str(error), arguments.config, arguments.set)
+        print(f"merline: {text}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -1,7 +1,7 @@
 """A recording through the whole pipeline, single-threaded, with the latencies a listener would see.
 
-Time is the recording's: it stands still between two frames except for the work really done on each. `replay` runs a
-recorded turn again on a clock that counts no work, so that it is the same every time.
+Time is the recording's, and that of the work really done: what took longer than a frame is late until the recording has
+caught up. `replay` runs a recorded turn again on a clock that counts no work, so that it is the same every time.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from core.turns import TurnRecord
 from core.utils.clock import Clock
 from core.utils.config import Config
 from core.utils.config_file import parse_config
+from core.utils.config_source import Sources
 from core.utils.errors import ConfigError, InferenceError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def settings_of(turn: RecordedTurn, changes: list[str]) -> Config:
     }
     merged["record"] = False
     try:
-        return parse_config(merged, origin="the recording's settings")
+        return parse_config(merged, Sources("the recording's settings"))
     except KeyError as error:
         raise ConfigError(
             f"the recording's settings: {error} is not known here; it was made by another version"
@@ -113,11 +114,15 @@ def answer_again(config: Config, turn: RecordedTurn, brain: Brain, plan: StagePl
 
 
 class ReplayClock:
-    """The time of the frame last handed out, plus the time worked since."""
+    """The time of the frame last handed out, or when the work on those before it was done, plus the time worked since.
+
+    What is worked before the first frame, the loading, does not count.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._base = self._worked_from = clock.monotonic()
+        self._begun = False
 
     def monotonic(self) -> float:
         return self._base + (self._clock.monotonic() - self._worked_from)
@@ -127,7 +132,8 @@ class ReplayClock:
 
     def frame_ended(self, at: float) -> None:
         """The microphone has captured sound up to `at`."""
-        self._base, self._worked_from = max(at, self._base), self._clock.monotonic()
+        self._base = max(at, self.monotonic()) if self._begun else at
+        self._worked_from, self._begun = self._clock.monotonic(), True
 
 
 class ReplayedMicrophone:

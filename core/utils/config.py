@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 PROJECT_FOLDER = Path(__file__).resolve().parents[2]
 DEFAULT_FILE = PROJECT_FOLDER / "config.yaml"
@@ -19,6 +19,15 @@ class Section(BaseModel):
     """A part of the configuration: frozen, and no key it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        """YAML reads `yes` and `no` as true and false, which pydantic would take for 1 and 0."""
+        field = cls.model_fields.get(info.field_name or "")
+        if isinstance(value, bool) and field is not None and field.annotation in (int, float):
+            raise ValueError("it must be a number")
+        return value
 
 
 class AudioConfig(Section):

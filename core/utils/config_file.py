@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from core.utils.config import DEFAULT_FILE, Config, Section
+from core.utils.config_source import Sources
 from core.utils.errors import ConfigError
 
 
@@ -21,46 +22,60 @@ def load_config(path: Path | None = None, settings: Iterable[str] = ()) -> Confi
     values, settings = _read(path), tuple(settings)
     for setting in settings:
         _apply(values, setting)
-    given = frozenset(setting.partition("=")[0].strip() for setting in settings)
-    return parse_config(values, str(path or DEFAULT_FILE.name), given)
+    return parse_config(values, Sources.of(str(path or DEFAULT_FILE.name), path or DEFAULT_FILE, settings))
 
 
-def parse_config(
-    values: Mapping[str, Any], origin: str = "configuration", given: frozenset[str] = frozenset()
-) -> Config:
-    """Check plain values against the schema; `given` are the dotted keys that came by `--set`. Raises ConfigError."""
+def parse_config(values: Mapping[str, Any], sources: Sources | None = None) -> Config:
+    """Check plain values against the schema. Raises ConfigError that names where the value came from."""
+    sources = sources or Sources()
     try:
         config = Config.model_validate(dict(values))
     except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors()]
-        by_hand = [problem.partition(":")[0] in given for problem in problems]
-        places = ("--set " if by else f"{origin}: " for by in by_hand)
-        raise ConfigError("\n".join(map("".join, zip(places, problems, strict=True)))) from None
-    _check_relations(config)
+        by_key = _by_key(error.errors())
+        problems = (sources.told(key, _explain(found, sources.given.get(key))) for key, found in by_key.items())
+        raise ConfigError("\n".join(problems)) from None
+    for keys, problem in _broken_relations(config):
+        raise ConfigError(sources.told_of_several(keys, problem))
     return config
 
 
-def _check_relations(config: Config) -> None:
+def blamed(problem: str, path: Path | None = None, settings: Iterable[str] = ()) -> str:
+    """A problem found only when a setting was used, "tts.voice_en: ...": its source before it, if there is one."""
+    dotted = problem.partition(":")[0]
+    section, _, key = dotted.partition(".")
+    if key not in _known_keys((section,)):
+        return problem
+    return Sources.of(str(path or DEFAULT_FILE.name), path or DEFAULT_FILE, tuple(settings)).told_if_written(
+        dotted, problem
+    )
+
+
+def _broken_relations(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What does not go together: the dotted keys concerned, and the problem."""
     if config.vad.release >= config.vad.threshold:
-        raise ConfigError(
-            f"vad.release: {config.vad.release} must be below vad.threshold ({config.vad.threshold}); lower it"
+        yield (
+            ("vad.threshold", "vad.release"),
+            f"vad.release: {config.vad.release} must be below vad.threshold ({config.vad.threshold}); lower it",
         )
     endpoint = config.endpoint
     if not endpoint.provisional_ms <= endpoint.complete_ms <= endpoint.incomplete_ms <= endpoint.open_ms:
-        raise ConfigError(
+        yield (
+            ("endpoint.provisional_ms", "endpoint.complete_ms", "endpoint.incomplete_ms", "endpoint.open_ms"),
             "endpoint: provisional_ms <= complete_ms <= incomplete_ms <= open_ms must hold, got "
-            f"{endpoint.provisional_ms}, {endpoint.complete_ms}, {endpoint.incomplete_ms}, {endpoint.open_ms}"
+            f"{endpoint.provisional_ms}, {endpoint.complete_ms}, {endpoint.incomplete_ms}, {endpoint.open_ms}",
         )
 
     llm = config.llm
     if llm.engine == "openai" and not (llm.base_url and llm.model):
         missing = "llm.base_url" if not llm.base_url else "llm.model"
         example = "http://localhost:11434/v1" if not llm.base_url else "the name of a model on that server"
-        raise ConfigError(f"{missing}: is not set, and llm.engine: openai needs it; set it to e.g. {example}")
+        problem = f"{missing}: is not set, and llm.engine: openai needs it; set it to e.g. {example}"
+        yield ("llm.engine", missing), problem
     if llm.max_tokens > llm.context_tokens // 2:
-        raise ConfigError(
+        yield (
+            ("llm.max_tokens", "llm.context_tokens"),
             f"llm.max_tokens: {llm.max_tokens} is more than half of llm.context_tokens ({llm.context_tokens}), which "
-            "leaves too little for the conversation; lower it"
+            "leaves too little for the conversation; lower it",
         )
 
 
@@ -124,10 +139,37 @@ def _known_keys(parents: tuple[str, ...]) -> list[str]:
     return list(section.model_fields) if section else []
 
 
-def _explain(problem: Any) -> str:
-    location = tuple(str(part) for part in problem["loc"] if part not in ("int", "str", "constrained-str"))
-    dotted = ".".join(location)
+def _location(problem: Any) -> tuple[str, ...]:
+    """The names of section and key alone; pydantic adds the types that it tried and the place in a list."""
+    parts = tuple(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return parts
+    return parts[: 2 if parts[0] in _SECTIONS else 1]
+
+
+def _dotted(problem: Any) -> str:
+    return ".".join(_location(problem))
+
+
+def _by_key(problems: Sequence[Any]) -> dict[str, list[Any]]:
+    """The problems of each key: of the types that its value may have, those that it is none of.
+
+    What pydantic says besides follows from the first: that a list without its wrong items is too short.
+    """
+    found: dict[str, list[Any]] = {}
+    for problem in problems:
+        before = found.setdefault(_dotted(problem), [])
+        if not before or repr(before[0].get("input")) == repr(problem.get("input")):
+            before.append(problem)
+    return found
+
+
+def _explain(problems: Sequence[Any], raw: str | None) -> str:
+    """What is wrong with one key; `raw` is how its value was written after `--set`."""
+    problem = problems[0]
+    location, dotted = _location(problem), _dotted(problem)
     value = problem.get("input")
+    shown = raw if raw and isinstance(value, bool) else repr(value)
     if problem["type"] == "extra_forbidden":
         close = difflib.get_close_matches(location[-1], _known_keys(location[:-1]), n=1, cutoff=0.5)
         if close:
@@ -136,12 +178,27 @@ def _explain(problem: Any) -> str:
         if elsewhere:
             return f"{dotted}: unknown setting; did you mean '{elsewhere[0]}.{location[-1]}'?"
         return f"{dotted}: unknown setting; known here: {', '.join(_known_keys(location[:-1]))}"
-    if problem["type"] == "literal_error":
-        expected = problem["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
-        close = difflib.get_close_matches(str(value), expected.split(", "), n=1)
+    if problem["type"] == "literal_error" and len(problems) == 1:
+        close = difflib.get_close_matches(str(value), _expected(problem).split(", "), n=1)
         hint = f"; did you mean '{close[0]}'?" if close else ""
-        return f"{dotted}: {value!r} is not one of {expected}{hint}"
+        return f"{dotted}: {shown} is not one of {_expected(problem)}{hint}"
     if problem["type"] == "tuple_type":
-        return f"{dotted}: {value!r} is not accepted; write a list, e.g. [{value}]"
-    wanted = problem["msg"].partition(", unable")[0].replace("Input should be", "it must be")
-    return f"{dotted}: {value!r} is not accepted; {wanted}"
+        return f"{dotted}: {shown} is not accepted; write a list, e.g. [{value}]"
+    if problem["type"] == "value_error":
+        return f"{dotted}: {shown} is not accepted; {problem['msg'].removeprefix('Value error, ')}"
+    return f"{dotted}: {shown} is not accepted; it must be {' or '.join(map(_wanted, problems))}"
+
+
+def _expected(problem: Any) -> str:
+    return str(problem["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
+
+
+def _wanted(problem: Any) -> str:
+    match problem["type"]:
+        case "literal_error":
+            return _expected(problem)
+        case "tuple_type":
+            return "a list of them"
+        case "bool_parsing" | "bool_type":
+            return "true, false"
+    return str(problem["msg"]).partition(", unable")[0].replace("Input should be ", "")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from core.utils.config import DEFAULT_FILE, Config, Section
-from core.utils.config_file import load_config
+from core.utils.config_file import blamed, load_config
 from core.utils.errors import ConfigError
 
 
@@ -60,7 +60,14 @@ def test_the_default_file_loads():
         ("language: de", r"language: 'de' is not one of auto, en, fr"),
         ("endpoint: {complete_ms: 900}", r"provisional_ms <= complete_ms <= incomplete_ms"),
         ("stt: {languages: fr}", r"stt\.languages: 'fr' is not accepted; write a list, e\.g\. \[fr\]"),
-        ("vad: {threshold: 3, gap: 1}", r"mine\.yaml: vad\.threshold.*\n.*mine\.yaml: vad\.gap: unknown"),
+        (
+            "vad: {threshold: 3,\n gap: 1}",
+            r"mine\.yaml, line 1: vad\.threshold.*\n.*mine\.yaml, line 2: vad\.gap: unknown",
+        ),
+        ("\n\nvad: {threshold: 0.3}", r"mine\.yaml, line 3: vad\.release: 0\.35 must be below"),
+        ("stt:\n  languages: [en, de]", r"mine\.yaml, line 2: stt\.languages: 'de' is not one of en, fr$"),
+        ("optimization: {compile: maybe}", r"optimization\.compile: 'maybe' is not accepted; .*true, false.*auto"),
+        ("vad: {threshold: yes}", r"vad\.threshold: True is not accepted; it must be a number"),
         ("vad: [1, 2]", r"vad: \[1, 2\]"),
         ("- a\n- b", r"must hold `section:` blocks"),
         ("vad:\n  threshold: 0.5\n bad", r"is not valid YAML at line 3"),
@@ -96,7 +103,34 @@ def test_what_came_by_the_command_line_is_not_looked_for_in_the_file(tmp_path: P
         load_config(tmp_path / "mine.yaml", ["vad.threshold=3"])
     lines = sorted(str(caught.value).splitlines())
     assert lines[0].startswith("--set vad.threshold: 3 is not accepted")
-    assert "mine.yaml: vad.gap_ms: 'many'" in lines[1]
+    assert "mine.yaml, line 1: vad.gap_ms: 'many'" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["stt.languages=[de]"], "--set stt.languages: 'de' is not one of en, fr"),
+        (["tts.voice=3"], "--set tts.voice: 3 is not accepted; it must be a valid string or a list of them"),
+        (["foo.bar=3"], "--set foo: unknown setting; known here: language, audio,"),
+        (["vad.threshold=0.2"], "--set vad.threshold=0.2: vad.release: 0.35 must be below"),
+        (["llm.engine=openai"], "--set llm.engine=openai: llm.base_url: is not set"),
+        (["language=no"], "--set language: no is not one of auto, en, fr"),
+    ],
+)
+def test_what_came_by_the_command_line_is_blamed_on_it_in_one_line(settings: list[str], said: str):
+    with pytest.raises(ConfigError) as caught:
+        load_config(None, settings)
+    assert str(caught.value).startswith(said)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_problem_found_later_is_blamed_on_its_source_too(tmp_path: Path):
+    (tmp_path / "mine.yaml").write_text("skills:\n  enabled: [coin]\n", encoding="utf-8")
+    found = "skills.enabled: no skill is called 'coin'"
+    assert blamed(found, tmp_path / "mine.yaml").endswith(f"mine.yaml, line 2: {found}")
+    assert blamed(found, None, ["skills.enabled=[coin]"]) == f"--set {found}"
+    assert blamed("say: there is nothing to say", None) == "say: there is nothing to say"
+    assert blamed("tts.voice_fr: no such voice", tmp_path / "mine.yaml") == "tts.voice_fr: no such voice"
 
 
 def test_a_bare_off_means_off():
