@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from core.models.packed_linear import PackedEmbedding, PackedLinear
 from core.models.safetensors_file import SafetensorsFile, write_safetensors
-from core.optimization.toolbox.graphs import set_module
+from core.optimization.toolbox.graphs import replace_module, set_module
 from core.optimization.toolbox.int8_layers import CodesMaxPool2d, DynamicInt8Linear, Int8Layer, StaticInt8
 from core.optimization.toolbox.recurrent_int8 import DynamicInt8Recurrent
 from core.optimization.toolbox.split_attention import heads_of, split_attentions
@@ -80,6 +80,8 @@ def load_quantized(path: Path | str, model: nn.Module) -> nn.Module:
         work = copy.deepcopy(model).eval()
         if manifest["half"]:
             work = HalfModel(work, _HALVES[manifest["half"]]).eval()
+        else:
+            work.float()
         inner = work.model if isinstance(work, HalfModel) else work
         split_attentions(inner, manifest["heads"])
         for name in manifest["identities"]:
@@ -122,8 +124,7 @@ def _place_layers(inner: nn.Module, manifest: Mapping[str, Any], tensors: Mappin
             made.backend = told["backend"]
         if isinstance(made, PackedLinear):
             shared[manifest["aliases"].get(f"{name}.packed", f"{name}.packed")] = made
-        inner.get_submodule(name)
-        set_module(inner, name, made)
+        replace_module(inner, inner.get_submodule(name), made)
     for name in tables:
         names = {short: f"{name}.linear.{short}" for short in ("packed", "scales", "bias")}
         used |= set(names.values())
@@ -131,8 +132,7 @@ def _place_layers(inner: nn.Module, manifest: Mapping[str, Any], tensors: Mappin
         if key not in shared:
             own = {short: tensors[full] for short, full in names.items()}
             shared[key] = packed_from(own, layers[f"{name}.linear"])
-        inner.get_submodule(name)
-        set_module(inner, name, PackedEmbedding(shared[key]).eval())
+        replace_module(inner, inner.get_submodule(name), PackedEmbedding(shared[key]).eval())
     return used
 
 

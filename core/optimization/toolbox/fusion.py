@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import torch
@@ -55,10 +56,11 @@ def _follow(model: nn.Module, by_name: dict[str, list[fx.Node]], name: str, node
 
 def _in_sequences(model: nn.Module) -> list[Fusion]:
     found = []
+    places = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
     for names in sequences(model):
         for at, name in enumerate(names):
             layer = model.get_submodule(name)
-            if not isinstance(layer, (*CONVOLUTION_LAYERS, nn.Linear)):
+            if not isinstance(layer, (*CONVOLUTION_LAYERS, nn.Linear)) or places[id(layer)] > 1:
                 continue
             following = names[at + 1 : at + 3]
             norm = None

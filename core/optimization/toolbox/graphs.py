@@ -82,6 +82,14 @@ def set_module(model: nn.Module, name: str, new: nn.Module) -> None:
     setattr(holder, last, new)
 
 
+def replace_module(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    """Put a module in another's place, everywhere that one is."""
+    for parent in model.modules():
+        for name, child in parent._modules.items():
+            if child is old:
+                setattr(parent, name, new)
+
+
 def sequences(model: nn.Module) -> Iterator[list[str]]:
     """Names of the members of each Sequential, in order."""
     for name, module in model.named_modules():

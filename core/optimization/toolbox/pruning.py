@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from core.optimization.toolbox.artifact import unshared
 from core.optimization.toolbox.pruned_files import sparse_bytes
-from core.optimization.toolbox.quantization import own_weights, working_copy
+from core.optimization.toolbox.quantization import working_copy
+from core.optimization.toolbox.replacing import COMPUTED, computed_weights, own_weights
 from core.utils.errors import OptimizationError
 
 Scope = Literal["global", "layer"]
@@ -61,7 +62,9 @@ def prune_unstructured(model: nn.Module, ratio: float, scope: Scope = "global") 
     work = working_copy(model)
     weights = _prunable(work)
     if not weights:
-        raise OptimizationError(f"{type(model).__name__} holds no layer with weights to prune")
+        computed = next(computed_weights(work), None)
+        why = "" if computed is None else f": {computed or 'the model'}: {COMPUTED}"
+        raise OptimizationError(f"{type(model).__name__} holds no layer with weights to prune{why}")
     if scope == "layer":
         for weight in weights.values():
             _zero_smallest([weight], ratio)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core.optimization.toolbox.batches import Batch
-from core.optimization.toolbox.graphs import set_module
+from core.optimization.toolbox.graphs import replace_module
 from core.optimization.toolbox.int8_kernels import plain_product
 from core.optimization.toolbox.int8_layers import StaticInt8, copied, round_weights
 from core.optimization.toolbox.quality import training_loss
@@ -70,7 +70,7 @@ def train_under_rounding(
         assert isinstance(static, StaticInt8)
         assert isinstance(layer.weight, Tensor)
         rounded[name] = RoundedLayer(static, layer.weight, config.per_channel)
-        set_module(work, name, rounded[name])
+        replace_module(work, static, rounded[name])
     parameters = [one for layer in rounded.values() for one in layer.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=config.qat.learning_rate)
     order = torch.Generator().manual_seed(config.qat.seed)
@@ -86,6 +86,6 @@ def train_under_rounding(
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 losses.append(found)
-    for name, layer in rounded.items():
-        set_module(work, name, layer.rounded())
+    for layer in rounded.values():
+        replace_module(work, layer, layer.rounded())
     return losses

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 from core.models.packed_linear import PackedLinear
 from core.optimization.toolbox.batches import Batch, as_batches
 from core.optimization.toolbox.fusion import Fusion, drop_relus, find_fusions, fold_norms
-from core.optimization.toolbox.graphs import set_module
+from core.optimization.toolbox.graphs import replace_module, set_module
 from core.optimization.toolbox.int8_flow import Flow, find_flows
 from core.optimization.toolbox.int8_kernels import choose_kernel
 from core.optimization.toolbox.int8_layers import (
@@ -33,6 +33,7 @@ from core.optimization.toolbox.quantization_config import (
     QuantizationType,
 )
 from core.optimization.toolbox.recurrent_int8 import DynamicInt8Recurrent
+from core.optimization.toolbox.replacing import Maker, own_weights, replace_layers
 from core.optimization.toolbox.split_attention import split_attentions
 from core.optimization.toolbox.weight_only import HalfModel, WeightOnlyInt8, weight_only
 from core.utils.errors import OptimizationError, QuantizationError
@@ -41,7 +42,6 @@ HALVES = {QuantizationType.FP16: torch.float16, QuantizationType.BF16: torch.bfl
 NEEDS_DATA = (QuantizationType.STATIC, QuantizationType.QAT)
 OWN_LAYERS = (Int8Layer, WeightOnlyInt8, PackedLinear, HalfModel)
 FOLDING_TOLERANCE = 1e-3
-Maker = Callable[[nn.Module], nn.Module | str]
 
 
 class ModelQuantizer:
@@ -72,8 +72,7 @@ class ModelQuantizer:
         self._notes = (note,) if note else ()
         if kind in HALVES:
             return self._half(work, fusions)
-        _on_cpu(work)
-        split_attentions(work)
+        as_float(work)
         if kind in NEEDS_DATA:
             return self._static(work, fusions, batches)
         made, left = replace_layers(work, self._maker(), self.config.skip)
@@ -128,7 +127,7 @@ class ModelQuantizer:
         drop_relus(work, [fusion for fusion in fusions if fusion.layer in layers])
         unseen = calibrate(work, batches, self.config.calibration)
         for name in unseen:
-            set_module(work, name, floats[name])
+            replace_module(work, layers[name], floats[name])
             left.append((name, "calibration data never reached it"))
         kept = [name for name in made if name not in unseen]
         rounded = [name for name in kept if name in layers]
@@ -181,38 +180,6 @@ def fold(work: nn.Module, batches: list[Batch]) -> tuple[list[Fusion], str]:
             return [], "norms were not folded: the model's answers would have changed"
     fold_norms(work, fusions)
     return fusions, note
-
-
-def own_weights(layer: nn.Module) -> bool:
-    """Whether it holds a matrix of its own."""
-    weights = (getattr(layer, "weight", None), getattr(layer, "weight_ih_l0", None))
-    return any(isinstance(weight, nn.Parameter) and weight.dim() > 1 for weight in weights)
-
-
-def replace_layers(work: nn.Module, maker: Maker, skip: frozenset[str]) -> tuple[list[str], list[tuple[str, str]]]:
-    """Put what `maker` gives in each layer's place: names replaced, and those left with the reason.
-
-    Raises QuantizationError for a skipped name that there is not, or weights that are not finite.
-    """
-    layers = {name: layer for name, layer in work.named_modules() if own_weights(layer)}
-    if unknown := skip - {name for name, _ in work.named_modules()}:
-        raise QuantizationError(f"skip: no layer is called {', '.join(sorted(unknown))}; see named_modules()")
-    made: list[str] = []
-    left: list[tuple[str, str]] = []
-    for name, layer in layers.items():
-        if any(name == one or name.startswith(f"{one}.") for one in skip):
-            left.append((name, "skipped"))
-            continue
-        try:
-            new = "it is the whole model; put it into a Sequential" if not name else maker(layer)
-        except QuantizationError as error:
-            raise QuantizationError(f"{name}: {error}") from error
-        if isinstance(new, str):
-            left.append((name, new))
-        else:
-            set_module(work, name, new.eval())
-            made.append(name)
-    return made, left
 
 
 def calibrate(work: nn.Module, batches: Sequence[Batch], how: Calibration) -> list[str]:
@@ -284,10 +251,16 @@ def _table(layer: nn.Embedding, config: QuantizationConfig) -> nn.Module | str:
     return weight_only(layer, 8, config.per_channel, {}) if config.embeddings else "embeddings=False"
 
 
-def _on_cpu(work: nn.Module) -> None:
+def as_float(work: nn.Module) -> None:
+    """Make of the model itself what int8 layers fit into: float32, as they give it, and projections that are layers.
+
+    Raises QuantizationError for weights that are not on the CPU.
+    """
     devices = {parameter.device.type for parameter in work.parameters()} - {"cpu"}
     if devices:
         raise QuantizationError(f"int8 layers run on the CPU and the weights are on {', '.join(devices)}: model.cpu()")
+    work.float()
+    split_attentions(work)
 
 
 def _nothing(left: Sequence[tuple[str, str]]) -> QuantizationError:

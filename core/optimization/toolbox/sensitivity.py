@@ -10,11 +10,18 @@ from typing import Any
 from torch import nn
 
 from core.optimization.toolbox.batches import as_batches
-from core.optimization.toolbox.graphs import set_module
+from core.optimization.toolbox.graphs import replace_module
 from core.optimization.toolbox.int8_layers import StaticInt8
 from core.optimization.toolbox.measuring import size_bytes
 from core.optimization.toolbox.quality import judge, outputs_of
-from core.optimization.toolbox.quantization import HALVES, ModelQuantizer, calibrate, outputs_or_error, working_copy
+from core.optimization.toolbox.quantization import (
+    HALVES,
+    ModelQuantizer,
+    as_float,
+    calibrate,
+    outputs_or_error,
+    working_copy,
+)
 from core.optimization.toolbox.quantization_config import QuantizationConfig, QuantizationType
 from core.utils.errors import QuantizationError
 
@@ -46,18 +53,19 @@ def layer_costs(model: nn.Module, config: QuantizationConfig, data: Any) -> list
     batches = as_batches(data, "data of the sensitivity")
     plain = working_copy(model)
     exact = outputs_of(plain, batches)
+    as_float(plain)
     everything = ModelQuantizer(replace(config, fuse=False))
     whole = everything.quantize(model, batches)
     floats = dict(plain.named_modules())
     names = everything.report.quantized
     made = {name: whole.get_submodule(name) for name in names}
     for name in names:
-        set_module(whole, name, floats[name])
+        replace_module(whole, made[name], floats[name])
     costs = []
     for name in names:
-        set_module(whole, name, made[name])
+        replace_module(whole, floats[name], made[name])
         quality = judge(outputs_of(whole, batches), exact, batches)
-        set_module(whole, name, floats[name])
+        replace_module(whole, made[name], floats[name])
         saved = size_bytes(floats[name]) - size_bytes(made[name])
         costs.append(LayerCost(name, quality.error, quality.accuracy, saved))
     return sorted(costs, key=lambda cost: -cost.error)

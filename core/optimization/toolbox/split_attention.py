@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.optimization.toolbox.channel_groups import Removal
-from core.optimization.toolbox.graphs import set_module
+from core.optimization.toolbox.graphs import replace_module
 
 
 class SplitAttention(nn.Module):
@@ -81,7 +81,7 @@ def prune_heads(work: nn.Module, ratio: float) -> list[Removal]:
         wanted = max(1, round(module.num_heads * (1 - ratio)))
         if wanted < module.num_heads:
             kept = _scores(module).topk(wanted).indices.sort().values
-            set_module(work, name, SplitAttention(module, kept).eval())
+            replace_module(work, module, SplitAttention(module, kept).eval())
             removals.append(Removal((name,), module.num_heads, wanted))
     if removals:
         no_short_cuts(work)
@@ -97,7 +97,7 @@ def split_attentions(work: nn.Module, heads: Mapping[str, int] | None = None) ->
             if heads is not None and name not in heads:
                 continue
             count = module.num_heads if heads is None else heads[name]
-            set_module(work, name, SplitAttention(module, torch.arange(count)).train(module.training))
+            replace_module(work, module, SplitAttention(module, torch.arange(count)).train(module.training))
             names.append(name)
     no_short_cuts(work)
     return names
