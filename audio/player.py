@@ -27,6 +27,8 @@ GIVE_UP_S = 4.0
 """a speaker that has taken nothing for so long costs the turn: it is noticed gone within 2 s and has 2 s to return"""
 HELD_S = 2.5
 """what is held goes on by itself after so long: longer than anybody takes to decide, should the decision never come"""
+ASLEEP_S = 0.5
+"""the most that counts between two looks, which come every 20 ms: in longer ones the machine or the process slept"""
 WORDS_KEPT = 256
 """ends of words that are known, so that one of them was heard before a hold"""
 
@@ -60,6 +62,27 @@ class _Turn:
     first_voiced: int | None = None
     index: int = 0
     characters: int = 0
+
+
+class _Patience:
+    """How long the speaker has taken nothing, as far as this program was there to see it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._looked = clock.monotonic()
+        self._waited_s = 0.0
+
+    def renew(self) -> None:
+        """It has taken something, or is not asked to."""
+        self._looked, self._waited_s = self._clock.monotonic(), 0.0
+
+    def look(self) -> None:
+        """Raises InferenceError once it has taken nothing for `GIVE_UP_S`; call it every `PIECE_S`."""
+        now = self._clock.monotonic()
+        self._waited_s += min(now - self._looked, ASLEEP_S)
+        self._looked = now
+        if self._waited_s > GIVE_UP_S:
+            raise InferenceError(f"the speaker took no sound for {GIVE_UP_S:.0f} s; is it plugged in?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,17 +228,18 @@ class Player:
 
     def _make_room(self, turn: _Turn, silenced: int) -> Iterator[PlaybackStarted | Heard]:
         yield from self._passed(turn)
-        taken_at, queued = self._clock.monotonic(), self._output.queued
+        patience, queued = _Patience(self._clock), self._output.queued
         while self._output.queued > AHEAD_S * self._output.sample_rate_hz and silenced == self._silenced:
             self._output.wait(PIECE_S)
             yield from self._passed(turn)
             if self._output.queued < queued or self._is_held():
-                taken_at, queued = self._clock.monotonic(), self._output.queued
-            self._give_up(taken_at)
+                queued = self._output.queued
+                patience.renew()
+            patience.look()
 
     def _drain(self, turn: _Turn, silenced: int) -> Iterator[PlaybackStarted | Heard]:
         last = self._output.position - 1
-        since = self._clock.monotonic()
+        patience = _Patience(self._clock)
         while silenced == self._silenced:
             leaves_at = self._output.leaves_at(last)
             if leaves_at is not None and leaves_at <= self._clock.monotonic():
@@ -223,8 +247,8 @@ class Player:
             self._output.wait(PIECE_S)
             yield from self._passed(turn)
             if self._is_held():
-                since = self._clock.monotonic()
-            self._give_up(since)
+                patience.renew()
+            patience.look()
         if silenced == self._silenced:
             yield from self._passed(turn, everything=True)
 
@@ -234,10 +258,6 @@ class Player:
         if held_at is not None and self._clock.monotonic() - held_at > HELD_S:
             self.resume()
         return held_at is not None
-
-    def _give_up(self, since: float) -> None:
-        if self._clock.monotonic() - since > GIVE_UP_S:
-            raise InferenceError(f"the speaker took no sound for {GIVE_UP_S:.0f} s; is it plugged in?")
 
     def _passed(self, turn: _Turn, everything: bool = False) -> Iterator[PlaybackStarted | Heard]:
         """What has left the speaker; at least one message, so that the caller may end the turn here."""

@@ -25,6 +25,10 @@ LOOK_S = 0.2
 RETRY_S = 0.5
 REFRESH_S = 10.0
 """how often a working device is interrupted to look for a lost one; with none working, every `RETRY_S`"""
+ASLEEP_S = 1.5
+"""whoever calls `look` again only after so long did not run: the machine slept, or the process was stopped"""
+WAKING_S = 1.0
+"""how long a device has to give sound again after that before it is taken as gone"""
 CARDS = Path("/proc/asound/cards")
 THINGS: dict[Kind, str] = {"input": "microphone", "output": "speaker"}
 
@@ -58,6 +62,8 @@ class Recovery:
         self._reopened: list[End] = []
         """those of the lost that are open again and have not given a sound yet"""
         self._looked = self._tried = self._refreshed = float("-inf")
+        self._over = self._woke = float("-inf")
+        """when the last look was over, and when the first one after a sleep began"""
         self._cards = _cards()
         self._lock = threading.Lock()
 
@@ -82,10 +88,12 @@ class Recovery:
             return
         try:
             self._looked = now
+            if ASLEEP_S < now - self._over < float("inf"):
+                self._woke = now
             for end in tuple(self._ends):
                 if end in self._lost:
                     self._welcome(end, now)
-                elif end.stalled(now):
+                elif now - self._woke >= WAKING_S and end.stalled(now):
                     self._lose(end, now)
             if self._lost and now - self._tried >= RETRY_S:
                 self._tried = now
@@ -93,6 +101,7 @@ class Recovery:
             elif not self._lost:
                 self._follow_cards(now)
         finally:
+            self._over = self._clock.monotonic()
             self._lock.release()
 
     def _lose(self, end: End, now: float) -> None:

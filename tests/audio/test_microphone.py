@@ -164,6 +164,28 @@ def test_a_stalled_device_is_noticed_within_two_seconds_and_reopened() -> None:
     assert desk.take_all() == 1
 
 
+def test_a_machine_that_slept_has_lost_no_device_unless_it_stays_silent() -> None:
+    desk = Desk()
+    desk.give(times=10)
+    desk.take_all()
+    desk.clock.at += 30.0
+    for _ in range(25):  # whoever listens wakes before the device does
+        desk.clock.at += 0.02
+        desk.take_all()
+    for _ in range(200):
+        desk.give()
+        desk.take_all()
+    assert not desk.events
+    assert len(desk.backend.inputs) == 1
+    desk.clock.at += 30.0
+    since = desk.clock.at
+    while not desk.events and desk.clock.at - since < 5.0:
+        desk.clock.at += 0.05
+        desk.take_all()
+    assert desk.events.states == [("input", "lost")]
+    assert desk.clock.at - since < 2.5
+
+
 def test_a_device_that_opens_and_gives_nothing_is_not_announced_as_back() -> None:
     desk = Desk()
     for _ in range(400):

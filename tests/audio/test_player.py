@@ -241,6 +241,21 @@ def test_a_speaker_that_stays_away_costs_the_turn() -> None:
     assert not desk.player.playing
 
 
+def test_a_machine_that_sleeps_in_mid_word_says_the_rest_when_it_wakes() -> None:
+    desk = Desk()
+    messages = desk.player.process(speech(tone(1.0)))
+    while len(desk.heard) < 10:
+        next(messages)
+    desk.alive, woke = False, desk.clock.at + 3600.0
+    desk.clock.at = woke
+    while desk.clock.at < woke + 0.3:  # the player wakes before the device does
+        next(messages)
+    desk.alive = True
+    played = run(messages)
+    assert played[-1] == Heard(1, 0, 0, 0, finished=True)
+    assert desk.sound[: RATE_HZ - 480] == pytest.approx(tone(1.0)[: RATE_HZ - 480])
+
+
 def test_from_file_to_file_nothing_waits() -> None:
     clock = FakeClock()
     microphone = FileMicrophone(Recording(tone(0.1, 16_000), 16_000), silence_s=0.05, starts_at=7.0)
