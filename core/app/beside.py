@@ -11,6 +11,7 @@ from core.app.first_language_model import FirstLanguageModel
 from core.app.first_question import FirstQuestion
 from core.app.first_run import FirstRun
 from core.app.first_voice import FirstVoice
+from core.app.logs import DriversLog
 from core.app.memory_watch import MemoryWatch
 from core.app.setup import FullSetup
 from core.app.speed_beside import SpeedBeside
@@ -37,6 +38,7 @@ class Beside:
         self._voice = VoiceBeside(config, assistant, plan)
         self._speed = SpeedBeside()
         self._memory = MemoryWatch(brain.memory, brain.language, unload_s=60.0 * config.idle.unload_minutes or None)
+        self._drivers = DriversLog(config.log)
         self._step: Literal["voice", "speed", "models"] = "voice"
         """what is waited for, one after the other"""
 
@@ -92,6 +94,7 @@ class Beside:
 
     def news(self) -> list[str]:
         """Go on with what is due; lines for the user, usually none."""
+        self._drivers.shorten()
         if self.measuring:
             self._go_on()
         if self.measuring:

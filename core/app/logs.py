@@ -8,10 +8,12 @@ import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from audio.native_messages import shorten_native_messages
 from core.utils.config import LogConfig
 from core.utils.errors import DataError
 from core.utils.paths import data_folder, make_data_folder
 
+DRIVERS_LOG = Path("logs", "drivers.log")
 FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 
 
@@ -53,7 +55,7 @@ def set_up_logs(config: LogConfig, level: str | None, to_terminal: bool) -> None
 
 def native_log() -> Path:
     """Where the sound drivers' own messages of this run go; nowhere without a data folder that can be written to."""
-    file = data_folder() / "logs" / "drivers.log"
+    file = data_folder() / DRIVERS_LOG
     if not file.parent.is_dir():
         return Path(os.devnull)
     try:
@@ -61,6 +63,18 @@ def native_log() -> Path:
     except OSError:
         return Path(os.devnull)
     return file
+
+
+class DriversLog:
+    """The drivers' messages of this run, within `log.max_mb`: a device that stutters all day says so every time."""
+
+    def __init__(self, config: LogConfig) -> None:
+        self._file = data_folder() / DRIVERS_LOG
+        self._most_bytes = int(config.max_mb * 1_000_000)
+
+    def shorten(self) -> None:
+        """Keep the latest where they have become too many; takes microseconds."""
+        shorten_native_messages(self._file, self._most_bytes)
 
 
 def _add_file(root: logging.Logger, config: LogConfig) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.app.logs import native_log, set_up_logs
+from core.app.logs import DriversLog, native_log, set_up_logs
 from core.utils.config import LogConfig
 
 
@@ -47,3 +47,18 @@ def test_without_a_place_for_it_there_is_none(tmp_path: Path, root_logger: loggi
 def test_the_drivers_messages_go_nowhere_where_their_file_cannot_be_replaced(tmp_path: Path):
     (tmp_path / "logs" / "drivers.log").mkdir(parents=True)
     assert native_log() == Path(os.devnull)
+
+
+def test_the_drivers_messages_stay_within_the_same_bound(tmp_path: Path):
+    (tmp_path / "logs").mkdir()
+    before = os.dup(2)
+    try:
+        target = os.open(native_log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(target, 2)
+        os.close(target)
+        os.write(2, b"underrun\n" * 1000)
+        DriversLog(LogConfig(max_mb=0.001)).shorten()
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+    assert 0 < (tmp_path / "logs" / "drivers.log").stat().st_size <= 1000
