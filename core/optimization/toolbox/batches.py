@@ -34,8 +34,9 @@ class Batch:
 def as_batches(data: Any, what: str) -> list[Batch]:
     """Batches of whatever data comes as: a Batch, a tensor, a tuple, a mapping, or an iterable of these.
 
-    A pair of a tensor and whole numbers of its length is inputs and labels; so is a mapping's item `labels`. Other
-    tuples are positional arguments. Raises OptimizationError where there is none; `what` says what it was wanted for.
+    A pair of a tensor and whole numbers [batch] of its length is inputs and labels; so is a mapping's item `labels`,
+    of any shape, as are those of a Batch. Other tuples are positional arguments. Raises OptimizationError where there
+    is none; `what` says what it was wanted for.
     """
     batches = list(islice(_read(data, what), MOST_BATCHES))
     if not batches:
@@ -58,6 +59,11 @@ def _as_batch(item: Any, what: str) -> Batch:
         return item
     if isinstance(item, Mapping):
         labels = item.get(LABELS)
+        if labels is not None and _same(labels, item.get("input_ids")):
+            raise OptimizationError(
+                f"{what}: the labels are the input_ids themselves, so that a model would learn to repeat; give what "
+                "each place is to choose: for a causal model the ids that come next, -100 at the end"
+            )
         return Batch({name: value for name, value in item.items() if name != LABELS}, labels)
     if isinstance(item, tuple) and len(item) == 2 and _are_labels(item[0], item[1]):
         return Batch(item[0], item[1])
@@ -72,6 +78,10 @@ def _are_labels(inputs: Any, labels: Any) -> bool:
     first = inputs[0] if isinstance(inputs, tuple) and inputs else inputs
     first = next(iter(first.values()), None) if isinstance(first, Mapping) else first
     return isinstance(first, Tensor) and first.dim() > 0 and len(first) == len(labels)
+
+
+def _same(labels: Any, ids: Any) -> bool:
+    return isinstance(labels, Tensor) and isinstance(ids, Tensor) and labels.dim() > 1 and torch.equal(labels, ids)
 
 
 def main_output(output: Any) -> Tensor:

@@ -16,12 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._pytree import tree_flatten
 
 from core.optimization.checkpointing import checkpoint_blocks
 from core.optimization.toolbox.batches import Batch, as_batches
 from core.optimization.toolbox.fusion import NORMS
-from core.optimization.toolbox.quality import training_loss
-from core.optimization.toolbox.training_checkpoint import Standing, read_checkpoint, write_checkpoint
+from core.optimization.toolbox.quality import scores_last, training_loss
+from core.optimization.toolbox.training_checkpoint import Lesson, Standing, read_checkpoint, sums_of, write_checkpoint
 from core.utils.errors import OptimizationError
 
 
@@ -101,10 +102,13 @@ class Distiller:
         """Data as batches.as_batches takes it. Without validation data the training loss decides what is best.
 
         Raises OptimizationError for data or outputs that do not fit each other, a student without weights to train, a
-        loss that is not finite, or a full disk; ModelLoadError for a checkpoint of another student.
+        loss that is not finite, or a full disk; ModelLoadError for a checkpoint of another student or training.
         """
         batches = as_batches(training_data, "training_data")
         validation = as_batches(validation_data, "validation_data") if validation_data is not None else []
+        for model in (teacher, student):
+            if not isinstance(model, nn.Module):
+                raise TypeError(f"a torch.nn.Module is wanted, not a {type(model).__name__}")
         guide, pupil = copy.deepcopy(teacher).eval(), copy.deepcopy(student).train()
         weights = [one for one in pupil.parameters() if one.requires_grad]
         if not weights:
@@ -113,7 +117,7 @@ class Distiller:
             torch.manual_seed(self.config.seed)
             saving = _saving_memory(pupil) if self.config.gradient_checkpointing else nullcontext()
             with saving, torch.enable_grad():
-                run = _Run(self.config, guide, pupil, weights)
+                run = _Run(self.config, guide, pupil, weights, _lesson(self.config, guide, batches))
                 return run.through(batches, validation, self._progress)
 
 
@@ -135,16 +139,16 @@ def _saving_memory(pupil: nn.Module) -> Iterator[None]:
 class _Run:
     """One training."""
 
-    def __init__(self, config: DistillationConfig, teacher: nn.Module, student: nn.Module, weights: list[Any]) -> None:
+    def __init__(
+        self, config: DistillationConfig, teacher: nn.Module, student: nn.Module, weights: list[Any], lesson: Lesson
+    ) -> None:
         self._config, self._teacher, self._student = config, teacher, student
         self._optimizer = torch.optim.AdamW(weights, lr=config.learning_rate)
-        self._standing = Standing()
+        self._standing, self._lesson = Standing(), lesson
         self._best = _copied(student)
-        found = (
-            read_checkpoint(config.checkpoint_folder, student, self._optimizer) if config.checkpoint_folder else None
-        )
-        if found is not None:
-            self._standing, self._best = found
+        if config.checkpoint_folder is not None:
+            found = read_checkpoint(config.checkpoint_folder, student, self._optimizer, lesson)
+            self._standing, self._best = found or (self._standing, self._best)
 
     def through(
         self, batches: Sequence[Batch], validation: Sequence[Batch], progress: Callable[[Progress], None]
@@ -178,7 +182,10 @@ class _Run:
             self._optimizer.zero_grad()
             loss = self._loss(batches[index])
             if not bool(torch.isfinite(loss)):
-                raise OptimizationError(f"distillation: the loss is {float(loss.detach())}; lower learning_rate")
+                raise OptimizationError(
+                    f"distillation: the loss is {float(loss.detach())}; lower learning_rate, or look for NaN or empty "
+                    "batches in the data"
+                )
             loss.backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
             now, value = self._standing, float(loss.detach())
@@ -211,13 +218,16 @@ class _Run:
 
     def _write(self) -> None:
         if self._config.checkpoint_folder is not None:
-            write_checkpoint(self._config.checkpoint_folder, self._student, self._optimizer, self._best, self._standing)
+            write_checkpoint(
+                self._config.checkpoint_folder, self._student, self._optimizer, self._best, self._standing, self._lesson
+            )
 
 
 def distillation_loss(said: Tensor, wanted: Tensor, labels: Tensor | None, config: DistillationConfig) -> Tensor:
     """alpha T^2 KL(teacher || student) at temperature T, and 1 - alpha of the labels' cross-entropy.
 
-    Scores are along the last dimension. Raises OptimizationError where student and teacher choose among other classes.
+    Scores are along the last dimension, or the second where labels show it; a single number is the score of yes.
+    Raises OptimizationError where student and teacher choose among other classes.
     """
     if said.shape != wanted.shape:
         raise OptimizationError(
@@ -225,11 +235,20 @@ def distillation_loss(said: Tensor, wanted: Tensor, labels: Tensor | None, confi
             "among the same classes"
         )
     t = config.temperature
-    said_log, wanted_log = ((scores / t).log_softmax(dim=-1).flatten(0, -2) for scores in (said, wanted))
+    both = (scores_last(scores, labels) for scores in (said, wanted))
+    said_log, wanted_log = ((scores / t).log_softmax(dim=-1).flatten(0, -2) for scores in both)
     soft = t * t * F.kl_div(said_log, wanted_log, reduction="batchmean", log_target=True)
     if labels is None:
         return soft
     return config.alpha * soft + (1 - config.alpha) * training_loss(said, labels, None)
+
+
+def _lesson(config: DistillationConfig, teacher: nn.Module, batches: Sequence[Batch]) -> Lesson:
+    data = (tree_flatten((batch.inputs, batch.labels))[0] for batch in batches)
+    return Lesson(
+        config.temperature, config.alpha, config.learning_rate, config.seed, len(batches), sums_of(data),
+        f"{type(teacher).__name__} {sums_of([teacher.state_dict().values()])}",
+    )  # fmt: skip
 
 
 def _copied(model: nn.Module) -> dict[str, Tensor]:

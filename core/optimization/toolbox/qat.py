@@ -17,7 +17,7 @@ from core.optimization.toolbox.int8_kernels import plain_product
 from core.optimization.toolbox.int8_layers import StaticInt8, copied, round_weights
 from core.optimization.toolbox.quality import training_loss
 from core.optimization.toolbox.quantization_config import QuantizationConfig
-from core.utils.errors import QuantizationError
+from core.utils.errors import OptimizationError, QuantizationError
 
 
 class RoundedLayer(nn.Module):
@@ -79,7 +79,10 @@ def train_under_rounding(
         while len(losses) < config.qat.steps:
             for index in torch.randperm(len(batches), generator=order).tolist()[: config.qat.steps - len(losses)]:
                 optimizer.zero_grad()
-                loss = training_loss(batches[index].run(work), batches[index].labels, exact[index])
+                try:
+                    loss = training_loss(batches[index].run(work), batches[index].labels, exact[index])
+                except OptimizationError as error:
+                    raise QuantizationError(f"training under rounding: {error}") from error
                 found = float(loss.detach())
                 if not math.isfinite(found):
                     raise QuantizationError(f"training under rounding: the loss is {found}; lower learning_rate")

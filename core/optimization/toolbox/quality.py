@@ -73,8 +73,22 @@ def _classes_second(output: Tensor, labels: Tensor) -> bool:
     return output.dim() > 2 and output.shape[:1] + output.shape[2:] == labels.shape
 
 
+def scores_last(output: Tensor, labels: Tensor | None) -> Tensor:
+    """[..., classes]. A single number is the score of yes, against 0 for no; where labels show that the classes come
+    second, as convolution networks give them, they are moved."""
+    if is_one_number(output):
+        yes = output.squeeze(-1) if output.dim() > 1 else output
+        return torch.stack((torch.zeros_like(yes), yes), dim=-1)
+    return output.movedim(1, -1) if labels is not None and _classes_second(output, labels) else output
+
+
+def is_one_number(output: Tensor, dimension: int = -1) -> bool:
+    """Whether each choice is told by one score."""
+    return output.dim() < 2 or output.shape[dimension] == 1
+
+
 def _choices(output: Tensor, dimension: int = -1) -> Tensor:
-    if output.dim() < 2 or output.shape[dimension] == 1:
+    if is_one_number(output, dimension):
         return (output > 0).long().reshape(len(output) if output.dim() else 1, -1).squeeze(-1)
     return output.argmax(dim=dimension)
 
@@ -90,9 +104,20 @@ def relative_error(outputs: Sequence[Tensor], reference: Sequence[Tensor]) -> fl
 
 
 def training_loss(output: Tensor, labels: Tensor | None, reference: Tensor | None) -> Tensor:
-    """Cross-entropy with labels; without, the squared distance to the float model's output."""
-    if labels is not None:
-        scores = output if _classes_second(output, labels) or output.dim() == 2 else output.flatten(0, -2)
-        return F.cross_entropy(scores, labels if scores is output else labels.flatten(), ignore_index=IGNORED)
-    assert reference is not None
-    return F.mse_loss(output, reference)
+    """Cross-entropy with labels; without, the squared distance to the float model's output.
+
+    Raises OptimizationError for labels that do not fit.
+    """
+    if labels is None:
+        assert reference is not None
+        return F.mse_loss(output, reference)
+    scores = scores_last(output, labels)
+    labels = labels.to(scores.device)
+    try:
+        return F.cross_entropy(scores.flatten(0, -2), labels.flatten(), ignore_index=IGNORED)
+    except (RuntimeError, IndexError, ValueError) as error:
+        first = str(error).partition("\n")[0]
+        raise OptimizationError(
+            f"labels {labels.dtype} {tuple(labels.shape)} do not fit outputs {tuple(output.shape)} ({first}); give "
+            "class numbers, one for each choice"
+        ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,36 @@ from core.utils.errors import ModelLoadError
 KEY = "merline.training"
 FILE = "checkpoint.safetensors"
 WEIGHTS, BEST, MOMENTS, RANDOM = "weights:", "best:", "moments:", "random"
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a training learns from, which must be the same when it goes on."""
+
+    temperature: float
+    alpha: float
+    learning_rate: float
+    seed: int
+    batches: int
+    data: str
+    """sums of it"""
+    teacher: str
+    """its class, and sums of its weights"""
+
+    def other_than(self, began: Mapping[str, Any]) -> str:
+        """What is not as it was; "" where all is."""
+        now = asdict(self)
+        return ", ".join(f"{name}={began[name]}, now {now[name]}" for name in now if began.get(name) != now[name])
+
+
+def sums_of(groups: Iterable[Iterable[Any]]) -> str:
+    """Of the numbers in groups of tensors, a few digits by which others are known, in whatever order the groups are."""
+    whole = 0.0
+    for tensors in groups:
+        for at, tensor in enumerate(tensors, 1):
+            if isinstance(tensor, Tensor) and not tensor.is_complex():
+                whole += at * float(tensor.detach().double().sum()) + tensor.numel()
+    return f"{whole:.9g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +72,7 @@ def write_checkpoint(
     optimizer: torch.optim.Optimizer,
     best: Mapping[str, Tensor],
     standing: Standing,
+    lesson: Lesson,
 ) -> None:
     """Put it in the place of the one before, whole. `best`: the weights that were best so far.
 
@@ -54,17 +85,19 @@ def write_checkpoint(
     tensors[RANDOM] = torch.get_rng_state()
     told = {name: value if value == value else None for name, value in asdict(standing).items()}
     told["best_loss"] = repr(standing.best_loss)
-    header = {KEY: json.dumps({"version": 1, "student": type(student).__name__, "standing": told})}
+    whole = {"version": 1, "student": type(student).__name__, "standing": told, "lesson": asdict(lesson)}
+    header = {KEY: json.dumps(whole)}
     separate = {name: tensor.detach().clone() for name, tensor in tensors.items()}
     write_whole(Path(folder) / FILE, lambda to: write_safetensors(to, separate, header))
 
 
 def read_checkpoint(
-    folder: Path | str, student: nn.Module, optimizer: torch.optim.Optimizer
+    folder: Path | str, student: nn.Module, optimizer: torch.optim.Optimizer, lesson: Lesson
 ) -> tuple[Standing, dict[str, Tensor]] | None:
     """Set student, optimizer and torch's random numbers as they were; the standing and the best weights.
 
-    None where there is no checkpoint. Raises ModelLoadError for one that is damaged or of another student.
+    None where there is no checkpoint. Raises ModelLoadError for one that is damaged, of another student, or of a
+    training with other settings, data or another teacher.
     """
     path = Path(folder) / FILE
     if not path.is_file():
@@ -73,6 +106,8 @@ def read_checkpoint(
     try:
         told = json.loads(file.metadata[KEY])
         standing = _standing(told["standing"])
+        if other := lesson.other_than(told["lesson"]):
+            raise ValueError(f"it was begun with {other}")
         tensors = {name: file.read(name) for name in file.tensors}
         student.load_state_dict(_part(tensors, WEIGHTS))
         best = _part(tensors, BEST)

@@ -63,6 +63,48 @@ def test_the_loss_is_what_the_paper_says():
     assert torch.allclose(distillation_loss(said, wanted, None, config), soft, atol=1e-5)
 
 
+class OneScore(nn.Module):
+    """A number for each input: [batch], or [batch, 1]."""
+
+    def __init__(self, flat: bool) -> None:
+        super().__init__()
+        self.flat, self.line = flat, nn.Linear(8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.line(x).squeeze(-1) if self.flat else self.line(x)
+
+
+@pytest.mark.parametrize("flat", [True, False])
+@pytest.mark.parametrize("with_labels", [True, False])
+def test_a_student_of_one_score_learns_too(flat: bool, with_labels: bool):
+    torch.manual_seed(0)
+    guide, pupil = OneScore(flat).eval(), OneScore(flat).eval()
+    data = [torch.randn(32, 8) for _ in range(8)]
+    given = [(x, (guide(x).flatten() > 0).long()) for x in data] if with_labels else data
+    config = DistillationConfig(epochs=6, learning_rate=0.05)
+    done = Distiller(config).distil(guide, pupil, given)
+    assert agreement(done.model, guide, data) > 0.95 > agreement(pupil, guide, data)
+
+
+def test_scores_of_each_place_of_an_image_are_its_second_dimension():
+    said, wanted = torch.randn(2, 5, 4, 3), torch.randn(2, 5, 4, 3)
+    labels = torch.randint(5, (2, 4, 3))
+    rows = [one.permute(0, 2, 3, 1).reshape(-1, 5) for one in (said, wanted)]
+    config = DistillationConfig()
+    assert torch.allclose(
+        distillation_loss(said, wanted, labels, config), distillation_loss(*rows, labels.flatten(), config), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "labels", [torch.randn(16, 1), torch.full((16, 1), 9), torch.zeros(15, 1, dtype=torch.long)], ids=str
+)
+def test_labels_that_do_not_fit_are_told(labels: torch.Tensor):
+    data = {"input": torch.randn(16, 8), "labels": labels.squeeze(-1)}
+    with pytest.raises(OptimizationError, match="class numbers, one for each choice"):
+        Distiller(DistillationConfig(epochs=1)).distil(nn.Linear(8, 5), nn.Linear(8, 5), data)
+
+
 def test_it_ends_early_with_the_weights_that_were_best():
     unlearnt = [(x, (y + 1) % 5) for x, y in labelled(2)]
     config = DistillationConfig(alpha=0.0, epochs=30, patience=2, learning_rate=0.01)
@@ -106,6 +148,19 @@ def test_a_checkpoint_of_another_student_or_a_damaged_one_is_refused(tmp_path: P
     Distiller(config).distil(teacher(), student(), labelled(1))
     with pytest.raises(ModelLoadError, match="not of this ConvNet's training"):
         Distiller(config).distil(teacher(), ConvNet(), labelled(1))
+    others: list[tuple[dict[str, Any], nn.Module, int, str]] = [
+        ({"temperature": 2.0}, teacher(), 2, "temperature=4.0, now 2.0"),
+        ({}, conv_net(seed=8), 2, "teacher=ConvNet"),
+        ({}, teacher(), 3, "data="),
+    ]
+    for options, guide, seed, told in others:
+        other = DistillationConfig(epochs=1, checkpoint_folder=tmp_path, **options)
+        with pytest.raises(ModelLoadError, match=f"begun with {told}"):
+            Distiller(other).distil(guide, student(), labelled(1, seed=seed))
+    longer = Distiller(DistillationConfig(epochs=2, checkpoint_folder=tmp_path)).distil(
+        teacher(), student(), labelled(1)
+    )
+    assert (longer.resumed_from_step, longer.steps) == (1, 2)
     path = tmp_path / training_checkpoint.FILE
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(ModelLoadError, match="damaged or incomplete"):
@@ -140,5 +195,12 @@ def test_models_and_data_that_do_not_fit_are_told():
         distiller.distil(conv_net(), nn.Flatten(), images(1))
     with pytest.raises(OptimizationError, match="training_data: no data"):
         distiller.distil(conv_net(), student(), [])
+    ids = torch.randint(9, (2, 4))
+    with pytest.raises(OptimizationError, match="ids that come next"):
+        distiller.distil(conv_net(), student(), {"input_ids": ids, "labels": ids.clone()})
+    with pytest.raises(TypeError, match="not a str"):
+        distiller.distil(conv_net(), "student", images(1))  # type: ignore[arg-type]
+    with pytest.raises(OptimizationError, match="empty batches"):
+        distiller.distil(conv_net(), student(), torch.randn(0, 3, 8, 8))
     with pytest.raises(OptimizationError, match="lower learning_rate"):
         Distiller(DistillationConfig(epochs=8, learning_rate=1e20)).distil(conv_net(), student(), images(2))
