@@ -1,60 +1,35 @@
 """The part of `check --full`: the planned Whisper, language model and voice fetched, and known answers asked of them.
 
-The questions are spoken by espeak-ng, so that they are the same everywhere. Nothing is sent anywhere: the report is for
-the user to keep or to send.
+One that cannot be had keeps none of the others back. Nothing is sent anywhere: the report is for the user to keep or
+to send.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import json
-import re
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import date
 
+from core.app.answering import REMOTE
 from core.app.brain import Brain
-from core.app.canned_question import spoken
-from core.app.models import describe, plain_size
+from core.app.known_turns import KNOWN, TURN_S, Known, Turn, ask, judge
+from core.app.models import ShownProgress, announced, measured_machine, plain_size
 from core.app.planned_models import planned_models
 from core.app.voice_conversion import make_lasting
-from core.messages import Language
-from core.optimization.analyzer import SystemAnalyzer
-from core.selfcheck import Check, Finding
-from core.utils.config import PROJECT_FOLDER, Config
-from core.utils.download_progress import DownloadProgress
+from core.optimization.profile import MachineProfile
+from core.selfcheck import Check, Finding, look
+from core.utils.config import Config
 from core.utils.hub import Hub, HubOptions
 from core.utils.model_catalogue import KnownModel
 from core.utils.model_download import ModelDownload
 from core.utils.model_store import ModelStore
 
 DOWNLOAD_S = 4 * 3600.0
-TURN_S = 300.0
-EMBEDDED = {"stt": "pocketsphinx", "llm": "skills", "tts": "espeak"}
+STAGES = {"stt": "hearing model", "llm": "answering model", "tts": "speaking model"}
 PACKAGES = ("torch", "transformers", "faster-whisper", "openai-whisper", "ctranslate2", "numba")
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A question whose answer is known, and which part it tries."""
-
-    question: str
-    answer: str
-    """a regular expression that the reply holds"""
-    language: Language = "en"
-    by_model: bool = False
-    """no skill answers it"""
-
-
-KNOWN = (
-    Known("what day is it", r"day\.$"),
-    Known("what is the capital of france", r"\bParis\b", by_model=True),
-    Known("quelle est la capitale de l'italie", r"\bRome\b", "fr", by_model=True),
-)
 
 
 @dataclass(slots=True)
@@ -65,95 +40,103 @@ class FullCheck:
     offline: bool
     options: tuple[str, ...] = ()
     """of the command line, for the turns' own processes"""
-    known: tuple[Known, ...] = KNOWN
     store: ModelStore = field(default_factory=ModelStore)
     report: list[str] = field(default_factory=list)
+    _profile: MachineProfile | None = None
+    _answers: bool = False
+    """whether a language model is here"""
 
     def checks(self) -> list[Check]:
-        """The models, then a turn for each question."""
-        asked = [Check(f"asked: {one.question}", self._asking(one), limit_s=TURN_S) for one in self.known]
+        """The machine, the model of each stage, then a turn for each question."""
         return [
-            Check("this machine", self._machine, limit_s=60.0),
-            Check("full models", self._models, limit_s=DOWNLOAD_S),
-            *asked,
+            self._reported("this machine", self._machine, 60.0),
+            *(self._reported(name, self._fetching(stage), DOWNLOAD_S) for stage, name in STAGES.items()),
+            *(
+                self._reported(f"asked: {one.question}", self._asking(number), TURN_S + 30.0)
+                for number, one in enumerate(KNOWN)
+            ),
         ]
 
+    def _reported(self, name: str, what: Callable[[], Finding], limit_s: float) -> Check:
+        """What it finds goes into the report too, an error as well."""
+
+        def found() -> Finding:
+            finding = look(Check(name, what))
+            self.report.append(f"{finding.outcome:4}  {name}: {finding.text}")
+            return finding
+
+        return Check(name, found, limit_s)
+
     def _machine(self) -> Finding:
-        profile = SystemAnalyzer().analyze()
+        profile = self._profile = measured_machine()
         cards = ", ".join(card.name for card in profile.gpus) or "no graphics card"
         found = [f"{name} {version}" for name in PACKAGES if (version := _version(name))]
         text = (
             f"{profile.cpu.model}, {profile.cpu.usable_cores} of {profile.cpu.physical_cores} cores, "
             f"{plain_size(profile.memory.total_bytes)} of memory, {cards}"
         )
-        self.report += [text, f"{profile.system}, Python {sys.version.split()[0]}, {', '.join(found)}"]
+        about = f"{date.today()}, {profile.system}, Python {sys.version.split()[0]}"
+        self.report.append(", ".join([about, *found]))
         missing = [name for name in ("torch", "transformers") if not _version(name)]
         if missing:
             cure = "run `python3 main.py` once and let the larger packages follow"
             return Finding("fail", f"{text}; not installed: {', '.join(missing)}", cure)
         return Finding("pass", text)
 
-    def _models(self) -> Finding:
-        """Those planned that are not here are fetched, with their sizes before and progress during."""
-        wanted = self._to_fetch()
-        if wanted:
-            download = ModelDownload(self.store, Hub(HubOptions(offline=self.offline)), report=_show)
-            plans = [download.plan(model.name) for model in wanted]
-            print(
-                "fetching " + ", ".join(f"{plan.model.name} ({plain_size(plan.total_bytes)})" for plan in plans),
-                file=sys.stderr,
-            )
-            download.check_space(*plans)
-            for plan in plans:
-                download.fetch(plan)
-                make_lasting(self.store, plan.model.name)
-        here = [model for model in self.store.catalogue if self.store.find(model.name)]
-        self.report += [f"{model.name} from {model.repository}, {plain_size(model.size_bytes)}" for model in here]
-        stages = {model.stage for model in here}
-        lacking = [stage for stage in EMBEDDED if stage not in stages and not self._own_model(stage)]
-        if lacking:
-            why = f"nothing fits this machine for {', '.join(lacking)}: `optimize plan` says why"
-            return Finding("warn", why, "free some memory, or name a smaller model in config.yaml")
-        return Finding("pass", ", ".join(model.name for model in here) or "models of your own, by their paths")
+    def _fetching(self, stage: str) -> Callable[[], Finding]:
+        return lambda: self._fetch(stage)
 
-    def _own_model(self, stage: str) -> bool:
-        settings = {"stt": self.config.stt.model, "llm": self.config.llm.model, "tts": self.config.tts.voice}
-        return settings[stage] is not None
+    def _fetch(self, stage: str) -> Finding:
+        finding = self._bring(stage)
+        self._answers = self._answers or (stage == "llm" and finding.outcome == "pass")
+        return finding
 
-    def _to_fetch(self) -> list[KnownModel]:
+    def _bring(self, stage: str) -> Finding:
+        """What is planned for the stage and not here is fetched, with its size before and progress during."""
+        if stage == "llm" and self.config.llm.engine == REMOTE:
+            return Finding("pass", f"{self.config.llm.model} at {self.config.llm.base_url}")
         with Brain(self.config) as brain:
-            planned = planned_models(self.config, self.store, brain.language)
-        return [model for model in planned if not self.store.find(model.name)]
+            planned = planned_models(self.config, self.store, brain.language, self._profile)
+        wanted = [model for model in planned if model.stage == stage]
+        absent = [model for model in wanted if not self.store.find(model.name)]
+        if absent:
+            self._download(absent)
+        if wanted:
+            come = "fetched: " if absent else ""
+            return Finding("pass", come + ", ".join(f"{model.name} from {model.repository}" for model in wanted))
+        own = {"stt": self.config.stt.model, "llm": self.config.llm.model, "tts": self.config.tts.voice}[stage]
+        if own is not None:
+            return Finding("pass", f"{own}, as the configuration says")
+        return Finding("warn", "the small engine is the planned one", "`python3 main.py optimize plan` says why")
 
-    def _asking(self, known: Known) -> Callable[[], Finding]:
-        return lambda: self._ask(known)
+    def _download(self, models: list[KnownModel]) -> None:
+        shown = ShownProgress(sys.stderr)
+        download = ModelDownload(self.store, Hub(HubOptions(offline=self.offline)), report=shown.report)
+        plans = [download.plan(model.name) for model in models]
+        download.check_space(*plans)
+        for plan in plans:
+            print(f"fetching {announced(plan)}", file=sys.stderr, flush=True)
+            try:
+                download.fetch(plan)
+            finally:
+                shown.end()
+            make_lasting(self.store, plan.model.name)
 
-    def _ask(self, known: Known) -> Finding:
-        """By `ask` in a process of its own: it plans with the models that are here now, and gives the memory back."""
-        from audio.wav import write_wav
+    def _asking(self, number: int) -> Callable[[], Finding]:
+        return lambda: self._ask(number)
 
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "question.wav"
-            recording = spoken(self.config, known.question, known.language)
-            write_wav(file, recording.samples, recording.sample_rate_hz)
-            command = [sys.executable, str(PROJECT_FOLDER / "main.py"), "ask", str(file), "--json", *self.options]
-            command += ["--set", "llm.temperature=0.0", "--set", f"language={known.language}"]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=TURN_S, check=False)
-        if done.returncode != 0:
-            return Finding("fail", (done.stderr.strip().splitlines() or ["no answer"])[-1], "see `check` and `models`")
-        answered = json.loads(done.stdout)
-        engines, reply = answered["engines"], answered["reply"]
-        took = ", ".join(f"{name} {value:.0f}" for name, value in answered["timings_ms"].items() if value is not None)
-        told = f"{answered['transcript']!r} -> {reply!r} ({', '.join(engines.values())}; {took} ms)"
-        self.report.append(f"{known.question!r}: {told}")
-        small = [engines[stage] for stage in ("stt", "tts") if engines[stage] == EMBEDDED[stage]]
-        if known.by_model and engines["llm"] == EMBEDDED["llm"]:
-            small.append(engines["llm"])
-        elif not re.search(known.answer, reply, re.IGNORECASE):
-            return Finding("fail", told, "that is not the answer; send the report below, and see `optimize plan`")
-        if small:
-            return Finding("warn", f"{told}; only the small engines: {', '.join(small)}", "`optimize plan` says why")
-        return Finding("pass", told)
+    def _ask(self, number: int) -> Finding:
+        """Not what only a language model answers where there is none, nor in a language that is not listened for."""
+        known: Known = KNOWN[number]
+        if known.language not in self.config.stt.languages:
+            return Finding("pass", f"not asked: stt.languages has no {known.language}")
+        if known.by_model and not self._answers:
+            return Finding(
+                "warn", "not asked: no language model is here to answer it", f"see the {STAGES['llm']} above"
+            )
+        print(f"asking: {known.question} ...", file=sys.stderr, flush=True)
+        turn = ask(number, self.options)
+        return judge(known, turn) if isinstance(turn, Turn) else turn
 
 
 def passed_on(arguments: argparse.Namespace) -> tuple[str, ...]:
@@ -169,7 +152,3 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return ""
-
-
-def _show(progress: DownloadProgress) -> None:
-    print(describe(progress), file=sys.stderr)

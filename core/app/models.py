@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, TextIO
 
 from core.app.consent import YES
 from core.app.model_fit import ModelFit
@@ -173,11 +173,11 @@ def _download(store: ModelStore, config: Config, names: list[str], offline: bool
         fit = ModelFit(config, alone=True)
         for name in wanted:
             fit.check(name)
-    shown = _ShownProgress()
+    shown = ShownProgress(sys.stdout)
     download = ModelDownload(store, Hub(HubOptions(offline=offline)), report=shown.report)
     plans = [download.plan(name) for name in wanted]
     for plan in plans:
-        print(_announced(plan), flush=True)
+        print(announced(plan), flush=True)
     if plans:
         download.check_space(*plans)
     if chosen and plans and sys.stdin.isatty():
@@ -199,7 +199,8 @@ def _download(store: ModelStore, config: Config, names: list[str], offline: bool
     return 0
 
 
-def _announced(plan: DownloadPlan) -> str:
+def announced(plan: DownloadPlan) -> str:
+    """What is going to be fetched."""
     here = f", {plain_size(plan.present_bytes)} of it is here" if plan.present_bytes else ""
     source = f"from {plan.repository.name}, licence {plan.model.licence or 'as its page at the hub says'}"
     return f"{plan.model.name}: {plain_size(plan.total_bytes)}{here}, {source}"
@@ -256,11 +257,12 @@ def plain_size(size_bytes: int) -> str:
     return f"{size_bytes / GB:.1f} GB" if size_bytes >= GB else readable(size_bytes)
 
 
-class _ShownProgress:
+class ShownProgress:
     """One line that is written over in a terminal; elsewhere a line now and then."""
 
-    def __init__(self) -> None:
-        self._terminal = sys.stdout.isatty()
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
         self._shown_s = 0.0
         self._open = False
 
@@ -271,15 +273,15 @@ class _ShownProgress:
         self._shown_s = now_s
         line = describe(progress)
         if self._terminal:
-            print(f"\r{line}\x1b[K", end="", flush=True)
+            print(f"\r{line}\x1b[K", end="", file=self._stream, flush=True)
             self._open = True
         else:
-            print(line, flush=True)
+            print(line, file=self._stream, flush=True)
 
     def end(self) -> None:
         """Leave the line as it stands."""
         if self._open:
-            print(flush=True)
+            print(file=self._stream, flush=True)
             self._open = False
 
 
