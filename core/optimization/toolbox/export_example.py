@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,11 @@ class Example:
         return {slot.name: self.tensor(slot) for slot in self.slots}
 
     def call(self, model: Any) -> Any:
-        """The model's answer."""
+        """The model's answer; buffers that it changes are put back."""
+        with _buffers_kept(model):
+            return self._called(model)
+
+    def _called(self, model: Any) -> Any:
         keywords = dict(self.arguments)
         extra = keywords.pop(self.variadic, ()) if self.variadic else ()
         return model(*extra, **keywords) if not self.variadic else model(*self._before(), *extra, **self._after())
@@ -57,6 +62,19 @@ class Example:
     def _after(self) -> dict[str, Any]:
         names = list(self.arguments)
         return {name: self.arguments[name] for name in names[names.index(str(self.variadic)) + 1 :]}
+
+    def detached(self) -> Example:
+        """The same values in tensors of its own: what is attached to these does not reach the caller's."""
+        changed = dict(self.arguments)
+        for slot in self.slots:
+            tensor = self.tensor(slot).detach()
+            if slot.place is None:
+                changed[slot.parameter] = tensor
+            else:
+                whole = list(changed[slot.parameter])
+                whole[slot.place] = tensor
+                changed[slot.parameter] = tuple(whole)
+        return Example(changed, self.slots, self.variadic)
 
     def resized(self, axes: DynamicAxes, sizes: Mapping[str, int]) -> Example:
         """The same with the named axes of the given sizes, its values repeated; other axes as they are."""
@@ -73,6 +91,23 @@ class Example:
                 whole[slot.place] = tensor
                 changed[slot.parameter] = tuple(whole)
         return Example(changed, self.slots, self.variadic)
+
+
+@contextlib.contextmanager
+def _buffers_kept(model: Any) -> Iterator[None]:
+    import torch
+
+    kept = [
+        (part, name, buffer, buffer.clone())
+        for part in model.modules()
+        for name, buffer in part.named_buffers(recurse=False)
+    ]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for part, name, buffer, before in kept:
+                setattr(part, name, buffer if torch.equal(buffer, before) else buffer.copy_(before))
 
 
 def _resized(tensor: Any, axis: int, size: int) -> Any:
@@ -147,12 +182,16 @@ def read_axes(asked: Mapping[str, Any] | None, example: Example, outputs: Sequen
     tensors = example.tensors()
     axes: dict[str, dict[int, str]] = {}
     sizes: dict[str, int] = {}
+    if not isinstance(asked, Mapping | None):
+        raise ExportError(f"dynamic_axes={asked!r}: give {{input: {{axis: name}}}}, e.g. {{'input': {{0: 'batch'}}}}")
     for name, wanted in (asked or {}).items():
         if name not in tensors:
             if name in outputs or name.startswith("output"):
                 continue
             raise ExportError(f"dynamic_axes: there is no input '{name}'; there are {', '.join(tensors)}")
         rank = tensors[name].dim()
+        if not isinstance(wanted, Mapping | Sequence) or isinstance(wanted, str):
+            raise ExportError(f"dynamic_axes['{name}']={wanted!r}: give {{axis: name}}, or a list of axes")
         table = wanted if isinstance(wanted, Mapping) else {axis: f"{name}_{axis}" for axis in wanted}
         axes[name] = {}
         for axis, label in table.items():

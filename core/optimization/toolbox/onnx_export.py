@@ -14,7 +14,7 @@ from core.optimization.toolbox.onnx_config import ExportReport, ONNXExportConfig
 from core.optimization.toolbox.onnx_files import move_into_place, weight_bytes, workshop, write_model
 from core.optimization.toolbox.onnx_information import model_information
 from core.optimization.toolbox.onnx_passes.table import PASSES, run_passes
-from core.optimization.toolbox.onnx_trace import inference_mode_of, refuse_untraceable, trace
+from core.optimization.toolbox.onnx_trace import inference_mode_of, name_outputs, refuse_untraceable, trace
 from core.optimization.toolbox.onnx_verify import check_sizes, flat_outputs, verify
 from core.utils.errors import ExportError, MerlineError
 
@@ -46,6 +46,7 @@ class ONNXExporter:
             check_sizes(example, axes, self.config.verify_sizes)
             graph = trace(model, example, axes, self.config.opset, outputs)
             graph, records = run_passes(graph, self._passes) if self.config.optimize else (graph, ())
+            name_outputs(graph, outputs)  # passes may have made two of them one
             with workshop(path) as folder:
                 made = folder / path.name
                 write_model(graph, made, self._external(graph, path))
@@ -60,10 +61,14 @@ class ONNXExporter:
 
     def _output_names(self, model: Any, example: Example) -> list[str]:
         try:
-            number = len(flat_outputs(example.call(model)))
+            answer = flat_outputs(example.call(model))
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, MerlineError) as error:
             raise ExportError(f"{type(model).__name__} fails on the example input: {error}") from error
-        names = list(self.config.output_names or ())
+        if any(one.dtype.kind == "c" for one in answer):
+            raise ExportError(
+                f"{type(model).__name__} gives complex numbers, which ONNX has not; give torch.view_as_real of them"
+            )
+        number, names = len(answer), list(self.config.output_names or ())
         if not names:
             names = ["output"] if number == 1 else [f"output_{place}" for place in range(number)]
         if len(names) != number:

@@ -73,7 +73,7 @@ def read_model(path: Path) -> Any:
         raise ModelLoadError(f"{path}: there is no such file; export the model first")
     try:
         model = ir.load(path)
-    except (message.DecodeError, ValueError, TypeError, KeyError, OSError) as error:
+    except (message.DecodeError, RuntimeError, ValueError, TypeError, KeyError, OSError) as error:
         raise ModelLoadError(f"{path} is no ONNX model, or a damaged one ({error}); export it again") from error
     if not model.graph.outputs:
         raise ModelLoadError(f"{path} holds no graph: it is no ONNX model, or a damaged one; export it again")

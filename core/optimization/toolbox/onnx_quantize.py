@@ -84,13 +84,13 @@ class _Reader:
 def quantize_onnx(
     source: Path | str,
     target: Path | str,
-    calibration_data: Iterable[Mapping[str, Any]],
+    calibration_data: Iterable[Mapping[str, Any]] | Mapping[str, Any],
     config: OnnxQuantizationConfig | None = None,
 ) -> OnnxQuantizationReport:
     """Write `source` with QDQ nodes to `target`; `calibration_data` are numpy inputs by name, like those in use.
 
-    Raises QuantizationError: no data, data that the model refuses, or nothing to quantise; ModelLoadError for a
-    damaged source.
+    Raises QuantizationError: no data, data that the model refuses, or nothing to quantise, be it that the source is
+    quantised; ModelLoadError for a damaged source.
     """
     source, target, config = Path(source), Path(target), config or OnnxQuantizationConfig()
     inputs = _checked(source, calibration_data)
@@ -144,8 +144,10 @@ def activation_scales(path: Path) -> dict[str, float]:
     }
 
 
-def _checked(source: Path, data: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    read_model(source)
+def _checked(source: Path, data: Iterable[Mapping[str, Any]] | Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    if model_information(source).quantised:
+        raise QuantizationError(f"{source} is quantised already; give the float model that it was made from")
+    data = [data] if isinstance(data, Mapping) else data
     inputs = [{name: np.asarray(value) for name, value in one.items()} for one in data] if data is not None else []
     if not inputs:
         raise QuantizationError(

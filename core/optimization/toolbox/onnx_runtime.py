@@ -41,10 +41,10 @@ class OnnxBenchmark:
         return asdict(self)
 
 
-def open_session(path: Path, options: SessionOptions | None = None) -> Any:
+def open_session(path: Path | str, options: SessionOptions | None = None) -> Any:
     """An onnxruntime.InferenceSession. Raises ModelLoadError: absent, damaged, or of operators it does not know."""
     ort = toolbox_package("onnxruntime", "running an ONNX model")
-    options = options or SessionOptions()
+    path, options = Path(path), options or SessionOptions()
     if not path.is_file():
         raise ModelLoadError(f"{path}: there is no such file; export the model first")
     made = ort.SessionOptions()
@@ -71,7 +71,7 @@ def run_session(session: Any, inputs: Mapping[str, Any]) -> list[Any]:
 
 
 def benchmark_onnx(
-    path: Path, inputs: Mapping[str, Any], iterations: int = 100, options: SessionOptions | None = None
+    path: Path | str, inputs: Mapping[str, Any], iterations: int = 100, options: SessionOptions | None = None
 ) -> OnnxBenchmark:
     """Times `iterations` runs of the model at `path`, after WARM_UPS that do not count."""
     if iterations < 1:

@@ -7,7 +7,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from core.optimization.toolbox.export_example import DynamicAxes, Example, axis_sizes
@@ -44,7 +44,11 @@ def inference_mode_of(model: Any) -> Iterator[None]:
 
 
 def refuse_untraceable(model: Any) -> None:
-    """Raises ExportError for layers that hold packed weights: ONNX has no operator for them."""
+    """Raises ExportError for what is no module, and for layers of packed weights: ONNX has no operator for them."""
+    from torch import nn
+
+    if not isinstance(model, nn.Module):
+        raise ExportError(f"a {type(model).__name__} cannot be exported: give a torch.nn.Module")
     for name, part in model.named_modules():
         home = type(part).__module__
         if home.startswith(EAGER_INT8) or hasattr(part, "_packed_params"):
@@ -65,7 +69,8 @@ def trace(model: Any, example: Example, axes: DynamicAxes, opset: int, output_na
     import torch
 
     toolbox_package("onnxscript", "torch's ONNX exporter")
-    wide = example.resized(axes, {name: 2 for name, size in axis_sizes(example, axes).items() if size == 1})
+    twos = {name: 2 for name, size in axis_sizes(example, axes).items() if size == 1}
+    wide = example.resized(axes, twos).detached()  # torch.export marks its tensors, and leaves the marks where it fails
     input_names = [slot.name for slot in example.slots]
     with _quiet():
         try:
@@ -78,7 +83,6 @@ def trace(model: Any, example: Example, axes: DynamicAxes, opset: int, output_na
             made = torch.onnx.export(
                 program,
                 input_names=input_names,
-                output_names=output_names,
                 opset_version=opset,
                 dynamo=True,
                 optimize=False,
@@ -88,7 +92,23 @@ def trace(model: Any, example: Example, axes: DynamicAxes, opset: int, output_na
             raise ExportError(_unconvertible(model, error)) from error
     assert made is not None
     _name_axes(made, example, axes)
+    name_outputs(made.model, output_names)
     return made.model
+
+
+def name_outputs(model: Any, names: Sequence[str]) -> None:
+    """Each output of the graph a value of its own, so named: an input or another output goes by an Identity."""
+    ir = toolbox_package("onnx_ir", "naming outputs")
+    taken: set[int] = set()
+    for place, name in enumerate(names):
+        value = model.graph.outputs[place]
+        if value.is_graph_input() or id(value) in taken:
+            through = ir.node("Identity", inputs=[value])
+            through.outputs[0].type, through.outputs[0].shape = value.type, value.shape
+            model.graph.append(through)
+            model.graph.outputs[place] = value = through.outputs[0]
+        value.name = name
+        taken.add(id(value))
 
 
 def _name_axes(made: Any, example: Example, axes: DynamicAxes) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from core.optimization.toolbox.export_example import DynamicAxes, Example, axis_sizes
 from core.optimization.toolbox.onnx_config import Verification
 from core.optimization.toolbox.onnx_runtime import open_session, run_session
-from core.utils.errors import ExportError, InferenceError, MerlineError
+from core.utils.errors import ExportError, InferenceError, MerlineError, ModelLoadError
 
 MODEL_REFUSES = (RuntimeError, ValueError, IndexError, TypeError, MerlineError)
 
@@ -26,7 +26,9 @@ def flat_outputs(result: Any) -> list[Any]:
 
 
 def as_numpy(tensor: Any) -> Any:
-    """bfloat16, which numpy has not, as float32."""
+    """bfloat16, which numpy has not, as float32; what is numpy's already stays."""
+    if isinstance(tensor, np.ndarray):
+        return tensor
     tensor = tensor.detach().cpu()
     return tensor.float().numpy() if str(tensor.dtype) == "torch.bfloat16" else tensor.numpy()
 
@@ -82,7 +84,14 @@ def verify(
     Raises ExportError: an output differs by more than the tolerance, or the graph fails where the model does not.
     """
     tolerance, wanted = limits
-    session = open_session(path)
+    try:
+        session = open_session(path)
+    except ModelLoadError as error:
+        told = str(error.__cause__ or error).partition("\n")[0]
+        raise ExportError(
+            f"{path.name}: ONNX Runtime, which compares it with PyTorch, cannot run it here ({told}); for another "
+            "runtime export with verify_export=False"
+        ) from error
     done: list[Verification] = []
     for sizes in sizes_to_verify(example, axes, wanted):
         tried = example.resized(axes, sizes)

@@ -149,11 +149,12 @@ def test_an_exported_model_is_called_like_a_module_and_timed(exported: Any) -> N
     model.eval()
     torch.testing.assert_close(once(x), model(x).detach())
     torch.testing.assert_close(once(input=x), once(x))
+    torch.testing.assert_close(once(x.numpy()), once(x))
     model.train()
     assert once.size_bytes == report.size_bytes
     with pytest.raises(InferenceError, match=r"takes 1 inputs \(input\), not 2"):
         once(x, x)
-    found = benchmark_onnx(report.path, {"input": x.numpy()}, iterations=3)
+    found = benchmark_onnx(str(report.path), {"input": x.numpy()}, iterations=3)
     assert found.iterations == 3
     assert 0 < found.min_ms <= found.p50_ms <= found.p95_ms
     with pytest.raises(ValueError, match="iterations 0"):
@@ -253,6 +254,64 @@ def test_what_cannot_be_exported_is_named_and_an_old_file_stays(
     assert path.read_bytes() == b"an older export"
     assert [one.name for one in tmp_path.iterdir()] == ["model.onnx"]
     assert model.training
+
+
+class Counting(nn.Module):
+    """Changes a buffer of its own with each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        self.calls = self.calls + 1
+        y = x * self.calls
+        return y, y, x, self.calls
+
+
+class Complex(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.fft.rfft(x)
+
+
+def test_an_export_that_failed_leaves_no_trace_on_the_example(tmp_path: Path) -> None:
+    model, example = nn.Linear(4, 4), torch.randn(2, 4)
+    with pytest.raises(ExportError, match="fixes the size of an axis"):
+        export_to_onnx(model, tmp_path / "m.onnx", example, dynamic_axes={"input": [0, 1]})
+    assert not vars(example)
+    assert export_to_onnx(model, tmp_path / "m.onnx", example).verified
+
+
+def test_outputs_that_are_one_another_or_the_input_have_names_of_their_own_and_buffers_stay(tmp_path: Path) -> None:
+    model = Counting()
+    report = export_to_onnx(model, tmp_path / "m.onnx", torch.randn(2, 3), dynamic_axes={"input": {0: "rows"}})
+    assert report.verified
+    assert [one.name for one in model_information(report.path).outputs] == [f"output_{place}" for place in range(4)]
+    assert float(model.calls) == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "example", "options", "message"),
+    [
+        (torch.relu, torch.randn(2), {}, r"cannot be exported: give a torch\.nn\.Module"),
+        ("resnet18", torch.randn(2), {}, r"a str cannot be exported: give a torch\.nn\.Module"),
+        (nn.ReLU(), torch.randn(2), {"dynamic_axes": True}, r"dynamic_axes=True: give"),
+        (nn.ReLU(), torch.randn(2), {"dynamic_axes": {"input": 0}}, r"dynamic_axes\['input'\]=0: give \{axis: name\}"),
+        (Complex(), torch.randn(2, 8), {}, r"Complex gives complex numbers, which ONNX has not"),
+        (
+            nn.Linear(4, 4).bfloat16(),
+            torch.randn(2, 4).bfloat16(),
+            {},
+            r"m\.onnx: ONNX Runtime, which compares it with PyTorch, cannot run it here .*verify_export=False",
+        ),
+    ],
+)
+def test_other_things_than_models_and_axes_are_named(
+    tmp_path: Path, model: Any, example: Tensor, options: Any, message: str
+) -> None:
+    with pytest.raises(ExportError, match=message):
+        export_to_onnx(model, tmp_path / "m.onnx", example, **options)
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_pass_that_makes_other_numbers_is_found_by_the_verification(tmp_path: Path) -> None:

@@ -91,8 +91,10 @@ def test_ranges_for_onnx_runtime_are_smaller_files_and_nodes_can_be_skipped(buil
     done = quantize_onnx(source, tmp_path / "q.onnx", data, OnnxQuantizationConfig(calibration="percentile"))
     assert done.quantize_nodes > 0
     assert done.as_json()["size_reduction_percent"] == done.size_reduction_percent
-    fewer = quantize_onnx(source, tmp_path / "q.onnx", data, OnnxQuantizationConfig(operators=("Conv",)))
+    fewer = quantize_onnx(source, tmp_path / "q.onnx", data[0], OnnxQuantizationConfig(operators=("Conv",)))
     assert fewer.quantize_nodes < done.quantize_nodes
+    with pytest.raises(QuantizationError, match="is quantised already; give the float model"):
+        quantize_onnx(done.path, tmp_path / "twice.onnx", data)
 
 
 @NO_TENSORRT
