@@ -34,7 +34,7 @@ WITHIN_S = 8.5
 LEAST_DISK_MB = 20
 GOOD_DISK_MB = 500
 QUESTION = "what day is it today"
-"""which the embedded recogniser tells from all else in espeak-ng's voice, least like a person's; Whisper hears DATE better"""
+"""which the embedded recogniser tells from all else in espeak-ng's voice, least like a person's; Whisper hears DATE"""
 QUESTION_FR = "quel jour sommes-nous"
 PACKAGES = {
     "numpy": "numpy",
