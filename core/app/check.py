@@ -56,12 +56,17 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     full = FullCheck(config, arguments.offline, passed_on(arguments)) if arguments.full else None
     results = []
     with DeviceChecks(config) as devices:
-        for result in chain(
-            run_checks(all_checks(config, devices), WITHIN_S), run_checks(full.checks() if full else ())
-        ):
-            results.append(result)
-            if not arguments.json:
-                print(_line(result), flush=True)
+        try:
+            for result in chain(
+                run_checks(all_checks(config, devices), WITHIN_S), run_checks(full.checks() if full else ())
+            ):
+                results.append(result)
+                if not arguments.json:
+                    print(_line(result), flush=True)
+        except KeyboardInterrupt:
+            if full:
+                print("\ninterrupted; the same command goes on from there", file=sys.stderr)
+            raise
     verdict = Verdict(tuple(results))
     _print(verdict, full.report if full else [], arguments.json)
     code = 0 if verdict.safe else 1
