@@ -5,6 +5,7 @@ A local time that does not exist becomes the next one that does; one that exists
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Collection
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
@@ -57,6 +58,22 @@ class LocalTime:
             if instant > after:
                 return instant
         raise ValueError(f"weekdays must be 0..6, got {sorted(weekdays)}")
+
+    def next_day_of_month(self, wall: time, day: int, month: int = 0, after: float | None = None) -> float:
+        """The first instant after `after` (default: now) at this local time on that day, 1 to 31, of a month.
+
+        `month`: 1 to 12, 0 means every one. A month without that day has its last day instead.
+        """
+        after = self.now if after is None else after
+        first = self.at(after).date().replace(day=1)
+        for _ in range(14):
+            if month in (0, first.month):
+                last = monthrange(first.year, first.month)[1]
+                instant = self.instant(datetime.combine(first.replace(day=min(day, last)), wall))
+                if instant > after:
+                    return instant
+            first = (first + timedelta(days=31)).replace(day=1)
+        raise ValueError(f"month must be 0..12 and day 1..31, got month {month}, day {day}")
 
     def _zone(self) -> tzinfo | None:
         """The clock's zone if it knows the rules of daylight saving; None means the machine's."""

@@ -23,7 +23,8 @@ ALARM_RINGS = 3
 RING_AGAIN_S = 60.0
 MISSED_S = 600.0
 """An alarm this late is told once instead of rung."""
-_COLUMNS = "kind, text, language, due_at, first_due_at, duration_s, wall, weekdays, rings"
+_COLUMNS = "kind, text, language, due_at, first_due_at, duration_s, wall, weekdays, rings, left_s, every_s, day, month"
+_MARKS = ", ".join("?" * (_COLUMNS.count(",") + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,22 @@ class Item:
     weekdays: tuple[int, ...] = ()
     """days of what recurs; 0 is Monday"""
     rings: int = 0
+    left_s: float | None = None
+    """of a timer that is paused: what was left of it"""
+    every_s: float = 0.0
+    """of what recurs after so many seconds again"""
+    day: int = 0
+    """of the month, of what recurs every month, or every year in `month`; a shorter month has its last day instead"""
+    month: int = 0
     id: int = 0
 
     @property
     def recurs(self) -> bool:
-        return bool(self.weekdays)
+        return bool(self.weekdays or self.every_s or self.day)
+
+    def left(self, now: float) -> float:
+        """Seconds until it rings, or from which it will go on."""
+        return self.due_at - now if self.left_s is None else self.left_s
 
 
 class Schedule:
@@ -70,15 +82,14 @@ class Schedule:
     def add(self, item: Item) -> Item:
         """Keep an item; the one returned has its id. Raises DataError."""
         item = replace(item, first_due_at=item.first_due_at or item.due_at)
-        placeholders = ", ".join("?" * 9)
-        identifier = self._store.execute(f"INSERT INTO schedule ({_COLUMNS}) VALUES ({placeholders})", _values(item))
+        identifier = self._store.execute(f"INSERT INTO schedule ({_COLUMNS}) VALUES ({_MARKS})", _values(item))
         return replace(item, id=identifier)
 
     def restore(self, items: Sequence[Item]) -> None:
         """Put removed items back as they were."""
         for item in items:
             self._store.execute(
-                f"INSERT OR REPLACE INTO schedule (id, {_COLUMNS}) VALUES (?{', ?' * 9})", (item.id, *_values(item))
+                f"INSERT OR REPLACE INTO schedule (id, {_COLUMNS}) VALUES (?, {_MARKS})", (item.id, *_values(item))
             )
 
     def remove(self, items: Sequence[Item]) -> None:
@@ -93,7 +104,9 @@ class Schedule:
 
     def due(self) -> list[Item]:
         """What should ring now."""
-        rows = self._store.query("SELECT * FROM schedule WHERE due_at <= ? ORDER BY due_at, id", (self.now,))
+        rows = self._store.query(
+            "SELECT * FROM schedule WHERE due_at <= ? AND left_s IS NULL ORDER BY due_at, id", (self.now,)
+        )
         return [_item(row) for row in rows]
 
     def rung(self, items: Sequence[Item], announced_at: float | None = None) -> None:
@@ -132,32 +145,67 @@ class Schedule:
                     self._finish(item)
                 elif item.id in current:
                     self.remove([item])
-            once = [replace(item, due_at=due_at, first_due_at=due_at, rings=0, wall=None, weekdays=()) for item in rung]
+            once = [_only_once(item, due_at) for item in rung]
             return [self.add(item) for item in once]
 
     def extend(self, item: Item, seconds: float) -> Item:
         """Let an item ring that much later."""
         with self._lock:
             due_at = item.due_at + seconds
-            later = replace(item, due_at=due_at, first_due_at=due_at, duration_s=item.duration_s + seconds)
+            left_s = None if item.left_s is None else item.left_s + seconds
+            later = replace(
+                item, due_at=due_at, first_due_at=due_at, duration_s=item.duration_s + seconds, left_s=left_s
+            )
+            self._move(later)
+            return later
+
+    def pause(self, item: Item) -> Item:
+        """Let an item wait until it is resumed."""
+        with self._lock:
+            paused = replace(item, left_s=max(0.0, item.left(self.now)))
+            self._move(paused)
+            return paused
+
+    def resume(self, item: Item) -> Item:
+        """Let a paused item go on from what was left."""
+        with self._lock:
+            due_at = self.now + item.left(self.now)
+            later = replace(item, due_at=due_at, first_due_at=due_at, left_s=None)
             self._move(later)
             return later
 
     def _finish(self, item: Item) -> None:
-        if item.recurs and item.wall is not None:
-            due_at = self.local.next(item.wall, item.weekdays, after=max(self.now, item.first_due_at))
+        due_at = self._next(item)
+        if due_at is not None:
             self._move(replace(item, due_at=due_at, first_due_at=due_at, rings=0))
         else:
             self.remove([item])
 
+    def _next(self, item: Item) -> float | None:
+        """When an item that is done becomes due again."""
+        after = max(self.now, item.first_due_at)
+        if item.every_s:
+            return item.first_due_at + (math.floor((after - item.first_due_at) / item.every_s) + 1) * item.every_s
+        if item.wall is None:
+            return None
+        if item.day:
+            return self.local.next_day_of_month(item.wall, item.day, item.month, after=after)
+        return self.local.next(item.wall, item.weekdays, after=after) if item.weekdays else None
+
     def _move(self, item: Item) -> None:
         self._store.execute(
-            "UPDATE schedule SET due_at = ?, first_due_at = ?, duration_s = ?, rings = ? WHERE id = ?",
-            (item.due_at, item.first_due_at, item.duration_s, item.rings, item.id),
+            "UPDATE schedule SET due_at = ?, first_due_at = ?, duration_s = ?, rings = ?, left_s = ? WHERE id = ?",
+            (item.due_at, item.first_due_at, item.duration_s, item.rings, item.left_s, item.id),
         )
 
 
-def _values(item: Item) -> tuple[str | float | int, ...]:
+def _only_once(item: Item, due_at: float) -> Item:
+    return replace(
+        item, due_at=due_at, first_due_at=due_at, rings=0, wall=None, weekdays=(), every_s=0.0, day=0, month=0
+    )
+
+
+def _values(item: Item) -> tuple[str | float | int | None, ...]:
     wall = item.wall.isoformat() if item.wall else ""
     weekdays = "".join(str(day) for day in item.weekdays)
     return (
@@ -170,6 +218,10 @@ def _values(item: Item) -> tuple[str | float | int, ...]:
         wall,
         weekdays,
         item.rings,
+        item.left_s,
+        item.every_s,
+        item.day,
+        item.month,
     )
 
 
@@ -184,5 +236,9 @@ def _item(row: Row) -> Item:
         wall=time.fromisoformat(row["wall"]) if row["wall"] else None,
         weekdays=tuple(int(day) for day in row["weekdays"]),
         rings=row["rings"],
+        left_s=row["left_s"],
+        every_s=row["every_s"],
+        day=row["day"],
+        month=row["month"],
         id=row["id"],
     )

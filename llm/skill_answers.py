@@ -11,24 +11,28 @@ from core.utils.errors import DataError
 from llm.assistant import SkillSet
 from llm.skills.base import ANSWER, Asked, Context, Intent, Reply, Undoable, choose
 from llm.skills.languages import guess_language
+from llm.skills.normalise import normalise
 
 logger = logging.getLogger(__name__)
 
-HARMLESS = frozenset({"TellTime", "TellDate", "TellWeekday", "TellYear", "Calculate", "Convert"}) | frozenset(
-    {"Capabilities", "WhoAreYou", "HowAreYou", "CannotDo", "TimeLeft", "ListTimers", "ListAlarms", "ListReminders"}
-    | {"ReadNotes", "ReadItems", "HasItem", "ListFacts"}
+HARMLESS = frozenset({"TellTime", "TellDate", "TellWeekday", "TellYear", "DaysUntil", "TimeUntil"}) | frozenset(
+    {"Calculate", "Convert", "Capabilities", "WhoAreYou", "HowAreYou", "CannotDo", "WhatDidIAsk", "TimeLeft"}
+    | {"ListTimers", "ListAlarms", "ListReminders", "ReadNotes", "ReadItems", "HasItem", "ListFacts"}
 )
 """intents that change nothing: their replies may be prepared before it is known that the user has finished"""
 NO_ANSWER = "CannotDo"
 """an intent that the answer to a question is understood as sooner: "take a note", then "call Bob" """
-ANSWER_WITHIN_S = 60.0
-"""of a question; words that come later are no answer to it"""
+AGAIN = "Repeat"
+"""leaves a question open"""
+ENDS_QUESTION = frozenset({"NeverMind", "Stop", AGAIN})
+"""intents that even the answer to "what shall I note?" may be"""
 _AROUND_ANSWER: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"^(?:the one|that one|the|my)\s+|\s+(?:one|timer|alarm|reminder|of them|please)$", re.IGNORECASE),
     "fr": re.compile(
         r"^(?:(?:celui|celle)\s+(?:pour\s+)?(?:des?|du|d['’])?|les?|la|l['’])\s*\b|\s+s'il te plaît$", re.IGNORECASE
     ),
 }
+_ANY_WORD = "something"
 QUOTED_WORDS = 12
 """how many of the words that were perhaps misheard are said again"""
 
@@ -47,6 +51,9 @@ class SkillAnswers:
     def find(self, text: str, language: Language) -> Intent | None:
         """What a text asks for, in this language or, if it fits only there, the other; None: no skill's business."""
         intent = self.skills.recogniser.recognise_any(text, language)
+        asked = self._asked()
+        if asked is not None and asked.any_words and (intent is None or intent.name not in ENDS_QUESTION):
+            return self._kept(text, asked) or intent
         if intent is None or intent.name == NO_ANSWER:
             return self._answer(text) or intent
         return intent
@@ -81,7 +88,10 @@ class SkillAnswers:
         session = self.context.session
         session.language = intent.language
         now = self.context.clock.monotonic()
-        session.asked = Asked(reply.asks, intent.words_language, now) if reply.asks else None
+        if reply.asks:
+            session.asked = Asked(reply.asks, intent.words_language, now, reply.any_words)
+        elif intent.name != AGAIN:
+            session.asked = None
         if reply.undo is not None:
             session.undoable = Undoable(reply.undo, self.context.clock.monotonic())
         if reply.result is not None:
@@ -89,14 +99,28 @@ class SkillAnswers:
 
     def _answer(self, text: str) -> Intent | None:
         """What the text asks for as the answer to the question that was asked last."""
-        asked = self.context.session.asked
-        if asked is None or self.context.clock.monotonic() - asked.at > ANSWER_WITHIN_S:
+        asked = self._asked()
+        if asked is None:
             return None
         words = text.strip(" .,;:!?")
         forms = dict.fromkeys((words, _AROUND_ANSWER[asked.language].sub("", words)))
         sentences = [sentence.replace(ANSWER, form) for form in forms if form for sentence in asked.sentences]
         found = [self.skills.recogniser.recognise(sentence, asked.language) for sentence in sentences]
         return min(filter(None, found), key=lambda intent: len(intent.open_slots), default=None)
+
+    def _kept(self, text: str, asked: Asked) -> Intent | None:
+        """The text as the free words of the sentence that it answers, whatever else they could mean."""
+        words, (sentence, *_) = text.strip(" .,;:!?"), asked.sentences
+        found = self.skills.recogniser.recognise(sentence.replace(ANSWER, _ANY_WORD), asked.language)
+        if found is None or not words:
+            return None
+        slots = {name: words if name in found.open_slots else value for name, value in found.slots.items()}
+        return replace(found, said=normalise(text, asked.language), slots=slots)
+
+    def _asked(self) -> Asked | None:
+        """The question that was asked last, if it still waits for its answer."""
+        asked = self.context.session.asked
+        return asked if asked is not None and asked.open_at(self.context.clock.monotonic()) else None
 
     def dismiss(self) -> None:
         """Any word of the user's ends an alarm that rings."""

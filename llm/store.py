@@ -19,13 +19,14 @@ from core.utils.errors import DataError
 from core.utils.paths import make_data_folder
 
 FILE_NAME = "merline.db"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _TABLES = {
     "entries": "id INTEGER PRIMARY KEY AUTOINCREMENT, list TEXT NOT NULL, text TEXT NOT NULL, created_at REAL NOT NULL",
     "schedule": (
         "id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, text TEXT NOT NULL, language TEXT NOT NULL,"
         " due_at REAL NOT NULL, first_due_at REAL NOT NULL, duration_s REAL NOT NULL, wall TEXT NOT NULL,"
-        " weekdays TEXT NOT NULL, rings INTEGER NOT NULL"
+        " weekdays TEXT NOT NULL, rings INTEGER NOT NULL, left_s REAL, every_s REAL NOT NULL DEFAULT 0,"
+        " day INTEGER NOT NULL DEFAULT 0, month INTEGER NOT NULL DEFAULT 0"
     ),
     "turns": (
         "id INTEGER PRIMARY KEY AUTOINCREMENT, said_at REAL NOT NULL, user TEXT NOT NULL, reply TEXT NOT NULL,"
@@ -33,9 +34,18 @@ _TABLES = {
     ),
     "settings": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
 }
+_ADDED = {
+    1: (
+        "ALTER TABLE schedule ADD COLUMN left_s REAL",
+        "ALTER TABLE schedule ADD COLUMN every_s REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE schedule ADD COLUMN day INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE schedule ADD COLUMN month INTEGER NOT NULL DEFAULT 0",
+    ),
+}
+"""what makes a file of that version one of the next"""
 
 Row = sqlite3.Row
-Value = str | float | int
+Value = str | float | int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +159,11 @@ class Store:
             return
         with connection:
             connection.execute("BEGIN IMMEDIATE")
+            # another process may have done it since we looked
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            for older in range(max(version, 1), SCHEMA_VERSION) if version else ():
+                for statement in _ADDED[older]:
+                    connection.execute(statement)
             for table, columns in _TABLES.items():
                 connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

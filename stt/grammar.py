@@ -29,8 +29,8 @@ _EDGE = re.compile(r"[\w']")
 _WORD = re.compile(r"[a-z][a-z']*|\d+|\S")
 _MAX_JOINED = 64
 """More spellings than this of one glued word, as in `timer[s]`, are a mistake in the template."""
-_WRITTEN_ONLY = re.compile("[ckm]?m|kms|mi|yd|ft|m?g|kg|t|lbs?|oz|[cm]?l|tbsp|tsp|kph|kmh|mph|[kmgt]b")
-"""Abbreviations that people type but say in full; as sounds they are easily heard in anything."""
+_WRITTEN_ONLY = re.compile("[ckm]?m|kms|mi|yd|ft|m?g|kg|t|lbs?|oz|[cm]?l|tbsp|tsp|kph|kmh|mph|[kmgt]b|1")
+"""Typed, but said in full: abbreviations, which as sounds are easily heard in anything, and the mark of any number."""
 _COURTESY = ("polite_start", "polite_end")
 """Expansion rules that, where the templates define them, may come before and after every sentence."""
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from core.messages import Language
 from llm.schedule import Item
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
-from llm.skills.spoken import join, say_duration, say_moment, say_time, say_weekdays
+from llm.skills.spoken import (
+    join,
+    say_day_of_month,
+    say_duration,
+    say_every,
+    say_moment,
+    say_time,
+    say_weekdays,
+)
 from llm.skills.timers import clean_name, named
 from llm.skills.when import clock_time, duration_s, moment
 
@@ -97,8 +105,12 @@ def title(item: Item, context: Context, language: Language) -> str:
 
 def describe(item: Item, context: Context, language: Language) -> str:
     """When an item rings, as a reply says it."""
+    if item.every_s:
+        return say_every(item.every_s, language)
     if item.recurs and item.wall is not None:
-        days, clock = say_weekdays(item.weekdays, language), say_time(item.wall, language)
+        clock = say_time(item.wall, language)
+        in_month = say_day_of_month(item.day, item.month, language) if item.day else ""
+        days = in_month or say_weekdays(item.weekdays, language)
         return f"{days} à {clock}" if language == "fr" else f"{days} at {clock}"
     local = context.schedule.local
     return say_moment(local.at(item.due_at), local.wall, language)

@@ -23,6 +23,8 @@ Slot = float | str
 
 ANSWER = "{}"
 """where an answer goes in a sentence of `Reply.asks`"""
+ANSWER_WITHIN_S = 60.0
+"""of a question; words that come later are no answer to it"""
 NO_SLOTS: Mapping[str, Slot] = MappingProxyType({})
 
 
@@ -87,6 +89,8 @@ class Reply:
     """whether "repeat that" may say it again"""
     asks: tuple[str, ...] = ()
     """it is a question: sentences that its answer completes, in the place of `ANSWER`"""
+    any_words: bool = False
+    """whatever is said next is the answer, a command too: it is a text to be kept"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,11 @@ class Asked:
     language: Language
     at: float
     """monotonic seconds"""
+    any_words: bool = False
+
+    def open_at(self, monotonic_s: float) -> bool:
+        """Whether what is said now may be its answer."""
+        return monotonic_s - self.at <= ANSWER_WITHIN_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,23 @@ def repeat(intent: Intent, context: Context) -> Reply:
     return Reply(last.reply, last.language)
 
 
+def what_did_i_ask(intent: Intent, context: Context) -> Reply:
+    said = next((one.user for one in reversed(context.conversation.exchanges) if one.user), "")
+    if not said:
+        return reply(intent, en="You haven't asked me anything yet.", fr="Vous ne m'avez encore rien demandé.")
+    return reply(intent, en=f'You said "{said}".', fr=f"Vous avez dit : « {said} ».")
+
+
 def stop(intent: Intent, context: Context) -> Reply:
     """Speaking has ended already: the user's words opened a turn. What rings is dismissed by the same."""
     return replace(reply(intent, en="", fr=""), repeatable=False)
 
 
 def never_mind(intent: Intent, context: Context) -> Reply:
+    asked = context.session.asked
+    if asked is not None and asked.open_at(context.clock.monotonic()):
+        # nothing was done yet that could be taken back
+        return replace(reply(intent, en="OK.", fr="D'accord."), repeatable=False)
     undoable, context.session.undoable = context.session.undoable, None
     if undoable is not None and context.clock.monotonic() - undoable.at <= UNDO_WITHIN_S:
         undoable.undo.action()
@@ -34,4 +45,8 @@ def never_mind(intent: Intent, context: Context) -> Reply:
     return replace(reply(intent, en="OK.", fr="D'accord."), repeatable=False)
 
 
-SKILL = Skill("dialogue", {"Repeat": repeat, "Stop": stop, "NeverMind": never_mind}, for_models=())
+SKILL = Skill(
+    "dialogue",
+    {"Repeat": repeat, "WhatDidIAsk": what_did_i_ask, "Stop": stop, "NeverMind": never_mind},
+    for_models=(),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.normalise import fold
@@ -17,7 +18,8 @@ _READ_AT_ONCE = 8
 def add_note(intent: Intent, context: Context) -> Reply:
     text = clean(intent.word("text"))
     if not text:
-        return ask(intent, en=("What shall I note?", "take a note {}"), fr=("Que dois-je noter ?", "note {}"))
+        question = ask(intent, en=("What shall I note?", "take a note {}"), fr=("Que dois-je noter ?", "note {}"))
+        return replace(question, any_words=True)
     entry = context.store.add_entry(LIST, text)
     undo = Undo(
         lambda: context.store.remove_entries([entry]),

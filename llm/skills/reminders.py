@@ -13,6 +13,9 @@ from llm.skills.when import duration_s, moment
 def set_reminder(intent: Intent, context: Context) -> Reply:
     text, language = clean(intent.word("text")), intent.language
     when = moment(intent, context.schedule.local)
+    if when is None and intent.word("repeat"):
+        return reply(intent, en="I can remind you at most once a minute, and at least once a year.",
+                     fr="Je peux rappeler au plus une fois par minute, au moins une fois par an.")  # fmt: skip
     if when is None:
         return ask(
             intent,
@@ -27,14 +30,19 @@ def set_reminder(intent: Intent, context: Context) -> Reply:
                 f"rappelle-moi à {{}}{f' de {text}' if text else ''}",
             ),
         )
-    item = context.schedule.add(Item("reminder", text, language, when.instant, wall=when.wall, weekdays=when.weekdays))
+    item = context.schedule.add(
+        Item(
+            *("reminder", text, language, when.instant),
+            wall=when.wall, weekdays=when.weekdays, every_s=when.every_s, day=when.day, month=when.month,
+        )
+    )  # fmt: skip
     undo = Undo(
         lambda: context.schedule.remove([item]),
         choose(language, "I removed that reminder.", "J'ai supprimé ce rappel."),
     )
     seconds = duration_s(intent)
     said = describe(item, context, language)
-    if seconds is not None:
+    if seconds is not None and not item.every_s:
         length = say_duration(seconds, language)
         said = f"dans {length}" if language == "fr" else f"in {length}"
     if not text:

@@ -117,6 +117,36 @@ def say_weekdays(weekdays: Sequence[int], language: Language) -> str:
     return "every " + join(names, language)
 
 
+def say_ordinal(number: int) -> str:
+    """1st, 22nd, 13th, for English."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number % 100 not in (11, 12, 13) else "th"
+    return f"{number}{ending}"
+
+
+def say_every(seconds: float, language: Language) -> str:
+    """ "every hour", "every 30 minutes", "toutes les 2 heures"."""
+    length = say_duration(seconds, language)
+    one = {"en": ("1 day", "1 hour", "1 minute"), "fr": ("1 jour", "1 heure", "1 minute")}[language]
+    if language == "fr":
+        masculine = "jour" in length and "heure" not in length
+        return f"{'tous' if masculine else 'toutes'} les {f'{length[2:]}s' if length in one else length}"
+    return f"every {length[2:] if length in one else length}"
+
+
+def say_day_of_month(day: int, month: int, language: Language) -> str:
+    """ "on the 1st of every month", "chaque année le 21 novembre"."""
+    number = "1er" if day == 1 else str(day)
+    if not month:
+        return _choose(language, f"on the {say_ordinal(day)} of every month", f"le {number} de chaque mois")
+    name = MONTHS[language][month - 1]
+    return _choose(language, f"every year on {name} {day}", f"chaque année le {number} {name}")
+
+
+def _choose(language: Language, en: str, fr: str) -> str:
+    """The text of the two that is in this language."""
+    return fr if language == "fr" else en
+
+
 def join(parts: Sequence[str], language: Language) -> str:
     """ "a, b and c"."""
     if len(parts) < 2:

@@ -52,9 +52,12 @@ def time_left(intent: Intent, context: Context) -> Reply:
         return unknown_name(intent, name)
     if len(chosen) > 1:
         return told(intent, context, chosen)
-    left = say_about(chosen[0].due_at - context.schedule.now, intent.language)
+    left = say_about(chosen[0].left(context.schedule.now), intent.language)
     which = f"'{chosen[0].text}' timer" if chosen[0].text else "timer"
     french = f"le minuteur « {chosen[0].text} »" if chosen[0].text else "le minuteur"
+    if chosen[0].left_s is not None:
+        return reply(intent, en=f"The {which} is paused with {left} left.",
+                     fr=f"{french[0].upper()}{french[1:]} est en pause, encore {left}.")  # fmt: skip
     return reply(intent, en=f"{left} left on the {which}.", fr=f"Il reste {left} sur {french}.")
 
 
@@ -69,9 +72,13 @@ def told(intent: Intent, context: Context, timers: Sequence[Item]) -> Reply:
     """Several timers, each with what is left."""
     now, language = context.schedule.now, intent.language
     lines = [
-        choose(language, f"{title(item, language)} with {left} left", f"{title(item, language)}, encore {left}")
+        choose(
+            language,
+            f"{title(item, language)} {'paused ' if item.left_s is not None else ''}with {left} left",
+            f"{title(item, language)}, {'en pause, ' if item.left_s is not None else ''}encore {left}",
+        )
         for item in timers
-        for left in [say_about(item.due_at - now, language)]
+        for left in [say_about(item.left(now), language)]
     ]
     listed = join(lines, language)
     count = len(timers)
@@ -128,7 +135,7 @@ def add_time(intent: Intent, context: Context) -> Reply:
         )
     before = chosen[0]
     later = context.schedule.extend(before, seconds)
-    left = say_about(later.due_at - context.schedule.now, intent.language)
+    left = say_about(later.left(context.schedule.now), intent.language)
     undo = Undo(
         lambda: context.schedule.restore([before]),
         choose(intent.language, "I took the added time off again.", "J'ai retiré le temps ajouté."),

@@ -14,6 +14,7 @@ from llm.skills.spoken import EVERY_DAY, WEEKEND, WORKING_DAYS
 DEFAULT_TIME = time(9, 0)
 """when only a day is given"""
 LONGEST_S = 366 * 86_400.0
+SHORTEST_REPEAT_S = 60.0
 _PARTS = {
     "half_hour": 1.0,
     "half_minute": 1.0,
@@ -35,6 +36,11 @@ class When:
     instant: float
     wall: time | None = None
     weekdays: tuple[int, ...] = ()
+    every_s: float = 0.0
+    """recurs after so many seconds again"""
+    day: int = 0
+    """recurs on that day of every month, or every year in `month`"""
+    month: int = 0
 
 
 def duration_s(intent: Intent) -> float | None:
@@ -93,7 +99,9 @@ def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | No
     `morning`: hours without AM or PM are morning hours. Otherwise they are the next of the two on the day meant, and
     for a day to come 1 to 6 are afternoon hours.
     """
-    seconds = duration_s(intent)
+    seconds = intent.number("interval") or duration_s(intent)
+    if seconds is not None and (intent.word("repeat") or intent.number("interval")):
+        return When(local.now + seconds, every_s=seconds) if SHORTEST_REPEAT_S <= seconds <= LONGEST_S else None
     if seconds is not None:
         return When(local.now + seconds) if 0 < seconds <= LONGEST_S else None
     clock, days = clock_time(intent), weekdays(intent)
@@ -104,10 +112,12 @@ def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | No
     elif clock is not None and part and clock[1]:
         clock = (_shifted(clock[0]) if part != "morning" and clock[0].hour < 12 else clock[0], False)
     if clock is None:
-        if intent.number("hour") is not None or not (day or days):
+        if intent.number("hour") is not None or not (day or days or intent.word("period")):
             return None
         clock = (DEFAULT_TIME, False)
     wall, open_half = clock
+    if intent.word("period"):
+        return _every(intent, _likely(wall) if open_half else wall, local)
     if open_half and morning:
         wall = wall.replace(hour=wall.hour % 12)
         open_half = False
@@ -117,6 +127,23 @@ def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | No
         halves = (wall, _shifted(wall)) if open_half else (wall,)
         return When(min(local.next(half) for half in halves))
     return _on_day(wall, open_half, day, local)
+
+
+def _every(intent: Intent, wall: time, local: LocalTime) -> When | None:
+    """What recurs every week, month or year: on the day that is named, else on today's."""
+    today, period = local.wall, intent.word("period")
+    if period == "week":
+        return When(local.next(wall, (today.weekday(),)), wall, (today.weekday(),))
+    named = day_of_month(intent)
+    day, month = named or today.day, today.month if period == "year" else 0
+    if not 1 <= day <= 31:
+        return None
+    return When(local.next_day_of_month(wall, day, month), wall, day=day, month=month)
+
+
+def day_of_month(intent: Intent) -> int:
+    """The day of a month that is named, "the twenty third" or "23"; 0 when none is."""
+    return int(sum(intent.number(slot) or 0 for slot in ("tens", "nth", "month_day")))
 
 
 def _on_day(wall: time, open_half: bool, day: str, local: LocalTime) -> When | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from skill_rig import ZoneClock, make_responder, make_skills, recogniser
 
@@ -208,6 +208,7 @@ def test_the_templates_for_the_speech_grammar_keep_their_words() -> None:
     assert any("{minutes}" in str(rule.text) for rule in intents.expansion_rules.values())
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80), st.sampled_from(["en", "fr"]))
 def test_no_text_is_too_strange_to_answer(text: str, language: Language) -> None:
     assert make_responder(language=language).reply(text).language in ("en", "fr")
@@ -236,6 +237,7 @@ WORDS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, max_size=12))
 def test_no_order_of_known_words_breaks_a_skill(words: list[str]) -> None:
     responder = make_responder()

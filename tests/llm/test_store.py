@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from core.utils.clock import SystemClock
 from core.utils.errors import DataError
+from llm.schedule import Schedule
 from llm.store import SCHEMA_VERSION, Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -169,3 +171,22 @@ def test_many_threads_write_at_once(file: Path) -> None:
         thread.join()
     assert len({entry.text for entry in store.entries("notes")}) == 80
     store.close()
+
+
+def test_a_file_of_the_version_before_is_read_and_goes_on(file: Path) -> None:
+    before = sqlite3.connect(file)
+    before.execute(
+        "CREATE TABLE schedule (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, text TEXT NOT NULL,"
+        " language TEXT NOT NULL, due_at REAL NOT NULL, first_due_at REAL NOT NULL, duration_s REAL NOT NULL,"
+        " wall TEXT NOT NULL, weekdays TEXT NOT NULL, rings INTEGER NOT NULL)"
+    )
+    before.execute("INSERT INTO schedule VALUES (7, 'reminder', 'call Bob', 'en', 50.0, 50.0, 0, '09:00:00', '05', 0)")
+    before.execute("PRAGMA user_version = 1")
+    before.commit()
+    before.close()
+    for _ in range(2):
+        store = Store(file)
+        schedule = Schedule(store, SystemClock())
+        (kept,) = schedule.items("reminder")
+        assert (kept.text, kept.weekdays, kept.left_s, kept.every_s, kept.day) == ("call Bob", (0, 5), None, 0.0, 0)
+        store.close()

@@ -1,0 +1,111 @@
+"""How long until a day or a time of day, and on which day a date or a feast falls."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from llm.local_time import LocalTime
+from llm.skills.base import Context, Intent, Reply, Skill, choose, reply
+from llm.skills.spoken import join, say_about, say_date
+from llm.skills.when import day_of_month, moment
+
+_FIXED = {
+    "christmas": (12, 25), "christmas_eve": (12, 24), "new_year": (1, 1), "new_years_eve": (12, 31),
+    "halloween": (10, 31), "valentine": (2, 14), "all_saints": (11, 1),
+}  # fmt: skip
+_LEAP_YEARS = 8
+"""29 February comes back within so many years"""
+
+
+def days_until(intent: Intent, context: Context) -> Reply:
+    today = context.schedule.local.wall.date()
+    day = day_meant(intent, context.schedule.local)
+    if day is None:
+        return reply(intent, en="There is no such day.", fr="Ce jour n'existe pas.")
+    count = (day - today).days
+    told = say_date(context.schedule.local.wall.replace(year=day.year, month=day.month, day=day.day), intent.language)
+    if day.year != today.year:
+        told += choose(intent.language, f", {day.year}", f" {day.year}")
+    if count == 0:
+        return reply(intent, en=f"That's today: {told}.", fr=f"C'est aujourd'hui : {told}.")
+    if count == 1:
+        return reply(intent, en=f"Tomorrow: {told}.", fr=f"Demain : {told}.")
+    length = span(count, intent)
+    return reply(intent, en=f"In {length}: {told}.", fr=f"Dans {length} : {told}.", result=float(count))
+
+
+def time_until(intent: Intent, context: Context) -> Reply:
+    when = moment(intent, context.schedule.local)
+    if when is None:
+        return reply(intent, en="There is no such time.", fr="Cette heure n'existe pas.")
+    length = say_about(when.instant - context.schedule.now, intent.language)
+    return reply(intent, en=f"{length}.", fr=f"{length}.")
+
+
+def span(days: int, intent: Intent) -> str:
+    """A number of days as asked for: in weeks, or as it is."""
+    weeks, rest = divmod(days, 7)
+    if intent.word("count_in") != "weeks" or not weeks:
+        return choose(intent.language, f"{days} days", f"{days} jours")
+    parts = [choose(intent.language, f"{weeks} week", f"{weeks} semaine") + ("s" if weeks > 1 else "")]
+    if rest:
+        parts.append(choose(intent.language, f"{rest} day", f"{rest} jour") + ("s" if rest > 1 else ""))
+    return join(parts, intent.language)
+
+
+def day_meant(intent: Intent, local: LocalTime) -> date | None:
+    """The next such day; today's only where it is named by its date. None: no calendar has it."""
+    today = local.wall.date()
+    feast = intent.word("feast")
+    if feast in ("month_end", "year_end"):
+        following = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+        return (following if feast == "month_end" else date(today.year + 1, 1, 1)) - timedelta(days=1)
+    if feast:
+        found = (day_of_feast(feast, year) for year in (today.year, today.year + 1))
+        return next(day for day in found if day >= today)
+    ahead = intent.number("ahead")
+    if ahead is not None:
+        return today + timedelta(days=ahead)
+    weekday = intent.number("weekday")
+    if weekday is not None:
+        return today + timedelta(days=int(weekday - today.weekday() - 1) % 7 + 1)
+    return next_date(today, int(intent.number("month") or 0), day_of_month(intent))
+
+
+def next_date(today: date, month: int, day: int) -> date | None:
+    """The next such date, today included."""
+    for year in range(today.year, today.year + _LEAP_YEARS + 1):
+        try:
+            found = date(year, month, day)
+        except ValueError:
+            continue
+        if found >= today:
+            return found
+    return None
+
+
+def day_of_feast(feast: str, year: int) -> date:
+    """Its day in a year; KeyError for one that is not known."""
+    if feast == "easter":
+        return easter(year)
+    if feast == "thanksgiving":
+        first = date(year, 11, 1)
+        return first + timedelta(days=(3 - first.weekday()) % 7 + 21)
+    month, day = _FIXED[feast]
+    return date(year, month, day)
+
+
+def easter(year: int) -> date:
+    """Easter Sunday of the Gregorian calendar (the anonymous algorithm, Nature 1876)."""
+    golden, (century, of_century) = year % 19, divmod(year, 100)
+    leaps, rest = divmod(century, 4)
+    shift = (century - (century + 8) // 25 + 1) // 3
+    epact = (19 * golden + century - leaps - shift + 15) % 30
+    quarters, odd = divmod(of_century, 4)
+    to_sunday = (32 + 2 * rest + 2 * quarters - epact - odd) % 7
+    late = (golden + 11 * epact + 22 * to_sunday) // 451
+    month, day = divmod(epact + to_sunday - 7 * late + 114, 31)
+    return date(year, month, day + 1)
+
+
+SKILL = Skill("dates", {"DaysUntil": days_until, "TimeUntil": time_until}, for_models=())
