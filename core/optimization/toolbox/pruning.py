@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, SupportsFloat
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,7 @@ class Pruned:
 
 def checked_ratio(ratio: float) -> float:
     """Raises OptimizationError unless above 0 and below 1."""
-    if not isinstance(ratio, int | float) or not 0 < ratio < 1:
+    if not isinstance(ratio, SupportsFloat) or not 0 < float(ratio) < 1:
         raise OptimizationError(f"pruning ratio {ratio!r}: give a share above 0 and below 1; begin with 0.1 or 0.2")
     return float(ratio)
 
@@ -56,7 +56,7 @@ def prune_unstructured(model: nn.Module, ratio: float, scope: Scope = "global") 
     Biases and norms stay. Source: magnitude pruning, Han et al., arXiv 1506.02626. Raises OptimizationError for a ratio
     outside 0..1 or a model without weights.
     """
-    checked_ratio(ratio)
+    ratio = checked_ratio(ratio)
     if scope not in ("global", "layer"):
         raise OptimizationError(f"scope {scope!r}: take 'global' or 'layer'")
     work = working_copy(model)
@@ -94,7 +94,7 @@ def _prunable(work: nn.Module) -> dict[str, Tensor]:
 
 
 def _zero_smallest(weights: list[Tensor], ratio: float) -> None:
-    sizes = torch.cat([weight.detach().abs().flatten().float() for weight in weights])
+    sizes = torch.cat([weight.detach().abs().flatten().float().cpu() for weight in weights])
     if not bool(torch.isfinite(sizes).all()):
         raise OptimizationError("weights are not all finite; train or fetch the model again")
     count = int(ratio * len(sizes))
@@ -119,6 +119,8 @@ class StepwiseConfig:
     def __post_init__(self) -> None:
         checked_ratio(self.step)
         checked_ratio(self.most)
+        if self.step > self.most:
+            raise OptimizationError(f"step={self.step}, most={self.most}: no step is that small; lower step")
         if not 0 <= self.most_loss <= 1:
             raise OptimizationError(f"most_loss={self.most_loss}: a share of accuracy, 0..1")
 
@@ -143,18 +145,27 @@ def prune_stepwise(
 
     `evaluate` gives an accuracy 0..1; `prune(model, ratio)` is unstructured by default; `fine_tune` may train what
     `prune` gave, and is given back what it made. A copy of the model itself, with no step kept, where the first is
-    too much.
+    too much. Raises OptimizationError for an accuracy that is none.
     """
     config = config or StepwiseConfig()
     cut = prune or (lambda given, ratio: prune_unstructured(given, ratio).model)
-    best, before = working_copy(model), evaluate(working_copy(model))
+    best, before = working_copy(model), _accuracy(evaluate, working_copy(model))
     steps: list[Step] = []
     for number in range(1, int(config.most / config.step + 1e-9) + 1):
         tried = cut(model, number * config.step)
         tried = fine_tune(tried) if fine_tune is not None else tried
-        accuracy = evaluate(tried)
+        accuracy = _accuracy(evaluate, tried)
         steps.append(Step(number * config.step, accuracy, accuracy >= before - config.most_loss))
         if not steps[-1].kept:
             break
         best = tried
     return best, steps
+
+
+def _accuracy(evaluate: Callable[[nn.Module], float], model: nn.Module) -> float:
+    found = evaluate(model)
+    if not isinstance(found, SupportsFloat) or not 0 <= float(found) <= 1:
+        raise OptimizationError(
+            f"evaluate gave {found!r}: a share from 0 to 1 is wanted, the more the better; for a perplexity p, 1 / p"
+        )
+    return float(found)

@@ -63,11 +63,15 @@ class QuantizationConfig:
     calibration: Calibration = "mse"
     skip: frozenset[str] = frozenset()
     """names of layers that stay in float, as named_modules() gives them"""
+    eight_bits: frozenset[str] = frozenset()
+    """INT4_WEIGHT: names of layers that take 8 bits, and with each those that share its weight"""
     qat: QatConfig = field(default_factory=QatConfig)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quantization_type", type_named(self.quantization_type))
-        object.__setattr__(self, "skip", frozenset(self.skip))
+        for name in ("skip", "eight_bits"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, frozenset((given,) if isinstance(given, str) else given))
         _among("backend", self.backend, BACKENDS)
         _among("calibration", self.calibration, get_args(Calibration))
 

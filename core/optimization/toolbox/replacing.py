@@ -46,12 +46,11 @@ def replace_layers(work: nn.Module, maker: Maker, skip: frozenset[str]) -> tuple
     for name, layer in work.named_modules(remove_duplicate=False):
         places.setdefault(id(layer), []).append(name)
     layers = {name: layer for name, layer in work.named_modules() if own_weights(layer)}
-    if unknown := skip - {name for names in places.values() for name in names}:
-        raise QuantizationError(f"skip: no layer is called {', '.join(sorted(unknown))}; see named_modules()")
+    _check_names(work, skip, "skip")
     made: list[str] = []
     left: list[tuple[str, str]] = [(name, COMPUTED) for name in computed_weights(work)]
     for name, layer in layers.items():
-        if any(place == one or place.startswith(f"{one}.") for one in skip for place in places[id(layer)]):
+        if any(_is_within(place, skip) for place in places[id(layer)]):
             left.append((name, "skipped"))
             continue
         try:
@@ -64,6 +63,26 @@ def replace_layers(work: nn.Module, maker: Maker, skip: frozenset[str]) -> tuple
             replace_module(work, layer, new.eval())
             made.append(name)
     return made, left
+
+
+def named_layers(work: nn.Module, names: frozenset[str], what: str) -> set[int]:
+    """The id of the weight of each layer that is named, or lies within a module that is.
+
+    Raises QuantizationError for a name that there is not.
+    """
+    _check_names(work, names, what)
+    every = work.named_modules(remove_duplicate=False)
+    within = (layer for name, layer in every if own_weights(layer) and _is_within(name, names))
+    return {id(layer.weight) for layer in within if hasattr(layer, "weight")}
+
+
+def _check_names(work: nn.Module, names: frozenset[str], what: str) -> None:
+    if unknown := names - {name for name, _ in work.named_modules(remove_duplicate=False)}:
+        raise QuantizationError(f"{what}: no layer is called {', '.join(sorted(unknown))}; see named_modules()")
+
+
+def _is_within(place: str, names: frozenset[str]) -> bool:
+    return any(place == one or place.startswith(f"{one}.") for one in names)
 
 
 def _why_it_stays(name: str, layer: nn.Module) -> str:

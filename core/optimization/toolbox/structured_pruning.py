@@ -47,7 +47,7 @@ class StructuredPruner:
         Raises OptimizationError for a ratio outside 0..1, a model that does not trace, one where nothing can go, and
         one whose forward does not take the smaller layers.
         """
-        checked_ratio(ratio)
+        ratio = checked_ratio(ratio)
         work = working_copy(model)
         batch = Batch(example_input)
         (before,) = outputs_of(work, [batch])

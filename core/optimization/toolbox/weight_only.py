@@ -87,7 +87,10 @@ def packed_from(tensors: Mapping[str, Tensor], extras: Mapping[str, Any]) -> Pac
 
 
 class HalfModel(nn.Module):
-    """A model in float16 or bfloat16 that takes and gives float32 like the one it was made from."""
+    """A model in float16 or bfloat16 that takes and gives float32 like the one it was made from.
+
+    What it has not itself (`generate`, `config`, a layer) is its `model`'s.
+    """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
@@ -98,6 +101,15 @@ class HalfModel(nn.Module):
         """Tensors of float types are cast on the way in, and float32 on the way out."""
         given = _cast(inputs, self.dtype)
         return _cast(self.model(*given, **_cast(named, self.dtype)), torch.float32)
+
+    def __getattr__(self, name: str) -> Any:
+        """Of the model within."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "model":  # while a copy is being made it has none yet
+                raise
+            return getattr(self.model, name)
 
 
 def _cast(value: Any, dtype: torch.dtype) -> Any:

@@ -204,6 +204,19 @@ def test_other_bad_input():
         StructuredPruner(0)
     with pytest.raises(OptimizationError, match="most_loss=2"):
         StepwiseConfig(most_loss=2)
+    with pytest.raises(OptimizationError, match=r"step=0\.5, most=0\.3"):
+        StepwiseConfig(step=0.5, most=0.3)
+    for accuracy in (None, float("nan"), 64.1):
+        with pytest.raises(OptimizationError, match=r"a share from 0 to 1 .* 1 / p"):
+            prune_stepwise(conv_net(), lambda _, accuracy=accuracy: accuracy)
+
+
+def test_shares_may_be_numbers_of_other_libraries():
+    given = torch.tensor(0.3)
+    assert prune_unstructured(conv_net(), given).sparsity == pytest.approx(0.3, abs=0.01)  # type: ignore[arg-type]
+    _, steps = prune_stepwise(conv_net(), lambda _: given, StepwiseConfig(0.3, 0.3))  # type: ignore[arg-type]
+    assert steps[0].accuracy == pytest.approx(0.3)
+    assert steps[0].kept is True
 
 
 def test_steps_stop_before_accuracy_is_lost_and_fine_tuning_is_asked():

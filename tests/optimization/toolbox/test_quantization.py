@@ -189,6 +189,36 @@ def test_tied_tables_stay_one_in_weight_only_types():
     assert quantized.embed.linear is quantized.head
 
 
+def test_some_layers_of_a_model_in_four_bits_may_have_eight():
+    model, data = tied_lm(), tokens()
+    four = ModelQuantizer(config_of("int4_weight")).quantize(model)
+    model.steps = nn.LSTM(32, 32)
+    for name in ("head", "embed"):
+        mixed = ModelQuantizer(config_of("int4_weight", eight_bits=name)).quantize(model)
+        assert (mixed.head.bits, mixed.up.bits) == (8, 4)
+        assert mixed.embed.linear is mixed.head
+        assert error_of(model, mixed, data) < 0.7 * error_of(model, four, data)
+        assert size_bytes(four) < size_bytes(mixed) < 0.5 * size_bytes(model)
+    with pytest.raises(QuantizationError, match="eight_bits: no layer is called haed"):
+        ModelQuantizer(config_of("int4_weight", eight_bits={"haed"})).quantize(model)
+
+
+def test_a_model_in_half_precision_is_used_as_the_one_it_was_made_of():
+    half = ModelQuantizer(config_of("bf16")).quantize(conv_net())
+    assert half.inner.out_features == 32
+    assert copy.deepcopy(half).inner.weight.dtype == torch.bfloat16
+    with pytest.raises(AttributeError, match="generate"):
+        half.generate()
+
+
+def test_static_ranges_that_cost_much_are_told():
+    quantizer = ModelQuantizer(config_of("static", calibration="minmax"))
+    quantizer.quantize(conv_net(), images())
+    assert quantizer.report.notes == ()
+    quantizer.quantize(conv_net(), [*images(), 500 * images()[0]])
+    assert "layer_costs" in quantizer.report.notes[-1]
+
+
 def test_layers_that_data_never_reaches_stay_in_float():
     class WithSpare(ConvNet):
         def __init__(self) -> None:
