@@ -43,6 +43,8 @@ class Prompt:
 
     messages: tuple[ChatMessage, ...]
     tools: tuple[Tool, ...] = ()
+    calls: bool = True
+    """whether the reply may be a call of one; where not, they still stand in the prompt, so that its cache stays"""
 
 
 def alternating(messages: Iterable[ChatMessage]) -> list[ChatMessage]:

@@ -1,14 +1,22 @@
 """Keeps from a model's text what is not meant to be heard: its thoughts, and its calls of tools, which are collected.
 
 Works on any pieces, also where a tag is split over several; what only looks like the start of a tag comes out.
+Small models often leave the tags of a call out: a text that begins as the object of one is a call as well.
 """
 
 from __future__ import annotations
+
+import re
 
 CALL_OPENS = "<tool_call>"
 CALL_CLOSES = "</tool_call>"
 _OPENS = {"<think>": "</think>", "<thinking>": "</thinking>", CALL_OPENS: CALL_CLOSES}
 _TAGS = (*_OPENS, *_OPENS.values())
+_BARE = "{"
+"""what is open once a text has begun with a call without tags"""
+_MAY_BE_BARE = re.compile(r"\s*(?:`{1,2}|```\w*\s*)?(?:(?<!`)(?<!\w)\[?\s*(?:\{\s*(?:[\"']\w*(?:[\"']\s*)?)?)?)?")
+_IS_BARE = re.compile(r"\s*(?:```\w*\s+)?\[?\s*\{\s*[\"'](?:name|function|arguments|type)[\"']\s*:")
+_NEXT_BARE = re.compile(r"(?<=\})\s*,?\s*(?=\{\s*[\"'](?:name|function)[\"'])")
 
 
 class HiddenText:
@@ -22,6 +30,8 @@ class HiddenText:
         self._tag = "<think>" if thinking else ""
         """the one that is open"""
         self._calls: list[str] = []
+        self._begins = True
+        """nothing has come out yet"""
 
     @property
     def calls(self) -> tuple[str, ...]:
@@ -32,6 +42,11 @@ class HiddenText:
     def hiding(self) -> bool:
         """Whether a thought or a call is under way."""
         return bool(self._tag)
+
+    @property
+    def open_call(self) -> int:
+        """How many characters the call has that is being written; 0 for none."""
+        return len(self._held) if self._tag in (CALL_OPENS, _BARE) else 0
 
     def feed(self, character: str) -> str:
         """Take one character in."""
@@ -44,9 +59,13 @@ class HiddenText:
             if self._held in _TAGS:
                 self._tag = self._held if self._held in _OPENS else ""
                 self._held = ""
-            elif any(tag.startswith(self._held) for tag in _TAGS):
+            elif self._begins and _IS_BARE.fullmatch(self._held):
+                self._tag = _BARE
+                break
+            elif self._may_go_on():
                 break
             else:
+                self._begins = False
                 said, self._held = said + self._held[0], self._held[1:]
         return said
 
@@ -54,13 +73,21 @@ class HiddenText:
         """End of the text. A call that was never closed is collected too: whether it is whole, its reader decides."""
         held, tag = self._held, self._tag
         self._held = self._tag = ""
-        if tag == CALL_OPENS and held.strip():
+        if tag == _BARE:
+            self._calls += _NEXT_BARE.split(held)
+        elif tag == CALL_OPENS and held.strip():
             self._calls.append(held)
         return "" if tag else held
 
+    def _may_go_on(self) -> bool:
+        """Whether what is held may still become a tag, or a call without."""
+        if any(tag.startswith(self._held) for tag in _TAGS):
+            return True
+        return self._begins and _MAY_BE_BARE.fullmatch(self._held) is not None
+
     def _hide(self) -> None:
-        close = _OPENS[self._tag]
-        if not self._held.endswith(close):
+        close = _OPENS.get(self._tag)
+        if close is None or not self._held.endswith(close):
             return
         if self._tag == CALL_OPENS:
             self._calls.append(self._held[: -len(close)])

@@ -10,12 +10,13 @@ import logging
 import threading
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from core.messages import Language
 from core.utils.errors import DataError, InferenceError
 from llm.chat_history import Around, ChatHistory
 from llm.conversation import Exchange
+from llm.draft import Draft
 from llm.engine import PREFILL_AT_ONCE, Engine, Prompt
 from llm.hidden_text import CALL_CLOSES, CALL_OPENS
 from llm.sentences import split
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 MOST_CALLS = 4
 """in one reply; a model that asks for more has lost its way"""
 CALL_BETWEEN = f"\n{CALL_CLOSES}\n{CALL_OPENS}\n"
+RECENT = 3
+"""exchanges that a call may take its values from, beside the user's words"""
 GUESS_S = 0.2
 """words that may still change are prepared with all that closes the prompt as long as that takes no longer"""
 CLOSE_S = 10.0
@@ -170,66 +173,86 @@ class LanguageAnswers:
         language = context.session.language = guess_language(text, language)
         spoken = context.session.speaks or language
         prompt = self._history.prompt(text)
-        reply = _Reply(turn, Words(text, language), SpeakableText(spoken), spoken)
+        if not self._box.asked_for(text, language):
+            prompt = replace(prompt, calls=False)
+        reply = Draft(turn, Words(text, language, self._said_before()), SpeakableText(spoken), spoken)
         conversation.begin(Exchange(turn, text, (), spoken), held)
-        pieces = self.engine.answer(prompt)
         try:
-            for unit in self._stream(pieces, reply):
-                if unit:
-                    conversation.extend(turn, [unit], language=reply.language)
-                yield Unit(unit, reply.language, False)
+            yield from self._written(prompt, reply)
             if reply.acts:
                 yield Unit("", reply.language, False, acts=True)
-                reply.ending += self._carry_out(reply)
+                said = self._carry_out(reply)
+                if said is None and not reply.begun:
+                    reply.speakable, reply.acts = SpeakableText(spoken), False
+                    yield from self._written(replace(prompt, calls=False), reply)
+                    if not (reply.begun or reply.ending):
+                        reply.ending = [choose(reply.language, *NOT_DONE)]
+                elif said is not None:
+                    reply.ending += said
             ending = reply.ending or ([] if reply.begun else [choose(spoken, *NO_ANSWER)]) or [""]
             conversation.extend(turn, ending, reply.written, reply.language, reply.call)
             for unit in ending[:-1]:
                 yield Unit(unit, reply.language, False)
             yield Unit(ending[-1], reply.language, True)
         finally:
+            conversation.settle(turn)
+
+    def _written(self, prompt: Prompt, reply: Draft) -> Iterator[Unit]:
+        """What the model writes, as it comes."""
+        pieces = self.engine.answer(prompt)
+        try:
+            for unit in self._stream(pieces, reply):
+                if unit:
+                    self._skills.context.conversation.extend(reply.turn, [unit], language=reply.language)
+                yield Unit(unit, reply.language, False)
+        finally:
             close = getattr(pieces, "close", None)
             if close is not None:
                 close()
-            conversation.settle(turn)
 
-    def _stream(self, pieces: Iterator[str], reply: _Reply) -> Iterator[str]:
+    def _said_before(self) -> str:
+        exchanges = self._skills.context.conversation.exchanges[-RECENT:]
+        return "\n".join(f"{exchange.user}\n{exchange.reply}" for exchange in exchanges)
+
+    def _stream(self, pieces: Iterator[str], reply: Draft) -> Iterator[str]:
         """The units but those of the end, which are left in `reply`; an empty one where a piece completes none."""
         speakable = reply.speakable
         self.failure = ""
         try:
             for piece in pieces:
+                if reply.is_lost:
+                    logger.warning("turn %d: the reply goes round in circles; it ends here", reply.turn)
+                    break
                 units = speakable.push(piece)
                 for unit in units:
                     reply.begin(unit)
                     yield unit
                 if not units:
                     yield ""
-            reply.ending = speakable.flush()
+            reply.end(cut=getattr(self.engine, "cut", False))
         except InferenceError as error:
             logger.error("turn %d: %s", reply.turn, error)
             self.failure = str(error)
             reply.ending = [choose(reply.language, *CANNOT_ANSWER)]
-            return
-        if reply.ending:
-            reply.begin(reply.ending[0])
-        reply.acts = bool(speakable.calls)
-        if not reply.acts:
-            reply.written = speakable.written.strip()
 
-    def _carry_out(self, reply: _Reply) -> list[str]:
-        """What the tools say; all are understood before the first is called, and none is called twice."""
+    def _carry_out(self, reply: Draft) -> list[str] | None:
+        """What the tools say; all are understood before the first is called, and none is called twice.
+
+        None for a refused call of something that the user has not asked for: words are due.
+        """
         words = reply.words
         intents: list[Intent] = []
         try:
             if len(reply.speakable.calls) > MOST_CALLS:
                 raise ToolCallRefusedError(f"{len(reply.speakable.calls)} calls in one reply")
             for call in reply.speakable.calls:
-                intent = self._box.read(call, words)
+                intent = self._box.grounded(self._box.read(call, words), words)
                 if not any((one.name, one.slots) == (intent.name, intent.slots) for one in intents):
                     intents.append(intent)
         except ToolCallRefusedError as refusal:
             logger.warning("turn %d: a tool call is refused: %s", reply.turn, refusal)
-            return [choose(reply.language, *NOT_DONE)]
+            meant = any(self._box.is_about(call, words.text) for call in reply.speakable.calls)
+            return [choose(reply.language, *NOT_DONE)] if meant or reply.begun else None
         reply.call = CALL_BETWEEN.join(filter(None, map(self._box.written, intents)))
         said = []
         for intent in intents:
@@ -247,26 +270,3 @@ class LanguageAnswers:
         except DataError as error:
             logger.error("what is remembered cannot be read: %s", error)
             return ()
-
-
-@dataclass(slots=True)
-class _Reply:
-    """One on its way."""
-
-    turn: int
-    words: Words
-    speakable: SpeakableText
-    language: Language
-    """that it is written in: what was asked for, else the question's; guessed again from its first unit"""
-    begun: bool = False
-    acts: bool = False
-    """it ends with calls of tools"""
-    ending: list[str] = field(default_factory=list)
-    written: str = ""
-    call: str = ""
-
-    def begin(self, unit: str) -> None:
-        """Note its first unit."""
-        if not self.begun:
-            self.begun = True
-            self.language = guess_language(unit, self.language)

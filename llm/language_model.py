@@ -25,6 +25,7 @@ from core.utils.model_store import ModelStore
 from llm.chat_template import THOUGHT, ChatTemplate, shared
 from llm.context_room import ContextRoom, available_bytes
 from llm.engine import PREFILL_AT_ONCE, ChatMessage, Prompt
+from llm.in_words import WordsOnly
 from llm.model_place import CARD_FULL, check_numbers, is_card_full, landed, on_card, reason_to_stay, weight_bytes
 from llm.runtime import Optimizer, Runtime, process_optimizer, process_runtime
 
@@ -90,6 +91,8 @@ class LanguageModel:
         """of exactly these tokens"""
         self.prefill_s: float | None = None
         """how long the last reply's prompt was read; None until it has been"""
+        self.cut = False
+        """the last reply was not at its end when max_tokens ended it"""
         self._template: ChatTemplate | None = None
         tenant = Tenant(settings.model, "llm", memory or MemoryOptimizer(), on_card(settings.plan))
         self._plan = settings.plan
@@ -122,6 +125,7 @@ class LanguageModel:
         self._context_tokens = self._room.context_tokens(wanted, settings.model)
         self._template = ChatTemplate(self._tokenizer, settings.model)
         self._sampler = self._make_sampler()
+        self._words_only = WordsOnly(self._tokenizer)
         self._reset(model)
         try:
             with self._explained(model):
@@ -178,7 +182,7 @@ class LanguageModel:
                 f"what was said and asked has {len(tokens)} tokens, more than the model's context of "
                 f"{self.context_tokens}; say it in fewer words, or raise llm.context_tokens"
             )
-        self.prefill_s = None
+        self.prefill_s, self.cut = None, False
         if self._rendering.opens_thought(tokens):
             yield THOUGHT
         written = tokens
@@ -191,7 +195,7 @@ class LanguageModel:
                 self._tokenizer,
                 new or tokens,
                 max_tokens=self._room.reply_tokens(len(new), min(self._settings.max_tokens, room)),
-                sampler=self._sampler,
+                sampler=self._sampler if prompt.calls else self._words_only.sampler(self._sampler),
                 prompt_cache=self._cache,
                 prompt_logits=ahead.logits if ahead is not None and read else None,
             )
@@ -201,6 +205,7 @@ class LanguageModel:
                     if self.prefill_s is None and response.prompt_tps > 0:
                         self.prefill_s = response.prompt_tokens / response.prompt_tps
                     written.append(int(response.token))
+                    self.cut = response.finish_reason == "length"
                     if response.text:
                         yield response.text
             finally:

@@ -137,7 +137,8 @@ class RemoteModel:
             "max_tokens": settings.max_tokens,
             "temperature": settings.temperature,
         }
-        return {**request, "tools": [tool.as_json() for tool in prompt.tools]} if prompt.tools else request
+        offered = prompt.tools if prompt.calls else ()
+        return {**request, "tools": [tool.as_json() for tool in offered]} if offered else request
 
     def _attempt(self, body: bytes) -> Generator[str, None, _Failure | None]:
         """One request. Returns what failed before the first words; raises InferenceError for what fails after."""

@@ -34,6 +34,11 @@ class SpeakableText:
         """What the model asked of tools so far, as it wrote it; after `flush` also one left open."""
         return self._hidden.calls
 
+    @property
+    def open_call(self) -> int:
+        """How many characters the call has that is being written; 0 for none."""
+        return self._hidden.open_call
+
     def push(self, piece: str) -> list[str]:
         """Take a piece of any length in. After a call of a tool nothing more is spoken: it has not seen the result."""
         units = []

@@ -9,22 +9,24 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from core.messages import Language
 from llm.engine import Tool
+from llm.grounding import asks_for, comes_from, gives_numbers, is_about, shares_number
 from llm.skills.base import Intent, Slot
 from llm.skills.normalise import fold, normalise
 from llm.skills.recognise import SkillRecogniser
 from llm.tools import SENTENCE, DeclaredTool, Parameter
 
-LONGEST_CALL = 4000
+LONGEST_CALL = 1200
 LONGEST_TEXT = 300
 """characters; nobody dictates more to a timer"""
 LARGEST = 1e9
 _FENCE = re.compile(r"^```\w*\s*|\s*```$")
+_NAME = re.compile(r"[\"']name[\"']\s*:\s*[\"'](\w+)")
 _TRAILING_COMMA = re.compile(r",\s*([}\]])")
 _PYTHON = re.compile(r"""\"(?:[^\"\\]|\\.)*\"|'(?P<inner>(?:[^'\\]|\\.)*)'|\b(?:True|False|None)\b""")
 _WORDS = {"True": "true", "False": "false", "None": "null"}
@@ -42,6 +44,13 @@ class Words:
     text: str
     """the user's"""
     language: Language
+    before: str = ""
+    """what was said just before, on both sides, which "that" and "it" may mean"""
+
+    @property
+    def all(self) -> str:
+        """What a call may take its values from."""
+        return f"{self.before}\n{self.text}"
 
 
 class ToolBox:
@@ -71,6 +80,38 @@ class ToolBox:
         free = frozenset(slot for slot in slots if declared.parameters[slot].free)
         said = normalise(words.text, words.language)
         return Intent(known, said, words.language, MappingProxyType(slots), free)
+
+    def grounded(self, intent: Intent, words: Words) -> Intent:
+        """The intent without numbers where the user gave none: the skill asks for what it needs.
+
+        Raises ToolCallRefusedError where its text, or a sum, is not about anything that was said.
+        """
+        declared, slots = self._declared[intent.name], dict(intent.slots)
+        if SENTENCE in declared.parameters:
+            if not shares_number(intent.text, words.all, words.language):
+                raise ToolCallRefusedError(f"{intent.name}: nobody has said {intent.text!r}")
+            return intent
+        given = gives_numbers(words.all, words.language)
+        for slot, value in intent.slots.items():
+            parameter = declared.parameters[slot]
+            if parameter.free and not comes_from(str(value), words.all, words.language):
+                raise ToolCallRefusedError(f"{intent.name}: nobody has said {value!r}")
+            if parameter.schema["type"] == "number" and not given:
+                del slots[slot]
+        return replace(intent, slots=MappingProxyType(slots))
+
+    def asked_for(self, text: str, language: Language) -> bool:
+        """Whether words may ask for any tool; a model that calls one for others has lost its way."""
+        return asks_for(text, language, (declared.words for declared in self._declared.values()))
+
+    def is_about(self, call: str, text: str) -> bool:
+        """Whether words ask for the very tool of a call, however wrong the call is."""
+        try:
+            declared = self._declared.get(self._by_fold.get(_key(_named(_loaded(call))[0]), ""))
+        except ToolCallRefusedError:
+            found = _NAME.search(call)
+            declared = self._declared.get(self._by_fold.get(_key(found[1]), "")) if found else None
+        return declared is not None and is_about(text, declared.words)
 
     def written(self, intent: Intent) -> str:
         """What a model would have to write for this intent; empty where no tool does the same."""

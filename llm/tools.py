@@ -6,13 +6,15 @@ parameter is a sentence. Slots that only shorten what others say, such as "half 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, get_args
 
 from core.messages import Language
 from llm.assistant import SkillSet
 from llm.engine import Tool
+from llm.grounding import name_words, telling
 from llm.skills.base import Slot
 from llm.skills.normalise import fold
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from hassil.intents import IntentData, SlotList
 
 SENTENCE = "sentence"
+IGNORED = "ignored"
+"""the slot of words that a skill does not read"""
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+_SLOT = re.compile(r"\{\w+\}")
 _MOST_CHOICES = 16
 """A longer list of words is declared as free text, and checked against the list all the same."""
 _MOST_SAMPLES = 64
@@ -47,6 +53,8 @@ class DeclaredTool:
     tool: Tool
     parameters: Mapping[str, Parameter]
     required: frozenset[str]
+    words: frozenset[str] = frozenset()
+    """which of the user's, in any language, may ask for it"""
 
 
 def declare(skills: SkillSet, language: Language) -> dict[str, DeclaredTool]:
@@ -60,7 +68,20 @@ def declare(skills: SkillSet, language: Language) -> dict[str, DeclaredTool]:
         for name in skill.actions
         if skill.for_models is None or name in skill.for_models
     }
-    return {name: _declared(name, intents, language) for name in intents.intents if name in offered}
+    everywhere = [intents, *(skills.recogniser.intents(other) for other in LANGUAGES if other != language)]
+    return {
+        name: replace(_declared(name, intents, language), words=_telling(name, everywhere))
+        for name in intents.intents
+        if name in offered
+    }
+
+
+def _telling(name: str, languages: Iterable[Intents]) -> frozenset[str]:
+    """The words of a tool's name and of its plainest templates."""
+    blocks = [
+        (intents, block) for intents in languages if name in intents.intents for block in intents.intents[name].data
+    ]
+    return telling([name_words(name), *(_SLOT.sub(" ", _example(*one)) for one in blocks)])
 
 
 def _declared(name: str, intents: Intents, language: Language) -> DeclaredTool:
@@ -122,6 +143,8 @@ def _parameters(intents: Intents, blocks: Iterable[IntentData], language: Langua
     has_numbers = any(isinstance(values, RangeSlotList) for _, values in found.values())
     parameters: dict[str, Parameter] = {}
     for slot, (reference, values) in found.items():
+        if slot == IGNORED:
+            continue
         if isinstance(values, RangeSlotList):
             if slot == reference.list_name or reference.list_name not in found:
                 parameters[slot] = Parameter({"type": "number"}, least=values.start)

@@ -6,7 +6,7 @@ from core.messages import Language
 from llm.skills.normalise import fold
 from llm.skills.numbers import words_of
 
-_WORDS: dict[Language, frozenset[str]] = {
+COMMON_WORDS: dict[Language, frozenset[str]] = {
     "en": frozenset(
         words_of(
             "the a an is are was what how who when where why do does did can could you i me my it that this to of in "
@@ -25,7 +25,7 @@ _WORDS: dict[Language, frozenset[str]] = {
 def guess_language(text: str, default: Language) -> Language:
     """The language with more known words in the text; `default` when that does not tell."""
     words = fold(text).replace("'", " ").replace("-", " ").split()
-    counts = {language: sum(word.strip(".,!?") in known for word in words) for language, known in _WORDS.items()}
+    counts = {language: sum(word.strip(".,!?") in known for word in words) for language, known in COMMON_WORDS.items()}
     if counts["en"] == counts["fr"]:
         return default
     return "en" if counts["en"] > counts["fr"] else "fr"

@@ -52,6 +52,9 @@ class ScriptedTokenizer:
             text = text.replace(END, f"\nTOOLS {' '.join(tool['function']['name'] for tool in tools)}{END}", 1)
         return self.encode(text + (f"<|im_start|>assistant\n{self._opening}" if add_generation_prompt else ""))
 
+    def get_vocab(self) -> dict[str, int]:
+        return dict(self.vocabulary)
+
     def _number(self, word: str) -> int:
         if word not in self.vocabulary:
             self.vocabulary[word] = len(self.words)
@@ -92,6 +95,10 @@ class ScriptedRuntime:
         self.token_bytes = token_bytes
         self.prompts: list[str] = []
         self.computed = 0
+        self.words_only: list[bool] = []
+        """of each reply, whether calls of tools were barred from it"""
+        self.most_tokens = 10**6
+        """of a reply, whatever is asked for"""
         self.loaded: list[str] = []
         self.precisions: list[Any] = []
         self.samplers: list[dict[str, Any]] = []
@@ -150,13 +157,15 @@ class ScriptedRuntime:
     ) -> Iterator[Response]:
         """A token ahead of what it yields, as the interface says; the last one is never computed."""
         assert prompt, "an empty prompt"
+        self.words_only.append(sampler is not None)
         if prompt_logits is None:
             self._put(prompt_cache, prompt)
         else:
             assert prompt_logits == prompt_cache[0].tokens == prompt
         text = self.tokenizer.decode(prompt_cache[0].tokens)
         self.prompts.append(text)
-        tokens = [*self.tokenizer.encode(self.reply(text)), *self.tokenizer.encode(END)][:max_tokens]
+        most = min(max_tokens, self.most_tokens)
+        tokens = [*self.tokenizer.encode(self.reply(text)), *self.tokenizer.encode(END)][:most]
         for position, token in enumerate(tokens):
             if position == self.fail_after:
                 raise self.failure

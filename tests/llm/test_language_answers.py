@@ -40,6 +40,8 @@ class Rig:
         self, *replies: tuple[str, str], language: Language = "en", load: bool = True, **settings: Any
     ) -> None:
         self.replies = replies
+        self.words: dict[str, str] = {}
+        """what is written where no tool may be called"""
         self.runtime = ScriptedRuntime(self.write)
         self.skills = make_skills(language=language)
         self.responder = Responder(self.skills)
@@ -49,10 +51,15 @@ class Rig:
         if load:
             self.responder.load()
         self.runtime.prompts.clear()
+        self.runtime.words_only.clear()
         self.turn = 0
 
     def write(self, prompt: str) -> str:
         asked = prompt.rpartition("<|im_start|>user\n")[2]
+        if self.runtime.words_only[-1]:
+            for words, reply in self.words.items():
+                if words in asked:
+                    return reply
         return next((reply for words, reply in self.replies if words in asked), "I see.")
 
     def ask(self, text: str, language: Language = "en", heard: bool = True) -> list[Sentence]:
@@ -93,12 +100,12 @@ def test_the_next_prompt_holds_what_was_heard_and_what_the_skills_did() -> None:
     rig.ask("my cat is called Tom", heard=False)
     rig.skills.context.conversation.heard(Heard(1, 0, 0, 6))
     rig.ask("set a timer for five minutes")
-    rig.ask("what did I say")
+    rig.ask("is that a good name")
     _, dialogue = rig.runtime.prompts[-1].split("TOOLS", 1)
     assert "<|im_start|>user\nmy cat is called Tom<|im_end|>\n<|im_start|>assistant\nTom is<|im_end|>" in dialogue
     assert '"name": "SetTimer", "arguments": {"minutes": 5}' in dialogue
     assert "<|im_start|>tool\nTimer set for 5 minutes.<|im_end|>" in dialogue
-    assert dialogue.endswith("<|im_start|>user\nwhat did I say<|im_end|>\n<|im_start|>assistant\n")
+    assert dialogue.endswith("<|im_start|>user\nis that a good name<|im_end|>\n<|im_start|>assistant\n")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +215,7 @@ def test_a_tool_is_called_once_and_its_own_reply_is_said() -> None:
 def test_two_calls_are_both_made_and_the_same_one_only_once() -> None:
     milk, tea = call("AddItem", '{"item": "milk"}'), call("AddItem", '{"item": "tea"}')
     rig = Rig(("fridge", milk + milk + tea))
-    rig.say("the fridge lacks a few things")
+    rig.say("the fridge lacks milk and tea")
     assert [entry.text for entry in rig.skills.context.store.entries("shopping")] == ["milk", "tea"]
 
 
@@ -521,3 +528,59 @@ def test_a_new_model_takes_over_behind_what_was_prepared() -> None:
     assert [one.text for one in finish(rig, SKY)] == ["mostly."]
     rig.turn = 1
     assert rig.say(SKY) == ["Physics."]
+
+
+def test_a_call_without_its_tags_is_a_call_and_never_read_aloud() -> None:
+    rig = Rig(("pasta", '```json\n{"name": "SetTimer", "arguments": {"minutes": 9}}\n```'))
+    assert rig.say("my pasta needs nine") == ["Timer set for 9 minutes."]
+
+
+def test_words_that_ask_for_no_tool_are_answered_in_words_and_others_may_call_one() -> None:
+    rig = Rig()
+    rig.say("what is the capital of France")
+    rig.say("my pasta needs nine")
+    rig.say("qui a écrit Les Misérables", "fr")
+    rig.say("il faudra que tu me réveilles assez tôt", "fr")
+    assert rig.runtime.words_only == [True, False, True, False]
+
+
+def test_a_call_that_nobody_asked_for_is_refused_and_the_question_answered_in_words() -> None:
+    wrong = call("TellTime", '{"hours": 12, "name": "What time is it"}')
+    rig = Rig(("Romeo", wrong))
+    rig.words = {"Romeo": "William Shakespeare did."}
+    assert rig.say("who wrote Romeo and Juliet in 1597") == ["William Shakespeare did."]
+    assert rig.runtime.words_only == [False, True]
+    exchange = rig.skills.context.conversation.exchanges[-1]
+    assert (exchange.written, exchange.call) == ("William Shakespeare did.", "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "written"),
+    [
+        ("please do wake us up rather early", '{"name": "SetAlarm", "arguments": {"hour": "30:00:00"}}'),
+        ("I had a note about buying things", call("AddNote", '{"text": "Add 10 to 10"}')),
+    ],
+)
+def test_a_wrong_call_of_what_was_asked_for_is_owned_up_to(asked: str, written: str) -> None:
+    rig = Rig((asked, written))
+    rig.words = {asked: "Done!"}
+    assert rig.say(asked) == ["Sorry, I couldn't do that."]
+    assert not rig.skills.context.store.entries("notes")
+
+
+def test_a_number_that_nobody_gave_is_asked_for() -> None:
+    rig = Rig(("egg", call("SetTimer", '{"minutes": 5}')))
+    assert rig.say("could the timer look after my egg")[0].endswith("?")
+
+
+def test_a_reply_that_goes_round_in_circles_ends() -> None:
+    rig = Rig(("why", "Because of the air. " + "It is blue as it is blue. " * 40))
+    said = rig.say("why is the sky blue")
+    assert said[0] == "Because of the air."
+    assert len(said) <= 5
+
+
+def test_half_a_sentence_at_the_end_of_a_reply_that_is_cut_off_is_not_said() -> None:
+    rig = Rig(("tale", "Once there was a fox. It ran. And then it"))
+    rig.runtime.most_tokens = 11
+    assert rig.say("tell me a tale") == ["Once there was a fox.", "It ran."]

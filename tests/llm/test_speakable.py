@@ -164,3 +164,27 @@ def test_thoughts_and_calls_are_never_said(parts: list[str]) -> None:
     text = "".join(part.replace("<", "(").replace(">", ")") for part in parts)
     hidden = f"Go.<think>{text}QQQ</think> On.<tool_call>{text}QQQ</tool_call>{text}QQQ"
     assert "QQQ" not in "".join(units(hidden))
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ('{"name": "A", "arguments": {}}', 1),
+        ('\n```json\n{"name": "A", "arguments": {}}\n```', 1),
+        ('[{"name": "A"}, {"name": "B"}]', 2),
+        ('{"name": "A"}\n{"name": "B"}', 2),
+        ("<think>hm</think>\n\n{'name': 'A'}", 1),
+        ('{"name": "A", "arg', 1),
+        ("{x} is a set.", 0),
+        ('{"a": 1} is an object.', 0),
+        ("`x` is code.", 0),
+        ('"name" is a word.', 0),
+        ("[1] is a note.", 0),
+        ("``", 0),
+    ],
+)
+def test_a_text_that_begins_as_the_object_of_a_call_is_one(text: str, calls: int) -> None:
+    speakable = SpeakableText()
+    said = [unit for character in text for unit in speakable.push(character)] + speakable.flush()
+    assert len(speakable.calls) == calls
+    assert bool(said) is (not calls and text != "``")
