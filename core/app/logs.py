@@ -14,6 +14,8 @@ from core.utils.errors import DataError
 from core.utils.paths import data_folder, make_data_folder
 
 DRIVERS_LOG = Path("logs", "drivers.log")
+OURS = ("audio", "benchmarks", "core", "llm", "stt", "tts")
+"""the packages whose decisions `debug` explains; numba alone writes 58,000 lines of its own while a model is loaded"""
 FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 
 
@@ -41,7 +43,9 @@ def set_up_logs(config: LogConfig, level: str | None, to_terminal: bool) -> None
     """
     root = logging.getLogger()
     wanted = (level or config.level).upper()
-    root.setLevel(wanted)
+    root.setLevel("INFO" if wanted == "DEBUG" else wanted)
+    for name in OURS:
+        logging.getLogger(name).setLevel(wanted if wanted == "DEBUG" else logging.NOTSET)
     for handler in list(root.handlers):
         root.removeHandler(handler)
     formatter = logging.Formatter(FORMAT, datefmt="%H:%M:%S")

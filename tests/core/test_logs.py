@@ -62,3 +62,14 @@ def test_the_drivers_messages_stay_within_the_same_bound(tmp_path: Path):
         os.dup2(before, 2)
         os.close(before)
     assert 0 < (tmp_path / "logs" / "drivers.log").stat().st_size <= 1000
+
+
+def test_debug_explains_merline_s_decisions_and_not_how_its_libraries_compile(tmp_path: Path):
+    set_up_logs(LogConfig(), "debug", to_terminal=False)
+    logging.getLogger("core.app.planning").debug("the plan")
+    logging.getLogger("numba.core.byteflow").debug("dispatch pc=0")
+    logging.getLogger("numba.core.byteflow").info("a word worth keeping")
+    set_up_logs(LogConfig(), None, to_terminal=False)
+    logging.getLogger("core.app.planning").debug("the plan again")
+    kept = (tmp_path / "logs" / "merline.log").read_text()
+    assert [line.split(": ", 1)[1] for line in kept.splitlines()] == ["the plan", "a word worth keeping"]
