@@ -48,6 +48,8 @@ def set_up_logs(config: LogConfig, level: str | None, to_terminal: bool) -> None
         logging.getLogger(name).setLevel(wanted if wanted == "DEBUG" else logging.NOTSET)
     for handler in list(root.handlers):
         root.removeHandler(handler)
+        if isinstance(handler, PrivateLogFile):
+            handler.close()
     formatter = logging.Formatter(FORMAT, datefmt="%H:%M:%S")
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setFormatter(formatter if level else logging.Formatter("merline: %(message)s"))
