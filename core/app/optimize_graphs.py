@@ -43,6 +43,7 @@ def export(arguments: argparse.Namespace, config: Config) -> int:
             f"{quantised.path}: {quantised.bytes_after / MB:.1f} MB (-{quantised.size_reduction_percent:.0f} %), "
             f"outputs off by {quantised.difference:.2g}"
         )
+        lines += [f"  {quantised.warning}"] if quantised.warning else []
     if arguments.benchmark:
         told["runtime"] = _runtime(model, arguments)
         lines.append(

@@ -79,11 +79,11 @@ class Comparison:
             lines.append(f"{row.strategy:14}{''.join(cells)}{'  ' + row.why if row.why else ''}")
         return "\n".join(lines)
 
-    def chart(self, path: Path) -> None:
+    def chart(self, path: Path | str) -> None:
         """Draw three bars a strategy into a PNG. Raises MissingDependencyError without matplotlib."""
         toolbox_package("matplotlib", "drawing a chart")
         figures = toolbox_package("matplotlib.figure", "drawing a chart")
-        rows = [row for row in self.rows if row.size_mb is not None]
+        path, rows = Path(path), [row for row in self.rows if row.size_mb is not None]
         if not rows:
             raise OptimizationError(f"{self.model}: nothing was measured, so there is nothing to draw")
         names = [row.strategy for row in rows]
@@ -110,17 +110,22 @@ class Comparison:
 def compare_strategies(
     subject: Subject,
     name: str = "model",
-    strategies: Sequence[str] | None = None,
+    strategies: Sequence[str] | str | None = None,
     iterations: int = 50,
     progress: Callable[[str], None] = lambda line: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Comparison:
     """Needs a subject with test data; times are of its first batch, the original's taken by turns with each strategy's.
 
-    Default: all strategies but those that train. What cannot be done is a row that says why. The model given is not
-    changed. Raises OptimizationError for an unknown strategy or data that the model does not take.
+    Default: all strategies but those that train; a text is names with commas between. What cannot be done is a row that
+    says why. The model given is not changed. Raises OptimizationError for an unknown strategy, or none, or data that
+    the model does not take.
     """
+    if isinstance(strategies, str):
+        strategies = [one.strip() for one in strategies.split(",")]
     chosen = [one.name for one in STRATEGIES.values() if not one.trains] if strategies is None else list(strategies)
+    if not chosen:
+        raise OptimizationError(f"no strategy is named; there are: {', '.join(STRATEGIES)}")
     if unknown := set(chosen) - STRATEGIES.keys():
         raise OptimizationError(f"unknown strategies {', '.join(sorted(unknown))}; there are: {', '.join(STRATEGIES)}")
     original = working_copy(subject.model)

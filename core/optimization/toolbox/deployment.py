@@ -74,6 +74,8 @@ class Deployment:
 def read_thresholds(given: Mapping[str, float] | None) -> dict[str, float]:
     """Checked. Raises OptimizationError for a name or value that is none."""
     known = (*AT_MOST, "accuracy")
+    if not isinstance(given, Mapping | None):
+        raise OptimizationError(f"performance_threshold={given!r}: give {{name: number}}, of: {', '.join(known)}")
     for name, value in (given or {}).items():
         if name not in known:
             raise OptimizationError(f"threshold {name!r} is unknown; take some of: {', '.join(known)}")

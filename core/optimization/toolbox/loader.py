@@ -143,7 +143,7 @@ def _fastest(model: nn.Module, example: Any, no_tensorrt: str) -> LoadedModel:
     forms: dict[str, nn.Module] = {"float32": original}
     left_out = [no_tensorrt.partition(";")[0]]
     with torch.inference_mode():
-        exact = batch.run(original)
+        (exact,) = outputs_of(original, [batch])
         for kind in CANDIDATES:
             try:
                 form = _quantized(model, kind)

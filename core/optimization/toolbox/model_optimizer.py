@@ -151,7 +151,7 @@ class ModelOptimizer:
         return deploy(subject, target_platform, performance_threshold, self._progress)
 
     def compare_strategies(
-        self, model: ModelOrName, test_data: Any = None, strategies: list[str] | None = None, iterations: int = 50
+        self, model: ModelOrName, test_data: Any = None, strategies: list[str] | str | None = None, iterations: int = 50
     ) -> Comparison:
         """Size, speed and quality of each strategy; its text(), as_json() and chart(path) show them."""
         subject = self._models.subject(model).with_data(test_data)

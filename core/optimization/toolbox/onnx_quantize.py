@@ -20,6 +20,8 @@ from core.optimization.toolbox.packages import toolbox_package
 from core.utils.errors import InferenceError, QuantizationError
 
 RangeMethod = Literal["minmax", "entropy", "percentile"]
+RUINED = 0.1
+"""a difference of the outputs beyond which a report warns"""
 OUTPUTS_SUFFIX = "_QuantizeLinear_Input"
 """what onnxruntime appends to the name of a graph's output, whose own name its DequantizeLinear takes"""
 
@@ -61,9 +63,20 @@ class OnnxQuantizationReport:
         """Of the file."""
         return 100 * (1 - self.bytes_after / self.bytes_before)
 
+    @property
+    def warning(self) -> str:
+        """ "" where the outputs stay near the float model's."""
+        if self.difference <= RUINED:
+            return ""
+        return (
+            f"its outputs are off by {self.difference:.0%} of their largest, too much for most uses: calibrate on "
+            'inputs like those in use, try calibration="percentile", or leave nodes in float by skip='
+        )
+
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**asdict(self), "path": str(self.path), "size_reduction_percent": self.size_reduction_percent}
+        told = {"size_reduction_percent": self.size_reduction_percent, "warning": self.warning}
+        return {**asdict(self), "path": str(self.path), **told}
 
 
 class _Reader:

@@ -41,10 +41,13 @@ class TensorRTConfig:
     optimization_level: int = 3
     """0 to 5: how long TensorRT searches for kernels"""
     calibration_cache: Path | None = None
+    """a text that is a path will do"""
     calibration_data: Iterable[Mapping[str, Any]] | None = None
     """numpy inputs by name, all of one batch size; for int8_mode on a model without QDQ nodes"""
 
     def __post_init__(self) -> None:
+        if self.calibration_cache is not None:
+            object.__setattr__(self, "calibration_cache", Path(self.calibration_cache))
         if self.workspace_mb < 1 or not 0 <= self.optimization_level <= 5:
             raise ExportError(
                 f"workspace_mb={self.workspace_mb}, optimization_level={self.optimization_level}: "

@@ -51,6 +51,11 @@ def read_profiles(input_shapes: Mapping[str, Any], model: OnnxInformation) -> di
     model's is fixed.
     """
     known = {one.name: one for one in model.inputs}
+    if not isinstance(input_shapes, Mapping):
+        raise ExportError(
+            f"input_shapes {input_shapes!r}: give {{input: shape}}; the model takes "
+            f"{', '.join(f'{name}{list(one.shape)}' for name, one in known.items())}"
+        )
     unknown, missing = sorted(set(input_shapes) - set(known)), sorted(set(known) - set(input_shapes))
     if unknown or missing:
         wrong = f"unknown: {', '.join(unknown)}" if unknown else f"without a shape: {', '.join(missing)}"

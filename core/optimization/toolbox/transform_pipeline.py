@@ -6,11 +6,12 @@ The engine's step is unverified: see core.optimization.toolbox.tensorrt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from core.optimization.toolbox.batches import as_batches
 from core.optimization.toolbox.export_example import example_of
 from core.optimization.toolbox.onnx_config import ONNXExportConfig
 from core.optimization.toolbox.onnx_export import ONNXExporter
@@ -68,7 +69,8 @@ class PipelineReport:
 
     def lines(self) -> list[str]:
         """For people."""
-        return [f"{one.name}: {one.skipped or one.path}" for one in self.steps]
+        told = [f"{one.name}: {one.skipped or one.path}" for one in self.steps]
+        return told + [str(note) for one in self.steps if (note := one.told.get("warning"))]
 
 
 class TransformPipeline:
@@ -84,10 +86,8 @@ class TransformPipeline:
         self._tell = progress or (lambda line: None)
         self._build = build
 
-    def run(
-        self, model: Any, dummy_input: Any, folder: Path | str, calibration_data: Iterable[Any] | None = None
-    ) -> PipelineReport:
-        """Write model.onnx, model.int8.onnx and model.engine into `folder`; `calibration_data` are like dummy_input.
+    def run(self, model: Any, dummy_input: Any, folder: Path | str, calibration_data: Any = None) -> PipelineReport:
+        """Write model.onnx, model.int8.onnx and model.engine into `folder`; `calibration_data` as as_batches takes it.
 
         Without calibration data the example itself calibrates, and the step says so. Raises ExportError and
         QuantizationError as the steps do, TensorRTUnavailableError where an engine is required.
@@ -103,10 +103,13 @@ class TransformPipeline:
             steps.append(self._engine(steps[-1].path or exported.path, example, config.tensorrt))
         return PipelineReport(tuple(steps))
 
-    def _quantized(self, model: Any, source: Path, example: Mapping[str, Any], data: Iterable[Any] | None) -> Step:
+    def _quantized(self, model: Any, source: Path, example: Mapping[str, Any], data: Any) -> Step:
         self._tell("quantising to int8")
         names = self.config.export.input_names
-        inputs = [numpy_inputs(example_of(model, one, names)) for one in data] if data is not None else [dict(example)]
+        inputs = [dict(example)]
+        if data is not None:
+            batches = as_batches(data, "calibration_data")
+            inputs = [numpy_inputs(example_of(model, one.inputs, names)) for one in batches]
         settings = replace(self.config.quantization, for_tensorrt=self.config.tensorrt is not None)
         done = quantize_onnx(source, source.with_name("model.int8.onnx"), inputs, settings)
         told = done.as_json()

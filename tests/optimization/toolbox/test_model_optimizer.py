@@ -209,6 +209,7 @@ def test_a_way_that_cannot_be_is_told_and_the_others_are_tried(monkeypatch: pyte
         ("edge", {"inference_time": -1}, "from 0 up"),
         ("edge", {"memory_usage": math.nan}, "from 0 up"),
         ("edge", {"memory_usage": "512"}, "from 0 up"),
+        ("edge", [100, 512], r"performance_threshold=\[100, 512\]: give \{name: number\}, of: inference_time"),
     ],
 )
 def test_unknown_platforms_and_thresholds_are_told(
@@ -291,12 +292,16 @@ def test_strategies_are_compared_by_what_was_measured(comparison: Comparison):
     assert json.loads(json.dumps(comparison.as_json()))["rows"][0]["strategy"] == "static"
     with pytest.raises(OptimizationError, match="unknown strategies magic"):
         ModelOptimizer({}).compare_strategies(conv_net(), images(1), ["magic"])
+    with pytest.raises(OptimizationError, match="unknown strategies magic"):
+        ModelOptimizer({}).compare_strategies(conv_net(), images(1), "static, magic")
+    with pytest.raises(OptimizationError, match="no strategy is named; there are: dynamic, static"):
+        ModelOptimizer({}).compare_strategies(conv_net(), images(1), [])
 
 
 def test_a_chart_is_drawn_or_why_not_is_told(comparison: Comparison, tmp_path: Path):
     pytest.importorskip("matplotlib", reason="needs matplotlib (the extra toolbox)")
     path = tmp_path / "charts" / "conv.png"
-    comparison.chart(path)
+    comparison.chart(str(path))
     assert path.read_bytes().startswith(b"\x89PNG")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OptimizationError, match="cannot be written"):

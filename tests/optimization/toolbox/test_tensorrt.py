@@ -145,6 +145,8 @@ def test_a_model_with_qdq_nodes_needs_no_calibration(tmp_path: Path) -> None:
         ({"input": [(1, 3), (2, 3)]}, r"give one shape, .* or three"),
         ({"input": "big"}, r"give one shape"),
         ({"input": (0, 3)}, r"1 <= least"),
+        ((1, 3), r"input_shapes \(1, 3\): give \{input: shape\}; the model takes input\['n', 3\]"),
+        (None, r"input_shapes None: give"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(onnx_file: Path, shapes: Any, message: str) -> None:
@@ -249,6 +251,8 @@ def test_values_out_of_range_are_named(tmp_path: Path) -> None:
     for options in ({"workspace_mb": 0}, {"optimization_level": 6}):
         with pytest.raises(ExportError, match="a workspace of at least 1 MB and a level of 0 to 5"):
             TensorRTConfig(**options)
+    text: Any = "m.cache"
+    assert TensorRTConfig(calibration_cache=text).calibration_cache == Path("m.cache")
     (tmp_path / "file").touch()
     with pytest.raises(ExportError, match="cannot be written"):
         write_engine(tmp_path / "file" / "m.engine", HEADER, b"plan")

@@ -18,10 +18,10 @@ from torch import Tensor, nn  # noqa: E402
 from core.optimization import TensorRTConfig, TensorRTOptimizer, TransformPipeline, load_optimized_model  # noqa: E402
 from core.optimization.toolbox.onnx_information import model_information  # noqa: E402
 from core.optimization.toolbox.onnx_model import OnnxModel  # noqa: E402
-from core.optimization.toolbox.onnx_quantize import OnnxQuantizationConfig, quantize_onnx  # noqa: E402
+from core.optimization.toolbox.onnx_quantize import OnnxQuantizationConfig, OnnxQuantizationReport, quantize_onnx  # noqa: E402
 from core.optimization.toolbox.tensorrt_engine_file import read_header  # noqa: E402
 from core.optimization.toolbox.tensorrt_library import SUPPORTED  # noqa: E402
-from core.optimization.toolbox.transform_pipeline import PipelineConfig  # noqa: E402
+from core.optimization.toolbox.transform_pipeline import PipelineConfig, PipelineReport, Step  # noqa: E402
 from core.utils.errors import (  # noqa: E402
     OptimizationError,
     QuantizationError,
@@ -57,7 +57,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Any:
         told.append,
         lambda config: TensorRTOptimizer(config, FakeTensorRT(), FakeCard()),
     )
-    return pipeline.run(Net(), data[0], folder, data), told, data
+    return pipeline.run(Net(), data[0], folder, [(one, torch.zeros(len(one)).long()) for one in data]), told, data
 
 
 def test_three_steps_leave_three_files(built: Any) -> None:
@@ -83,6 +83,7 @@ def test_the_quantised_graph_runs_close_to_the_model(built: Any) -> None:
     off = (OnnxModel(report.steps[1].path)(data[1]) - exact).norm() / exact.norm()
     assert 0 < off < 0.05
     assert report.steps[1].told["difference"] < 0.05
+    assert report.steps[1].told["warning"] == ""
 
 
 def test_ranges_for_onnx_runtime_are_smaller_files_and_nodes_can_be_skipped(built: Any, tmp_path: Path) -> None:
@@ -104,6 +105,14 @@ def test_without_tensorrt_the_way_ends_with_the_onnx_model_and_says_why(built: A
     assert report.path == tmp_path / "model.onnx"
     assert "TensorRT is not installed" in report.steps[1].skipped
     assert "TensorRT is not installed" in report.lines()[1]
+
+
+def test_outputs_that_int8_ruins_are_warned_of(built: Any) -> None:
+    source = built[0].steps[0].path
+    report = OnnxQuantizationReport(source, 4, 1, 2, 0.79, {})
+    assert "outputs are off by 79% of their largest, too much" in report.warning
+    steps = PipelineReport((Step("quantize", source, report.as_json()),))
+    assert steps.lines() == [f"quantize: {source}", report.warning]
 
 
 def test_calibration_data_that_does_not_fit_is_named_and_no_file_is_left(built: Any, tmp_path: Path) -> None:
@@ -156,5 +165,7 @@ def test_what_cannot_be_loaded_is_named() -> None:
         load_optimized_model("net", "auto", {"net": lambda: 3})  # type: ignore[dict-item,return-value]
     with pytest.raises(OptimizationError, match=r'optimization="auto" measures: give example_input'):
         load_optimized_model(Net(), "auto")
+    with pytest.raises(OptimizationError, match=r"Linear does not take this data"):
+        load_optimized_model(nn.Linear(3, 3), "auto", example_input=torch.randn(2, 4))
     with pytest.raises(TensorRTUnavailableError, match="extra `tensorrt`"):
         load_optimized_model(Net(), "tensorrt", example_input=torch.randn(1, 1, 6, 6))
