@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from core.messages import Language
 from llm.skills.languages import guess_language
 from llm.speakable import SpeakableText
+from llm.spoken_inline import FENCE
 from llm.tool_calls import LONGEST_CALL, Words
 
 LOOKED_AT = 400
@@ -30,6 +31,7 @@ class Draft:
     """it ends with calls of tools"""
     ending: list[str] = field(default_factory=list)
     written: str = ""
+    """empty where it holds code: that was not heard, and small models answer with code from then on"""
     call: str = ""
 
     def begin(self, unit: str) -> None:
@@ -52,5 +54,5 @@ class Draft:
         if self.ending:
             self.begin(self.ending[0])
         self.acts = bool(self.speakable.calls)
-        if not self.acts:
+        if not self.acts and FENCE not in self.speakable.written:
             self.written = self.speakable.written.strip()

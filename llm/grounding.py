@@ -30,6 +30,10 @@ _LIKE_NUMBERS = frozenset(
     )
 )
 """words that a model may rightly make a number of"""
+_PROMISE = re.compile(
+    r"\b(?:i (?:will|have|could)|i[’'](?:ll|ve|d)|je (?:vais|te|vous|peux)|j[’']ai|c[’']est (?:fait|note))\b"
+)
+"""folded; what something is said to be done with"""
 _WORD = re.compile(r"[^\W\d_]+")
 _NUMBER = re.compile(r"\d+")
 
@@ -47,6 +51,11 @@ def asks_for(text: str, language: Language, tools: Iterable[frozenset[str]]) -> 
 def is_about(text: str, tool: frozenset[str]) -> bool:
     """Whether a word of the text is one of the tool's."""
     return any(_alike(word, other) for word in _words(text) for other in tool)
+
+
+def promises(unit: str, tool: frozenset[str]) -> bool:
+    """Whether a sentence says that what a tool does is done, or will be."""
+    return _PROMISE.search(fold(unit)) is not None and is_about(unit, tool)
 
 
 def gives_numbers(text: str, language: Language) -> bool:

@@ -10,7 +10,9 @@ import re
 
 CALL_OPENS = "<tool_call>"
 CALL_CLOSES = "</tool_call>"
-_OPENS = {"<think>": "</think>", "<thinking>": "</thinking>", CALL_OPENS: CALL_CLOSES}
+_OPENS = {"<think>": "</think>", "<thinking>": "</thinking>", CALL_OPENS: CALL_CLOSES, "<tools>": "</tools>"}
+_CALLS = (CALL_OPENS, "<tools>")
+"""what calls stand between; the second opens their declarations, and is mistaken for the first"""
 _TAGS = (*_OPENS, *_OPENS.values())
 _BARE = "{"
 """what is open once a text has begun with a call without tags"""
@@ -46,7 +48,7 @@ class HiddenText:
     @property
     def open_call(self) -> int:
         """How many characters the call has that is being written; 0 for none."""
-        return len(self._held) if self._tag in (CALL_OPENS, _BARE) else 0
+        return len(self._held) if self._tag in (*_CALLS, _BARE) else 0
 
     def feed(self, character: str) -> str:
         """Take one character in."""
@@ -75,7 +77,7 @@ class HiddenText:
         self._held = self._tag = ""
         if tag == _BARE:
             self._calls += _NEXT_BARE.split(held)
-        elif tag == CALL_OPENS and held.strip():
+        elif tag in _CALLS and held.strip():
             self._calls.append(held)
         return "" if tag else held
 
@@ -89,6 +91,6 @@ class HiddenText:
         close = _OPENS.get(self._tag)
         if close is None or not self._held.endswith(close):
             return
-        if self._tag == CALL_OPENS:
+        if self._tag in _CALLS:
             self._calls.append(self._held[: -len(close)])
         self._held = self._tag = ""

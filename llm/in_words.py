@@ -14,7 +14,7 @@ from llm.hidden_text import CALL_OPENS
 Sampler = Callable[[Any], Any]
 _BLANKS = "ĠĊĉ▁ \n\t"
 """as the vocabularies of byte-level and of SentencePiece tokenizers write them"""
-_OPENINGS = ("{", "[{", "```", CALL_OPENS)
+_OPENINGS = ("{", "[{", "```", "<")
 
 
 class WordsOnly:

@@ -15,7 +15,8 @@ from typing import Any
 
 from core.messages import Language
 from llm.engine import Tool
-from llm.grounding import asks_for, comes_from, gives_numbers, is_about, shares_number
+from llm.grounding import asks_for, comes_from, gives_numbers, is_about, promises, shares_number
+from llm.skill_answers import HARMLESS
 from llm.skills.base import Intent, Slot
 from llm.skills.normalise import fold, normalise
 from llm.skills.recognise import SkillRecogniser
@@ -112,6 +113,11 @@ class ToolBox:
             found = _NAME.search(call)
             declared = self._declared.get(self._by_fold.get(_key(found[1]), "")) if found else None
         return declared is not None and is_about(text, declared.words)
+
+    def promised(self, unit: str, text: str) -> bool:
+        """Whether a reply in words claims what only a tool could have done, and the user's words ask for."""
+        acting = (one.words for name, one in self._declared.items() if name not in HARMLESS)
+        return any(is_about(text, words) and promises(unit, words) for words in acting)
 
     def written(self, intent: Intent) -> str:
         """What a model would have to write for this intent; empty where no tool does the same."""

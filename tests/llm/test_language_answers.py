@@ -584,3 +584,32 @@ def test_half_a_sentence_at_the_end_of_a_reply_that_is_cut_off_is_not_said() -> 
     rig = Rig(("tale", "Once there was a fox. It ran. And then it"))
     rig.runtime.most_tokens = 11
     assert rig.say("tell me a tale") == ["Once there was a fox.", "It ran."]
+
+
+@pytest.mark.parametrize(
+    ("asked", "language", "written", "said"),
+    [
+        ("could somebody wake me quite soon", "en", "Sure, I could wake you quite soon.", "Sorry, I couldn't do that."),
+        ("do put eggs on a list there", "en", "Well. I've added eggs to the list! Bye.", "Sorry, I couldn't do that."),
+        ("il faudra me réveiller tôt", "fr", "Je vais vous réveiller tôt.", "Désolée, je n'ai pas pu le faire."),
+    ],
+)
+def test_a_model_that_only_says_that_it_is_done_is_not_believed(
+    asked: str, language: Language, written: str, said: str
+) -> None:
+    rig = Rig((asked, written))
+    assert rig.say(asked, language)[-1] == said
+    assert not any(word in " ".join(rig.say(asked, language)) for word in ("could wake", "added", "Bye", "vais"))
+
+
+def test_what_is_told_of_a_tools_subject_is_no_promise() -> None:
+    rig = Rig(("alarm clocks", "I will be brief. The first alarm clocks rang at four."))
+    assert rig.say("who invented alarm clocks") == ["I will be brief.", "The first alarm clocks rang at four."]
+
+
+def test_code_that_was_not_heard_is_not_shown_to_the_model_again() -> None:
+    rig = Rig(("adds", "Here you are:\n```python\nadd = sum\n```\nThat adds."))
+    assert rig.say("what adds numbers up") == ["Here you are:", "I leave the code out.", "That adds."]
+    rig.say("why is the sky blue")
+    assert "add = sum" not in rig.runtime.prompts[-1]
+    assert "Here you are: I leave the code out. That adds." in rig.runtime.prompts[-1]

@@ -175,6 +175,7 @@ def test_thoughts_and_calls_are_never_said(parts: list[str]) -> None:
         ('{"name": "A"}\n{"name": "B"}', 2),
         ("<think>hm</think>\n\n{'name': 'A'}", 1),
         ('{"name": "A", "arg', 1),
+        ('<tools>\n{"type": "function"}\n</tools>', 1),
         ("{x} is a set.", 0),
         ('{"a": 1} is an object.', 0),
         ("`x` is code.", 0),
