@@ -109,9 +109,9 @@ def distill(arguments: argparse.Namespace, config: Config) -> int:
 
 def compare(arguments: argparse.Namespace, config: Config) -> int:
     """Strategy by strategy: size, speed-up on CPU and card, quality; text or JSON, and a chart."""
-    optimizer, _ = _optimizer(arguments.model)
-    strategies = arguments.strategies.split(",") if arguments.strategies else None
-    found = optimizer.compare_strategies(arguments.model, None, strategies, arguments.iterations)
+    optimizer, model = _optimizer(arguments.model)
+    first_input(model)
+    found = optimizer.compare_strategies(arguments.model, None, arguments.strategies, arguments.iterations)
     if arguments.chart is not None:
         found.chart(arguments.chart)
         progress(f"chart: {arguments.chart}")
@@ -120,7 +120,8 @@ def compare(arguments: argparse.Namespace, config: Config) -> int:
 
 def auto(arguments: argparse.Namespace, config: Config) -> int:
     """The best way for a platform that meets the thresholds, tried out here."""
-    optimizer, _ = _optimizer(arguments.model)
+    optimizer, model = _optimizer(arguments.model)
+    first_input(model)
     names = ("inference_time", "memory_usage", "model_size", "accuracy")
     wanted = {name: value for name in names if (value := getattr(arguments, name)) is not None}
     found = optimizer.auto_optimize_for_deployment(arguments.platform, arguments.model, wanted)

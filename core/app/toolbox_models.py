@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ BATCHES = 4
 SEED = 7
 TOKENS = 64
 FRAMES = 64
+NO_DATA = (
+    "the model brings no example input: let FUNCTION return (module, example input), or a RegisteredModel with data"
+)
 NOISE = "its inputs are random: quality is agreement with the original on noise"
 
 
@@ -85,6 +89,10 @@ def _from_python(name: str) -> tuple[RegisteredModel, str]:
     make: Callable[[], Any] | None = getattr(module, function, None)
     if not callable(make):
         raise ModelLoadError(f"{file} has no function '{function}' that makes a model")
+    try:
+        signature(make).bind()
+    except TypeError as error:
+        raise ModelLoadError(f"{name} is called without arguments, and it has some ({error})") from error
     made = make()  # what it raises is its author's, and shown as it is
     if isinstance(made, RegisteredModel):
         return made, ""
@@ -114,6 +122,8 @@ def _imported(path: Path) -> Any:
 def _from_path(path: Path) -> tuple[RegisteredModel, str]:
     if path.suffix == ".pt" and path.is_file():
         return _whisper(path)
+    if path.suffix == ".py":
+        raise ModelLoadError(f"{path}: name the function in it that makes the model: {path}:FUNCTION")
     try:
         config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -218,7 +228,9 @@ def made_model(model: RegisteredModel) -> Any:
 
 
 def first_input(model: RegisteredModel) -> Any:
-    """The example to export and time with. Raises OptimizationError where the model brings none."""
+    """The example to export and time with. Raises ModelLoadError where the model brings none."""
     from core.optimization.toolbox.batches import as_batches
 
+    if model.test_data is None:
+        raise ModelLoadError(NO_DATA)
     return as_batches(model.test_data, "the model's example input")[0].inputs

@@ -22,7 +22,6 @@ from core.utils.errors import (  # noqa: E402
     ConfigError,
     MerlineError,
     ModelLoadError,
-    OptimizationError,
     TensorRTUnavailableError,
 )
 
@@ -44,6 +43,9 @@ def student():
 
 def number():
     return 3
+
+def needs(n):
+    return net()
 """
 
 
@@ -131,7 +133,7 @@ def test_compare_and_auto(
 ) -> None:
     pytest.importorskip("matplotlib", reason="the extra toolbox is missing: matplotlib")
     chart = tmp_path / "chart.png"
-    words = ("--strategies", "dynamic,bf16,tensorrt", "--chart", str(chart), "--iterations", "3")
+    words = ("--strategies", "dynamic, bf16,tensorrt", "--chart", str(chart), "--iterations", "3")
     found, told = optimize(capsys, "compare", f"{own}:teacher", *words)
     assert [row["strategy"] for row in found["rows"]] == ["dynamic", "bf16", "tensorrt"]
     assert chart.read_bytes().startswith(b"\x89PNG")
@@ -146,6 +148,8 @@ def test_compare_and_auto(
     [
         ("{own}:absent", "has no function 'absent' that makes a model"),
         ("{own}:number", "gives a int; return a torch.nn.Module"),
+        ("{own}:needs", "own.py:needs is called without arguments, and it has some (missing a required argument: 'n')"),
+        ("{own}", "name the function in it that makes the model: "),
         ("nowhere.py:net", "nowhere.py: there is no such file"),
         ("nothing-of-that-name", "nothing-of-that-name"),
     ],
@@ -207,7 +211,8 @@ def test_every_command_of_the_toolbox_explains_itself(capsys: pytest.CaptureFixt
 
 
 def test_a_model_without_data_is_told_what_it_lacks(own: str) -> None:
-    with pytest.raises(OptimizationError, match="no data"):
+    with pytest.raises(ModelLoadError, match="brings no example input: let FUNCTION return"):
         first_input(RegisteredModel(torch.nn.Linear(2, 2)))
-    with pytest.raises(OptimizationError, match="no test data"):
-        main(["optimize", "compare", f"{own}:net"])
+    for words in (["compare", f"{own}:net"], ["auto", f"{own}:net", "mobile"]):
+        with pytest.raises(ModelLoadError, match="brings no example input"):
+            main(["optimize", *words])
