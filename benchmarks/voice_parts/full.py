@@ -8,6 +8,7 @@ import os
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -49,9 +50,12 @@ def figures(card: SoundCard, turns: int = TURNS) -> list[Figure]:
     if missing:
         logger.warning("bench voice: no full-size engines, as %s is missing (extra full)", missing[0])
         return []
-    full_models()
+    models = full_models()
     ours, plain = (converse(card, way, turns) for way in ("merline", "plain"))
-    name = f"full-size engines of random weights, {turns} turns"
+    name = f"full-size engines, {models.weights}, {turns} turns"
+    for way, talk in (("merline", ours), ("one after another", plain)):
+        for (heard, reply), count in Counter((turn["transcript"], turn["reply"]) for turn in talk.turns).items():
+            print(f"{way}, {count} times: {heard!r} -> {reply!r}", file=sys.stderr)
     late = sorted(ours.waits)[round(0.95 * (len(ours.waits) - 1))]
     return [
         Figure(f"{name}: voice to voice, median", ours.wait_s, "s", "lower", target=TARGET_S),

@@ -1,11 +1,14 @@
-"""Full-size models of random weights for a spoken conversation, made once and kept: Whisper tiny, 0.5 B, MeloTTS.
+"""Full-size models for a spoken conversation: Whisper tiny, 0.5 B, MeloTTS, of random weights, made once and kept.
 
-They compute what trained ones do and say nothing: the words are a script's, the reply is forced, the voice is noise.
+Those compute what trained ones do and say nothing: the words are a script's, the reply is forced, the voice is noise.
+In the folder that MERLINE_REAL names, real ones (tools/real_models.py) take their place: then what is heard and
+answered is theirs.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,12 +26,44 @@ class Models:
     language: Path
     voice: Path
     """MeloTTS with its BERT"""
+    real_whisper: bool = False
+    real_language: bool = False
+
+    @property
+    def weights(self) -> str:
+        """Which are real, for beside a figure."""
+        real = [model.name for model, is_real in self._kinds() if is_real]
+        if not real:
+            return "random weights"
+        random = "the voice's" if len(real) == len(self._kinds()) else "the others'"
+        return f"real weights of {' and '.join(real)} ({random} random)"
+
+    def _kinds(self) -> tuple[tuple[Path, bool], ...]:
+        return (self.whisper, self.real_whisper), (self.language, self.real_language)
+
+
+REAL = "MERLINE_REAL"
+WHISPERS = ("faster-whisper-tiny.en", "faster-whisper-base")
+LANGUAGE = "Qwen2.5-Coder-0.5B-Instruct"
 
 
 def full_models() -> Models:
     """Those of the benchmark; making them takes a minute, once."""
-    whisper = _kept("voice-whisper-tiny", _write_whisper) / "ctranslate2"
-    return Models(whisper, qwen_folder(), _kept("voice-melo", _write_voice))
+    whisper, language = (_real(*names) for names in (WHISPERS, (LANGUAGE,)))
+    return Models(
+        whisper or _kept("voice-whisper-tiny", _write_whisper) / "ctranslate2",
+        language or qwen_folder(),
+        _kept("voice-melo", _write_voice),
+        whisper is not None,
+        language is not None,
+    )
+
+
+def _real(*names: str) -> Path | None:
+    """The first that is there."""
+    folder = os.environ.get(REAL)
+    found = [Path(folder, name) for name in names if Path(folder, name).is_dir()] if folder else []
+    return found[0] if found else None
 
 
 def _kept(name: str, write: Callable[[Path], None]) -> Path:

@@ -62,6 +62,20 @@ class SpokenWords:
         return Decoded(text, tokens, -0.2, 0.01, decoded.language, decoded.language_probability, pieces, ())
 
 
+class PaddedWhisper:
+    """A Backend that hears 30 s whatever there is, as Whisper does by itself."""
+
+    def __init__(self, engine: Backend) -> None:
+        self._engine = engine
+        self.name, self.device, self.compute_type = engine.name, engine.device, engine.compute_type
+        self.languages = engine.languages
+        self.transcribe, self.detect_language = engine.transcribe, engine.detect_language
+
+    def decode_window(self, samples: Samples, request: WindowRequest) -> Decoded:
+        """See Backend."""
+        return self._engine.decode_window(samples, replace(request, frames=WINDOW_FRAMES))
+
+
 class ForcedReply:
     """The runtime with a logits processor that leaves each token of a reply no choice."""
 

@@ -1,4 +1,4 @@
-"""A conversation with full-size engines of random weights on this process's sound card, until Ctrl-C.
+"""A conversation with full-size engines, of random weights or real ones, on this process's sound card, until Ctrl-C.
 
 `python3 -m benchmarks.voice_parts.talker WAY TEXT SECONDS`: WAY is `merline`, or `plain`: the same engines one after
 another, a fixed pause of 700 ms, Whisper's 30 s, a prompt read from its beginning, sentences spoken when whole.
@@ -16,7 +16,14 @@ from typing import Any
 from audio.front_end import FrontEnd
 from audio.system import AudioSystem
 from benchmarks.voice_parts.models import Models, full_models
-from benchmarks.voice_parts.scripted import ColdModel, ForcedReply, SpokenWords, WholeSentences, WholeSpeech
+from benchmarks.voice_parts.scripted import (
+    ColdModel,
+    ForcedReply,
+    PaddedWhisper,
+    SpokenWords,
+    WholeSentences,
+    WholeSpeech,
+)
 from core.app.assistant import Assistant, Engines, SoundEnds
 from core.app.brain import Brain
 from core.app.ending import EndingWish, leave
@@ -70,7 +77,8 @@ def main(way: str, text: str, seconds: float) -> int:
 
 
 def _told(record: TurnRecord) -> None:
-    print(json.dumps({"turn": record.turn, "reply": record.reply, **asdict(record.waterfall_ms)}), flush=True)
+    said = {"turn": record.turn, "transcript": record.transcript, "reply": record.reply}
+    print(json.dumps(said | asdict(record.waterfall_ms)), flush=True)
 
 
 def settings(models: Models, plain: bool) -> Config:
@@ -88,19 +96,20 @@ def settings(models: Models, plain: bool) -> Config:
 
 
 def answers(models: Models, plan: Plan, brain: Brain, plain: bool) -> Any:
-    """The model in int4 with the forced reply."""
+    """The model in int4, with the forced reply where its weights are random."""
     from llm.language_answers import AnswerSettings, LanguageAnswers
     from llm.language_model import LanguageModel, LanguageModelSettings
     from llm.runtime import process_runtime
 
     mine = replace(plan.llm, engine="mlx", compute_type="int4", threads=plan.threads)
     wish = LanguageModelSettings(str(models.language), mine, temperature=0.0)
-    model = (ColdModel if plain else LanguageModel)(wish, runtime=ForcedReply(process_runtime(), REPLY))
+    runtime = process_runtime() if models.real_language else ForcedReply(process_runtime(), REPLY)
+    model = (ColdModel if plain else LanguageModel)(wish, runtime=runtime)
     return (WholeSentences if plain else LanguageAnswers)(model, brain.responder.skills, AnswerSettings(tools=True))
 
 
 def transcriber(models: Models, text: str, seconds: float, plain: bool) -> Any:
-    """Whisper tiny's shape in int8, which hears the question."""
+    """Whisper in int8, which hears the question; where its weights are random, as its words' number takes."""
     import faster_whisper
 
     from benchmarks.stt_parts.engines import AtHand
@@ -109,7 +118,9 @@ def transcriber(models: Models, text: str, seconds: float, plain: bool) -> Any:
 
     engine = FasterWhisper(faster_whisper.WhisperModel(str(models.whisper), "cpu", compute_type="int8", cpu_threads=2))
     wish = WhisperSettings("at hand", languages=("en",), partial_ms=0 if plain else WhisperSettings("").partial_ms)
-    words = SpokenWords(engine, text, seconds, padded=plain)
+    words: Any = PaddedWhisper(engine) if plain else engine
+    if not models.real_whisper:
+        words = SpokenWords(engine, text, seconds, padded=plain)
     return WhisperTranscriber(wish, Surroundings(load_vad("auto")), loaders=(AtHand(words),))
 
 
