@@ -132,6 +132,8 @@ class Transcript:
     """which path of the engine the words come from, e.g. "grammar" or `FREE_WORDS`"""
     paused: bool = False
     """the user paused after these words: a reply to them may be prepared"""
+    sentence_end: float | None = None
+    """0..1 that a sentence ends behind these words as they were spoken; None where the recogniser does not tell"""
 
 
 @dataclass(frozen=True, slots=True)

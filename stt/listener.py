@@ -288,7 +288,7 @@ class Listener:
             heard = self._understood
         if heard is None or (heard.turn, heard.revision) != (speech.turn, speech.revision):
             return Evidence(ended=speech.ended)
-        return Evidence(heard.complete, heard.text, heard.language, speech.ended)
+        return Evidence(heard.complete, heard.text, heard.language, speech.ended, heard.sentence_end)
 
     def _by_sound(self, samples: Samples) -> float | None:
         """The model's word on [n] samples; without one, or when it fails, None."""

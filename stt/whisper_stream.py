@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.messages import SAMPLE_RATE_HZ, Language, Samples
 from core.utils.vad_compat import VadEngine
@@ -43,6 +43,8 @@ class Understood:
     language: Language
     confidence: float
     """0..1: the tokens' mean probability"""
+    sentence_end: float | None = None
+    """0..1 that a sentence ends behind the text; None unless it was concluded"""
 
 
 @dataclass(slots=True)
@@ -129,7 +131,8 @@ class WhisperStream:
         if doubt:
             logger.info("%r is no speech: %s", heard.text, doubt)
             return self._so_far((), heard)
-        return self._so_far(heard.pieces[len(self._agreement.stable) :], heard)
+        said = self._so_far(heard.pieces[len(self._agreement.stable) :], heard)
+        return replace(said, sentence_end=heard.sentence_end)
 
     def end(self) -> None:
         """The utterance is over: what language it was in counts for the next one."""
@@ -144,7 +147,7 @@ class WhisperStream:
             sound,
             None if rule else self._language,
             context=CONTEXT,
-            stream=StreamOptions(prefix[: MAX_TOKENS - 1], rule, timed, may_fall_back=final),
+            stream=StreamOptions(prefix[: MAX_TOKENS - 1], rule, timed, final, judged=final and not timed),
         )
         if rule is not None:
             self._detected = heard.detected

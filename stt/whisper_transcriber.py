@@ -250,7 +250,16 @@ class WhisperTranscriber:
         text, language = understood.text, understood.language
         complete = bool(text) and self._around.is_complete(text, language)
         return Transcript(
-            turn, revision, text, understood.stable, language, False, understood.confidence, complete, SOURCE
+            turn,
+            revision,
+            text,
+            understood.stable,
+            language,
+            False,
+            understood.confidence,
+            complete,
+            SOURCE,
+            sentence_end=understood.sentence_end,
         )
 
 

@@ -51,6 +51,21 @@ def test_a_beginning_that_the_model_agrees_with_changes_no_text(
         assert told.no_speech_prob == pytest.approx(free.no_speech_prob, abs=1e-5)
 
 
+@pytest.mark.parametrize("sound", SOUNDS.values(), ids=SOUNDS)
+def test_how_likely_the_sentence_ends_is_the_same_on_both_backends_and_behind_a_given_beginning(
+    models: dict[str, WhisperModel], sound: np.ndarray
+):
+    ends = []
+    for model in models.values():
+        free = short(model, sound, judged=True)
+        told = short(model, sound, LIMIT - 3, prefix=free.tokens[:3], judged=True)
+        assert (free.sentence_end is None) == (not any(map(str.isalnum, free.text)))
+        assert short(model, sound).sentence_end is None
+        ends += [one.sentence_end or 0.0 for one in (free, told)]
+    assert ends == pytest.approx([ends[0]] * 4, rel=1e-3)
+    assert 0.0 <= ends[0] < 1.0
+
+
 def test_only_what_is_new_is_weighed(models: dict[str, WhisperModel]):
     """The sums of the log-probabilities of both parts add up to the whole's, the end counted as OpenAI does."""
     free = short(models["openai-whisper"], SOUNDS["noise"])

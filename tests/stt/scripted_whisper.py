@@ -69,6 +69,7 @@ class Scores:
     avg_logprob: float = -0.2
     no_speech_prob: float = 0.01
     languages: tuple[tuple[str, float], ...] = (("en", 0.99), ("fr", 0.01))
+    sentence_end: float = 0.5
 
 
 class ScriptedBackend:
@@ -124,6 +125,7 @@ class ScriptedBackend:
             guess.probability,
             pieces,
             guess.detected,
+            self.scores.sentence_end if request.stream.judged else None,
         )
 
     def transcribe(self, samples: Samples, options: TranscribeOptions) -> tuple[Iterator[Segment], TranscriptionInfo]:

@@ -50,6 +50,27 @@ def test_the_sound_counts_as_the_words_do() -> None:
         assert CONFIG.complete_ms <= wait(Evidence(ended=extreme)) <= CONFIG.open_ms
 
 
+def test_a_full_stop_counts_by_how_sure_the_recogniser_was_of_it() -> None:
+    ends = [wait(Evidence(text="It is time.", sentence_end=sure)) for sure in (0.95, 0.7, 0.55, 0.4, 0.1)]
+    assert ends == sorted(ends)
+    assert ends[0] == CONFIG.complete_ms
+    assert ends[1] < wait(Evidence(text="it is time")) < ends[3]
+    assert ends[4] < CONFIG.open_ms
+    for extreme in (0.0, 1.0):
+        assert CONFIG.complete_ms <= wait(Evidence(text="It is time.", sentence_end=extreme)) <= CONFIG.open_ms
+
+
+@pytest.mark.parametrize("text", ["Is it because.", "Is it um...", "Set it to twenty."])
+def test_dangling_words_are_waited_for_however_sure_the_full_stop(text: str) -> None:
+    plain, sure = (wait(Evidence(text=some, sentence_end=0.7)) for some in ("It is time.", text))
+    assert sure > plain
+    assert wait(Evidence(text=text, sentence_end=0.4)) > wait(Evidence(text="It is time.", sentence_end=0.4))
+
+
+def test_a_whole_command_is_one_whatever_the_full_stop() -> None:
+    assert wait(Evidence(True, "Set a timer for ten minutes.", sentence_end=0.1)) == CONFIG.complete_ms
+
+
 def test_words_that_need_another_are_waited_for_however_they_sound() -> None:
     open_words = "is it because"
     assert wait(Evidence(text=open_words, ended=0.5)) > 800 > wait(Evidence(text="is it time", ended=0.5))

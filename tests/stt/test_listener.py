@@ -146,6 +146,17 @@ def test_a_complete_command_ends_the_turn_earlier() -> None:
     assert [u.final for u in utterances(sent)] == [True]
 
 
+def test_a_sentence_that_sounds_ended_ends_the_turn_earlier_than_one_that_does_not() -> None:
+    ended = []
+    for sure in (0.9, 0.3):
+        room = Room()
+        room.hear(frames(1.0) + frames(0.224, 0.0))
+        said = Transcript(1, 0, "It is time.", 0, "en", False, paused=True, sentence_end=sure)
+        room.listener.transcribed(said)
+        ended.append(bool(utterances(room.hear(frames(0.32, 0.0)))))
+    assert ended == [True, False]
+
+
 @pytest.mark.parametrize("transcript", [complete(7, 0), complete(1, 3), Transcript(1, 0, "set a", 5, "en", False)])
 def test_an_unfinished_or_foreign_transcript_does_not_end_the_turn_early(transcript: Transcript) -> None:
     room = Room()

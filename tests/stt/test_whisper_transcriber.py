@@ -54,6 +54,14 @@ def test_a_provisional_answer_is_reused_when_nothing_changed():
     assert len(backend.requests) == 2, "one look and one end"
 
 
+def test_how_likely_the_sentence_ends_is_told_at_a_pause_alone():
+    backend = ScriptedBackend(SPEECH, Scores(sentence_end=0.9))
+    *partial, provisional, final = hear(loaded(backend), SPEECH.samples, chunk=8000)
+    assert partial
+    assert [answer.sentence_end for answer in partial if isinstance(answer, Transcript)] == [None] * len(partial)
+    assert [answer.sentence_end for answer in (provisional, final) if isinstance(answer, Transcript)] == [0.9, 0.9]
+
+
 def test_words_that_are_a_whole_command_are_marked_in_their_language():
     asked: list[tuple[str, str]] = []
 

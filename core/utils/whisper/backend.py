@@ -42,6 +42,8 @@ class StreamOptions:
     """whether the pieces need their times, for one more pass of the decoder"""
     may_fall_back: bool = True
     """whether a suspicious text is worth the full window"""
+    judged: bool = False
+    """whether to say how likely the sentence ends behind the last word"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from core.utils.whisper.card import absent_library, card_error, load_packaged
 from core.utils.whisper.languages import LanguageGuess, pick_language
 from core.utils.whisper.options import TranscribeOptions
 from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
+from core.utils.whisper.sentence_end import by_ctranslate2
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -189,7 +190,7 @@ class FasterWhisper:
 
         model, prefix = self._model, request.stream.prefix
         with _errors_named():
-            encoded = model.encode(self._features(samples, request.frames))
+            encoded = short = model.encode(self._features(samples, request.frames))
             guess = self._language(encoded, request)
             tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, request.task, guess.language)
             prompt = model.get_prompt(tokenizer, [], without_timestamps=True)
@@ -220,6 +221,7 @@ class FasterWhisper:
             guess.probability,
             pieces,
             guess.detected,
+            by_ctranslate2(model.model.generate, short, tokenizer, prompt, tokens) if request.stream.judged else None,
         )
 
     def _path(

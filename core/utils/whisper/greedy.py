@@ -80,6 +80,15 @@ def decode_greedily(
     return Said(tuple(tokens), total / (len(tokens) + 1), no_speech)
 
 
+def next_is(model: Whisper, encoded: Tensor, start: Start, wanted: tuple[int, ...], packed: Any = None) -> float:
+    """0..1 that one of the wanted tokens comes behind `start`."""
+    import torch
+
+    with torch.inference_mode():
+        decoder = _Decoder(model, packed or model.decoder, encoded, len(start.tokens))
+        return float(decoder.step(list(start.tokens))[-1].softmax(dim=-1)[list(wanted)].sum())
+
+
 def token_path(model: Whisper, encoded: Tensor, start: Start, end_of_text: int, frames: int) -> list[tuple[int, int]]:
     """Which of the first `frames` of [1, n, width] `encoded` each token of `start.prefix` was heard at.
 

@@ -19,11 +19,12 @@ from core.utils.whisper.alignment import pieces_of, timed
 from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import LoadRequest, WindowRequest
 from core.utils.whisper.card import card_error
-from core.utils.whisper.greedy import Rules, Start, decode_greedily, token_path
+from core.utils.whisper.greedy import Rules, Start, decode_greedily, next_is, token_path
 from core.utils.whisper.languages import LanguageGuess, pick_language
 from core.utils.whisper.openai_loader import NAME
 from core.utils.whisper.options import TranscribeOptions
 from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
+from core.utils.whisper.sentence_end import marks_of, words_of
 from core.utils.whisper.torch_steps import PlainTorch, TorchSteps
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class OpenAIWhisper:
 
         model, stream = self._model, request.stream
         with self._working():
-            encoded = self._encode(samples, request.frames)
+            encoded = short = self._encode(samples, request.frames)
             guess = LanguageGuess(request.language or "", 1.0, ())
             if request.language is None:
                 guess = pick_language(self._languages(encoded), stream.rule)
@@ -159,6 +160,9 @@ class OpenAIWhisper:
             if stream.timed and tokens:
                 frames = max(1, min(len(samples) // _HOP_SAMPLES, request.frames) // 2)
                 pieces = timed(pieces, token_path(model, encoded, Start(prompt, tokens), tokenizer.eot, frames))
+            words = words_of(tokenizer, tokens) if stream.judged else ()
+            start = Start(prompt, words)
+            sentence_end = next_is(model, short, start, marks_of(tokenizer), self._packed) if words else None
         text = tokenizer.decode(list(tokens)).strip()
         return Decoded(
             text,
@@ -169,6 +173,7 @@ class OpenAIWhisper:
             guess.probability,
             pieces,
             guess.detected,
+            sentence_end,
         )
 
     def _segments(self, samples: Samples, options: TranscribeOptions, language: str) -> Iterator[Segment]:

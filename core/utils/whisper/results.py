@@ -89,6 +89,8 @@ class Decoded:
     """`tokens`, word by word"""
     detected: tuple[tuple[str, float], ...] = ()
     """languages, likeliest first; empty where the caller named the language"""
+    sentence_end: float | None = None
+    """0..1 that a sentence ends behind the last word; None unless asked for, or where no word was said"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +118,5 @@ class ShortTranscript:
     """the text, word by word"""
     detected: tuple[tuple[str, float], ...] = ()
     """languages, likeliest first; empty where the caller named the language"""
+    sentence_end: float | None = None
+    """0..1 that a sentence ends behind the last word; None unless asked for, or where no word was said"""

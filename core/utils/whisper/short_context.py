@@ -79,4 +79,5 @@ def _decode(
         ended=len(decoded.tokens) < most,
         pieces=decoded.pieces,
         detected=decoded.detected,
+        sentence_end=decoded.sentence_end,
     )

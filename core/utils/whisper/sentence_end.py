@@ -1,0 +1,61 @@
+"""How likely a sentence ends behind the last word that was heard, by the decoder's own choice of punctuation.
+
+Whisper hears how a sentence is spoken: where a voice stays up at a pause its full stop is a guess, and where a sentence
+is over it can think of nothing else. The text alone does not show which it was. It is asked without the silence behind
+a short window (silence.py), which says by itself that all is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MARKS = (".", "?", "!")
+LONGEST = 223
+"""tokens before the one that is asked for: half of the decoder's context"""
+
+
+def marks_of(tokenizer: Any) -> tuple[int, ...]:
+    """The tokens that end a sentence, by either backend's tokenizer."""
+    return tuple(int(tokenizer.encode(mark)[-1]) for mark in MARKS)
+
+
+def words_of(tokenizer: Any, tokens: Sequence[int]) -> tuple[int, ...]:
+    """The tokens up to the end of the last word; none where there is no word, or are too many."""
+    count = len(tokens)
+    while count and not any(letter.isalnum() for letter in tokenizer.decode([tokens[count - 1]])):
+        count -= 1
+    return tuple(tokens[:count]) if count <= LONGEST else ()
+
+
+def by_ctranslate2(
+    generate: Callable[..., Any], encoded: Any, tokenizer: Any, prompt: Sequence[int], tokens: Sequence[int]
+) -> float | None:
+    """0..1 by one step of CTranslate2's Whisper.generate; None without words."""
+    import ctranslate2
+
+    words = words_of(tokenizer, tokens)
+    if not words:
+        return None
+    length = len(words) + 1
+    found = generate(
+        encoded,
+        [[*prompt, *words]],
+        beam_size=1,
+        max_length=max(2 * length, length + len(prompt) - 1),  # as in faster.py
+        return_logits_vocab=True,
+        suppress_blank=False,
+        suppress_tokens=[],
+    )
+    logits = found[0].logits[0][len(words)].to_device(ctranslate2.Device.cpu).to(ctranslate2.DataType.float32)
+    return probability(np.array(logits), marks_of(tokenizer))
+
+
+def probability(logits: NDArray[np.float32], marks: Sequence[int]) -> float:
+    """0..1 of [vocabulary] logits that one of the marks comes next."""
+    flat = logits.reshape(-1).astype(np.float64)
+    likely = np.exp(flat - flat.max())
+    return float(likely[list(marks)].sum() / likely.sum())
