@@ -41,6 +41,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim("m2", "B: M2 Ultra", "1.4x", 1.4, "x", "apple"),
     Claim("m1", "B: M1 Max", "1.3x", 1.3, "x", "apple"),
     Claim("cpu switches", "B: 16-core CPU", "1.2x", 1.2, "x", "16-core cpu"),
+    Claim("static size", "C: INT8, model size", "up to -75 %", 75, "%"),
     Claim("fp16 size", "C: FP16, model size", "up to -75 %", 50, "%"),
     Claim("dynamic size", "D: dynamic int8, size", "-75 %", 75, "%"),
     Claim("dynamic speed", "D: dynamic int8, CPU", "2-3x", 2, "x"),

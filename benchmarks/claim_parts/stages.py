@@ -156,7 +156,7 @@ def bert(plan: Plan, folder: Path, clock: Clock) -> Iterator[Gain]:
     with torch.inference_mode():
         exact, off = plain(tokens), packed(tokens)
     cost = f"features off by {100 * float((off - exact).norm() / exact.norm()):.1f} %"
-    yield _gain(took, ("speaking", "MeloTTS's BERT in int8", "float32", "`tts.precision: int8`"), cost)
+    yield _gain(took, ("speaking", "MeloTTS's BERT in int8, if asked for", "float32", "`tts.precision`"), cost)
     if plan.threads > 1:
         yield _gain(
             _threads(plan, partial(plain, tokens)), ("all", f"{plan.threads} threads", "1", "`optimization.threads`")
@@ -201,7 +201,7 @@ def decoder(plan: Plan, folder: Path, clock: Clock) -> Iterator[Gain]:
         told = (stage, "MeloTTS's decoder in our kernels", "torch", "chosen where they run")
         yield _gain({"plain": took["torch"], "decided": took["kernels"]}, told)
     if getattr(halves, "precision", "float32") == "bfloat16":
-        told = (stage, "that decoder in bfloat16", "our float32 kernels", "`tts.precision: int8`")
+        told = (stage, "that decoder in bfloat16, if asked for", "our float32 kernels", "`tts.precision`")
         exact, off = (ways[name]() for name in ("kernels", "bfloat16"))
         cost = f"samples off by {100 * float((off - exact).norm() / exact.norm()):.1f} %"
         yield _gain({"plain": took["kernels"], "decided": took["bfloat16"]}, told, cost)

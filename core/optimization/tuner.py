@@ -109,18 +109,18 @@ def _threads(cpu: Cpu, config: Config) -> tuple[int, str]:
     asked = config.optimization.threads
     if asked:
         warning = f" That is more than the {cpu.logical_cores} this processor has." if asked > cpu.logical_cores else ""
-        return asked, f"{_count(asked, 'thread')} compute, as optimization.threads asks.{warning}"
+        return asked, f"{_computing(asked)}, as optimization.threads asks.{warning}"
     threads = heavy_threads(cpu)
     if cpu.usable_cores < 1:
         return threads, f"One thread computes: this process may use {cpu.usable_cores:g} of a core."
     if cpu.performance_cores and threads == cpu.performance_cores < cpu.usable_cores:
-        return threads, f"{_count(threads, 'thread')} compute, one for each fast core; slow cores would hold them up."
+        return threads, f"{_computing(threads)}, one for each fast core; slow cores would hold them up."
     if threads < cpu.physical_cores:
         allowed = f"{cpu.usable_cores:g} of {_count(cpu.physical_cores, 'core')}"
-        return threads, f"{_count(threads, 'thread')} compute: this process may use {allowed}."
+        return threads, f"{_computing(threads)}: this process may use {allowed}."
     return (
         threads,
-        f"{_count(threads, 'thread')} compute, one for each physical core; a second on a core gains nothing.",
+        f"{_computing(threads)}, one for each physical core; a second on a core gains nothing.",
     )
 
 
@@ -195,6 +195,8 @@ def _engine_reasons(profile: MachineProfile, selection: Selection, config: Confi
         reasons.append(f"{candidate.label} {verb}{asked}{f'; {slow}' if slow else ''}.")
         if stage == "llm":
             reasons += _precision_reason(candidate, config, pace)
+        if candidate.engine == "melo" and candidate.device == "cpu":
+            reasons.append(_voice_reason(config))
     if not pace.measured and any(c.engine not in EMBEDDED_ENGINES for c in selection.chosen.values()):
         again = profile.speed is not None
         how = "was measured while other programs were at work" if again else "was guessed"
@@ -222,6 +224,12 @@ def _precision_reason(chosen: Candidate, config: Config, pace: Pace) -> list[str
     ]
 
 
+def _voice_reason(config: Config) -> str:
+    if config.tts.precision == "int8":
+        return "Its BERT computes in int8, and its decoder in bfloat16 where the processor can, as tts.precision asks."
+    return "It keeps the numbers that it was trained in: tts.precision: int8 is quicker, with a little other melody."
+
+
 def _shortage(profile: MachineProfile, selection: Selection, room: Room) -> list[str]:
     needed = memory_of(selection.chosen)
     if needed.card_bytes > room.card_bytes:
@@ -247,6 +255,10 @@ def _stage_plan(candidate: Candidate, threads: int) -> StagePlan:
     return StagePlan(
         candidate.engine, candidate.model, candidate.device, candidate.weights, threads, candidate.memory_bytes
     )
+
+
+def _computing(threads: int) -> str:
+    return "1 thread computes" if threads == 1 else f"{threads} threads compute"
 
 
 def _count(number: int, noun: str) -> str:

@@ -304,6 +304,21 @@ def test_a_measured_speed_says_so_and_a_guessed_one_too():
     assert "was guessed" in plan(replace(slow, speed=None)).explain()
 
 
+def test_what_a_voice_computes_in_is_told_with_the_setting_that_decides_it():
+    said = plan(ROOMY).explain()
+    assert "It keeps the numbers that it was trained in: tts.precision: int8 is quicker" in said
+    asked = plan(ROOMY, Config.model_validate({"tts": {"precision": "int8"}})).explain()
+    assert (
+        "Its BERT computes in int8, and its decoder in bfloat16 where the processor can, as tts.precision asks" in asked
+    )
+    assert "tts.precision" not in plan(ROOMY, engines=EMBEDDED_ENGINES).explain()
+
+
+def test_one_thread_computes_and_two_compute():
+    assert "1 thread computes, as optimization.threads asks." in plan(ROOMY, config_of(threads=1)).explain()
+    assert "2 threads compute, as optimization.threads asks." in plan(ROOMY, config_of(threads=2)).explain()
+
+
 def test_the_embedded_engines_need_no_guess():
     assert "guessed" not in plan(ROOMY, engines=EMBEDDED_ENGINES).explain()
 
