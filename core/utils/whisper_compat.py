@@ -156,7 +156,11 @@ class WhisperModel:
             raise ValueError(f"a prefix of {len(stream.prefix)} tokens: at most {MAX_TOKENS - 1}")
         limit = min(limit, MAX_TOKENS - len(stream.prefix))
         request = WindowRequest(
-            window_frames(len(samples), context), limit, self._known(language), "transcribe", stream
+            window_frames(len(samples), context),
+            limit,
+            self._known(language),
+            stream=stream,
+            silence_behind=context.silence_behind,
         )
         return self._with_room(lambda backend: transcribe_window(backend, samples, request, context))
 

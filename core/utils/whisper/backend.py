@@ -57,6 +57,8 @@ class WindowRequest:
     language: str | None = None
     task: Task = "transcribe"
     stream: StreamOptions = StreamOptions()
+    silence_behind: bool = True
+    """whether the decoder finds silence behind a short window, up to thirty seconds (silence.py)"""
 
 
 class Backend(Protocol):

@@ -21,6 +21,7 @@ from core.utils.whisper.languages import LanguageGuess, pick_language
 from core.utils.whisper.options import TranscribeOptions
 from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
 from core.utils.whisper.sentence_end import by_ctranslate2
+from core.utils.whisper.silence import FULL_FRAMES, behind, sound_before
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -151,6 +152,7 @@ class FasterWhisper:
             code for code in model.supported_languages if tokens.token_to_id(f"<|{code}|>") is not None
         )
         self._end_of_text = tokens.token_to_id(_EOT)
+        self._silence: NDArray[np.float32] | None = None
 
     def transcribe(self, samples: Samples, options: TranscribeOptions) -> tuple[Iterator[Segment], TranscriptionInfo]:
         """See Backend. Segments are decoded as they are asked for."""
@@ -169,13 +171,9 @@ class FasterWhisper:
                 without_timestamps=options.without_timestamps,
                 word_timestamps=options.word_timestamps,
             )
-        probabilities = info.all_language_probs
-        return _own_segments(segments), TranscriptionInfo(
-            info.language,
-            float(info.language_probability),
-            info.duration,
-            None if probabilities is None else tuple(probabilities),
-        )
+        every = None if info.all_language_probs is None else tuple(info.all_language_probs)
+        known = TranscriptionInfo(info.language, float(info.language_probability), info.duration, every)
+        return _own_segments(segments), known
 
     def detect_language(self, samples: Samples) -> DetectedLanguage:
         """See Backend."""
@@ -191,6 +189,8 @@ class FasterWhisper:
         model, prefix = self._model, request.stream.prefix
         with _errors_named():
             encoded = short = model.encode(self._features(samples, request.frames))
+            if request.silence_behind and request.frames < FULL_FRAMES:
+                encoded = self._before_silence(encoded)
             guess = self._language(encoded, request)
             tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, request.task, guess.language)
             prompt = model.get_prompt(tokenizer, [], without_timestamps=True)
@@ -240,6 +240,15 @@ class FasterWhisper:
         features: NDArray[np.float32] = self._model.feature_extractor(samples)[:, :content]
         return np.pad(features, ((0, 0), (0, frames - content)))
 
+    def _before_silence(self, encoded: Any) -> Any:
+        """[1, positions, width] and the silence behind it, which the encoder hears at the first call only."""
+        import ctranslate2
+
+        if self._silence is None:
+            self._silence = _array(self._model.encode(self._features(sound_before(), FULL_FRAMES)))
+        parts = (_array(encoded), behind(self._silence, encoded.shape[1]))
+        return ctranslate2.StorageView.from_array(np.concatenate(parts, axis=1))
+
     def _language(self, encoded: Any, request: WindowRequest) -> LanguageGuess:
         if request.language is not None:
             return LanguageGuess(request.language, 1.0, ())
@@ -247,6 +256,13 @@ class FasterWhisper:
             return pick_language((("en", 1.0),), request.stream.rule)
         found = self._model.model.detect_language(encoded)[0]
         return pick_language(((token[2:-2], value) for token, value in found), request.stream.rule)
+
+
+def _array(encoded: Any) -> NDArray[np.float32]:
+    """A copy of what CTranslate2 holds, from wherever it holds it."""
+    import ctranslate2
+
+    return np.array(encoded.to_device(ctranslate2.Device.cpu).to(ctranslate2.DataType.float32))
 
 
 def _own_segments(segments: Any) -> Iterator[Segment]:

@@ -25,6 +25,7 @@ from core.utils.whisper.openai_loader import NAME
 from core.utils.whisper.options import TranscribeOptions
 from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
 from core.utils.whisper.sentence_end import marks_of, words_of
+from core.utils.whisper.silence import FULL_FRAMES, behind, sound_before
 from core.utils.whisper.torch_steps import PlainTorch, TorchSteps
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _HOP_SAMPLES = SAMPLE_RATE_HZ // 100
-_FULL_FRAMES = 3000
 _EXAMPLE_FRAMES = 400
 """of the warm-up: three seconds and the margin"""
 _COMPUTE_TYPES = ("default", "float32", "float16", "bfloat16", "int8")
@@ -94,6 +94,7 @@ class OpenAIWhisper:
         self.compute_type = "float32"
         self.languages: tuple[str, ...] = ("en",)
         self._packed: Any = None
+        self._silence: torch.Tensor | None = None
         self._busy = threading.Lock()
 
     def load(self) -> None:
@@ -135,7 +136,7 @@ class OpenAIWhisper:
     def detect_language(self, samples: Samples) -> DetectedLanguage:
         """See Backend."""
         with self._working():
-            every = self._languages(self._encode(samples, _FULL_FRAMES, beyond=1))
+            every = self._languages(self._encode(samples, FULL_FRAMES, beyond=1))
         return DetectedLanguage(every[0][0], every[0][1], every)
 
     def decode_window(self, samples: Samples, request: WindowRequest) -> Decoded:
@@ -145,6 +146,8 @@ class OpenAIWhisper:
         model, stream = self._model, request.stream
         with self._working():
             encoded = short = self._encode(samples, request.frames)
+            if request.silence_behind and request.frames < FULL_FRAMES:
+                encoded = self._before_silence(encoded)
             guess = LanguageGuess(request.language or "", 1.0, ())
             if request.language is None:
                 guess = pick_language(self._languages(encoded), stream.rule)
@@ -198,7 +201,12 @@ class OpenAIWhisper:
         yield from (_own_segment(number, one, options.word_timestamps) for number, one in enumerate(said, 1))
 
     def _encode(self, samples: Samples, frames: int, beyond: int = 0) -> torch.Tensor:
-        """[1, frames / 2, width] of the sound's log-mel frames, zeros after it, as faster-whisper pads them.
+        """[1, frames / 2, width] of the sound."""
+        encoded: torch.Tensor = self._encoder(self._mel(samples, frames, beyond))
+        return encoded
+
+    def _mel(self, samples: Samples, frames: int, beyond: int = 0) -> torch.Tensor:
+        """[1, mel bands, frames] of the sound's log-mel frames, zeros after it, as faster-whisper pads them.
 
         `beyond`: frames of silence before the zeros; faster-whisper has one when it detects a language.
         """
@@ -208,8 +216,16 @@ class OpenAIWhisper:
         dtype = torch.float16 if self.compute_type == "float16" else torch.float32
         content = min(len(samples) // _HOP_SAMPLES + beyond, frames)
         mel = log_mel_spectrogram(samples, self._model.dims.n_mels, padding=_HOP_SAMPLES)[:, :content]
-        encoded: torch.Tensor = self._encoder(pad_or_trim(mel, frames).to(self.device, dtype)[None])
-        return encoded
+        padded: torch.Tensor = pad_or_trim(mel, frames)
+        return padded.to(self.device, dtype)[None]
+
+    def _before_silence(self, encoded: torch.Tensor) -> torch.Tensor:
+        """[1, positions, width] and the silence behind it, which the encoder hears at the first call only."""
+        import torch
+
+        if self._silence is None:
+            self._silence = self._model.encoder(self._mel(sound_before(), FULL_FRAMES))
+        return torch.cat((encoded, behind(self._silence, encoded.shape[1])), dim=1)
 
     def _languages(self, encoded: torch.Tensor) -> tuple[tuple[str, float], ...]:
         """All languages, likeliest first, from [1, frames / 2, width]."""

@@ -13,11 +13,10 @@ from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import Backend, WindowRequest
 from core.utils.whisper.guard import GuardLimits, compression_ratio, suspicion
 from core.utils.whisper.results import ShortTranscript
+from core.utils.whisper.silence import FULL_FRAMES
 
 logger = logging.getLogger(__name__)
 
-FULL_FRAMES = 3000
-"""30 s of 10 ms: what Whisper was trained on"""
 FRAMES_PER_SECOND = 100
 MAX_TOKENS = 224
 """half of the decoder's context: more than Whisper ever gives for one window"""
@@ -27,12 +26,14 @@ _TOKENS_MORE = 16
 
 @dataclass(frozen=True, slots=True)
 class ShortContext:
-    """How short. `margin_s` of silence after the utterance lets the model hear that it has ended."""
+    """How short. `margin_s` of silence is encoded with the utterance, and what was encoded once stands behind it."""
 
     margin_s: float = 1.0
     min_window_s: float = 2.0
     limits: GuardLimits | None = field(default_factory=GuardLimits)
     """None trusts every text"""
+    silence_behind: bool = True
+    """False leaves the window as short for the decoder as for the encoder"""
 
 
 def window_frames(samples: int, context: ShortContext) -> int:
