@@ -48,8 +48,9 @@ class Floor:
         pipeline.observe(Sentence, self._say)
         pipeline.observe(PlaybackStarted, self._sound)
         pipeline.observe(Heard, lambda message: self.free() if message.finished else self._reply())
-        for message_type in (EchoDropped, TurnFailed, DeviceEvent):
+        for message_type in (EchoDropped, TurnFailed):
             pipeline.observe(message_type, lambda message: self.free())
+        pipeline.observe(DeviceEvent, self._device)
         pipeline.observe(Transcript, lambda message: self.free() if message.final and not message.text else None)
 
     def gap(self) -> int | None:
@@ -102,6 +103,15 @@ class Floor:
     def _reply(self) -> None:
         with self._lock:
             self._reply_at = self._now()
+
+    def _device(self, event: DeviceEvent) -> None:
+        """What a device was used for ends with it; an answer that is being thought of is still to come."""
+        sounded = self._sounded
+        with self._lock:
+            if event.kind == "input":
+                self._user_at = None
+            elif event.state == "lost" and sounded is not None and sounded.turn == self._turns.current:
+                self._reply_at = None
 
     def _sound(self, message: PlaybackStarted) -> None:
         self._sounded = message

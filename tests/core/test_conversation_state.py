@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import pytest
+
 from core.app.floor import LONGEST_TURN_S, Floor
 from core.app.spoken import REMEMBERED_S, SpokenText
-from core.messages import Heard, Sentence, SpeechStarted, Transcript
+from core.messages import DeviceEvent, Heard, PlaybackStarted, Sentence, SpeechStarted, Transcript, Utterance
 from core.pipeline import Pipeline
 from core.stage import TurnClock
 from tests.fakes import VirtualClock
@@ -67,6 +72,32 @@ class TestFloor:
         turn = turns.open()
         pipeline.publish(SpeechStarted(turn, 0, 0.0))
         pipeline.publish(Transcript(turn, 0, "", 0, "en", final=True))
+        assert floor.gap() == turn
+
+    @pytest.mark.parametrize(
+        "event", [("input", "silent"), ("input", "lost"), ("output", "changed"), ("output", "lost")]
+    )
+    def test_a_device_that_goes_takes_no_answer_away_that_is_being_thought_of(self, event: tuple[Any, Any]):
+        floor, pipeline, turns, _ = self.make()
+        turn = turns.open()
+        pipeline.publish(SpeechStarted(turn, 0, 0.0))
+        pipeline.publish(Utterance(turn, 0, np.zeros(160, np.float32), True, 0.0))
+        pipeline.publish(DeviceEvent(*event, "default", "The microphone gives no sound."))
+        assert floor.gap() is None, "the announcement would take the answer's place"
+
+    def test_who_spoke_into_a_microphone_that_went_holds_the_floor_no_longer(self):
+        floor, pipeline, turns, _ = self.make()
+        turn = turns.open()
+        pipeline.publish(SpeechStarted(turn, 0, 0.0))
+        pipeline.publish(DeviceEvent("input", "lost", "default", "The microphone is gone."))
+        assert floor.gap() == turn
+
+    def test_a_reply_that_sounded_on_a_speaker_that_went_holds_it_no_longer(self):
+        floor, pipeline, turns, _ = self.make()
+        turn = turns.open()
+        pipeline.publish(Sentence(turn, 0, 0, "It is noon.", True))
+        pipeline.publish(PlaybackStarted(turn, 0, 0.0))
+        pipeline.publish(DeviceEvent("output", "lost", "default", "The speaker is gone."))
         assert floor.gap() == turn
 
     def test_an_announcement_never_waits_for_ever(self):
