@@ -81,6 +81,8 @@ class TurnMachine(RuleBasedStateMachine):
         self.turn = self.revision = 0
         self.ended, self.asked, self.failing = True, False, False
         self.finished: set[int] = set()
+        self.begun_at = 0
+        """what the speaker had played when the turn was opened"""
         self.sentences: dict[tuple[int, int], int] = {}
         self.characters: dict[int, tuple[int, int]] = {}
         self.pipeline.observe(Transcript, self.understood)
@@ -115,6 +117,9 @@ class TurnMachine(RuleBasedStateMachine):
         assert message.turn not in self.finished
         before = self.characters.get(message.turn, (0, 0))
         assert (message.index, message.characters) >= before
+        # what was heard has left the speaker: two halves of a sentence, a mark at the end of each
+        played = self.speaker._played - self.begun_at
+        assert message.index or played >= message.characters * RATE_HZ // 20 - 2
         self.characters[message.turn] = (message.index, message.characters)
         if message.finished:
             self.finished.add(message.turn)
@@ -126,11 +131,11 @@ class TurnMachine(RuleBasedStateMachine):
         self.pipeline.publish(SpeechStarted(self.turn, 0, self.now.monotonic()))
         self.player.silence()
         assert self.speaker.queued == 0
+        self.begun_at = self.speaker._played
 
+    @precondition(lambda self: not self.ended and not self.asked)
     @rule(final=st.booleans(), failing=st.booleans())
     def the_user_pauses(self, final: bool, failing: bool) -> None:
-        if self.ended or self.asked:
-            return
         self.failing = final and failing
         self.asked = final
         samples = np.zeros(16, np.float32)
@@ -147,6 +152,24 @@ class TurnMachine(RuleBasedStateMachine):
             self.revision += 1
             assert revised == self.revision
 
+    @precondition(lambda self: not self.ended and not self.asked)
+    @rule(steps=st.integers(0, 4))
+    def the_user_pauses_and_goes_on_while_the_words_are_on_their_way(self, steps: int) -> None:
+        self.the_user_pauses(False, False)
+        self.steps(steps)
+        self.the_user_goes_on()
+
+    @rule(failing=st.booleans(), steps=st.integers(0, 40))
+    def the_user_asks_something(self, failing: bool, steps: int) -> None:
+        self.the_user_begins_to_speak()
+        self.the_user_pauses(True, failing)
+        self.steps(steps)
+
+    def steps(self, count: int) -> None:
+        """So far the stages get."""
+        for _ in range(count):
+            self.pipeline.step(self.order)
+
     @rule(stale=st.booleans())
     def the_turn_is_cancelled(self, stale: bool) -> None:
         if stale:
@@ -160,6 +183,7 @@ class TurnMachine(RuleBasedStateMachine):
         assert self.clock.open_after(self.turn + 1) is None
         assert self.clock.open_after(self.turn) == self.turn + 1
         self.turn, self.revision, self.ended, self.asked = self.turn + 1, 0, False, True
+        self.begun_at = self.speaker._played
         self.send(Sentence(self.turn, 0, 0, "Ding.", True))
 
     @rule(ticks=st.integers(1, 60), steps=st.integers(1, 12))
