@@ -6,6 +6,8 @@ What is being done goes to the error stream, a line each; the result to the outp
 from __future__ import annotations
 
 import argparse
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.app.toolbox_models import first_input, for_judging, made_model, need_torch, registered
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 def quantize(arguments: argparse.Namespace, config: Config) -> int:
     """A model with smaller numbers; measured beside the original, and written where --out says."""
+    _check_out(arguments)
     optimizer, model = _optimizer(arguments.model)
     from core.optimization.toolbox.artifact import save_quantized
     from core.optimization.toolbox.quick import benchmark_quantization
@@ -36,6 +39,7 @@ def quantize(arguments: argparse.Namespace, config: Config) -> int:
         told["written"] = {"path": str(arguments.out), "bytes": save_quantized(small, arguments.out)}
     lines = [f"{len(report.quantized)} layers in {arguments.type}, {len(report.left_in_float)} left as they are"]
     lines += [f"  left: {name}: {why}" for name, why in report.left_in_float[:8]]
+    lines += [f"  {note}" for note in report.notes]
     if "speedup" in told:
         lines.append(
             f"size {told['original_mb']:.2f} -> {told['quantized_mb']:.2f} MB "
@@ -48,6 +52,7 @@ def quantize(arguments: argparse.Namespace, config: Config) -> int:
 
 def prune(arguments: argparse.Namespace, config: Config) -> int:
     """The smallest weights zero, or whole channels and heads removed."""
+    _check_out(arguments)
     optimizer, model = _optimizer(arguments.model)
     from core.optimization.toolbox.measuring import size_bytes
     from core.optimization.toolbox.pruned_files import save_pruned
@@ -75,15 +80,17 @@ def prune(arguments: argparse.Namespace, config: Config) -> int:
 
 def distill(arguments: argparse.Namespace, config: Config) -> int:
     """A student model taught by a teacher, from the data that either brings."""
-    teacher, student = registered(arguments.teacher)[0], registered(arguments.student)[0]
+    _check_out(arguments)
     need_torch()
-    from core.models.safetensors_file import write_safetensors
-    from core.optimization.toolbox.artifact import unshared, write_whole
     from core.optimization.toolbox.model_optimizer import ModelOptimizer
+    from core.optimization.toolbox.pruned_files import save_pruned
 
-    names = {"teacher": teacher, "student": student}
-    optimizer = ModelOptimizer(names, progress)
-    data = student.training_data or teacher.training_data or teacher.test_data
+    (teacher, of_teacher), (student, _) = registered(arguments.teacher), registered(arguments.student)
+    if of_teacher:
+        progress(of_teacher)
+    optimizer = ModelOptimizer({"teacher": teacher, "student": student}, progress)
+    own = (student.training_data, teacher.training_data, teacher.test_data)
+    data = next((one for one in own if one is not None), None)
     if data is None:
         raise ConfigError(
             f"{arguments.teacher} brings no data to learn from; its function must return a RegisteredModel"
@@ -98,13 +105,17 @@ def distill(arguments: argparse.Namespace, config: Config) -> int:
         learning_rate=arguments.learning_rate,
         checkpoint_folder=arguments.checkpoints,
     )
-    metrics = optimizer.benchmark_model_performance(learnt, data, "teacher").as_json()
+    test = data if teacher.test_data is None else teacher.test_data
+    metrics = optimizer.benchmark_model_performance(learnt, test, "teacher").as_json()
+    done = optimizer.distilled
+    assert done is not None
     told: dict[str, Any] = {"teacher": arguments.teacher, "student": arguments.student, **metrics}
+    told |= {name: getattr(done, name) for name in ("epochs", "steps", "best_loss", "ended_early", "resumed_from_step")}
+    told["judged_on_what_it_learnt"] = test is data
+    lines = [quality_line(told) + (" (on what it learnt from)" if test is data else "")]
     if arguments.out is not None:
-        tensors = unshared(learnt.state_dict())[0]
-        write_whole(arguments.out, lambda to: write_safetensors(to, tensors, {}))
-        told["written"] = {"path": str(arguments.out), "bytes": arguments.out.stat().st_size}
-    return print_result(arguments, told, [quality_line(told), *written_lines(arguments, told)])
+        told["written"] = {"path": str(arguments.out), "bytes": save_pruned(learnt, arguments.out)}
+    return print_result(arguments, told, lines + written_lines(arguments, told))
 
 
 def compare(arguments: argparse.Namespace, config: Config) -> int:
@@ -132,6 +143,16 @@ def auto(arguments: argparse.Namespace, config: Config) -> int:
         f"at work, {metrics.model_size:.1f} MB, accuracy {metrics.accuracy:.4f} by {metrics.accuracy_of}"
     )
     return print_result(arguments, found.as_json(), lines)
+
+
+def _check_out(arguments: argparse.Namespace) -> None:
+    """Raises ConfigError, before the work, where its result could not be written."""
+    out: Path | None = arguments.out
+    if out is None:
+        return
+    nearest = next(folder for folder in out.absolute().parents if folder.exists())
+    if out.is_dir() or not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise ConfigError(f"--out {out}: no file can be written there; name a file in a folder of yours")
 
 
 def _optimizer(name: str) -> tuple[ModelOptimizer, RegisteredModel]:

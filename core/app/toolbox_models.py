@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
 from inspect import signature
@@ -95,7 +95,7 @@ def _from_python(name: str) -> tuple[RegisteredModel, str]:
         raise ModelLoadError(f"{name} is called without arguments, and it has some ({error})") from error
     made = make()  # what it raises is its author's, and shown as it is
     if isinstance(made, RegisteredModel):
-        return made, ""
+        return _kept(made), ""
     model, example = (
         made if isinstance(made, tuple) and len(made) == 2 else (made, getattr(made, "example_input", None))
     )
@@ -105,6 +105,13 @@ def _from_python(name: str) -> tuple[RegisteredModel, str]:
             "RegisteredModel with data"
         )
     return RegisteredModel(model.eval(), None if example is None else [example]), "judged on its one example input"
+
+
+def _kept(found: RegisteredModel) -> RegisteredModel:
+    """The model made once, and data that can be read but once read."""
+    data = {name: getattr(found, name) for name in ("test_data", "calibration_data", "training_data")}
+    read = {name: list(given) if isinstance(given, Iterator) else given for name, given in data.items()}
+    return replace(found, model=made_model(found), **read)
 
 
 def _imported(path: Path) -> Any:

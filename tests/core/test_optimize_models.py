@@ -16,6 +16,7 @@ from core.app.optimize import run  # noqa: E402
 from core.app.toolbox_arguments import COMMANDS, read_axes, read_shapes  # noqa: E402
 from core.app.toolbox_models import first_input, for_judging, registered  # noqa: E402
 from core.optimization.toolbox import deployment  # noqa: E402
+from core.optimization.toolbox.pruned_files import load_pruned  # noqa: E402
 from core.optimization.toolbox.registry import RegisteredModel  # noqa: E402
 from core.utils.config import Config  # noqa: E402
 from core.utils.errors import (  # noqa: E402
@@ -35,11 +36,20 @@ def net():
     return nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 4))
 
 def teacher():
+    torch.manual_seed(1)
     data = [(torch.randn(16, 32), torch.arange(16) % 4) for _ in range(4)]
     return RegisteredModel(net(), test_data=data, training_data=data)
 
 def student():
     return nn.Sequential(nn.Linear(32, 8), nn.ReLU(), nn.Linear(8, 4)), torch.randn(16, 32)
+
+def anew():
+    # another model each time, and data that can be read once
+    torch.seed()
+    return RegisteredModel(net_of_now, test_data=(torch.randn(16, 32) for _ in range(4)))
+
+def net_of_now():
+    return nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 4))
 
 def number():
     return 3
@@ -92,6 +102,20 @@ def test_quantize_measures_and_writes(own: str, tmp_path: Path, capsys: pytest.C
     assert lines[-1] == "nothing was written: --out FILE keeps it"
 
 
+def test_a_model_is_made_once_and_its_data_may_be_read_once(own: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found, _ = optimize(capsys, "quantize", f"{own}:anew", "--type", "static", "--iterations", "1")
+    assert found["error"] < 0.1
+    pruned, _ = optimize(capsys, "prune", f"{own}:anew", "--ratio", "0.1")
+    assert pruned["error"] < 0.3
+
+
+def test_where_no_file_can_be_written_it_is_said_before_the_work(own: str, tmp_path: Path) -> None:
+    for words in (("quantize", f"{own}:none"), ("prune", f"{own}:none"), ("distill", f"{own}:none", f"{own}:none")):
+        for out in (tmp_path, tmp_path / "own.py" / "small.safetensors"):
+            with pytest.raises(ConfigError, match="no file can be written there"):
+                main(["optimize", *words, "--out", str(out)])
+
+
 def test_prune_in_both_ways(own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     zeros, told = optimize(
         capsys, "prune", f"{own}:teacher", "--ratio", "0.5", "--out", str(tmp_path / "p.safetensors")
@@ -108,8 +132,15 @@ def test_distill_teaches_a_student(own: str, tmp_path: Path, capsys: pytest.Capt
     words = ("distill", f"{own}:teacher", f"{own}:student", "--epochs", "2", "--out", str(target))
     found, told = optimize(capsys, *words)
     assert 0 <= found["accuracy"] <= 1
-    assert "epoch 2 of 2" in told
+    assert told.count("epoch 2 of 2") == 1
     assert found["written"]["bytes"] == target.stat().st_size
+    assert found["judged_on_what_it_learnt"] is True
+    assert load_pruned(target, registered(f"{own}:student")[0].model) is not None
+    kept = ("--checkpoints", str(tmp_path / "run"))
+    optimize(capsys, *words, *kept)
+    resumed, told = optimize(capsys, *words[:3], "--epochs", "3", *kept)
+    assert (resumed["resumed_from_step"], resumed["epochs"]) == (8, 3)
+    assert "went on from step 8" in told
     with pytest.raises(ConfigError, match="brings no data to learn from"):
         main(["optimize", "distill", f"{own}:net", f"{own}:student"])
 

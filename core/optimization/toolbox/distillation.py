@@ -72,6 +72,8 @@ class Progress:
     loss: float
     validation_loss: float | None = None
     """only after an epoch"""
+    epoch_done: bool = False
+    """told once more after each epoch; its loss is the epoch's mean"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class _Run:
             )  # fmt: skip
             self._write()
             steps = len(batches)
-            progress(Progress(now.epoch + 1, config.epochs, steps, steps, loss, judged if validation else None))
+            progress(Progress(now.epoch + 1, config.epochs, steps, steps, loss, judged if validation else None, True))
         self._student.load_state_dict(self._best)
         done = self._standing
         early = done.worse_epochs >= config.patience

@@ -11,7 +11,7 @@ from torch import nn
 from core.optimization.toolbox.batches import as_batches
 from core.optimization.toolbox.comparison import Comparison, compare_strategies
 from core.optimization.toolbox.deployment import Deployment, deploy
-from core.optimization.toolbox.distillation import DistillationConfig, Distiller, Progress
+from core.optimization.toolbox.distillation import DistillationConfig, Distilled, Distiller, Progress
 from core.optimization.toolbox.loader import LoadedModel, load_optimized_model
 from core.optimization.toolbox.onnx_export import export_to_onnx
 from core.optimization.toolbox.performance_metrics import ITERATIONS, PerformanceMetrics, measure
@@ -27,12 +27,15 @@ if TYPE_CHECKING:
     from core.optimization.toolbox.onnx_config import ExportReport
 
 ModelOrName = str | nn.Module
+STEPS_A_LINE = 50
+"""of a distillation, between two lines of progress"""
 
 
 class ModelOptimizer:
     """`models_registry`: name -> module, a function that makes one, or a RegisteredModel with its data.
 
-    `progress` is told what is being done, a line at a time. `report` tells of the last quantisation.
+    `progress` is told what is being done, a line at a time. `report` tells of the last quantisation, `distilled` of the
+    last distillation.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class ModelOptimizer:
         self._models = RegisteredModels(models_registry or {})
         self._progress = progress
         self.report: QuantizationReport | None = None
+        self.distilled: Distilled | None = None
 
     def quantize_model(
         self, model_name: ModelOrName, quantization_type: str = "dynamic", calibration_data: Any = None
@@ -95,7 +99,10 @@ class ModelOptimizer:
             config = DistillationConfig(temperature, alpha, **options)
         except TypeError as error:
             raise OptimizationError(f"distill_knowledge: {error}; options are fields of DistillationConfig") from None
-        return Distiller(config, self._tell).distil(teacher.model, student.model, data).model
+        done = self.distilled = Distiller(config, self._tell).distil(teacher.model, student.model, data)
+        if done.resumed_from_step:
+            self._progress(f"it went on from step {done.resumed_from_step}, kept in {config.checkpoint_folder}")
+        return done.model
 
     def export_to_onnx(
         self, model: ModelOrName, export_path: Path | str, dummy_input: Any = None, **options: Any
@@ -167,8 +174,11 @@ class ModelOptimizer:
         return load_optimized_model(subject.model, optimization, example_input=example)  # type: ignore[arg-type]
 
     def _tell(self, told: Progress) -> None:
-        if told.validation_loss is not None or told.step == told.steps:
+        if told.epoch_done:
             self._progress(f"epoch {told.epoch} of {told.epochs}: loss {told.loss:.4g}")
+        elif told.step % STEPS_A_LINE == 0:
+            where = f"epoch {told.epoch} of {told.epochs}, step {told.step} of {told.steps}"
+            self._progress(f"{where}: loss {told.loss:.4g}")
 
 
 def _evaluating(model: nn.Module) -> nn.Module:

@@ -147,7 +147,7 @@ class ModelQuantizer:
         if self.config.quantization_type is QuantizationType.QAT:
             train_under_rounding(work, {name: floats[name] for name in rounded}, (batches, exact), self.config)
         off = relative_error(outputs_or_error(work, batches[:1]), exact[:1])
-        if off > MUCH_LOST:
+        if off > MUCH_LOST and self.config.quantization_type is QuantizationType.STATIC:
             note = f"on the first batch the outputs are off by {off:.0%}: layer_costs says which layers to skip"
             self._report = replace(self.report, notes=(*self.report.notes, note))
         return work
