@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     verdict = Verdict(tuple(results))
     _print(verdict, full.report if full else [], arguments.json)
     code = 0 if verdict.safe else 1
-    if any("no answer" in result.text for result in results):
+    if any("gave no answer" in result.text for result in results):
         # A hung driver keeps its thread in native code, where an orderly exit would wait for it for ever.
         sys.stdout.flush()
         os._exit(code)
