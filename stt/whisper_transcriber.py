@@ -89,7 +89,8 @@ class Surroundings:
 class _Turn:
     number: int
     stream: WhisperStream
-    partial: str = ""
+    partial: tuple[str, int] = ("", 0)
+    """the words told last, and how much of them was stable"""
     answer: Transcript | None = None
     """for the provisional utterance of this revision"""
 
@@ -198,8 +199,10 @@ class WhisperTranscriber:
                 understood = turn.stream.look()
             except InferenceError as error:
                 logger.warning("turn %d: a look at the words so far failed: %s", message.turn, error)
-        if understood is not None and understood.text and understood.text != turn.partial:
-            turn.partial = understood.text
+        if understood is None or not understood.text:
+            return
+        if (understood.text, understood.stable) != turn.partial:  # words that will stay now are worth telling
+            turn.partial = understood.text, understood.stable
             yield self._transcript(message.turn, message.revision, understood)
 
     def _interjected(self, model: WhisperModel, message: Interjection) -> Iterator[InterjectionHeard]:

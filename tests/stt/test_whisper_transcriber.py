@@ -62,6 +62,12 @@ def test_how_likely_the_sentence_ends_is_told_at_a_pause_alone():
     assert [answer.sentence_end for answer in (provisional, final) if isinstance(answer, Transcript)] == [0.9, 0.9]
 
 
+def test_words_that_have_become_stable_are_told_though_they_are_the_same():
+    said = hear(loaded(ScriptedBackend(phrase="what time is it")), SPEECH.samples, chunk=8000)
+    partial = [answer for answer in said if isinstance(answer, Transcript) and not answer.paused]
+    assert [(answer.text, answer.stable) for answer in partial] == [("what time is it", 0), ("what time is it", 15)]
+
+
 def test_words_that_are_a_whole_command_are_marked_in_their_language():
     asked: list[tuple[str, str]] = []
 
