@@ -27,13 +27,16 @@ class Kept:
             self.parts = {name: [Measured(**one) for one in found] for name, found in told["parts"].items()}
 
     def add(self, name: str, found: Iterable[Measured]) -> None:
-        """One more part, written at once."""
-        self.parts[name] = list(found)
+        """One more part, written at once; one that gave nothing is tried again the next time."""
+        told = list(found)
+        if not told:
+            return
+        self.parts[name] = told
         self.times[name] = time.strftime("%Y-%m-%d %H:%M")
         if self._path is not None:
             parts = {part: [asdict(one) for one in measured] for part, measured in self.parts.items()}
-            told = {"machine": machine(), "times": self.times, "parts": parts}
-            self._path.write_text(json.dumps(told, indent=1), encoding="utf-8")
+            whole = {"machine": machine(), "times": self.times, "parts": parts}
+            self._path.write_text(json.dumps(whole, indent=1), encoding="utf-8")
 
     def all(self) -> list[Measured]:
         """In the order in which they were measured."""

@@ -83,7 +83,11 @@ def memory(shape: Shape) -> Iterator[Measured]:
 
 def checkpointing() -> Iterator[Measured]:
     """A training step with and without checkpoints; the middle of three, as the allocator gives back as it likes."""
-    plain, less = (sorted(training_peak(way) for _ in range(3))[1] for way in ("plain", "checkpointed"))
+    try:
+        plain, less = (sorted(training_peak(way) for _ in range(3))[1] for way in ("plain", "checkpointed"))
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
+        print(f"checkpointing left out: {error}", file=sys.stderr)  # the other claims have their answers all the same
+        return
     yield Measured(
         "checkpointing memory", 100 * (1 - less / plain), f"{SHAPES[1].name}, batch of 8, one step", "same gradients"
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +47,27 @@ def test_without_the_packages_every_claim_still_has_a_line(monkeypatch: pytest.M
     assert all(one.value is None and one.why for one in answers)
     monkeypatch.setattr(optimizations, "find_spec", lambda name: None)
     assert optimizations.run() == []
+
+
+def test_a_measurement_that_does_not_end_costs_its_own_claim_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch", reason="the extra full is missing: torch")
+    from benchmarks.claim_parts import measured
+    from benchmarks.claim_parts.kept import Kept
+
+    def endless(command: list[str], **options: object) -> object:
+        raise subprocess.TimeoutExpired(command, 180)
+
+    monkeypatch.setattr(measured.subprocess, "run", endless)
+    kept = Kept(tmp_path / "kept.json")
+    kept.add("checkpointing", measured.checkpointing())
+    assert "checkpointing left out: " in capsys.readouterr().err
+    kept.add("KV cache", [measured.Measured("kv cache", 3.0, "a small one")])
+    assert list(Kept(tmp_path / "kept.json").parts) == ["KV cache"]
+    told = {one.claim.key: one for one in claims.listed(kept)}
+    assert told["kv cache"].value == 3.0
+    assert told["checkpointing memory"].why.startswith("it could not be measured")
 
 
 def test_a_gain_is_a_row_of_the_table() -> None:
