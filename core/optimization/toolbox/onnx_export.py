@@ -49,7 +49,7 @@ class ONNXExporter:
             name_outputs(graph, outputs)  # passes may have made two of them one
             with workshop(path) as folder:
                 made = folder / path.name
-                write_model(graph, made, self._external(graph, path))
+                write_model(graph, made, self._external(graph, path), path)
                 verifications = self._verified(model, made, example, axes)
                 data = move_into_place(made, path)
         return _report(path, data, records, verifications)

@@ -36,18 +36,21 @@ def workshop(path: Path) -> Iterator[Path]:
         raise ExportError(f"{path} cannot be written ({error.strerror or error}): choose another place") from error
 
 
-def write_model(model: Any, path: Path, external: bool) -> Path | None:
-    """Write an onnx_ir.Model; the path of its external data. Raises ExportError: the disk is full or read-only."""
+def write_model(model: Any, path: Path, external: bool, meant_for: Path | None = None) -> Path | None:
+    """Write an onnx_ir.Model; the path of its external data. Raises ExportError: the disk is full or read-only.
+
+    `meant_for`: where it goes afterwards, which is what errors name.
+    """
     ir = toolbox_package("onnx_ir", "writing an ONNX model")
-    needed = weight_bytes(model) + SLACK_BYTES
+    needed, named = weight_bytes(model) + SLACK_BYTES, meant_for or path
     try:
         free = shutil.disk_usage(path.parent).free
         if free < needed:
-            raise ExportError(f"{path}: {needed / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free: make room")
+            raise ExportError(f"{named}: {needed / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free: make room")
         ir.save(model, path, external_data=f"{path.name}.data" if external else None)
     except OSError as error:
         raise ExportError(
-            f"{path} cannot be written ({error.strerror or error}): make room, or choose another place"
+            f"{named} cannot be written ({error.strerror or error}): make room, or choose another place"
         ) from error
     data = path.with_name(f"{path.name}.data")
     return data if external and data.exists() else None

@@ -20,6 +20,7 @@ from core.optimization import ModelOptimizer
 from core.optimization.toolbox import deployment
 from core.optimization.toolbox.comparison import Comparison, Row, compare_strategies
 from core.optimization.toolbox.measuring import size_bytes
+from core.optimization.toolbox.performance_metrics import PerformanceMetrics
 from core.optimization.toolbox.registry import RegisteredModel, RegisteredModels
 from core.optimization.toolbox.strategies import Strategy
 from core.utils.errors import OptimizationError, QuantizationError, ThresholdsNotMetError
@@ -187,6 +188,32 @@ def test_what_is_worse_than_the_original_is_never_chosen(change: Any, lacks: str
     found = ModelOptimizer({}).auto_optimize_for_deployment("server", conv_net(), None, images(2))
     assert found.strategy == "original"
     assert lacks in found.tried[1].missing
+
+
+def test_times_near_each_other_are_taken_again_and_a_machine_that_slowed_down_decides_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    times = {
+        ("original", 20): (10.0, 10.0),
+        ("near", 20): (11.0, 10.0),  # one unlucky look
+        ("near", 60): (9.0, 10.0),
+        ("fast", 20): (12.0, 24.0),  # the machine had become slower: half the original's time all the same
+    }
+
+    def measured(model: Any, original: Any, exact: Any, batches: Any, iterations: int = 20) -> Any:
+        took, beside = times[getattr(model, "called", "original"), iterations]
+        return PerformanceMetrics(took, 1.0, 1.0, 1.0, "agreement", 0.0), beside
+
+    def strategy(name: str) -> Strategy:
+        return Strategy(name, lambda subject: type("Made", (), {"called": name}))
+
+    monkeypatch.setattr(deployment, "measure", measured)
+    for name in ("near", "fast"):
+        monkeypatch.setitem(deployment.STRATEGIES, name, strategy(name))
+    monkeypatch.setattr(deployment, "CANDIDATES", {"server": ("near", "fast")})
+    found = ModelOptimizer({}).auto_optimize_for_deployment("server", conv_net(), None, images(1))
+    assert found.strategy == "fast"
+    assert [dict(one.missing) for one in found.tried] == [{}, {}, {}]
 
 
 def test_a_way_that_cannot_be_is_told_and_the_others_are_tried(monkeypatch: pytest.MonkeyPatch):

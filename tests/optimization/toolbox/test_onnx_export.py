@@ -419,8 +419,8 @@ def test_no_room_is_found_out_before_writing(tmp_path: Path) -> None:
             weight = type("Value", (), {"const_value": type("Weight", (), {"nbytes": 2**62})})
             return [type("Graph", (), {"initializers": {"w": weight}})]
 
-    with pytest.raises(ExportError, match=r"MB are needed and .* MB are free: make room"):
-        write_model(Huge(), tmp_path / "m.onnx", False)
+    with pytest.raises(ExportError, match=r"/wanted\.onnx: .* MB are needed and .* MB are free: make room"):
+        write_model(Huge(), tmp_path / "m.onnx", False, tmp_path / "wanted.onnx")
 
 
 def test_difference_knows_shapes_nan_and_infinity() -> None:
