@@ -27,8 +27,8 @@ from stt.voice_activity_detection import (
 logger = logging.getLogger(__name__)
 
 SURE_S = 0.5
-"""So much speech over a reply ends it, unless it is known to be a word like "mhm". Of 41 such words by six synthetic
-voices 7 ended it, with 0.6 s 8; other speech ends it 0.16 s sooner."""
+"""So much speech over a reply ends it where `vad.interrupt_ms` is not given, unless it is a word like "mhm". Of 41 such
+words by six synthetic voices 7 ended it, with 0.6 s 8; other speech ends it 0.16 s sooner."""
 SURELY_S = 1.0
 """so much does whatever the words"""
 LATE_S = 0.25
@@ -69,7 +69,8 @@ class _Tentative:
 class Interruptions:
     """Stands before a VoiceActivityDetection and has its interface.
 
-    `replying()` says whether a reply is thought of or spoken, `asked()` whether it asks something.
+    `replying()` says whether a reply is thought of or spoken, `asked()` whether it asks something; `sure_s` of speech
+    over it end it, at most `SURELY_S`.
     """
 
     def __init__(
@@ -77,7 +78,9 @@ class Interruptions:
         detection: VoiceActivityDetection,
         replying: Callable[[], bool] = lambda: False,
         asked: Callable[[], bool] = lambda: False,
+        sure_s: float = SURE_S,
     ) -> None:
+        self.sure_s = sure_s
         self._detection = detection
         self._replying = replying
         self._asked = asked
@@ -153,12 +156,12 @@ class Interruptions:
         if event.voiced:
             tentative.voiced_s += len(event.samples) / SAMPLE_RATE_HZ
             tentative.far_end = tentative.far_end or event.far_end
-            if tentative.voiced_s < SURE_S:
+            if tentative.voiced_s < self.sure_s:
                 tentative.asked_at = self._answer = None
 
     def _decide(self, tentative: _Tentative) -> Iterator[InterruptionEvent]:
         paused = tentative.heard_at - tentative.voiced_until >= ASK_AFTER_S
-        long = tentative.voiced_s >= SURE_S and not tentative.listens
+        long = tentative.voiced_s >= self.sure_s and not tentative.listens
         if tentative.voiced_s >= SURELY_S:
             yield self._speech(tentative)
         elif tentative.asked_at is None:

@@ -117,7 +117,9 @@ class Assistant:
         config, brain = self._config, self._brain
         self._transcriber = engines.transcriber
         detection = VoiceActivityDetection(config.vad, engines.vad)
-        self.interruptions = Interruptions(detection, lambda: self.floor.replying, lambda: self.floor.asks)
+        self.interruptions = Interruptions(
+            detection, lambda: self.floor.replying, lambda: self.floor.asks, config.vad.interrupt_ms / 1000
+        )
         self.attention = make_attention(config.wake, self._clock) if announcing else None
         endpointing = make_endpointing(config, brain)
         self.listener = Listener(self.interruptions, endpointing, self._ends.front_end, self.turns, self.attention)

@@ -48,6 +48,7 @@ class VadConfig(Section):
     far_end_onset_ms: Milliseconds = 30
     min_speech_ms: Milliseconds = 200
     far_end_min_speech_ms: Milliseconds = 250
+    interrupt_ms: Annotated[int, Field(ge=100, le=1000)] = 500
     gap_ms: Milliseconds = 150
     pre_roll_ms: Milliseconds = 300
     max_speech_s: Seconds = 30.0

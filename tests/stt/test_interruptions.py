@@ -20,10 +20,12 @@ FRAME_S = 0.032
 class Voice:
     """Hears levels of 32 ms each; `answers` is what the recogniser says as soon as it is asked."""
 
-    def __init__(self, replying: bool = True, answer: str | None = None, asked: bool = False) -> None:
+    def __init__(
+        self, replying: bool = True, answer: str | None = None, asked: bool = False, sure_s: float = SURE_S
+    ) -> None:
         self.replying, self.answer = replying, answer
         detection = VoiceActivityDetection(VadConfig(), LoudnessEngine())
-        self.interruptions = Interruptions(detection, lambda: self.replying, lambda: asked)
+        self.interruptions = Interruptions(detection, lambda: self.replying, lambda: asked, sure_s)
         self.now = 50.0
 
     def hear(self, levels: Iterable[float]) -> list[Any]:
@@ -59,6 +61,12 @@ def test_half_a_second_over_a_reply_is_speech_with_all_its_sound(answer: str) ->
     assert kinds([asked, started]) == [Interjected, Started]
     assert started.at == pytest.approx(50.0 + 9 * FRAME_S)
     assert np.count_nonzero(started.samples > 0.2) / 16_000 == pytest.approx(SURE_S, abs=2 * FRAME_S)
+
+
+def test_how_much_speech_over_a_reply_ends_it_is_a_setting() -> None:
+    assert VadConfig().interrupt_ms / 1000 == SURE_S
+    voice = Voice(answer="", sure_s=0.25)
+    assert kinds(voice.hear(frames(0.3, 0.0) + frames(0.25 + FRAME_S))) == [Onset, Interjected, Started]
 
 
 def test_a_long_mhm_is_none_and_a_very_long_one_is() -> None:
