@@ -32,7 +32,8 @@ from core.utils.whisper_compat import ShortContext, WhisperModel
 MODELS = Path(__file__).resolve().parents[1] / "models"
 VOICES = [Voice(name) for name in HELD_OUT_VOICES if name.startswith("espeak-ng")]
 LINES = 6
-WORST_WER = 0.2
+WORST_WER = 0.25
+"""The sentences are drawn anew whenever a skill learns new ones, with words that the model never learnt."""
 LARGEST_BYTES = 24_000_000
 
 pytestmark = [
