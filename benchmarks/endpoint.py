@@ -3,23 +3,24 @@
 People's recordings under MERLINE_ASSETS (default ../shared/assets; needs sox), cut at their own phrase boundaries,
 where pauses are put in: log-normal, as three speakers who pause for 350, 500 and 750 ms (median). English, read aloud.
 The words are pocketsphinx's, heard once as if nobody were cut off, and reach the listener `WORDS_AFTER_S` after the
-pause was noticed. With Smart Turn on this machine (`models download smart-turn`) it is measured too.
+pause was noticed; and those of every Whisper that is here, or in the folder that MERLINE_REAL names, which come as late
+as it took to hear them. With Smart Turn on this machine (`models download smart-turn`) it is measured too.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 
 import numpy as np
 
-from benchmarks.endpoint_parts import complete
-from benchmarks.endpoint_parts.recorded import SEED, Rated, Spoken, compose, turns
+from benchmarks.endpoint_parts import complete, whisper_words
+from benchmarks.endpoint_parts.recorded import SEED, Rated, Spoken, Understood, compose, turns
 from benchmarks.figures import Figure
-from core.messages import SAMPLE_RATE_HZ, AudioFrame, Samples, Transcript, Utterance
+from core.messages import SAMPLE_RATE_HZ, AudioFrame, Language, Samples, Transcript, Utterance
 from core.pipeline import Part, Pipeline
 from core.stage import TurnClock
 from core.utils.config import Config, EndpointConfig
@@ -49,17 +50,36 @@ APART_S = 100.0
 
 
 @dataclass(slots=True)
+class Turn:
+    """What became of one turn: its pauses, those that cut its speaker off, and the wait behind it, if it got so far."""
+
+    pauses: int
+    cuts: int = 0
+    waits_ms: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Result:
     """What one way of deciding came to."""
 
     name: str
-    waits_ms: list[float]
-    cuts: int = 0
-    pauses: int = 0
+    turns: list[Turn] = field(default_factory=list)
+
+    def half(self) -> Result:
+        """The turns that no constant was chosen on: every other."""
+        return Result(f"{self.name}, turns held out", self.turns[1::2])
+
+    @property
+    def waits_ms(self) -> list[float]:
+        return [wait for turn in self.turns for wait in turn.waits_ms]
+
+    @property
+    def pauses(self) -> int:
+        return sum(turn.pauses for turn in self.turns)
 
     @property
     def cut_rate(self) -> float:
-        return self.cuts / self.pauses
+        return sum(turn.cuts for turn in self.turns) / self.pauses
 
     @property
     def wait_ms(self) -> float:
@@ -67,35 +87,58 @@ class Result:
 
 
 def run() -> list[Figure]:
-    """The figures; those of the words alone are the target's where Smart Turn is not here."""
+    """The figures. The targets are those of the best words here alone, and of the plain ones where no Whisper is."""
     phrases = turns()
     sessions = [[compose(turn, pauses) for turn in phrases * ROUNDS] for pauses in _speakers()]
-    heard = words([compose(turn, repeat(EVEN_S)) for turn in phrases]) * ROUNDS
+    even = [compose(turn, repeat(EVEN_S)) for turn in phrases]
+    recogniser = SkillRecogniser(RecogniserConfig(), load_skills())
+    plain = words(even)
+    sources = {"words": plain} | dict(_by_whisper(even, recogniser.is_complete))
     folder = ModelStore().find(NAME)
+    model = SmartTurn(folder) if folder is not None else None
     fixed_config = EndpointConfig(complete_ms=FIXED_MS, incomplete_ms=FIXED_MS, open_ms=FIXED_MS, learn=False)
-    fixed = measure("fixed", fixed_config, sessions, heard, None)
-    adaptive = [measure("words and habits", EndpointConfig(), sessions, heard, None)]
-    if folder is not None:
-        model = SmartTurn(folder)
-        adaptive.append(measure("words, habits and Smart Turn", EndpointConfig(), sessions, heard, model))
+    fixed = measure("fixed", fixed_config, sessions, plain, None)
     figures = [
         Figure("endpoint.fixed_wait", fixed.wait_ms, "ms", "lower"),
         Figure("endpoint.fixed_cut_off", 100 * fixed.cut_rate, "% pauses", "lower"),
         Figure("endpoint.pauses", fixed.pauses, "", "higher"),
         Figure("endpoint.turns", len(fixed.waits_ms), "", "higher"),
     ]
-    best = adaptive[-1] if folder is not None else adaptive[0]
-    for result in adaptive:
-        ratio, rate = (0.6, 100 * fixed.cut_rate) if result is best else (None, None)
-        figures += [
-            Figure(f"endpoint.wait ({result.name})", result.wait_ms, "ms", "lower", baseline=fixed.wait_ms),
-            Figure(f"endpoint.wait_ratio ({result.name})", result.wait_ms / FIXED_MS, "", "lower", target=ratio),
-            Figure(f"endpoint.cut_off ({result.name})", 100 * result.cut_rate, "% pauses", "lower", target=rate),
-        ]
-    recogniser = SkillRecogniser(RecogniserConfig(), load_skills())
-    known = [(texts, len(turn) - 1) for texts, turn in zip(heard, phrases, strict=False)]
+    for name, heard in sources.items():
+        best = name == next(reversed(sources))
+        figures.append(Figure(f"endpoint.words_after ({name})", 1000 * heard.after_s, "ms", "lower"))
+        for also, turn_model in (("", None), (" and Smart Turn", model)):
+            if also and model is None:
+                continue
+            result = measure(f"{name}, habits{also}", EndpointConfig(), sessions, heard, turn_model)
+            figures += _compared(result, fixed, best or bool(also))
+            if heard is not plain:
+                figures += _compared(result.half(), fixed.half(), False)
+    known = [(texts, len(turn) - 1) for texts, turn in zip(plain.texts, phrases, strict=False)]
     speakers = tuple(_speakers())
     return figures + complete.figures(known, lambda text: recogniser.is_complete(text, "en"), speakers)
+
+
+def _by_whisper(
+    even: Sequence[Spoken], is_complete: Callable[[str, Language], bool]
+) -> Iterator[tuple[str, Understood]]:
+    """What each Whisper that is here understood, the smallest first."""
+    for name, folder in sorted(
+        whisper_words.models().items(), key=lambda entry: (entry[1] / "model.bin").stat().st_size
+    ):
+        source = whisper_words.RealWords(folder, is_complete, _Straight())
+        yield name, source.hear(even)
+        source.close()
+
+
+def _compared(result: Result, fixed: Result, aims: bool) -> list[Figure]:
+    """A way against the fixed pause on the same turns; with `aims` it has the target."""
+    ratio, rate = (0.6, 100 * fixed.cut_rate) if aims else (None, None)
+    return [
+        Figure(f"endpoint.wait ({result.name})", result.wait_ms, "ms", "lower", baseline=fixed.wait_ms),
+        Figure(f"endpoint.wait_ratio ({result.name})", result.wait_ms / FIXED_MS, "", "lower", target=ratio),
+        Figure(f"endpoint.cut_off ({result.name})", 100 * result.cut_rate, "% pauses", "lower", target=rate),
+    ]
 
 
 def _speakers() -> Iterator[Iterator[float]]:
@@ -135,7 +178,7 @@ def _listener(endpointing: Endpointing, engine: VadEngine) -> tuple[Listener, Tu
     return Listener(detection, endpointing, _Straight(), clock), clock
 
 
-def words(turns: Sequence[Spoken]) -> list[dict[int, Transcript]]:
+def words(turns: Sequence[Spoken]) -> Understood:
     """What pocketsphinx had understood at the end of each turn's phrases. One recogniser hears all, far apart."""
     config = Config()
     recogniser = SkillRecogniser(RecogniserConfig(), load_skills())
@@ -162,29 +205,29 @@ def words(turns: Sequence[Spoken]) -> list[dict[int, Transcript]]:
             inbox.put(frame)
             pipeline.drain()
     pipeline.close()
-    return found
+    return Understood(found, WORDS_AFTER_S)
 
 
 def measure(
     name: str,
     config: EndpointConfig,
     sessions: list[list[Spoken]],
-    heard: list[dict[int, Transcript]],
+    heard: Understood,
     model: TurnModel | None,
 ) -> Result:
     """Every speaker's session, each with habits of its own."""
-    result = Result(name, [])
+    result = Result(name)
     for session in sessions:
         pauses = Pauses()
-        for turn, texts in zip(session, heard, strict=True):
-            listen(turn, texts, Endpointing(config, pauses, model), result)
+        for turn, texts in zip(session, heard.texts * ROUNDS, strict=True):
+            result.turns.append(listen(turn, texts, Endpointing(config, pauses, model), heard.after_s))
     return result
 
 
-def listen(turn: Spoken, texts: dict[int, Transcript], endpointing: Endpointing, result: Result) -> None:
-    """One turn through the listener; adds to the result."""
+def listen(turn: Spoken, texts: dict[int, Transcript], endpointing: Endpointing, after_s: float) -> Turn:
+    """One turn through the listener, the words `after_s` after the pause was noticed."""
     listener, _ = _listener(endpointing, Rated(turn.ratings))
-    result.pauses += len(turn.pauses)
+    result = Turn(len(turn.pauses))
     waiting: deque[tuple[float, Transcript]] = deque()
     for frame in _frames(turn.samples):
         now = frame.captured_at + FRAME_S
@@ -201,4 +244,5 @@ def listen(turn: Spoken, texts: dict[int, Transcript], endpointing: Endpointing,
             text = texts.get(-1 if boundary is None else boundary)
             if text is not None and not message.final:
                 mine = replace(text, turn=message.turn, revision=message.revision)
-                waiting.append((now + WORDS_AFTER_S, mine))
+                waiting.append((now + after_s, mine))
+    return result

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.corpora.speech import ASSETS, read
-from core.messages import SAMPLE_RATE_HZ, Samples
+from core.messages import SAMPLE_RATE_HZ, Samples, Transcript
 from core.utils.vad_compat import CHUNK_SAMPLES, load_vad
 
 SEED = 7
@@ -109,6 +109,15 @@ def _rate(sound: Samples) -> tuple[float, ...]:
     engine = load_vad()
     size = engine.chunk_samples
     return tuple(engine.probability(sound[at : at + size]) for at in range(0, len(sound) - size + 1, size))
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """The words at each turn's ends of phrases."""
+
+    texts: list[dict[int, Transcript]]
+    after_s: float
+    """between a pause's notice and its words"""
 
 
 class Rated:
