@@ -203,7 +203,7 @@ def test_its_own_voice_is_taken_out(
     settings = EchoSettings(response=ASSETS / "rir/rir2.wav", noise=ASSETS / "noise/noise2.wav")
     with Desk(AudioConfig(), canceller) as desk, card.echo(settings):
         desk.front_end.load()
-        for turn in range(2):
+        for turn in range(2 if canceller == "auto" else 1):  # it learns the room by the first one
             text = "your timer for ten minutes has been set and will ring at a quarter to nine"
             count = len(desk.processed)
             list(desk.player.process(Speech(turn, 0, 0, spoken(text, engine="flite"), RATE_HZ, last=True)))

@@ -207,6 +207,12 @@ class Room(threading.Thread):
         sound = np.concatenate([*blocks, np.zeros(0, np.float32)])[first % BLOCK :]
         return sound if until is None else sound[: max(0, round(until * RATE_HZ) - first)]
 
+    def wait_until(self, at: float) -> None:
+        with self._condition:
+            missing = at - len(self._blocks) * BLOCK / RATE_HZ
+            if not self._condition.wait_for(lambda: len(self._blocks) * BLOCK / RATE_HZ >= at, timeout=missing + 15):
+                raise TimeoutError("the virtual sound card has stopped")
+
     def wait_for_sound(self, timeout: float, since: float, level: float) -> float:
         deadline = time.monotonic() + timeout
         seen = max(0, int(since * RATE_HZ) // BLOCK)

@@ -170,6 +170,10 @@ class SoundCard:
         """The `time.monotonic` of a card time."""
         return self.room.monotonic(at)
 
+    def wait_until(self, at: float) -> None:
+        """Let the card play on until this time."""
+        self.room.wait_until(at)
+
     def wait_for_sound(self, timeout: float, since: float | None = None, level: float = 1e-3) -> float:
         """Wait until the speaker emits a sample above `level`; its card time. TimeoutError when nothing comes."""
         return self.room.wait_for_sound(timeout, self.now if since is None else since, level)
