@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.optimization.catalogue import CUDA_BYTES, GB, SHELL_BYTES, TORCH_BYTES, Candidate, Stage
+from core.optimization.catalogue import (
+    CUDA_BYTES,
+    GB,
+    LANGUAGE_LIBRARY_BYTES,
+    SHELL_BYTES,
+    TORCH_BYTES,
+    Candidate,
+    Stage,
+)
 from core.optimization.ladders import Ladder
 from core.optimization.pace import Pace
 from core.optimization.plan import LeftOut
@@ -36,7 +44,8 @@ def memory_of(chosen: Mapping[Stage, Candidate]) -> Room:
     on_card = sum(candidate.memory_bytes for candidate in candidates if candidate.device == "cuda")
     in_memory = sum(candidate.memory_bytes for candidate in candidates if candidate.device != "cuda")
     torch = TORCH_BYTES if any(candidate.torch for candidate in candidates) else 0
-    return Room(SHELL_BYTES + in_memory + torch, on_card + CUDA_BYTES if on_card else 0)
+    language = LANGUAGE_LIBRARY_BYTES if any(candidate.engine == "mlx" for candidate in candidates) else 0
+    return Room(SHELL_BYTES + in_memory + torch + language, on_card + CUDA_BYTES if on_card else 0)
 
 
 def select(ladders: Mapping[Stage, Ladder], room: Room, pace: Pace) -> Selection:

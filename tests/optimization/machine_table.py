@@ -124,7 +124,7 @@ MACHINES = (
     Machine(
         "an 8 GB Mac with M1",
         profile(8, 2.7, 8.6, NEON, fast=4, system="Darwin", mps=True),
-        Expected("mps", "float16", 4, 4, "whisper base int8", "mlx 0.6B float16", ESPEAK, (1, 1, 1, 1)),
+        Expected("mps", "float16", 4, 4, "whisper tiny int8", "mlx 0.6B float16", ESPEAK, (1, 1, 1, 1)),
     ),
     Machine(
         "a 64 GB Mac with M2 Ultra",

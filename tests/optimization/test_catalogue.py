@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from core.optimization.catalogue import EMBEDDED, ENGINES, GB, MB, QWEN, STAGES, WHISPER, melo, qwen, whisper
+from core.optimization.catalogue import (
+    EMBEDDED,
+    ENGINES,
+    GB,
+    MB,
+    QWEN,
+    QWEN_2_5,
+    STAGES,
+    WHISPER,
+    Candidate,
+    Stage,
+    melo,
+    qwen,
+    whisper,
+)
+from core.optimization.selection import memory_of
 
 
 @pytest.mark.parametrize("size", WHISPER, ids=lambda size: size.name)
@@ -51,3 +66,16 @@ def test_each_stage_has_an_embedded_engine_and_one_better():
         of_stage = [engine.embedded for engine in ENGINES if engine.stage == stage]
         assert of_stage == [True, False]
     assert all(candidate.memory_bytes < 0.2 * GB for candidate in EMBEDDED.values())
+
+
+def test_the_plan_s_memory_of_a_language_model_is_the_measured_one():
+    """Qwen2.5-Coder 0.5B (real weights) in int4 on two cores: a prompt of 300 tokens read, 20 written.
+
+    713 MB of resident memory above a process that has imported torch and multiplied: transformers, numba and the
+    tokenizer 211, loading 442, working 60. It was reckoned to be 479.
+    """
+    size = next(size for size in QWEN_2_5 if size.name == "0.5B")
+    without: dict[Stage, Candidate] = {"stt": EMBEDDED["pocketsphinx"], "tts": melo("cpu", "float32")}
+    answering: dict[Stage, Candidate] = {**without, "llm": qwen(size, "cpu", "int4")}
+    grown = memory_of(answering).memory_bytes - memory_of(without).memory_bytes
+    assert grown == pytest.approx(713 * MB, rel=0.05)

@@ -149,7 +149,7 @@ def test_a_named_model_of_unknown_size_is_not_refused_by_the_limit_before_it_is_
     limited = {"optimization": {"memory_limit_mb": 700}, "stt": {"engine": "pocketsphinx"}}
     made = plan(profile(2, 8.0, 16.0), Config.model_validate({**limited, "llm": {"model": "/models/my-own"}}))
     assert made.llm.engine == "mlx"
-    with pytest.raises(ConfigError, match="set 9"):
+    with pytest.raises(ConfigError, match="set 11"):
         plan(profile(2, 8.0, 16.0), Config.model_validate({**limited, "llm": {"model": "qwen2.5-0.5b"}}))
 
 
