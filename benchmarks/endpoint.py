@@ -66,8 +66,8 @@ class Result:
     turns: list[Turn] = field(default_factory=list)
 
     def half(self) -> Result:
-        """The turns that no constant was chosen on: every other."""
-        return Result(f"{self.name}, turns held out", self.turns[1::2])
+        """Every second turn: the others are those that stt.endpointing's constants were first chosen on."""
+        return Result(f"{self.name}, every second turn", self.turns[1::2])
 
     @property
     def waits_ms(self) -> list[float]:
