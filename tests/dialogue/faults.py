@@ -162,7 +162,11 @@ def _speech_is_lost(patch: pytest.MonkeyPatch) -> None:
 
 @fault("a reply goes on in mid-word")
 def _in_mid_word(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("tests.dialogue.rig.Speaker.rewind", lambda self, position: None)
+    def goes_on(self: Player) -> None:
+        self._held_at = None
+        self._output.hold(False)
+
+    patch.setattr(Player, "resume", goes_on)
 
 
 @fault("a reply waits for ever")

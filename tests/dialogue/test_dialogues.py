@@ -39,10 +39,7 @@ def test_a_dialogue_comes_out_as_it_must(dialogue: Dialogue, tmp_path: Path) -> 
 @pytest.mark.parametrize("dialogue", DIALOGUES, ids=ids(DIALOGUES))
 def test_its_planted_fault_is_noticed(dialogue: Dialogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     FAULTS[dialogue.fault](monkeypatch)
-    try:
-        failed, outcome = play(dialogue, tmp_path)
-    except (AssertionError, IndexError):  # the dialogue could not even be led to its end
-        return
+    failed, outcome = play(dialogue, tmp_path)
     assert failed, outcome
 
 
