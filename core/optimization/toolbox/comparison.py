@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from core.optimization.toolbox.registry import Subject
 from core.optimization.toolbox.strategies import STRATEGIES, Strategy
 from core.utils.errors import MerlineError, OptimizationError
 
+COLOURS = ("tab:blue", "tab:green", "tab:red", "tab:purple")
 Clocked = Callable[[Mapping[str, Callable[[], Any]]], dict[str, float]]
 """milliseconds of each way"""
 
@@ -79,24 +81,36 @@ class Comparison:
             lines.append(f"{row.strategy:14}{''.join(cells)}{'  ' + row.why if row.why else ''}")
         return "\n".join(lines)
 
+    def bars(self) -> dict[str, list[float]]:
+        """A number for each strategy that was measured, by what it tells; of a card only where there is one."""
+        rows = [row for row in self.rows if row.size_mb is not None]
+        found = {
+            "smaller by, %": [row.size_reduction_percent for row in rows],
+            "CPU speed-up": [row.cpu_speedup for row in rows],
+            "GPU speed-up": [row.gpu_speedup for row in rows],
+            "outputs off by, %": [None if row.error is None else 100 * row.error for row in rows],
+        }
+        if not any(found["GPU speed-up"]):
+            del found["GPU speed-up"]
+        return {label: [one if one and isfinite(one) else 0.0 for one in values] for label, values in found.items()}
+
     def chart(self, path: Path | str) -> None:
-        """Draw three bars a strategy into a PNG. Raises MissingDependencyError without matplotlib."""
+        """Draw a bar a strategy for each of what `bars` gives, as a PNG. Raises MissingDependencyError without
+        matplotlib, OptimizationError where nothing was measured or the disk refuses."""
         toolbox_package("matplotlib", "drawing a chart")
         figures = toolbox_package("matplotlib.figure", "drawing a chart")
         path, rows = Path(path), [row for row in self.rows if row.size_mb is not None]
         if not rows:
             raise OptimizationError(f"{self.model}: nothing was measured, so there is nothing to draw")
-        names = [row.strategy for row in rows]
-        figure = figures.Figure(figsize=(11, 1.5 + 0.4 * len(rows)), layout="constrained")
-        left, middle, right = figure.subplots(1, 3, sharey=True)
-        left.barh(names, [row.size_reduction_percent or 0.0 for row in rows], color="tab:blue")
-        left.set_xlabel("smaller by, %")
-        middle.barh(names, [row.cpu_speedup or 0.0 for row in rows], color="tab:green")
-        middle.axvline(1.0, color="black", linewidth=0.8)
-        middle.set_xlabel("CPU speed-up")
-        right.barh(names, [100 * (row.error or 0.0) for row in rows], color="tab:red")
-        right.set_xlabel("outputs off by, %")
-        left.invert_yaxis()
+        bars = self.bars()
+        figure = figures.Figure(figsize=(3.7 * len(bars), 1.5 + 0.4 * len(rows)), layout="constrained")
+        panels = figure.subplots(1, len(bars), sharey=True)
+        for panel, colour, (label, values) in zip(panels, COLOURS, bars.items(), strict=False):
+            panel.barh([row.strategy for row in rows], values, color=colour)
+            panel.set_xlabel(label)
+            if "speed-up" in label:
+                panel.axvline(1.0, color="black", linewidth=0.8)
+        panels[0].invert_yaxis()
         figure.suptitle(f"{self.model}: {self.original_mb:.3g} MB, {self.original_ms:.3g} ms")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -333,6 +333,19 @@ def test_a_chart_is_drawn_or_why_not_is_told(comparison: Comparison, tmp_path: P
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OptimizationError, match="cannot be written"):
         comparison.chart(tmp_path / "file" / "conv.png")
+    assert list(comparison.bars()) == ["smaller by, %", "CPU speed-up", "outputs off by, %"]
+    rows = (
+        Row("bf16", 1.0, 50.0, 1.0, 2.0, 0.5, 3.0, 0.25),
+        Row("tensorrt", 1.0, 0.0, gpu_ms=0.1, gpu_speedup=4.0, error=math.inf),
+    )
+    on_card = Comparison("m", 2.0, 2.0, 1.0, "labels", rows)
+    assert on_card.bars() == {
+        "smaller by, %": [50.0, 0.0],
+        "CPU speed-up": [2.0, 0.0],
+        "GPU speed-up": [3.0, 4.0],
+        "outputs off by, %": [25.0, 0.0],
+    }
+    on_card.chart(path)
     nothing = Comparison("m", 1.0, 1.0, 1.0, "labels", (Row("tensorrt", why="no card"),))
     with pytest.raises(OptimizationError, match="nothing to draw"):
         nothing.chart(path)
