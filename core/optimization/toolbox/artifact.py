@@ -6,8 +6,10 @@ A file holds numbers, not code: it is loaded into a float model of the same clas
 from __future__ import annotations
 
 import copy
+import glob
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from core.optimization.toolbox.weight_only import HalfModel, WeightOnlyInt8, pac
 from core.utils.errors import ModelLoadError, OptimizationError, QuantizationError
 
 VERSION = 1
+ABANDONED_S = 600.0
+"""without a byte more, after which an unfinished file is nobody's"""
 KEY = "merline.quantized"
 _MAKERS: dict[str, Callable[[Mapping[str, Tensor], Mapping[str, Any]], nn.Module]] = {
     "StaticInt8": StaticInt8.from_extras,
@@ -180,10 +184,16 @@ def unshared(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, 
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Write beside `path`, then put it there. Raises OptimizationError where the disk does not take it."""
+    """Write beside `path`, then put it there; what a killed program left of the same is taken away.
+
+    Raises OptimizationError where the disk does not take it.
+    """
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+            if time.time() - left.stat().st_mtime > ABANDONED_S:
+                left.unlink(missing_ok=True)
         write(beside)
         os.replace(beside, path)
     except OSError as error:

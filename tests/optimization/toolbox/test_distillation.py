@@ -167,6 +167,15 @@ def test_a_checkpoint_of_another_student_or_a_damaged_one_is_refused(tmp_path: P
         Distiller(config).distil(teacher(), student(), labelled(1))
 
 
+def test_what_a_killed_training_left_half_written_is_taken_away(tmp_path: Path):
+    old, fresh = (tmp_path / f"{training_checkpoint.FILE}.{pid}.part" for pid in (11, 12))
+    for left in (old, fresh):
+        left.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    run(tmp_path)
+    assert {entry.name for entry in tmp_path.iterdir()} == {training_checkpoint.FILE, fresh.name}
+
+
 def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
