@@ -110,7 +110,7 @@ class SkillAnswers:
 
     def _kept(self, text: str, asked: Asked) -> Intent | None:
         """The text as the free words of the sentence that it answers, whatever else they could mean."""
-        words, (sentence, *_) = text.strip(" .,;:!?"), asked.sentences
+        words, (sentence, *_) = text.strip().strip(" .,;:!?"), asked.sentences
         found = self.skills.recogniser.recognise(sentence.replace(ANSWER, _ANY_WORD), asked.language)
         if found is None or not words:
             return None

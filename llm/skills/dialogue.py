@@ -19,7 +19,7 @@ def repeat(intent: Intent, context: Context) -> Reply:
 
 
 def what_did_i_ask(intent: Intent, context: Context) -> Reply:
-    said = next((one.user for one in reversed(context.conversation.exchanges) if one.user), "")
+    said = next((one.user.strip() for one in reversed(context.conversation.exchanges) if one.user), "")
     if not said:
         return reply(intent, en="You haven't asked me anything yet.", fr="Vous ne m'avez encore rien demandé.")
     return reply(intent, en=f'You said "{said}".', fr=f"Vous avez dit : « {said} ».")

@@ -47,6 +47,13 @@ def test_a_question_takes_its_answer(language: Language, dialogue: str, reply: s
     assert reply in last_reply(make_responder(language=language), dialogue)
 
 
+def test_a_typed_line_is_noted_and_told_without_its_end() -> None:
+    responder = make_responder()
+    responder.reply("take a note\n")
+    assert responder.reply("what time is it\n").text == "Noted: what time is it."
+    assert responder.reply("what did i just ask you\n").text == 'You said "what time is it".'
+
+
 def test_words_that_come_long_after_a_question_are_no_answer() -> None:
     clock = ZoneClock()
     responder = make_responder(clock)
