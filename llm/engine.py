@@ -81,6 +81,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def is_small(self) -> bool:
+        """Whether it calls tools for whatever it is asked; known once loaded."""
+        ...
+
+    @property
     def context_tokens(self) -> int:
         """How many tokens prompt and reply may have together."""
         ...

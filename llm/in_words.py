@@ -11,10 +11,19 @@ from typing import Any
 
 from llm.hidden_text import CALL_OPENS
 
+SMALL = 1024
+"""hidden size of models below a billion weights: their calls that nobody asked for are noise, larger ones mean them"""
 Sampler = Callable[[Any], Any]
 _BLANKS = "ĠĊĉ▁ \n\t"
 """as the vocabularies of byte-level and of SentencePiece tokenizers write them"""
 _OPENINGS = ("{", "[{", "```", "<")
+
+
+def is_small(model: Any) -> bool:
+    """Whether a model is of that kind; one that does not tell its width is taken for it."""
+    config = getattr(model, "config", None)
+    hidden = getattr(config, "hidden", None) or getattr(config, "hidden_size", None)
+    return hidden is None or hidden <= SMALL
 
 
 class WordsOnly:

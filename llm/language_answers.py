@@ -173,7 +173,7 @@ class LanguageAnswers:
         language = context.session.language = guess_language(text, language)
         spoken = context.session.speaks or language
         prompt = self._history.prompt(text)
-        if not self._box.asked_for(text, language):
+        if self.engine.is_small and not self._box.asked_for(text, language):
             prompt = replace(prompt, calls=False)
         reply = Draft(turn, Words(text, language, self._said_before()), SpeakableText(spoken), spoken)
         conversation.begin(Exchange(turn, text, (), spoken), held)

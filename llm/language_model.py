@@ -25,7 +25,7 @@ from core.utils.model_store import ModelStore
 from llm.chat_template import THOUGHT, ChatTemplate, shared
 from llm.context_room import ContextRoom, available_bytes
 from llm.engine import PREFILL_AT_ONCE, ChatMessage, Prompt
-from llm.in_words import WordsOnly
+from llm.in_words import WordsOnly, is_small
 from llm.model_place import CARD_FULL, check_numbers, is_card_full, landed, on_card, reason_to_stay, weight_bytes
 from llm.runtime import Optimizer, Runtime, process_optimizer, process_runtime
 
@@ -91,6 +91,7 @@ class LanguageModel:
         """of exactly these tokens"""
         self.prefill_s: float | None = None
         """how long the last reply's prompt was read; None until it has been"""
+        self.is_small = True
         self.cut = False
         """the last reply was not at its end when max_tokens ended it"""
         self._template: ChatTemplate | None = None
@@ -126,6 +127,7 @@ class LanguageModel:
         self._template = ChatTemplate(self._tokenizer, settings.model)
         self._sampler = self._make_sampler()
         self._words_only = WordsOnly(self._tokenizer)
+        self.is_small = is_small(model)
         self._reset(model)
         try:
             with self._explained(model):

@@ -67,6 +67,8 @@ class RemoteModel:
     """Implements llm.engine.Engine."""
 
     name = ENGINE
+    is_small = False
+    """whoever runs a server chose a model that uses tools"""
 
     def __init__(self, settings: RemoteSettings, environ: Mapping[str, str] | None = None) -> None:
         self._settings = settings

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
 import torch
 
-from llm.in_words import WordsOnly
+from llm.in_words import WordsOnly, is_small
 
 VOCABULARY = ["{", 'Ġ{"', "<tool_call>", "```", "Ċ", "Hello", "Ġthere", "end", "beyond the logits"]
 
@@ -43,3 +46,10 @@ def test_the_rest_is_a_distribution_and_what_was_given_stays_as_it_was() -> None
     WordsOnly(Vocabulary()).sampler(inner)(given)
     assert torch.equal(given, before)
     assert torch.isclose(seen[0].exp().sum(), torch.tensor(1.0))
+
+
+@pytest.mark.parametrize(
+    ("config", "small"), [({"hidden": 896}, True), ({"hidden_size": 1024}, True), ({"hidden": 1536}, False), ({}, True)]
+)
+def test_a_model_is_small_by_its_width(config: dict[str, int], small: bool) -> None:
+    assert is_small(SimpleNamespace(config=SimpleNamespace(**config))) is small

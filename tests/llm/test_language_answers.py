@@ -325,6 +325,7 @@ class Engine:
 
     name = "mlx"
     elsewhere = False
+    is_small = True
     context_tokens = 1000
 
     def __init__(self, write: Callable[[Prompt], Iterator[str]] = lambda prompt: iter(("Other.",))) -> None:
@@ -542,6 +543,15 @@ def test_words_that_ask_for_no_tool_are_answered_in_words_and_others_may_call_on
     rig.say("qui a écrit Les Misérables", "fr")
     rig.say("il faudra que tu me réveilles assez tôt", "fr")
     assert rig.runtime.words_only == [True, False, True, False]
+
+
+def test_a_larger_model_chooses_for_itself_when_a_tool_is_wanted() -> None:
+    rig = Rig(("butter", call("AddItem", '{"item": "butter"}')))
+    rig.words = {"butter": "Butter is made of cream."}
+    unasked = "there is no more butter in the house"
+    assert rig.say(unasked) == ["Butter is made of cream."]
+    rig.answers.engine.is_small = False
+    assert rig.say(unasked) == ["Added to your shopping list:", "butter."]
 
 
 def test_a_call_that_nobody_asked_for_is_refused_and_the_question_answered_in_words() -> None:
