@@ -7,18 +7,14 @@ from collections.abc import Sequence
 from llm.schedule import Item
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.spoken import join, say_about
-from llm.skills.timers import clean_name, named, nothing_set, titles, unknown_name
+from llm.skills.timers import meant, titles
 
 
 def pause_timer(intent: Intent, context: Context) -> Reply:
-    timers = context.schedule.items("timer")
-    if not timers:
-        return nothing_set(intent)
-    name = clean_name(intent.word("name"))
-    meant = named(timers, name) if name else timers
-    if not meant:
-        return unknown_name(intent, name)
-    chosen = [item for item in meant if item.left_s is None]
+    timers = meant(intent, context)
+    if isinstance(timers, Reply):
+        return timers
+    chosen = [item for item in timers if item.left_s is None]
     if not chosen:
         return reply(intent, en="It is paused already.", fr="Il est déjà en pause.")
     if len(chosen) > 1:
@@ -34,16 +30,12 @@ def pause_timer(intent: Intent, context: Context) -> Reply:
 
 
 def resume_timer(intent: Intent, context: Context) -> Reply:
-    timers = context.schedule.items("timer")
-    if not timers:
-        return nothing_set(intent)
-    name = clean_name(intent.word("name"))
-    meant = named(timers, name) if name else timers
-    if not meant:
-        return unknown_name(intent, name)
-    chosen = [item for item in meant if item.left_s is not None]
+    timers = meant(intent, context)
+    if isinstance(timers, Reply):
+        return timers
+    chosen = [item for item in timers if item.left_s is not None]
     if not chosen:
-        left = say_about(meant[0].left(context.schedule.now), intent.language)
+        left = say_about(timers[0].left(context.schedule.now), intent.language)
         return reply(intent, en=f"It is running: {left} left.", fr=f"Il tourne : il reste {left}.")
     if len(chosen) > 1:
         return which_one(intent, chosen, "resume the {} timer", "reprends le minuteur {}")

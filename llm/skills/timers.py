@@ -42,14 +42,19 @@ def set_timer(intent: Intent, context: Context) -> Reply:
     return reply(intent, en=f"Timer set for {length}.", fr=f"Minuteur de {length} lancé.", undo=undo)
 
 
-def time_left(intent: Intent, context: Context) -> Reply:
+def meant(intent: Intent, context: Context) -> Sequence[Item] | Reply:
+    """The timers of the name that is said, or all; what to say where there is none."""
     timers = context.schedule.items("timer")
     if not timers:
         return nothing_set(intent)
     name = clean_name(intent.word("name"))
-    chosen = named(timers, name) if name else timers
-    if not chosen:
-        return unknown_name(intent, name)
+    return (named(timers, name) if name else timers) or unknown_name(intent, name)
+
+
+def time_left(intent: Intent, context: Context) -> Reply:
+    chosen = meant(intent, context)
+    if isinstance(chosen, Reply):
+        return chosen
     if len(chosen) > 1:
         return told(intent, context, chosen)
     left = say_about(chosen[0].left(context.schedule.now), intent.language)

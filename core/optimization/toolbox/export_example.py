@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,32 +65,31 @@ class Example:
 
     def detached(self) -> Example:
         """The same values in tensors of its own: what is attached to these does not reach the caller's."""
-        changed = dict(self.arguments)
-        for slot in self.slots:
-            tensor = self.tensor(slot).detach()
-            if slot.place is None:
-                changed[slot.parameter] = tensor
-            else:
-                whole = list(changed[slot.parameter])
-                whole[slot.place] = tensor
-                changed[slot.parameter] = tuple(whole)
-        return Example(changed, self.slots, self.variadic)
+        return self._changed(lambda slot, tensor: tensor.detach())
 
     def resized(self, axes: DynamicAxes, sizes: Mapping[str, int]) -> Example:
         """The same with the named axes of the given sizes, its values repeated; other axes as they are."""
-        changed = dict(self.arguments)
-        for slot in self.slots:
-            tensor = self.tensor(slot)
+
+        def resize(slot: Slot, tensor: Any) -> Any:
             for axis, name in axes.get(slot.name, {}).items():
                 if name in sizes:
                     tensor = _resized(tensor, axis, sizes[name])
+            return tensor
+
+        return self._changed(resize)
+
+    def _changed(self, change: Callable[[Slot, Any], Any]) -> Example:
+        """With other tensors in the places of these."""
+        arguments = dict(self.arguments)
+        for slot in self.slots:
+            tensor = change(slot, self.tensor(slot))
             if slot.place is None:
-                changed[slot.parameter] = tensor
+                arguments[slot.parameter] = tensor
             else:
-                whole = list(changed[slot.parameter])
+                whole = list(arguments[slot.parameter])
                 whole[slot.place] = tensor
-                changed[slot.parameter] = tuple(whole)
-        return Example(changed, self.slots, self.variadic)
+                arguments[slot.parameter] = tuple(whole)
+        return Example(arguments, self.slots, self.variadic)
 
 
 @contextlib.contextmanager
