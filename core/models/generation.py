@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Literal
 
 import torch
@@ -85,21 +86,19 @@ def generate_step(
     total = tokens.numel() if embeddings is None else embeddings.shape[0]
     loop = TokenLoop(model, prepared_cache(model, prompt_cache, max_kv_size, total), options)
     token, logprobs = loop.prefill(tokens, embeddings)
+    progress = prompt_progress_callback or (lambda read, of: None)
     if loop.runs_ahead:
-        if options.progress is not None:
-            options.progress(total, total)
+        progress(total, total)
         yield from loop.run_ahead(token, logprobs, max_tokens)
         return
-    done = 0
-    while True:
+    for done in count():
         ahead = loop.step(token) if done != max_tokens else None
-        if done == 0 and options.progress is not None:
-            options.progress(total, total)
+        if done == 0:
+            progress(total, total)
         if ahead is None:
             return
         yield token, logprobs
         token, logprobs = ahead
-        done += 1
 
 
 def stream_generate(

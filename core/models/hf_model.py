@@ -203,32 +203,7 @@ def load_hf_model(folder: Path, config: Mapping[str, Any], options: Any) -> HFMo
         check_memory(sizes, precision, options.memory_bytes, folder.name)
     # In the file's own type, so that transformers maps it and copies nothing; then each tensor in the type asked for.
     kept = max((checkpoint.entry(name) for name in checkpoint), key=lambda entry: entry.size_bytes).dtype
-    try:
-        with _without_progress_bars():
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=kept,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-                **options.overrides,
-            )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
-        reason = str(error).partition("\n")[0]
-        raise ModelLoadError(
-            f"{folder}: transformers cannot load {config.get('model_type')!r} ({reason}); "
-            "take a causal language model that it knows, or a newer transformers"
-        ) from error
-    network, info = loaded
-    lacking = sorted(info["missing_keys"]) or sorted(str(one) for one in info["mismatched_keys"])
-    if lacking:
-        raise ModelLoadError(
-            f"{checkpoint.folder}: {len(lacking)} tensors are missing or of another shape, the first is {lacking[0]}; "
-            "fetch the model again"
-        )
+    network = _read_by_transformers(folder, kept, options.overrides, config.get("model_type"))
     network.eval().requires_grad_(False)
     if kept != getattr(torch, precision):
         _convert(network, checkpoint, getattr(torch, precision))
@@ -238,6 +213,37 @@ def load_hf_model(folder: Path, config: Mapping[str, Any], options: Any) -> HFMo
             f"{folder}: {config.get('model_type')} keeps a state that it cannot be given back; take another model"
         )
     return model
+
+
+def _read_by_transformers(folder: Path, kept: torch.dtype, overrides: Mapping[str, Any], kind: Any) -> Any:
+    """Its module, each tensor in the type `kept`; `kind` is the model's type, for errors."""
+    try:
+        with _without_progress_bars():
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=kept,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+                **overrides,
+            )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise ModelLoadError(
+            f"{folder}: transformers cannot load {kind!r} ({reason}); "
+            "take a causal language model that it knows, or a newer transformers"
+        ) from error
+    network, info = loaded
+    lacking = sorted(info["missing_keys"]) or sorted(str(one) for one in info["mismatched_keys"])
+    if lacking:
+        raise ModelLoadError(
+            f"{folder}: {len(lacking)} tensors are missing or of another shape, the first is {lacking[0]}; "
+            "fetch the model again"
+        )
+    return network
 
 
 def _keeps_state(network: Any) -> bool:
