@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 Hardware = Literal["cpu", "nvidia", "tensorrt", "named card", "16-core cpu", "apple"]
 
+ON_PROCESSOR = ("resnet18", "bert", "checkpointing", "kv-cache", "context")
+"""the parts that `--only` names; "card" is one more"""
+
 NEEDS: dict[Hardware, str] = {
     "cpu": "",
     "nvidia": "an NVIDIA card",

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.claim_parts.founding import ON_PROCESSOR
 from benchmarks.shapes import SHAPES, Shape
 from core.optimization import TorchOptimizer
 from core.optimization.toolbox.batches import Batch
@@ -45,16 +46,15 @@ Part = Callable[[], Iterable[Measured]]
 Clock = Callable[[], float]
 
 
-def parts(clock: Clock) -> dict[str, Part]:
-    """What is measured by itself, so that a run can be broken off and taken up: name -> what measures it."""
-    found: dict[str, Part] = {}
-    for shape in NETWORKS:
-        for strategy in STRATEGIES:
-            found[f"{shape.name}: {strategy}"] = partial(strategies, shape, strategy, clock)
-        found[f"{shape.name}: memory"] = partial(memory, shape)
-    found["checkpointing"] = checkpointing
-    found["KV cache on and off"] = partial(kv_cache, clock)
-    found["inference context on the CPU"] = partial(switches, clock)
+def parts(clock: Clock) -> dict[str, dict[str, Part]]:
+    """Name for `--only` -> what is measured by itself, so that a run can be broken off and taken up, by its name."""
+    found: dict[str, dict[str, Part]] = {}
+    for name, shape in zip(ON_PROCESSOR, NETWORKS, strict=False):
+        found[name] = {f"{shape.name}: {one}": partial(strategies, shape, one, clock) for one in STRATEGIES}
+        found[name][f"{shape.name}: memory"] = partial(memory, shape)
+    found["checkpointing"] = {"checkpointing": checkpointing}
+    found["kv-cache"] = {"KV cache on and off": partial(kv_cache, clock)}
+    found["context"] = {"inference context on the CPU": partial(switches, clock)}
     return found
 
 

@@ -5,12 +5,11 @@ Batch 1, as an assistant calls its networks: small launches, so these are not th
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from benchmarks.figures import Figure
-from benchmarks.optimizer_parts.ways import Way, left_out, ms, ratios, take_turns
+from benchmarks.optimizer_parts.ways import Way, asked_for, left_out, ms, ratios, take_turns
 from benchmarks.shapes import Shape
 from core.optimization.autotune import measure_autotuning
 from core.optimization.profiler import InferenceProfiler
@@ -20,16 +19,16 @@ from core.utils.config import OptimizationConfig
 PLAIN, CONTEXT, CPU = "on the card, plain", "on the card, inference context", "on the processor"
 
 
-def figures_of(torch: Any, shape: Shape, seed: int) -> list[Figure]:
+def figures_of(torch: Any, shape: Shape, seed: int, switches: frozenset[str]) -> list[Figure]:
     """Ratios for one network. Leaves TF32 as TorchOptimizer sets it for a card."""
     network = OnCard(torch, shape, seed)
     try:
-        autotuning = network.autotuning()  # first: a thread keeps the kernels that it has met
-        ways = network.ways()
+        # first: a thread keeps the kernels that it has met
+        autotuning = network.autotuning() if "autotuning" in switches else []
+        ways = asked_for(network.ways(), switches, PLAIN)
         outputs = take_turns(ways)
     finally:
         network.tf32(True)
-    print(f"{shape.name}: random weights cannot show {shape.hides}", file=sys.stderr)
     return [*ratios(shape.name, ways, outputs, PLAIN), *autotuning]
 
 
@@ -54,17 +53,20 @@ class OnCard:
     def ways(self) -> list[Way]:
         """Each switch against the inference context without it; TF32 is off but where it is the switch."""
         context = self._optimizer.get_inference_context()
+        here = self._within(context, self._on_card)
         ways = [
-            Way(CPU, self._within(context, self._model, self._inputs), self._exactly, ""),
-            Way(PLAIN, self._waited(lambda: self._on_card(*self._given)), self._exactly, ""),
-            Way(CONTEXT, self._within(context, self._on_card), self._exactly, PLAIN),
-            Way("the card instead of the processor", self._within(context, self._on_card), self._exactly, CPU),
-            Way("on the card, TF32", self._within(context, self._on_card), self._rounded, CONTEXT),
+            Way(CPU, self._within(context, self._model, self._inputs), self._exactly, "", "device"),
+            Way(PLAIN, self._waited(lambda: self._on_card(*self._given)), self._exactly, "", "plain"),
+            Way(CONTEXT, here, self._exactly, PLAIN, "context"),
+            Way(
+                "the card instead of the processor", self._within(context, self._on_card), self._exactly, CPU, "device"
+            ),
+            Way("on the card, TF32", here, self._rounded, CONTEXT, "tf32"),
         ]
         self._exactly()
         compiled = self._optimizer.compile_model(self._on_card, self._shape.name, self._given)
         if compiled.compiled:
-            ways.append(Way("on the card, compile", self._within(context, compiled), self._exactly, CONTEXT))
+            ways.append(Way("on the card, compile", self._within(context, compiled), self._exactly, CONTEXT, "compile"))
         for compute_type, short in (("bfloat16", "bf16"), ("float16", "fp16")):
             ways += self._half(compute_type, short)
         left_out(self._shape.name, *self._optimizer.decisions)
@@ -98,8 +100,9 @@ class OnCard:
                 self._within(mixed.get_inference_context(), self._on_card),
                 self._exactly,
                 CONTEXT,
+                "autocast",
             ),
-            Way(f"on the card, weights in {short}", weights, self._exactly, CONTEXT),
+            Way(f"on the card, weights in {short}", weights, self._exactly, CONTEXT, "weights"),
         ]
 
     def _weights(self) -> Any:

@@ -30,6 +30,8 @@ class Way:
     """gives torch this way's threads"""
     against: str
     """the way that differs from this one by the switch alone"""
+    part: str
+    """what `--only` calls it"""
     seconds: list[float] = field(default_factory=list)
 
     @property
@@ -45,6 +47,13 @@ class Way:
             began_s = time.perf_counter()
             self.call()
             self.seconds.append(time.perf_counter() - began_s)
+
+
+def asked_for(ways: Sequence[Way], switches: frozenset[str], exact: str) -> list[Way]:
+    """The ways of `switches`, what each is held against, and the one whose outputs are exact."""
+    chosen = [way for way in ways if way.part in switches]
+    needed = {way.switch for way in chosen} | {way.against for way in chosen} | {exact}
+    return [way for way in ways if way.switch in needed]
 
 
 def take_turns(ways: Sequence[Way]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from core.utils.errors import ConfigError
 NOT_BENCHMARKS = {"__init__", "figures", "shapes"}
 LONG = {"soak", "toolbox"}
 """left out of `all`"""
+IN_PARTS = ("claims", "optimizer")
+"""those whose `run` takes `only`"""
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -28,11 +30,14 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     )
     if arguments.what not in ("all", *known):
         raise ConfigError(f"bench: unknown benchmark '{arguments.what}'; choose one of all, {', '.join(known)}")
+    chosen = [name for name in known if name not in LONG] if arguments.what == "all" else [arguments.what]
+    if arguments.only and arguments.what not in IN_PARTS:
+        raise ConfigError(f"bench {arguments.what} --only: these can be taken in parts: {', '.join(IN_PARTS)}")
     figures = []
-    for name in [name for name in known if name not in LONG] if arguments.what == "all" else [arguments.what]:
+    for name in chosen:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         measure = import_module(f"benchmarks.{name}").run
-        given = {"config": config, "minutes": arguments.minutes}
+        given = {"config": config, "minutes": arguments.minutes, "only": arguments.only}
         takes = signature(measure).parameters
         figures += measure(**{name: value for name, value in given.items() if name in takes and value is not None})
     if arguments.json:

@@ -171,4 +171,7 @@ def _add_arguments(commands: dict[str, argparse.ArgumentParser]) -> None:
     commands["bench"].add_argument(
         "what", nargs="?", default="all", metavar="WHAT", help="what to measure; default: all but soak"
     )
+    commands["bench"].add_argument(
+        "--only", nargs="+", metavar="PART", help="optimizer, claims: these parts alone; a wrong name lists them"
+    )
     commands["bench"].add_argument("--minutes", type=float, metavar="N", help="soak: how long to talk; default: 30")
