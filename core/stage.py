@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 WAIT_S = 0.1
 """the longest a stage thread waits before it looks whether it should stop"""
+SHORT_OF_MEMORY = "there was not enough memory to go on; close other programs or take smaller models; this turn is lost"
 
 
 class TurnClock:
@@ -165,7 +166,8 @@ class StageThread:
     """Runs one stage: `step()` in a loop of its own thread, or called by a scheduler.
 
     `deliver(message, timeout)` hands an output on and returns False when its receiver has no room yet.
-    An InferenceError loses that turn and is reported by `failed`; any other error ends the loop through `crashed`.
+    An InferenceError, and a lack of memory, lose that turn and are reported as TurnFailed; any other error ends the
+    loop through `crashed`.
     """
 
     def __init__(
@@ -255,12 +257,13 @@ class StageThread:
         try:
             with self.span(self.name, getattr(self._message, "turn", None)):
                 output = next(self._work, _DONE)
-        except InferenceError as error:
+        except (InferenceError, MemoryError) as error:
+            reason = str(error) if isinstance(error, InferenceError) else SHORT_OF_MEMORY
             turn = getattr(self._message, "turn", self._clock.current)
             revision = getattr(self._message, "revision", self._clock.revision)
-            logger.error("turn %s lost in %s: %s", turn, self.name, error)
+            logger.error("turn %s lost in %s: %s", turn, self.name, reason)
             self._work = self._message = None
-            self._pending.append(TurnFailed(turn, revision, self.name, str(error)))
+            self._pending.append(TurnFailed(turn, revision, self.name, reason))
             return
         if output is _DONE:
             self._work = self._message = None

@@ -150,6 +150,22 @@ class TestStageThread:
         assert [type(message) for message in sent] == [TurnFailed, Sentence]
         assert "choked" in sent[0].error
 
+    def test_a_lack_of_memory_loses_the_turn_and_nothing_else(self):
+        clock = TurnClock()
+        turn = clock.open()
+
+        def answer(message: Transcript):
+            if message.text == "large":
+                raise MemoryError
+            yield sentence(turn, 0)
+
+        stage = FakeStage(answer)
+        thread, sent = stage_thread(stage, ListInbox([transcript(turn, text="large"), transcript(turn)]), clock)
+        while thread.step():
+            continue
+        assert [type(message) for message in sent] == [TurnFailed, Sentence]
+        assert "memory" in sent[0].error
+
     def test_finish_closes_work_under_way(self):
         clock = TurnClock()
         turn = clock.open()

@@ -13,6 +13,7 @@ from core.utils.errors import (
     AudioFileError,
     ConfigError,
     GpuBusyError,
+    InferenceError,
     MissingDependencyError,
     ModelLoadError,
 )
@@ -214,3 +215,10 @@ def test_a_folder_whose_engine_is_not_installed_names_the_engine_and_its_extra(t
 def test_an_unknown_engine():
     with pytest.raises(ConfigError, match="did you mean faster-whisper"):
         choose([FakeLoader(name="faster-whisper")], "fast-whisper", "there", "cpu")
+
+
+def test_a_lack_of_memory_costs_a_turn_and_not_the_program():
+    from core.utils.whisper.faster import _errors_named
+
+    with pytest.raises(InferenceError, match="11 GiB"), _errors_named():
+        raise MemoryError("Unable to allocate 11 GiB")

@@ -290,7 +290,7 @@ def _own_segments(segments: Any) -> Iterator[Segment]:
 def _errors_named() -> Iterator[None]:
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         fault = card_error(NAME, error)
         if fault is not None:
             raise fault from error

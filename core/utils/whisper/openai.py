@@ -19,13 +19,14 @@ from core.utils.whisper.alignment import pieces_of, timed
 from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import LoadRequest, WindowRequest
 from core.utils.whisper.card import card_error
-from core.utils.whisper.greedy import Rules, Start, decode_greedily, next_is, token_path
+from core.utils.whisper.greedy import Rules, Start, decode_greedily, next_logits, token_path
+from core.utils.whisper.heard import Heard, projected
 from core.utils.whisper.languages import LanguageGuess, pick_language
 from core.utils.whisper.openai_loader import NAME
 from core.utils.whisper.options import TranscribeOptions
 from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
 from core.utils.whisper.sentence_end import marks_of, words_of
-from core.utils.whisper.silence import FULL_FRAMES, behind, sound_before
+from core.utils.whisper.silence import FULL_FRAMES, sound_before
 from core.utils.whisper.torch_steps import PlainTorch, TorchSteps
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class OpenAIWhisper:
         self.compute_type = "float32"
         self.languages: tuple[str, ...] = ("en",)
         self._packed: Any = None
-        self._silence: torch.Tensor | None = None
+        self._silence: Heard | None = None
         self._busy = threading.Lock()
 
     def load(self) -> None:
@@ -136,7 +137,7 @@ class OpenAIWhisper:
     def detect_language(self, samples: Samples) -> DetectedLanguage:
         """See Backend."""
         with self._working():
-            every = self._languages(self._encode(samples, FULL_FRAMES, beyond=1))
+            every = self._languages(projected(self._model, self._encode(samples, FULL_FRAMES, beyond=1)))
         return DetectedLanguage(every[0][0], every[0][1], every)
 
     def decode_window(self, samples: Samples, request: WindowRequest) -> Decoded:
@@ -145,27 +146,26 @@ class OpenAIWhisper:
 
         model, stream = self._model, request.stream
         with self._working():
-            encoded = short = self._encode(samples, request.frames)
+            sound = short = projected(model, self._encode(samples, request.frames))
             if request.silence_behind and request.frames < FULL_FRAMES:
-                encoded = self._before_silence(encoded)
+                sound = short.before(self._quiet())
             guess = LanguageGuess(request.language or "", 1.0, ())
             if request.language is None:
-                guess = pick_language(self._languages(encoded), stream.rule)
+                guess = pick_language(self._languages(sound), stream.rule)
             tokenizer = get_tokenizer(
                 model.is_multilingual, num_languages=model.num_languages, language=guess.language, task=request.task
             )
             prompt = tokenizer.sot_sequence_including_notimestamps
             said = decode_greedily(
-                model, encoded, Start(prompt, stream.prefix), _rules(tokenizer), request.max_new_tokens, self._packed
+                model, sound, Start(prompt, stream.prefix), _rules(tokenizer), request.max_new_tokens, self._packed
             )
             tokens = (*stream.prefix, *said.tokens)
             pieces = pieces_of(tokenizer, tokens)
             if stream.timed and tokens:
                 frames = max(1, min(len(samples) // _HOP_SAMPLES, request.frames) // 2)
-                pieces = timed(pieces, token_path(model, encoded, Start(prompt, tokens), tokenizer.eot, frames))
+                pieces = timed(pieces, token_path(model, sound.encoded, Start(prompt, tokens), tokenizer.eot, frames))
             words = words_of(tokenizer, tokens) if stream.judged else ()
-            start = Start(prompt, words)
-            sentence_end = next_is(model, short, start, marks_of(tokenizer), self._packed) if words else None
+            sentence_end = self._ends(short, (*prompt, *words), marks_of(tokenizer)) if words else None
         text = tokenizer.decode(list(tokens)).strip()
         return Decoded(
             text,
@@ -219,25 +219,25 @@ class OpenAIWhisper:
         padded: torch.Tensor = pad_or_trim(mel, frames)
         return padded.to(self.device, dtype)[None]
 
-    def _before_silence(self, encoded: torch.Tensor) -> torch.Tensor:
-        """[1, positions, width] and the silence behind it, which the encoder hears at the first call only."""
-        import torch
-
+    def _quiet(self) -> Heard:
+        """The silence behind a short window, which is encoded at the first call only."""
         if self._silence is None:
-            self._silence = self._model.encoder(self._mel(sound_before(), FULL_FRAMES))
-        return torch.cat((encoded, behind(self._silence, encoded.shape[1])), dim=1)
+            self._silence = projected(self._model, self._model.encoder(self._mel(sound_before(), FULL_FRAMES)))
+        return self._silence
 
-    def _languages(self, encoded: torch.Tensor) -> tuple[tuple[str, float], ...]:
-        """All languages, likeliest first, from [1, frames / 2, width]."""
-        import torch
+    def _ends(self, sound: Heard, tokens: tuple[int, ...], marks: tuple[int, ...]) -> float:
+        """0..1 that one of the marks comes behind `tokens`."""
+        return float(next_logits(self._model, sound, tokens, self._packed).softmax(dim=-1)[list(marks)].sum())
+
+    def _languages(self, sound: Heard) -> tuple[tuple[str, float], ...]:
+        """All languages, likeliest first."""
         from whisper.tokenizer import get_tokenizer
 
         model = self._model
         if not model.is_multilingual:
             return (("en", 1.0),)
         tokenizer = get_tokenizer(True, num_languages=model.num_languages)
-        start = torch.tensor([[tokenizer.sot]], device=encoded.device)
-        logits = model.logits(start, encoded)[0, 0, list(tokenizer.all_language_tokens)]
+        logits = next_logits(model, sound, (tokenizer.sot,), self._packed)[list(tokenizer.all_language_tokens)]
         probabilities = logits.softmax(dim=-1).tolist()
         found = zip(tokenizer.all_language_codes, probabilities, strict=True)
         return tuple(sorted(found, key=lambda pair: -pair[1]))
@@ -247,7 +247,7 @@ class OpenAIWhisper:
         try:
             with self._busy, self._optimizer.get_inference_context():
                 yield
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if self.device != "cpu" and (fault := card_error(NAME, error)) is not None:
                 raise fault from error
             raise InferenceError(f"{NAME} failed on this sound ({error}); the turn is lost") from error
