@@ -121,3 +121,16 @@ def test_a_kernel_that_computes_wrongly_is_not_chosen(monkeypatch: pytest.Monkey
     finally:
         for cached in (int8_kernels.obstacle, int8_kernels.choose_kernel):
             cached.cache_clear()
+
+
+def test_one_value_a_thousand_times_as_large_is_not_clipped_because_the_sample_missed_it():
+    one = RangeObserver()
+    values = torch.randn(4 * 8192, generator=torch.Generator().manual_seed(3))
+    values[3] = 2000.0  # every fourth value is looked at
+    one.look(values)
+    kept = one.range("mse")
+    assert float(kept.decode(kept.encode(torch.tensor([2000.0])))) == pytest.approx(2000.0, rel=0.05)
+    several = RangeObserver()
+    several.look(torch.randn(100))
+    several.merge(one)
+    assert several.range("mse").scale == pytest.approx(kept.scale)
