@@ -81,6 +81,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         brain.memory.budgets = MemoryBudgets.of(plan)
         equip(config, plan, brain.responder, arguments.offline, brain.memory)
         assistant = Assistant(config, brain.clock, ends, brain, turn_finished)
+        sound.microphone.at_rest = lambda: assistant.at_rest
         beside = Beside(config, assistant, brain, plan, arguments.offline)
         pipeline = assistant.join(beside.engines())
         pipelines.append(pipeline)

@@ -78,6 +78,33 @@ def test_the_oldest_is_dropped_when_nobody_listens() -> None:
     assert desk.take_all() == 100
 
 
+def test_three_blocks_come_as_one_while_nobody_speaks_and_none_waits_for_the_next_once_somebody_does() -> None:
+    desk, resting = Desk(), True
+    desk.microphone.at_rest = lambda: resting
+    desk.take_all()
+    desk.give(times=2)
+    assert desk.take_all() == 0
+    desk.give()
+    frame = desk.microphone.get(block=False)
+    assert len(frame.samples) == 3 * 320
+    assert frame.captured_at == pytest.approx(desk.clock.at - 0.03 - 2 * 0.02, abs=1e-6), "that of the first block"
+    desk.give(times=2)
+    resting = False
+    assert desk.take_all() == 0
+    desk.give()
+    assert len(desk.microphone.get(block=False).samples) == 3 * 320, "nothing is lost"
+    desk.give()
+    assert len(desk.microphone.get(block=False).samples) == 320
+
+
+def test_a_listener_at_rest_that_lags_still_has_two_seconds_at_most() -> None:
+    desk = Desk()
+    desk.microphone.at_rest = lambda: True
+    desk.take_all()
+    desk.give(times=200)
+    assert 98 <= desk.take_all() <= 102, "in single blocks but for the first"
+
+
 def test_overflows_are_counted() -> None:
     desk = Desk()
     desk.backend.inputs[-1].capture(np.zeros(320, np.float32), 0.03, overflow=True)

@@ -33,7 +33,7 @@ STREAM = (
     f"--rate={RATE_HZ}",
     "--channels=1",
     "--latency-msec=20",
-    "--process-time-msec=10",
+    "--process-time-msec=5",
 )
 
 
