@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.app.toolbox_arguments import read_axes, read_shapes
 from core.app.toolbox_models import first_input, made_model, need_torch, registered
-from core.app.toolbox_report import MB, print_result, progress
+from core.app.toolbox_report import MB, check_out, print_result, progress
 from core.utils.config import Config
 
 if TYPE_CHECKING:
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 def export(arguments: argparse.Namespace, config: Config) -> int:
     """A verified ONNX file, with what each graph pass changed; quantised too where that is asked for."""
-    model = registered(arguments.model)[0]
+    check_out(arguments.out, "--out")
+    axes = read_axes(arguments.dynamic)
     need_torch()
+    model = registered(arguments.model)[0]
     from core.optimization.toolbox.onnx_config import ONNXExportConfig
     from core.optimization.toolbox.onnx_export import ONNXExporter
 
@@ -30,7 +32,7 @@ def export(arguments: argparse.Namespace, config: Config) -> int:
         optimize=not arguments.no_optimize,
         verify_export=not arguments.no_verify,
         opset=arguments.opset,
-        dynamic_axes=read_axes(arguments.dynamic),
+        dynamic_axes=axes,
     )
     progress("exporting")
     report = ONNXExporter(options).export(made_model(model), first_input(model), arguments.out)
@@ -56,18 +58,19 @@ def tensorrt(arguments: argparse.Namespace, config: Config) -> int:
     """An engine from an .onnx file, or from a model by way of one beside the engine."""
     from core.optimization.toolbox.tensorrt import UNVERIFIED, TensorRTConfig, TensorRTOptimizer
 
-    source, shapes = Path(arguments.model), read_shapes(arguments.shape)
+    check_out(arguments.out, "--out")
+    source, shapes, axes = Path(arguments.model), read_shapes(arguments.shape), read_axes(arguments.dynamic)
     print(UNVERIFIED, file=sys.stderr)
     data = None
     if source.suffix != ".onnx":
-        model = registered(arguments.model)[0]
         need_torch()
+        model = registered(arguments.model)[0]
         from core.optimization.toolbox.onnx_export import export_to_onnx
 
         source = arguments.out.with_suffix(".onnx")
         progress("exporting")
         made = made_model(model)
-        export_to_onnx(made, source, first_input(model), dynamic_axes=read_axes(arguments.dynamic))
+        export_to_onnx(made, source, first_input(model), dynamic_axes=axes)
         inputs = _calibration(model, None)
         shapes = shapes or {name: one.shape for name, one in inputs[0].items()}
         data = inputs if arguments.int8 else None

@@ -6,12 +6,11 @@ What is being done goes to the error stream, a line each; the result to the outp
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.app.toolbox_models import first_input, for_judging, made_model, need_torch, registered
-from core.app.toolbox_report import MB, print_result, progress, quality_line, written_lines
+from core.app.toolbox_report import MB, check_out, print_result, progress, quality_line, written_lines
+from core.optimization.toolbox.packages import toolbox_package
 from core.utils.config import Config
 from core.utils.errors import ConfigError
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 def quantize(arguments: argparse.Namespace, config: Config) -> int:
     """A model with smaller numbers; measured beside the original, and written where --out says."""
-    _check_out(arguments)
+    check_out(arguments.out, "--out")
     optimizer, model = _optimizer(arguments.model)
     from core.optimization.toolbox.artifact import save_quantized
     from core.optimization.toolbox.quick import benchmark_quantization
@@ -52,7 +51,7 @@ def quantize(arguments: argparse.Namespace, config: Config) -> int:
 
 def prune(arguments: argparse.Namespace, config: Config) -> int:
     """The smallest weights zero, or whole channels and heads removed."""
-    _check_out(arguments)
+    check_out(arguments.out, "--out")
     optimizer, model = _optimizer(arguments.model)
     from core.optimization.toolbox.measuring import size_bytes
     from core.optimization.toolbox.pruned_files import save_pruned
@@ -80,7 +79,7 @@ def prune(arguments: argparse.Namespace, config: Config) -> int:
 
 def distill(arguments: argparse.Namespace, config: Config) -> int:
     """A student model taught by a teacher, from the data that either brings."""
-    _check_out(arguments)
+    check_out(arguments.out, "--out")
     need_torch()
     from core.optimization.toolbox.model_optimizer import ModelOptimizer
     from core.optimization.toolbox.pruned_files import save_pruned
@@ -120,9 +119,14 @@ def distill(arguments: argparse.Namespace, config: Config) -> int:
 
 def compare(arguments: argparse.Namespace, config: Config) -> int:
     """Strategy by strategy: size, speed-up on CPU and card, quality; text or JSON, and a chart."""
+    need_torch()
+    strategies = _strategies(arguments.strategies)
+    if arguments.chart is not None:
+        check_out(arguments.chart, "--chart")
+        toolbox_package("matplotlib.figure", "drawing a chart")
     optimizer, model = _optimizer(arguments.model)
     first_input(model)
-    found = optimizer.compare_strategies(arguments.model, None, arguments.strategies, arguments.iterations)
+    found = optimizer.compare_strategies(arguments.model, None, strategies, arguments.iterations)
     if arguments.chart is not None:
         found.chart(arguments.chart)
         progress(f"chart: {arguments.chart}")
@@ -145,14 +149,16 @@ def auto(arguments: argparse.Namespace, config: Config) -> int:
     return print_result(arguments, found.as_json(), lines)
 
 
-def _check_out(arguments: argparse.Namespace) -> None:
-    """Raises ConfigError, before the work, where its result could not be written."""
-    out: Path | None = arguments.out
-    if out is None:
-        return
-    nearest = next(folder for folder in out.absolute().parents if folder.exists())
-    if out.is_dir() or not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise ConfigError(f"--out {out}: no file can be written there; name a file in a folder of yours")
+def _strategies(text: str | None) -> list[str] | None:
+    """The names in `text`. Raises ConfigError for one that there is not."""
+    if text is None:
+        return None
+    from core.optimization.toolbox.strategies import STRATEGIES
+
+    names = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in STRATEGIES]:
+        raise ConfigError(f"--strategies {', '.join(unknown)}: there are: {', '.join(STRATEGIES)}")
+    return names
 
 
 def _optimizer(name: str) -> tuple[ModelOptimizer, RegisteredModel]:

@@ -3,16 +3,77 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from core.utils.errors import ConfigError
+from core.utils.errors import ConfigError, ExportError
+
+N = TypeVar("N", int, float)
 
 MODEL = "resnet18, bert, qwen; FILE.py:FUNCTION; a model of `models list`; a model's folder, or a Whisper's .pt"
 TYPES = ("dynamic", "static", "fp16", "bf16", "qat", "int8_weight", "int4_weight")
 PLATFORMS = ("mobile", "edge", "server")
 ITERATIONS = 50
+
+
+def count(text: str) -> int:
+    """A whole number from 1 up. Raises ArgumentTypeError, as the functions below do: the program ends with 2."""
+    number = _number(int, text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: give a whole number from 1 up")
+    return number
+
+
+def above_zero(text: str) -> float:
+    """A number above 0."""
+    number = _number(float, text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: give a number above 0")
+    return number
+
+
+def at_most(text: str) -> float:
+    """A threshold: a number from 0 up."""
+    number = _number(float, text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: give a number from 0 up")
+    return number
+
+
+def share(text: str) -> float:
+    """From 0 to 1."""
+    number = _number(float, text)
+    if not 0 <= number <= 1:
+        hint = f"; did you mean {number / 100:g}?" if 1 < number <= 100 else ""
+        raise argparse.ArgumentTypeError(f"{text}: it is a share, from 0 to 1{hint}")
+    return number
+
+
+def ratio(text: str) -> float:
+    """Of weights to prune: neither none nor all."""
+    number = _number(float, text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: give a share above 0 and below 1; begin with 0.1 or 0.2")
+    return number
+
+
+def opset(text: str) -> int:
+    """One that torch's exporter writes."""
+    from core.optimization.toolbox.onnx_config import ONNXExportConfig
+
+    try:
+        return ONNXExportConfig(opset=_number(int, text)).opset
+    except ExportError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _number(kind: Callable[[str], N], text: str) -> N:
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: give a {'whole ' if kind is int else ''}number") from None
 
 
 def model(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +83,7 @@ def model(parser: argparse.ArgumentParser) -> None:
 
 
 def _iterations(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--iterations", type=int, default=ITERATIONS, help=f"calls to time; default: {ITERATIONS}")
+    parser.add_argument("--iterations", type=count, default=ITERATIONS, help=f"calls to time; default: {ITERATIONS}")
 
 
 def _out(parser: argparse.ArgumentParser, required: bool = False) -> None:
@@ -47,7 +108,7 @@ def prune(parser: argparse.ArgumentParser) -> None:
     """Of `optimize prune`."""
     model(parser)
     parser.add_argument(
-        "--ratio", type=float, default=0.2, help="share of the weights, above 0 and below 1; default: 0.2"
+        "--ratio", type=ratio, default=0.2, help="share of the weights, above 0 and below 1; default: 0.2"
     )
     parser.add_argument(
         "--structured", action="store_true", help="remove channels and heads instead of zeroing weights"
@@ -60,12 +121,12 @@ def distill(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("teacher", metavar="TEACHER", help=MODEL)
     parser.add_argument("student", metavar="STUDENT", help="the same kinds")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--temperature", type=float, default=4.0, help="softens what the teacher says; default: 4")
+    parser.add_argument("--temperature", type=above_zero, default=4.0, help="softens what the teacher says; default: 4")
     parser.add_argument(
-        "--alpha", type=float, default=0.5, help="the teacher's share, the rest is the labels'; default: 0.5"
+        "--alpha", type=share, default=0.5, help="the teacher's share, the rest is the labels'; default: 0.5"
     )
-    parser.add_argument("--epochs", type=int, default=10, help="default: 10")
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="default: 0.001")
+    parser.add_argument("--epochs", type=count, default=10, help="default: 10")
+    parser.add_argument("--learning-rate", type=above_zero, default=1e-3, help="default: 0.001")
     parser.add_argument("--checkpoints", type=Path, metavar="FOLDER", help="where to go on after an interruption")
     _out(parser)
 
@@ -75,7 +136,7 @@ def export(parser: argparse.ArgumentParser) -> None:
     model(parser)
     _out(parser, required=True)
     _dynamic(parser)
-    parser.add_argument("--opset", type=int, default=18, help="default: 18")
+    parser.add_argument("--opset", type=opset, default=18, help="default: 18")
     parser.add_argument("--no-optimize", action="store_true", help="without the graph passes")
     parser.add_argument("--no-verify", action="store_true", help="without comparing with PyTorch")
     parser.add_argument("--int8", action="store_true", help="a second file with QDQ nodes, NAME.int8.onnx")
@@ -109,10 +170,10 @@ def auto(parser: argparse.ArgumentParser) -> None:
     """Of `optimize auto`."""
     model(parser)
     parser.add_argument("platform", choices=PLATFORMS, help="mobile: small; server: fast; edge: both")
-    parser.add_argument("--inference-time", type=float, metavar="MS", help="at most")
-    parser.add_argument("--memory-usage", type=float, metavar="MB", help="at most, at work")
-    parser.add_argument("--model-size", type=float, metavar="MB", help="at most")
-    parser.add_argument("--accuracy", type=float, metavar="SHARE", help="at least, 0..1")
+    parser.add_argument("--inference-time", type=at_most, metavar="MS", help="at most")
+    parser.add_argument("--memory-usage", type=at_most, metavar="MB", help="at most, at work")
+    parser.add_argument("--model-size", type=at_most, metavar="MB", help="at most")
+    parser.add_argument("--accuracy", type=share, metavar="SHARE", help="at least, 0..1")
 
 
 GRAPHS = ("export", "tensorrt")

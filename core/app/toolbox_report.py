@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
+from core.utils.errors import ConfigError
+
 MB = 10**6
+
+
+def check_out(out: Path | None, option: str) -> None:
+    """Raises ConfigError, before the work, where its result could not be written."""
+    if out is None:
+        return
+    nearest = next(folder for folder in out.absolute().parents if folder.exists())
+    if out.is_dir() or not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise ConfigError(f"{option} {out}: no file can be written there; name a file in a folder of yours")
 
 
 def progress(line: str) -> None:

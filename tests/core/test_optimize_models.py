@@ -233,6 +233,52 @@ def test_a_little_language_of_axes_and_shapes() -> None:
             read_shapes([wrong])
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("prune M --ratio 1.5", "--ratio: 1.5: give a share above 0 and below 1"),
+        ("prune M --ratio half", "--ratio: half: give a number"),
+        ("export M --out m.onnx --opset 12", "--opset: opset 12: torch's exporter writes 18 to 25"),
+        ("quantize M --iterations 0", "--iterations: 0: give a whole number from 1 up"),
+        ("compare M --iterations 2.5", "--iterations: 2.5: give a whole number"),
+        ("auto M mobile --accuracy 95", "--accuracy: 95: it is a share, from 0 to 1; did you mean 0.95?"),
+        ("auto M mobile --accuracy nan", "--accuracy: nan: it is a share, from 0 to 1"),
+        ("auto M mobile --inference-time -1", "--inference-time: -1: give a number from 0 up"),
+        ("auto M mobile --latency 5", "unrecognized arguments: --latency 5"),
+        ("auto M phone", "invalid choice: 'phone'"),
+        ("distill M M --temperature 0", "--temperature: 0: give a number above 0"),
+        ("distill M M --learning-rate inf", "--learning-rate: inf: give a number above 0"),
+        ("distill M M --alpha 2", "--alpha: 2: it is a share"),
+        ("distill M M --epochs 0", "--epochs: 0: give a whole number from 1 up"),
+    ],
+)
+def test_values_that_the_toolbox_refuses_end_with_2(
+    words: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["optimize", *words.split()])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("compare M --strategies dynamic,none", "--strategies none: there are: dynamic"),
+        ("compare M --chart {folder}", "--chart .*: no file can be written there"),
+        ("export M --out {folder}", "--out .*: no file can be written there"),
+        ("export M --out m.onnx --dynamic input", "--dynamic input: give INPUT:AXIS=NAME"),
+        ("tensorrt M --out m.engine --shape 1x3", "--shape 1x3: give INPUT="),
+        ("tensorrt M --out m.engine --dynamic input", "--dynamic input: give INPUT:AXIS=NAME"),
+    ],
+)
+def test_others_are_refused_before_the_model_is_looked_for(words: str, message: str, own: str, tmp_path: Path) -> None:
+    told = words.replace("M ", f"{own}:absent ").format(folder=tmp_path)
+    with pytest.raises(ConfigError, match=message) as refused:
+        main(["optimize", *told.split()])
+    assert refused.value.exit_code == 2
+
+
 def test_every_command_of_the_toolbox_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     for name, (text, _) in COMMANDS.items():
         with pytest.raises(SystemExit) as ended:
