@@ -89,6 +89,8 @@ def docstrings(path: Path) -> Iterator[str]:
 
 def train(minutes: float, steps: int = STEPS) -> None:
     """Until all steps are done or the time is up; the next call goes on from there."""
+    from core.models.hf_model import without_progress_bars
+
     folder = byte_model_folder()
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -103,7 +105,8 @@ def train(minutes: float, steps: int = STEPS) -> None:
             print(f"step {step} of {steps}: loss {loss:.3f} nats a byte", flush=True)
     _save(folder, model, optimizer, step)
     if step >= steps:
-        model.save_pretrained(folder, safe_serialization=True)
+        with without_progress_bars():
+            model.save_pretrained(folder, safe_serialization=True)
         (folder / STATE).unlink()
 
 

@@ -102,8 +102,11 @@ def write_bert(folder: Path, seed: int = 0) -> Path:
     """A masked language model of bert-base-uncased's size with random weights."""
     from transformers import BertConfig, BertForMaskedLM
 
+    from core.models.hf_model import without_progress_bars
+
     torch.manual_seed(seed)
-    BertForMaskedLM(BertConfig(tie_word_embeddings=True)).save_pretrained(folder)
+    with without_progress_bars():
+        BertForMaskedLM(BertConfig(tie_word_embeddings=True)).save_pretrained(folder)
     return folder
 
 

@@ -218,7 +218,7 @@ def load_hf_model(folder: Path, config: Mapping[str, Any], options: Any) -> HFMo
 def _read_by_transformers(folder: Path, kept: torch.dtype, overrides: Mapping[str, Any], kind: Any) -> Any:
     """Its module, each tensor in the type `kept`; `kind` is the model's type, for errors."""
     try:
-        with _without_progress_bars():
+        with without_progress_bars():
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=kept,
@@ -286,8 +286,8 @@ def _convert(network: nn.Module, checkpoint: Checkpoint, dtype: torch.dtype) -> 
 
 
 @contextmanager
-def _without_progress_bars() -> Iterator[None]:
-    """They would be drawn into the terminal that the assistant talks in."""
+def without_progress_bars() -> Iterator[None]:
+    """Transformers', while it reads or writes a model: they would be drawn into what the program says itself."""
     their_logging: Any = import_module("transformers.utils.logging")
     shown = their_logging.is_progress_bar_enabled()
     their_logging.disable_progress_bar()
