@@ -14,12 +14,21 @@ LOWEST = tl.constexpr(-1e30)
 
 
 @triton.jit
+def _angles(cosines, sines, position, HEAD: tl.constexpr, PADDED: tl.constexpr, ROTATES: tl.constexpr):
+    """Those of a position. Sines begin negative, as core.models.rope makes them."""
+    at = tl.arange(0, PADDED)
+    if ROTATES:
+        cosine = tl.load(cosines + position * HEAD + at, mask=at < HEAD, other=0.0).to(tl.float32)
+        return cosine, tl.load(sines + position * HEAD + at, mask=at < HEAD, other=0.0).to(tl.float32)
+    return tl.full([PADDED], 1.0, tl.float32), tl.zeros([PADDED], tl.float32)
+
+
+@triton.jit
 def _turned(
-    source, norm, cosines, sines, position, epsilon,
+    source, norm, cosine, sine, epsilon,
     HEAD: tl.constexpr, PADDED: tl.constexpr, NORMED: tl.constexpr, ROTATES: tl.constexpr,
 ):  # fmt: skip
-    """A head's query or key: normed, then turned by its position's angles. Sines begin negative, as core.models.rope
-    makes them."""
+    """A head's query or key: normed, then turned by its position's angles."""
     at = tl.arange(0, PADDED)
     inside = at < HEAD
     across = tl.where(at < HEAD // 2, at + HEAD // 2, at - HEAD // 2)
@@ -30,30 +39,36 @@ def _turned(
         x = x * factor * tl.load(norm + at, mask=inside, other=0.0).to(tl.float32)
         y = y * factor * tl.load(norm + across, mask=inside, other=0.0).to(tl.float32)
     if ROTATES:
-        cosine = tl.load(cosines + position * HEAD + at, mask=inside, other=0.0).to(tl.float32)
-        sine = tl.load(sines + position * HEAD + at, mask=inside, other=0.0).to(tl.float32)
         x = x * cosine + y * sine
     return x
 
 
 @triton.jit
+def _kept(cache, first, begin, end, HEAD: tl.constexpr, PADDED: tl.constexpr, SPAN: tl.constexpr):
+    """Up to SPAN cached keys or values from `begin` on, of the head whose cache begins at row `first`."""
+    at = tl.arange(0, PADDED)
+    place = begin + tl.arange(0, SPAN)
+    wanted = (place < end)[:, None] & (at < HEAD)[None, :]
+    return tl.load(cache + ((first + place) * HEAD)[:, None] + at[None, :], mask=wanted, other=0.0).to(tl.float32)
+
+
+@triton.jit
 def _over_kept(
-    q, keys, values, first, begin, end,
+    q, k, v, keys, values, first, begin, end,
     HEAD: tl.constexpr, PADDED: tl.constexpr, SPAN: tl.constexpr,
 ):  # fmt: skip
-    """Keys begin .. end-1 of the head whose cache begins at row `first`: the highest score, the sum of exponentials
-    below it, and the values weighted by them. The running maximum is Milakov & Gimelshein's, 2018."""
-    at = tl.arange(0, PADDED)
+    """Keys begin .. end-1, of which k and v are the first SPAN: the highest score, the sum of exponentials below it,
+    and the values weighted by them. The running maximum is Milakov & Gimelshein's, 2018."""
     place = tl.arange(0, SPAN)
-    highest = -1e30
-    weights = tl.zeros([SPAN], tl.float32)
-    weighted = tl.zeros([SPAN, PADDED], tl.float32)
-    for start in tl.range(begin, end, SPAN):
+    there = begin + place < end
+    scores = tl.where(there, tl.sum(k * q[None, :], 1), LOWEST)
+    highest = tl.max(scores, 0)
+    weights = tl.where(there, tl.exp(scores - highest), 0.0)
+    weighted = weights[:, None] * v
+    for start in tl.range(begin + SPAN, end, SPAN):
         there = start + place < end
-        cells = ((first + start + place) * HEAD)[:, None] + at[None, :]
-        wanted = there[:, None] & (at < HEAD)[None, :]
-        k = tl.load(keys + cells, mask=wanted, other=0.0).to(tl.float32)
-        v = tl.load(values + cells, mask=wanted, other=0.0).to(tl.float32)
+        k = _kept(keys, first, start, end, HEAD, PADDED, SPAN)
+        v = _kept(values, first, start, end, HEAD, PADDED, SPAN)
         scores = tl.where(there, tl.sum(k * q[None, :], 1), LOWEST)
         higher = tl.maximum(highest, tl.max(scores, 0))
         factor = tl.exp(highest - higher)
@@ -65,36 +80,55 @@ def _over_kept(
 
 
 @triton.jit
+def _joined(
+    parts, ends, to, query,
+    HEAD: tl.constexpr, PADDED: tl.constexpr, SPLITS: tl.constexpr,
+):  # fmt: skip
+    """A head's shares, weighted by their sums, as one. Read from the card's common cache, as others wrote them."""
+    at = tl.arange(0, PADDED)
+    slots = query * SPLITS + tl.arange(0, SPLITS)
+    highest = tl.load(ends + 2 * slots, cache_modifier=".cg")
+    factor = tl.exp(highest - tl.max(highest, 0))
+    total = tl.sum(tl.load(ends + 2 * slots + 1, cache_modifier=".cg") * factor, 0)
+    cells = slots[:, None] * HEAD + at[None, :]
+    shares = tl.load(parts + cells, mask=(at < HEAD)[None, :], other=0.0, cache_modifier=".cg")
+    tl.store(to + query * HEAD + at, tl.sum(shares * factor[:, None], 0) / total, mask=at < HEAD)
+
+
+@triton.jit
 def attend(
-    projected, query_norm, key_norm, cosines, sines, keys, values, position, parts, ends, epsilon, scale, room,
+    projected, query_norm, key_norm, cosines, sines, keys, values, position, parts, ends, arrived, to,
+    epsilon, scale, room,
     HEADS: tl.constexpr, KEY_HEADS: tl.constexpr, HEAD: tl.constexpr, PADDED: tl.constexpr,
     SPLITS: tl.constexpr, SPAN: tl.constexpr, ROTATES: tl.constexpr, NORMED: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """A head's query over its share of the cached keys, and for the first share over the new key, which it appends.
 
-    Only what is filled is read, whatever room the cache has. Shares are put together by `join` (Dao et al. 2023,
-    flash-decoding).
+    Only what is filled is read, whatever room the cache has. Of a head's programs the last to arrive, which `arrived`
+    counts, puts its shares together (Dao et al. 2023, flash-decoding), always in their order, and counts from 0 again.
     """
     let_next(AHEAD)
     query, share = tl.program_id(0), tl.program_id(1)
     key_head = query // (HEADS // KEY_HEADS)
     at = tl.arange(0, PADDED)
     inside = at < HEAD
-    wait(AHEAD)
+    # Written by the token before, whose kernels have all ended: nothing of this waits for the projections.
     filled = tl.load(position).to(tl.int32)
-    q = _turned(
-        projected + query * HEAD, query_norm, cosines, sines, filled, epsilon, HEAD, PADDED, NORMED, ROTATES
-    ) * scale  # fmt: skip
     length = (filled + SPLITS * SPAN - 1) // (SPLITS * SPAN) * SPAN
     begin = share * length
     end = tl.minimum(begin + length, filled)
     first = key_head * room
-    highest, total, out = _over_kept(q, keys, values, first, begin, end, HEAD, PADDED, SPAN)
+    k = _kept(keys, first, begin, end, HEAD, PADDED, SPAN)
+    v = _kept(values, first, begin, end, HEAD, PADDED, SPAN)
+    cosine, sine = _angles(cosines, sines, filled, HEAD, PADDED, ROTATES)
+    wait(AHEAD)
+    q = _turned(projected + query * HEAD, query_norm, cosine, sine, epsilon, HEAD, PADDED, NORMED, ROTATES) * scale
+    highest, total, out = _over_kept(q, k, v, keys, values, first, begin, end, HEAD, PADDED, SPAN)
     if share == 0:
         new = projected + (HEADS + key_head) * HEAD
-        k = _turned(new, key_norm, cosines, sines, filled, epsilon, HEAD, PADDED, NORMED, ROTATES)
-        v = tl.load(new + KEY_HEADS * HEAD + at, mask=inside, other=0.0)
-        kept_k, kept_v = k.to(keys.dtype.element_ty), v.to(values.dtype.element_ty)
+        new_k = _turned(new, key_norm, cosine, sine, epsilon, HEAD, PADDED, NORMED, ROTATES)
+        new_v = tl.load(new + KEY_HEADS * HEAD + at, mask=inside, other=0.0)
+        kept_k, kept_v = new_k.to(keys.dtype.element_ty), new_v.to(values.dtype.element_ty)
         if query % (HEADS // KEY_HEADS) == 0:
             cell = (first + filled) * HEAD + at
             tl.store(keys + cell, kept_k, mask=inside)
@@ -110,24 +144,11 @@ def attend(
     tl.store(parts + slot * HEAD + at, out, mask=inside)
     tl.store(ends + 2 * slot, highest)
     tl.store(ends + 2 * slot + 1, total)
-
-
-@triton.jit
-def join(
-    parts, ends, to,
-    HEAD: tl.constexpr, PADDED: tl.constexpr, SPLITS: tl.constexpr, AHEAD: tl.constexpr,
-):  # fmt: skip
-    """A head's shares, weighted by their sums, as one."""
-    let_next(AHEAD)
-    query = tl.program_id(0)
-    at = tl.arange(0, PADDED)
-    slots = query * SPLITS + tl.arange(0, SPLITS)
-    wait(AHEAD)
-    highest = tl.load(ends + 2 * slots)
-    factor = tl.exp(highest - tl.max(highest, 0))
-    total = tl.sum(tl.load(ends + 2 * slots + 1) * factor, 0)
-    shares = tl.load(parts + slots[:, None] * HEAD + at[None, :], mask=(at < HEAD)[None, :], other=0.0)
-    tl.store(to + query * HEAD + at, tl.sum(shares * factor[:, None], 0) / total, mask=at < HEAD)
+    tl.debug_barrier()  # all of this program's stores are done before it counts as arrived
+    if tl.atomic_add(arrived + query, 1, sem="acq_rel") == SPLITS - 1:
+        tl.debug_barrier()
+        _joined(parts, ends, to, query, HEAD, PADDED, SPLITS)
+        tl.store(arrived + query, 0)
 
 
 @triton.jit

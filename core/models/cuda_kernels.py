@@ -1,4 +1,4 @@
-"""A decoder's step for one token, as Triton kernels: six a layer, each reading its weights from memory just once.
+"""A decoder's step for one token, as Triton kernels: five a layer, each reading its weights from memory just once.
 
 Activations are float32 vectors. A kernel that is launched ahead of its turn (`AHEAD`, a programmatic dependent launch
 of CUDA) fetches its first weights while the one before still runs, and waits for that before it reads activations.
@@ -45,40 +45,38 @@ def _near(pointers, columns, COLUMNS: tl.constexpr, WIDTH: tl.constexpr):
 @triton.jit
 def _products(
     first_weights, second_weights, first_rows, second_rows, x, norm, epsilon,
-    COLUMNS: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr, NORMED: tl.constexpr, AHEAD: tl.constexpr,
+    COLUMNS: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr, UNROLL: tl.constexpr,
+    NORMED: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """Two times ROWS rows of weights, each times the vector x, which is divided by its root mean square if NORMED.
 
     That factor is taken out of the sums: weights meet x as soon as it comes (Zhang & Sennrich 2019, reordered).
     """
-    line = tl.arange(0, WIDTH)
-    columns = line[None, :] + tl.zeros([ROWS, 1], tl.int32)
+    columns = tl.arange(0, WIDTH)[None, :] + tl.zeros([ROWS, 1], tl.int32)
     first_starts = first_weights + first_rows.to(tl.int64)[:, None] * COLUMNS
     second_starts = second_weights + second_rows.to(tl.int64)[:, None] * COLUMNS
     a = _weights(first_starts + columns, columns, COLUMNS, WIDTH)
     b = _weights(second_starts + columns, columns, COLUMNS, WIDTH)
+    scale = _near(norm + columns, columns, COLUMNS, WIDTH) if NORMED else 1.0
     wait(AHEAD)
     v = _near(x + columns, columns, COLUMNS, WIDTH)
-    if NORMED:
-        v = v * _near(norm + columns, columns, COLUMNS, WIDTH)
+    squares = v * v
+    v *= scale
     first_sums = a * v
     second_sums = b * v
-    for start in tl.range(WIDTH, COLUMNS, WIDTH):
+    for start in tl.range(WIDTH, COLUMNS, WIDTH, loop_unroll_factor=UNROLL):
         at = columns + start
         a = _weights(first_starts + at, at, COLUMNS, WIDTH)
         b = _weights(second_starts + at, at, COLUMNS, WIDTH)
         v = _near(x + at, at, COLUMNS, WIDTH)
         if NORMED:
-            v = v * _near(norm + at, at, COLUMNS, WIDTH)
+            squares += v * v
+            v *= _near(norm + at, at, COLUMNS, WIDTH)
         first_sums += a * v
         second_sums += b * v
     first, second = tl.sum(first_sums, 1), tl.sum(second_sums, 1)
     if NORMED:
-        squares = tl.zeros([WIDTH], tl.float32)
-        for start in tl.range(0, COLUMNS, WIDTH):
-            part = _near(x + line + start, line + start, COLUMNS, WIDTH)
-            squares += part * part
-        factor = tl.rsqrt(tl.sum(squares, 0) / COLUMNS + epsilon)
+        factor = tl.rsqrt(tl.sum(squares, 1) / COLUMNS + epsilon)
         first, second = first * factor, second * factor
     return first, second
 
@@ -96,7 +94,7 @@ def embed(table, token, x, COLUMNS: tl.constexpr, WIDTH: tl.constexpr, AHEAD: tl
 def query_key_value(
     queries, keys, values, query_bias, key_bias, value_bias, x, norm, to, epsilon,
     COLUMNS: tl.constexpr, QUERY_ROWS: tl.constexpr, KEY_ROWS: tl.constexpr, BIASED: tl.constexpr,
-    ROWS: tl.constexpr, WIDTH: tl.constexpr, AHEAD: tl.constexpr,
+    ROWS: tl.constexpr, WIDTH: tl.constexpr, UNROLL: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """The three projections of the normed x, one behind the other. A program's rows are all of one of them."""
     let_next(AHEAD)
@@ -108,7 +106,7 @@ def query_key_value(
         weights, bias, first = keys, key_bias, out - QUERY_ROWS
     lane = tl.arange(0, ROWS)
     a, b = _products(
-        weights, weights, first + lane, first + ROWS + lane, x, norm, epsilon, COLUMNS, ROWS, WIDTH, True, AHEAD
+        weights, weights, first + lane, first + ROWS + lane, x, norm, epsilon, COLUMNS, ROWS, WIDTH, UNROLL, True, AHEAD
     )
     if BIASED:
         a += tl.load(bias + first + lane).to(tl.float32)
@@ -121,7 +119,7 @@ def query_key_value(
 def add_projected(
     weights, bias, source, x,
     ALL_ROWS: tl.constexpr, COLUMNS: tl.constexpr, BIASED: tl.constexpr,
-    ROWS: tl.constexpr, WIDTH: tl.constexpr, AHEAD: tl.constexpr,
+    ROWS: tl.constexpr, WIDTH: tl.constexpr, UNROLL: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """x += weights times source (+ bias)."""
     let_next(AHEAD)
@@ -129,7 +127,7 @@ def add_projected(
     second = first + ROWS
     a, b = _products(
         weights, weights, tl.minimum(first, ALL_ROWS - 1), tl.minimum(second, ALL_ROWS - 1), source, source, 0.0,
-        COLUMNS, ROWS, WIDTH, False, AHEAD,
+        COLUMNS, ROWS, WIDTH, UNROLL, False, AHEAD,
     )  # fmt: skip
     if BIASED:
         a += tl.load(bias + first, mask=first < ALL_ROWS, other=0.0).to(tl.float32)
@@ -142,13 +140,13 @@ def add_projected(
 def gate_and_up(
     gate, up, gate_bias, up_bias, x, norm, to, epsilon,
     ALL_ROWS: tl.constexpr, COLUMNS: tl.constexpr, BIASED: tl.constexpr,
-    ROWS: tl.constexpr, WIDTH: tl.constexpr, AHEAD: tl.constexpr,
+    ROWS: tl.constexpr, WIDTH: tl.constexpr, UNROLL: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """silu(gate x) * (up x) of the normed x (SwiGLU, Shazeer 2020)."""
     let_next(AHEAD)
     at = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     rows = tl.minimum(at, ALL_ROWS - 1)
-    a, b = _products(gate, up, rows, rows, x, norm, epsilon, COLUMNS, ROWS, WIDTH, True, AHEAD)
+    a, b = _products(gate, up, rows, rows, x, norm, epsilon, COLUMNS, ROWS, WIDTH, UNROLL, True, AHEAD)
     if BIASED:
         a += tl.load(gate_bias + rows).to(tl.float32)
         b += tl.load(up_bias + rows).to(tl.float32)
@@ -158,7 +156,8 @@ def gate_and_up(
 @triton.jit
 def head(
     weights, x, norm, logits, epsilon,
-    ALL_ROWS: tl.constexpr, COLUMNS: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr, AHEAD: tl.constexpr,
+    ALL_ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+    ROWS: tl.constexpr, WIDTH: tl.constexpr, UNROLL: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """Logits of the normed x."""
     let_next(AHEAD)
@@ -166,7 +165,7 @@ def head(
     second = first + ROWS
     a, b = _products(
         weights, weights, tl.minimum(first, ALL_ROWS - 1), tl.minimum(second, ALL_ROWS - 1), x, norm, epsilon,
-        COLUMNS, ROWS, WIDTH, True, AHEAD,
+        COLUMNS, ROWS, WIDTH, UNROLL, True, AHEAD,
     )  # fmt: skip
     tl.store(logits + first, a, mask=first < ALL_ROWS)
     tl.store(logits + second, b, mask=second < ALL_ROWS)

@@ -6,7 +6,7 @@ Reads the decoder's own weights where they lie, so nothing is copied or kept twi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,11 +37,18 @@ _TYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """How a program multiplies: `rows` twice, `width` columns at a time, by so many warps of 32 threads."""
+    """How a program multiplies: `rows` twice, `width` columns at a time, by so many warps of 32 threads, the loop over
+    columns unrolled so often."""
 
     rows: int
     width: int
     warps: int = 4
+    unroll: int = 1
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What a kernel is compiled for."""
+        return {"ROWS": self.rows, "WIDTH": self.width, "UNROLL": self.unroll}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +62,10 @@ class Tiles:
     head: Tile
 
 
-WIDE = Tiles(Tile(8, 512, 8), Tile(4, 1024, 8), Tile(8, 256), Tile(2, 2048), Tile(8, 256))
-"""the fastest of eleven for each product of Llama 3 8 B on an H200: 3.2 (out) to 4.3 TB/s (head), a copy 4.3"""
-NARROW = Tiles(Tile(1, 1024), Tile(4, 512), Tile(2, 2048), Tile(2, 1024), Tile(2, 2048))
-"""of Qwen2 1.5 B: 1.4 (out) to 4.4 TB/s (head)"""
+WIDE = Tiles(Tile(2, 2048, 8), Tile(4, 1024, 4, 2), Tile(2, 2048, 8), Tile(2, 2048), Tile(8, 256))
+"""the fastest for Llama 3 8 B's whole step on an H200, tried one product after the other, of each the best few alone"""
+NARROW = Tiles(Tile(2, 1024, 8), Tile(2, 2048, 2), Tile(2, 1024, 2), Tile(2, 1024, 8, 4), Tile(1, 2048, 2))
+"""the same for Qwen2 1.5 B"""
 WIDE_FROM = 3072
 """of the hidden size, between the two that were measured"""
 
@@ -110,6 +117,7 @@ class CardStep:
         self._summaries = vector(2 * PARTS)
         with torch.inference_mode(False):
             self._places = torch.zeros(PARTS, dtype=torch.int32, device=device)
+            self._arrived = torch.zeros(config.heads, dtype=torch.int32, device=device)
         self._launches = self._planned()
 
     def __call__(self) -> None:
@@ -158,26 +166,24 @@ class CardStep:
             ),
             tile.warps,
             COLUMNS=config.hidden, QUERY_ROWS=heads * size, KEY_ROWS=kv_heads * size,
-            BIASED=mine.q_proj.bias is not None, ROWS=tile.rows, WIDTH=tile.width,
+            BIASED=mine.q_proj.bias is not None, **tile.sizes,
         )  # fmt: skip
         normed = mine.q_norm is not None
         norms = (mine.q_norm.weight, mine.k_norm.weight) if normed else (self._x, self._x)
         assert cache.keys is not None, "room was reserved"
-        padded = triton.next_power_of_2(size)
         attend = self._launch(
             attention.attend,
             (heads, SPLITS),
             (
                 self._projected, *norms, *self._tables, cache.keys, cache.values, self._registers.position,
-                self._shares, self._ends, config.rms_eps, size**-0.5, cache.keys.shape[2],
+                self._shares, self._ends, self._arrived, self._attended,
+                config.rms_eps, size**-0.5, cache.keys.shape[2],
             ),
             4,
-            HEADS=heads, KEY_HEADS=kv_heads, HEAD=size, PADDED=padded,
+            HEADS=heads, KEY_HEADS=kv_heads, HEAD=size, PADDED=triton.next_power_of_2(size),
             SPLITS=SPLITS, SPAN=SPAN, ROTATES=rotates, NORMED=normed,
         )  # fmt: skip
-        arguments = (self._shares, self._ends, self._attended)
-        join = self._launch(attention.join, (heads,), arguments, 4, HEAD=size, PADDED=padded, SPLITS=SPLITS)
-        return [query_key_value, attend, join, self._added(mine.o_proj, self._attended, self._tiles.out)]
+        return [query_key_value, attend, self._added(mine.o_proj, self._attended, self._tiles.out)]
 
     def _mlp(self, layer: Any) -> list[Any]:
         config, mine = self._config, layer.mlp
@@ -192,7 +198,7 @@ class CardStep:
             ),
             tile.warps,
             ALL_ROWS=config.intermediate, COLUMNS=config.hidden, BIASED=mine.gate_proj.bias is not None,
-            ROWS=tile.rows, WIDTH=tile.width,
+            **tile.sizes,
         )  # fmt: skip
         return [gate_and_up, self._added(mine.down_proj, self._wide, self._tiles.down)]
 
@@ -204,7 +210,7 @@ class CardStep:
             (triton.cdiv(rows, 2 * tile.rows),),
             (linear.weight, _bias(linear, self._x), source, self._x),
             tile.warps,
-            ALL_ROWS=rows, COLUMNS=columns, BIASED=linear.bias is not None, ROWS=tile.rows, WIDTH=tile.width,
+            ALL_ROWS=rows, COLUMNS=columns, BIASED=linear.bias is not None, **tile.sizes,
         )  # fmt: skip
 
     def _ending(self, model: Any) -> list[Any]:
@@ -217,7 +223,7 @@ class CardStep:
             (triton.cdiv(config.vocab, 2 * tile.rows),),
             (weights, self._x, model.norm.weight, registers.logits, config.rms_eps),
             tile.warps,
-            ALL_ROWS=config.vocab, COLUMNS=config.hidden, ROWS=tile.rows, WIDTH=tile.width,
+            ALL_ROWS=config.vocab, COLUMNS=config.hidden, **tile.sizes,
         )  # fmt: skip
         length = triton.cdiv(triton.cdiv(config.vocab, PARTS), _LOGITS_AT_ONCE) * _LOGITS_AT_ONCE
         sizes = {"ROWS": config.vocab, "LENGTH": length, "WIDTH": _LOGITS_AT_ONCE}
@@ -239,7 +245,7 @@ class CardStep:
 
 def _fitted(tile: Tile, columns: int) -> Tile:
     """No wider than the rows are long."""
-    return Tile(tile.rows, min(tile.width, triton.next_power_of_2(columns)), tile.warps)
+    return replace(tile, width=min(tile.width, triton.next_power_of_2(columns)))
 
 
 def _bias(linear: nn.Linear, otherwise: Tensor) -> Tensor:
