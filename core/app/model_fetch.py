@@ -139,7 +139,7 @@ def _child(name: str, parent: int) -> int:
         for model in with_needs(name, store.catalogue):
             if store.find(model.name) is None:
                 download.fetch(download.plan(model.name))
-                make_lasting(store, model.name)
+            make_lasting(store, model.name)
     except MerlineError as error:
         reports.tell(FetchState(failure=str(error)))
         return 1

@@ -167,6 +167,7 @@ def _download(store: ModelStore, config: Config, names: list[str], offline: bool
         if damaged:
             print(f"{name}: {', '.join(damaged)} was damaged on the disk", flush=True)
             continue
+        make_lasting(store, name)  # fetched by a run that ended before that, or where torch was missing
         print(f"{name}: is here already, complete")
         wanted.remove(name)
     if wanted:

@@ -238,10 +238,10 @@ def read_manifest(folder: Path) -> Manifest | None:
 def replace_file(folder: Path, old: str, new: str) -> None:
     """`new`, made from `old` and lying beside it, takes its place in a complete model; `old` is deleted.
 
-    Does nothing in a folder that has no manifest with `old` in it. Raises DataError.
+    Goes on where it was interrupted. Does nothing in a folder whose manifest has neither. Raises DataError.
     """
     manifest = read_manifest(folder)
-    if manifest is None or all(file.path != old for file in manifest.files):
+    if manifest is None or all(file.path not in (old, new) for file in manifest.files):
         return
     try:
         made = StoredFile(new, (folder / new).stat().st_size, _sha256(folder / new))

@@ -21,7 +21,9 @@ pytest.importorskip("gruut_lang_fr", reason="needs the extra melo")
 import torch
 
 from audio.wav import read_wav
-from core.utils.model_store import MANIFEST
+from core.utils.hub import Hub, HubOptions
+from core.utils.model_download import ModelDownload
+from core.utils.model_store import MANIFEST, ModelStore
 from tests.hub_server import Fault, HubServer
 from tests.integration.program import Program, run
 from tests.integration.sound_card import SoundCard
@@ -121,6 +123,26 @@ def test_a_voice_comes_with_its_bert_and_speaks_offline(tmp_path: Path, hub: Hub
     refused = models(home, "remove", BERT, "--yes")
     assert (refused.returncode, f"{VOICE} cannot speak without {BERT}" in refused.stderr) == (2, True)
     assert models(home, "remove", VOICE, "--yes").returncode == 0
+
+
+def test_what_was_fetched_and_not_yet_converted_is_converted_by_the_same_command(
+    tmp_path: Path, hub: HubServer
+) -> None:
+    home = tmp_path / "home"
+    store = ModelStore(home / "models")
+    download = ModelDownload(store, Hub(HubOptions(hub.endpoint)), report=lambda _: None)
+    for name in (BERT, VOICE):
+        download.fetch(download.plan(name))
+    assert (store.folder / VOICE / "checkpoint.pth").exists()
+    done = models(home, "download", VOICE)
+    assert (done.returncode, "is here already, complete" in done.stdout) == (0, True), done.stderr
+    pickles = [path.name for path in store.folder.rglob("*") if path.suffix in (".pth", ".bin")]
+    assert (pickles, store.damaged(VOICE), store.damaged(BERT)) == ([], [], [])
+    for name, file in ((BERT, "model.safetensors"), (VOICE, "network.safetensors")):
+        damaged = store.folder / name / file
+        damaged.write_bytes(damaged.read_bytes()[:1000])
+    assert models(home, "download", VOICE, endpoint=hub.endpoint).returncode == 0
+    assert (store.find(VOICE), store.damaged(VOICE), store.damaged(BERT)) == (store.folder / VOICE, [], [])
 
 
 class Evil:

@@ -1,5 +1,6 @@
 """A fetched voice or BERT in its lasting form, safetensors with what inference needs and nothing else; read back once.
 
+Where a pickle lies, it is what was fetched last: an older safetensors file beside it, damaged perhaps, is made anew.
 A pickle is read by torch's reader of plain tensors alone, so code in it is refused and never run.
 """
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from core.utils.errors import ModelLoadError
 from tts.melo.bert import WEIGHT_FILES, load_bert
-from tts.melo.weights import CHECKPOINT_FILE, convert, load_network, read_tensors
+from tts.melo.weights import CHECKPOINT_FILE, CONVERTED_FILE, convert, load_network, read_tensors
 
 
 def convert_voice(folder: Path) -> tuple[str, str] | None:
@@ -24,6 +25,7 @@ def convert_voice(folder: Path) -> tuple[str, str] | None:
     checkpoint = folder / CHECKPOINT_FILE
     if not checkpoint.exists():
         return None
+    (folder / CONVERTED_FILE).unlink(missing_ok=True)
     original = load_network(folder).state_dict()
     made = convert(folder)
     _compare(original, read_tensors(made), made)
@@ -35,8 +37,9 @@ def convert_bert(folder: Path) -> tuple[str, str] | None:
     from safetensors.torch import save_file
 
     lasting, pickled = WEIGHT_FILES
-    if (folder / lasting).exists() or not (folder / pickled).exists():
+    if not (folder / pickled).exists():
         return None
+    (folder / lasting).unlink(missing_ok=True)
     tensors = {f"bert.{name}": tensor.contiguous() for name, tensor in load_bert(folder).state_dict().items()}
     unfinished = folder / f"{lasting}.{os.getpid()}.tmp"
     save_file(tensors, unfinished)
