@@ -28,6 +28,12 @@ _PHRASES = {
 }
 """and the word that each is as good as"""
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
+_SPELT = re.compile(r"(?<!\w)[mhn]+(?:[-. ]+[mhn]+)*(?!\w)")
+"""a hum as Whisper writes it: in letters ("M-H-M.", "MMMM")"""
+_HUM = re.compile(r".*(m|nn)")
+_NO = re.compile(r"m{2,}-m{2,}|m+-m")
+_SOUND = re.compile(r"u[mh]+-?h+u?[mh]+|[aou]+h+m*|u+[hm]+|e+[hrm]+m*|(?:ha|he|hé){2,}h?|a-ha")
+"""other sounds that are no words, however long, laughter among them; "uh-uh" is a no"""
 
 
 def is_backchannel(text: str, asked: bool = False) -> bool:
@@ -35,9 +41,15 @@ def is_backchannel(text: str, asked: bool = False) -> bool:
     plain = text.casefold().replace("’", "'").strip()
     for word, phrases in _PHRASES.items():
         plain = re.sub(rf"(?<!\w)(?:{'|'.join(phrases)})(?!\w)", word, plain)
-    words = _WORD.findall(plain)
+    words = _WORD.findall(_SPELT.sub(_hum, plain))
     if not words or len(words) > MOST or re.search(r"\d", plain):
         return False
     if asked and not _AGREES.isdisjoint(words):
         return False
-    return all(word in _LISTENS or word in _AGREES for word in words)
+    return all(word in _LISTENS or word in _AGREES or _SOUND.fullmatch(word) for word in words)
+
+
+def _hum(letters: re.Match[str]) -> str:
+    """One word for letters that only a closed mouth says; what has a meaning of its own stays."""
+    found = letters.group()
+    return found if _NO.fullmatch(found) or not _HUM.match(found) else "mhm"

@@ -9,10 +9,12 @@ from stt.backchannel import is_backchannel
 LISTENING = (
     ("mhm", "Mm-hmm.", "uh-huh", "uh huh", "mm", "yes", "Yeah, okay.", "I see", "oh I see", "right", "of course"),
     ("oui", "D'accord.", "d’accord", "ouais", "je vois", "ah oui", "très bien", "c'est ça"),
+    ("M-M-H-N", "M.H.M.", "MMMM", "NNN", "Mmhm.", "m hm", "Um-hum.", "Ohhh", "haha", "Mm-hmm, mm-hmm.", "Ehm..."),
 )
 SPEAKING = (
     ("stop", "wait", "no", "yes but", "okay stop", "mhm what time is it", "I see no timer", "", "what", "yes 12"),
     ("attends", "non", "oui mais", "d'accord arrête", "yesterday", "merline", "12", "okay okay okay okay"),
+    ("mm-mm", "uh-uh", "N", "hm no", "M&M's", "N.H.", "him", "mhm when"),
 )
 
 
