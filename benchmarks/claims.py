@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.claim_parts.founding import CLAIMS, ON_PROCESSOR, Answer, Claim, no_hardware
+from benchmarks.figures import machine
 from core.utils.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def _unanswered(claim: Claim) -> Answer:
         return Answer(claim, why="it could not be measured, or there was no time for it yet")
     if claim.hardware in ("nvidia", "tensorrt") and card_name():
         return Answer(claim, why=f"nothing of ours does this on the {card_name()}: see benchmarks.claim_parts.card")
+    if claim.what.partition(": ")[2].lower() in f"{card_name()} {machine()['cpu']}".lower():
+        return Answer(claim, why="this is that machine: `bench optimizer` measures each switch alone")
     return no_hardware(claim)
 
 

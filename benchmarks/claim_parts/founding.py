@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 Hardware = Literal["cpu", "nvidia", "tensorrt", "named card", "16-core cpu", "apple"]
 
-ON_PROCESSOR = ("resnet18", "bert", "checkpointing", "kv-cache", "context")
+ON_PROCESSOR = ("resnet18", "bert", "checkpointing", "kv-cache", "steps")
 """the parts that `--only` names; "card" is one more"""
 
 NEEDS: dict[Hardware, str] = {
@@ -45,7 +45,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim("m1", "B: M1 Max", "1.3x", 1.3, "x", "apple"),
     Claim("cpu switches", "B: 16-core CPU", "1.2x", 1.2, "x", "16-core cpu"),
     Claim("static size", "C: INT8, model size", "up to -75 %", 75, "%"),
-    Claim("fp16 size", "C: FP16, model size", "up to -75 %", 50, "%"),
+    Claim("fp16 size", "C: FP16, model size", "up to -75 %", 75, "%"),
     Claim("dynamic size", "D: dynamic int8, size", "-75 %", 75, "%"),
     Claim("dynamic speed", "D: dynamic int8, CPU", "2-3x", 2, "x"),
     Claim("dynamic gpu", "D: dynamic int8, GPU", "1.2x", 1.2, "x", "nvidia"),
@@ -108,7 +108,7 @@ class Answer:
         start = f"{self.claim.what:38} claimed {self.claim.claimed:12}"
         if self.value is None:
             return f"{start} not measured: {self.why}"
-        value = f"-{self.value:.1f} %" if self.claim.unit == "%" else f"{self.value:.2f}x"
+        value = f"{round(-self.value, 1) + 0.0:+.1f} %" if self.claim.unit == "%" else f"{self.value:.2f}x"
         verdict = "holds" if self.holds else "does not hold"
         return f"{start} {value:>8}  {verdict:14} {self.network}{'; ' + self.cost if self.cost else ''}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +16,7 @@ import torch
 from benchmarks.claim_parts.founding import ON_PROCESSOR
 from benchmarks.shapes import SHAPES, Shape
 from core.optimization import TorchOptimizer
+from core.optimization.profiler import InferenceProfiler
 from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.comparison import compare_strategies
 from core.optimization.toolbox.measuring import size_bytes, typical_ms, working_bytes
@@ -25,11 +27,14 @@ from core.utils.config import OptimizationConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 ITERATIONS = 8
+STEP_ROUNDS, BURST = 8, 5
 STRATEGIES = ("dynamic", "static", "fp16", "onnx")
 NETWORKS = SHAPES[:2]
 CONTEXT, NEW = 256, 8
 """tokens of the prompt, and tokens written after it"""
 SEED = 20
+GIVING_BACK = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "0"}
+"""for glibc, which else keeps freed tensors as chance has it: the same step then took 296 to 415 MB, and now 167"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ def parts(clock: Clock) -> dict[str, dict[str, Part]]:
         found[name][f"{shape.name}: memory"] = partial(memory, shape)
     found["checkpointing"] = {"checkpointing": checkpointing}
     found["kv-cache"] = {"KV cache on and off": partial(kv_cache, clock)}
-    found["context"] = {"inference context on the CPU": partial(switches, clock)}
+    found["steps"] = {"the three steps on the CPU": partial(steps, clock)}
     return found
 
 
@@ -82,9 +87,9 @@ def memory(shape: Shape) -> Iterator[Measured]:
 
 
 def checkpointing() -> Iterator[Measured]:
-    """A training step with and without checkpoints; the middle of three, as the allocator gives back as it likes."""
+    """A training step with and without checkpoints."""
     try:
-        plain, less = (sorted(training_peak(way) for _ in range(3))[1] for way in ("plain", "checkpointed"))
+        plain, less = (training_peak(way) for way in ("plain", "checkpointed"))
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
         print(f"checkpointing left out: {error}", file=sys.stderr)  # the other claims have their answers all the same
         return
@@ -94,9 +99,11 @@ def checkpointing() -> Iterator[Measured]:
 
 
 def training_peak(way: str) -> float:
-    """Bytes that one training step took at most, in a process of its own."""
+    """Bytes that one training step took at most, in a process of its own that gives back at once what it frees."""
     command = [sys.executable, "-m", "benchmarks.claim_parts.training_step", way]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=180)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=180, env=os.environ | GIVING_BACK
+    )
     return float(done.stdout.split()[-1])
 
 
@@ -133,29 +140,32 @@ def kv_cache(clock: Clock) -> Iterator[Measured]:
     yield Measured("kv cache", took["off"] / took["on"], where, told)
 
 
-def switches(clock: Clock) -> Iterator[Measured]:
-    """TorchOptimizer's inference context against torch as it comes; its other switches are `bench optimizer`'s."""
+def steps(clock: Clock) -> Iterator[Measured]:
+    """TorchOptimizer's device, compiling and inference context against torch as it comes; and the context alone."""
     shape = SHAPES[0]
     torch.manual_seed(SEED)
     model, inputs = shape.make().eval(), shape.make_input()
-    context = TorchOptimizer(OptimizationConfig(device="cpu")).get_inference_context()
+    optimizer = TorchOptimizer(OptimizationConfig(device="cpu"))
+    context, profiler = optimizer.get_inference_context(), InferenceProfiler(clock=clock)
 
-    def inside() -> Any:
+    def inside(one: Any) -> Any:
         with context:
-            return model(*inputs)
+            return one(*inputs)
 
-    from core.optimization.profiler import InferenceProfiler
-
-    profiler = InferenceProfiler(clock=clock)
-    for _ in range(ITERATIONS):
-        for name, call in (("plain", partial(model, *inputs)), ("inside", inside)):
-            with profiler.span(name):
-                call()
-    plain, ours = (profiler.statistics_of(name) for name in ("plain", "inside"))
-    assert plain is not None
-    assert ours is not None
-    yield Measured(
-        "cpu switches",
-        plain.p50_s / ours.p50_s,
-        f"{shape.name}, {torch.get_num_threads()} threads and not 16 cores, the inference context alone",
-    )
+    ways: dict[str, Callable[[], Any]] = {"plain": partial(model, *inputs), "context": partial(inside, model)}
+    compiled = optimizer.compile_model(model, shape.name, inputs)
+    if compiled.compiled:
+        ways["compiled"] = partial(inside, compiled)
+    else:
+        print(f"{shape.name}: compiling left out: {compiled.fallback_reason}", file=sys.stderr)
+    for _ in range(STEP_ROUNDS):
+        for name, call in ways.items():
+            call()
+            for _ in range(BURST):
+                with profiler.span(name):
+                    call()
+    took = {name: statistics.p50_s for name in ways if (statistics := profiler.statistics_of(name)) is not None}
+    for name, told in (("context", "the inference context alone"), ("compiled", "compiled, inside the context")):
+        if name in took:
+            where = f"{shape.name}, {torch.get_num_threads()} threads and not 16 cores, {told}"
+            yield Measured("cpu switches", took["plain"] / took[name], where)

@@ -29,6 +29,8 @@ def test_lines_and_json_say_what_was_promised_and_what_was_found() -> None:
         "D: dynamic int8, CPU                   claimed 2-3x            1.52x  does not hold  BERT; outputs off by 1 %"
     )
     assert Answer(SIZE, "BERT", 75.04).line().endswith("claimed -75 %         -75.0 %  holds          BERT")
+    assert " +7.4 %  does not hold" in Answer(SIZE, "BERT", -7.36).line()
+    assert " +0.0 %  does not hold" in Answer(SIZE, "BERT", 0.01).line()
     told = json.loads(json.dumps(Answer(SIZE, "BERT", 75.04).as_json()))
     assert (told["name"], told["claimed"], told["holds"], told["ok"]) == ("D: dynamic int8, size", "-75 %", True, None)
 
@@ -38,6 +40,21 @@ def test_what_needs_other_hardware_says_so() -> None:
     assert len(told) == 11
     assert all("not measured: no such hardware: it needs " in line for line in told)
     assert {claim.hardware for claim in CLAIMS} == set(NEEDS)
+
+
+def test_a_machine_that_is_claimed_about_is_not_told_that_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="the extra full is missing: torch")
+    from benchmarks.claim_parts.kept import Kept
+
+    monkeypatch.setattr(claims, "card_name", lambda: "NVIDIA GeForce RTX 3090")
+    monkeypatch.setattr(claims, "machine", lambda: {"cpu": "Apple M1 Max"})
+    told = {one.claim.what: one.why for one in claims.listed(Kept(None))}
+    assert told["B: RTX 3090"].startswith("this is that machine: `bench optimizer`")
+    assert told["B: M1 Max"] == told["B: RTX 3090"]
+    assert told["B: RTX 4090"] == "no such hardware: it needs that very card"
+    assert told["B: TF32 on Ampere and later"].startswith("nothing of ours does this on the NVIDIA GeForce RTX 3090")
 
 
 def test_without_the_packages_every_claim_still_has_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
