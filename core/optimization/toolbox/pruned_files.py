@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from core.models.safetensors_file import SafetensorsFile, write_safetensors
 from core.optimization.toolbox.artifact import unshared, write_whole
+from core.optimization.toolbox.decoder_blocks import settle
 from core.optimization.toolbox.split_attention import heads_of, split_attentions
 from core.utils.errors import ModelLoadError
 
@@ -64,6 +65,7 @@ def load_pruned(path: Path | str, model: nn.Module) -> nn.Module:
         work = copy.deepcopy(model)
         split_attentions(work, manifest["heads"])
         _resize(work, state)
+        settle(work)
         work.load_state_dict(state)
     except (KeyError, TypeError, ValueError, RuntimeError, IndexError, AttributeError) as error:
         first = str(error).partition("\n")[0]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.channel_groups import Channels, Removal, find_channels
+from core.optimization.toolbox.decoder_blocks import prune_blocks
 from core.optimization.toolbox.measuring import size_bytes
 from core.optimization.toolbox.pruning import checked_ratio
 from core.optimization.toolbox.quality import outputs_of
@@ -51,7 +52,7 @@ class StructuredPruner:
         work = working_copy(model)
         batch = Batch(example_input)
         (before,) = outputs_of(work, [batch])
-        removals = prune_heads(work, ratio)
+        removals = prune_heads(work, ratio) + prune_blocks(work, ratio, self._multiple, batch)
         why_not = ""
         try:
             found = find_channels(work, example_input)
