@@ -23,6 +23,7 @@ from core.optimization.toolbox.quantization import (
     working_copy,
 )
 from core.optimization.toolbox.quantization_config import QuantizationConfig, QuantizationType
+from core.optimization.toolbox.replaying import Replay
 from core.utils.errors import QuantizationError
 
 
@@ -39,10 +40,11 @@ class LayerCost:
 
 
 def layer_costs(model: nn.Module, config: QuantizationConfig, data: Any) -> list[LayerCost]:
-    """The costliest first. `data` calibrates and judges; one pass over it a layer.
+    """The costliest first. `data` calibrates and judges; for each layer the model runs on it from its block on.
 
-    Source: one layer at a time, as Wu et al., Integer Quantization for Deep Learning Inference, arXiv 2004.09602,
-    section 5.2. Raises QuantizationError as `quantize` does, and for types that are not chosen layer by layer.
+    A few dozen tokens are enough for a language model. Source: one layer at a time, as Wu et al., Integer Quantization
+    for Deep Learning Inference, arXiv 2004.09602, section 5.2. Raises QuantizationError as `quantize` does, and for
+    types that are not chosen layer by layer.
     """
     if config.quantization_type in HALVES:
         raise QuantizationError(
@@ -61,10 +63,11 @@ def layer_costs(model: nn.Module, config: QuantizationConfig, data: Any) -> list
     made = {name: whole.get_submodule(name) for name in names}
     for name in names:
         replace_module(whole, made[name], floats[name])
+    replay = Replay(whole, names, batches)
     costs = []
     for name in names:
         replace_module(whole, floats[name], made[name])
-        quality = judge(outputs_of(whole, batches), exact, batches)
+        quality = judge(replay.outputs(name), exact, batches)
         replace_module(whole, made[name], floats[name])
         saved = size_bytes(floats[name]) - size_bytes(made[name])
         costs.append(LayerCost(name, quality.error, quality.accuracy, saved))

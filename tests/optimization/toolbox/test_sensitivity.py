@@ -10,12 +10,13 @@ pytest.importorskip("torch", reason="needs torch (the extra full)")
 
 import torch
 from small_models import ConvNet, conv_net, images, labelled
-from torch import nn
+from torch import Tensor, nn
 
 from core.optimization import ModelQuantizer, QatConfig, QuantizationConfig, QuantizationType
 from core.optimization.toolbox.batches import as_batches
 from core.optimization.toolbox.quality import judge, outputs_of, relative_error
 from core.optimization.toolbox.quick import to_dynamic_int8, to_static_int8
+from core.optimization.toolbox.replaying import Replay
 from core.optimization.toolbox.sensitivity import LayerCost, layer_costs, recalibrate, skip_list
 from core.utils.errors import QuantizationError
 
@@ -108,3 +109,51 @@ def test_training_that_runs_away_is_told():
     quantizer = ModelQuantizer(QuantizationConfig(QuantizationType.QAT, qat=QatConfig(60, 1e25)))
     with pytest.raises(QuantizationError, match="lower learning_rate"):
         quantizer.quantize(conv_net(), images())
+
+
+class Counting(nn.Linear):
+    """Counts its calls."""
+
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        Counting.calls += 1
+        return super().forward(x)
+
+
+class Blocks(nn.Module):
+    """A list of blocks; with `tells` each is given what the one before left behind, beside its output."""
+
+    def __init__(self, tells: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.ModuleList(nn.Sequential(Counting(8, 8), nn.ReLU(inplace=True)) for _ in range(4))
+        self.head, self.tells = nn.Linear(8, 3), tells
+
+    def forward(self, x: Tensor) -> Tensor:
+        left = 0.0
+        for layer in self.layers:
+            x = x + layer(x) + self.tells * left
+            left = float(Counting.calls)
+        return self.head(x)
+
+
+def test_what_lies_before_a_layer_is_computed_once():
+    x = [torch.randn(2, 8), torch.randn(5, 8)]
+    model, batches = Blocks().eval(), as_batches(x, "test")
+    names = ["layers.0.0", "layers.3.0", "head"]
+    replay = Replay(model, names, batches)
+    assert [replay.replayed(name) for name in names] == [0, 3, 4]
+    Counting.calls = 0
+    with torch.no_grad():
+        model.head.weight *= 2
+        model.layers[3][0].weight *= 2
+    found = replay.outputs("layers.3.0")
+    assert Counting.calls == len(batches)
+    assert all(torch.equal(one, other) for one, other in zip(found, outputs_of(model, batches), strict=True))
+
+
+def test_blocks_that_tell_each_other_more_than_their_outputs_are_not_replayed():
+    model = Blocks(tells=True).eval()
+    replay = Replay(model, ["head"], as_batches([torch.randn(2, 8)], "test"))
+    assert replay.replayed("head") == 0
