@@ -152,7 +152,7 @@ class Microphone:
             self._alive_at = now
             self._called = True
             self.overflows += overflow
-            at = times.block(now - plausible(ago_s, latency_s), len(samples))
+            at = times.block(now - plausible(ago_s, latency_s), len(samples), at_most=now - len(samples) / rate_hz)
             if not gathered:
                 first_at = at
             gathered.append(samples.copy())

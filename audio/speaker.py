@@ -189,7 +189,7 @@ class Speaker:
             now = self._clock.monotonic()
             self._alive_at = now
             self._called = True
-            leaves_at = times.block(now + plausible(ahead_s, latency_s), len(buffer))
+            leaves_at = times.block(now + plausible(ahead_s, latency_s), len(buffer), at_least=now)
             block, silent = self._next(len(buffer), leaves_at, underflow)
             buffer[:] = block[:, None]
             if not silent:

@@ -10,6 +10,8 @@ GAIN = 0.03
 
 CONFIRMED_S = 0.06
 """of sound whose claims agree, before they are believed against the count"""
+JITTER_S = 0.04
+"""by how much jitter may make sound seem captured after it was handed on, or played before"""
 
 
 class StreamTime:
@@ -28,10 +30,16 @@ class StreamTime:
         self._doubted_s = 0.0
         """of sound since then; 0 while nothing is in doubt"""
 
-    def block(self, claimed: float, count: int) -> float:
-        """The monotonic time of the first of `count` samples."""
+    def block(
+        self, claimed: float, count: int, at_least: float = float("-inf"), at_most: float = float("inf")
+    ) -> float:
+        """The monotonic time of the first of `count` samples.
+
+        Never outside what is possible whatever is claimed: sound is captured before it is handed on, played after.
+        """
         length_s = count / self._rate_hz
         at = claimed if self._next is None else self._next + self._correction(claimed - self._next, length_s)
+        at = min(max(at, at_least - JITTER_S), at_most + JITTER_S)
         self._next = at + length_s
         return at
 

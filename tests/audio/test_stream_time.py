@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from audio.stream_time import CONFIRMED_S, JUMP_S, StreamTime, plausible
+from audio.stream_time import CONFIRMED_S, JITTER_S, JUMP_S, StreamTime, plausible
 
 RATE_HZ = 16_000
 BLOCK = 320
@@ -60,3 +60,22 @@ def test_an_offset_that_cannot_be_is_not_believed():
     assert plausible(0.0, 0.02) == 0.02
     assert plausible(5.0, 0.02) == 0.02
     assert plausible(0.3, 0.02) == 0.3
+
+
+@pytest.mark.parametrize("between_s", [0.0005, 0.01])
+def test_sound_that_waited_for_a_stopped_program_was_not_captured_after_it_came(between_s: float):
+    """Its first block claims to be of the moment at which it comes, and the others come faster than they sound."""
+    stream, now, ahead = StreamTime(RATE_HZ), 30.0, []
+    for held in range(100):
+        now += between_s if held < 40 else BLOCK_S
+        ahead.append(stream.block(now - BLOCK_S, BLOCK, at_most=now - BLOCK_S) + BLOCK_S - now)
+    assert max(ahead) <= JITTER_S + 1e-9
+    assert abs(ahead[-1]) < JITTER_S
+
+
+def test_sound_is_not_played_before_it_is_asked_for():
+    stream = StreamTime(RATE_HZ)
+    for at in range(50):
+        stream.block(BLOCK_S * at + 0.06, BLOCK, at_least=BLOCK_S * at)
+    woke = 30.0
+    assert stream.block(woke + 0.06, BLOCK, at_least=woke) >= woke - JITTER_S
