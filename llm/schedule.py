@@ -168,8 +168,15 @@ class Schedule:
 
     def resume(self, item: Item) -> Item:
         """Let a paused item go on from what was left."""
+        return self._run(item, item.left(self.now))
+
+    def restart(self, item: Item) -> Item:
+        """Let a timer begin anew, paused or not."""
+        return self._run(item, item.duration_s)
+
+    def _run(self, item: Item, seconds: float) -> Item:
         with self._lock:
-            due_at = self.now + item.left(self.now)
+            due_at = self.now + seconds
             later = replace(item, due_at=due_at, first_due_at=due_at, left_s=None)
             self._move(later)
             return later

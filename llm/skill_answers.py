@@ -15,9 +15,10 @@ from llm.skills.normalise import normalise
 
 logger = logging.getLogger(__name__)
 
-HARMLESS = frozenset({"TellTime", "TellDate", "TellWeekday", "TellYear", "DaysUntil", "TimeUntil"}) | frozenset(
-    {"Calculate", "Convert", "Capabilities", "WhoAreYou", "HowAreYou", "CannotDo", "WhatDidIAsk", "TimeLeft"}
-    | {"ListTimers", "ListAlarms", "ListReminders", "ReadNotes", "ReadItems", "HasItem", "ListFacts"}
+HARMLESS = frozenset({"TellTime", "TellDate", "TellWeekday", "TellYear", "TellWeek", "DaysUntil"}) | frozenset(
+    {"DaysSince", "TimeUntil", "Calculate", "Convert", "Capabilities", "WhoAreYou", "HowAreYou", "CannotDo"}
+    | {"WhatDidIAsk", "TimeLeft", "ListTimers", "ListAlarms", "ListReminders", "ReadNotes", "ReadItems"}
+    | {"HasItem", "ListFacts"}
 )
 """intents that change nothing: their replies may be prepared before it is known that the user has finished"""
 NO_ANSWER = "CannotDo"

@@ -1,6 +1,8 @@
-"""Alarms at a local time, once or on weekdays; snooze."""
+"""Alarms at a local time, once or on weekdays: set, changed, cancelled; snooze."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from core.messages import Language
 from llm.schedule import Item
@@ -14,7 +16,7 @@ from llm.skills.spoken import (
     say_time,
     say_weekdays,
 )
-from llm.skills.timers import clean_name, named
+from llm.skills.timers import add_time, clean_name, named
 from llm.skills.when import clock_time, duration_s, moment
 
 
@@ -85,7 +87,44 @@ def cancel_alarm(intent: Intent, context: Context) -> Reply:
     return reply(intent, en=f"Alarm cancelled: {listed}.", fr=f"Alarme annulée : {listed}.", undo=undo)
 
 
+def change_alarm(intent: Intent, context: Context) -> Reply:
+    """The one alarm rings at another time, on the days on which it rang."""
+    alarms, language = context.schedule.items("alarm"), intent.language
+    if not alarms:
+        return no_alarm(intent)
+    if len(alarms) > 1:
+        listed = join([title(item, context, language) for item in alarms], language)
+        return reply(intent, en=f"There are several: {listed}. Cancel one and set another.",
+                     fr=f"Il y en a plusieurs : {listed}. Annulez-en une et réglez-en une autre.")  # fmt: skip
+    before, local = alarms[0], context.schedule.local
+    clock, when, old = clock_time(intent), moment(intent, local), local.at(before.due_at)
+    if clock is None or when is None:
+        return reply(intent, en="There is no such time.", fr="Cette heure n'existe pas.")
+    wall = clock[0].replace(hour=clock[0].hour % 12 + (12 if old.hour >= 12 else 0)) if clock[1] else clock[0]
+    day = local.at(when.instant).date() if intent.word("day") else old.date()
+    due_at = local.next(wall, before.weekdays) if before.weekdays else local.instant(datetime.combine(day, wall))
+    if due_at <= context.schedule.now:
+        due_at = local.next(wall)
+    context.schedule.remove([before])
+    item = context.schedule.add(
+        Item("alarm", before.text, before.language, due_at, wall=before.wall and wall, weekdays=before.weekdays)
+    )
+
+    def put_back() -> None:
+        context.schedule.remove([item])
+        context.schedule.restore([before])
+
+    said = title(item, context, language)
+    earlier = title(before, context, language)
+    undo = Undo(
+        put_back, choose(language, f"The alarm is as it was: {earlier}.", f"L'alarme est comme avant : {earlier}.")
+    )
+    return reply(intent, en=f"Alarm set: {said}.", fr=f"Alarme réglée : {said}.", undo=undo)
+
+
 def snooze(intent: Intent, context: Context) -> Reply:
+    if intent.word("or_timer") and context.schedule.items("timer"):
+        return add_time(intent, context)
     seconds = duration_s(intent) or context.snooze_min * 60.0
     items = context.schedule.snooze(seconds)
     if not items:
@@ -122,6 +161,12 @@ def no_alarm(intent: Intent) -> Reply:
 
 SKILL = Skill(
     "alarms",
-    {"SetAlarm": set_alarm, "ListAlarms": list_alarms, "CancelAlarm": cancel_alarm, "Snooze": snooze},
+    {
+        "SetAlarm": set_alarm,
+        "ListAlarms": list_alarms,
+        "ChangeAlarm": change_alarm,
+        "CancelAlarm": cancel_alarm,
+        "Snooze": snooze,
+    },
     for_models=("SetAlarm", "ListAlarms"),
 )

@@ -1,8 +1,8 @@
-"""How long until a day or a time of day, and on which day a date or a feast falls."""
+"""How long until a day or a time of day, or since a day, and on which day a date or a feast falls."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 
 from llm.local_time import LocalTime
 from llm.skills.base import Context, Intent, Reply, Skill, choose, reply
@@ -13,6 +13,7 @@ _FIXED = {
     "christmas": (12, 25), "christmas_eve": (12, 24), "new_year": (1, 1), "new_years_eve": (12, 31),
     "halloween": (10, 31), "valentine": (2, 14), "all_saints": (11, 1),
 }  # fmt: skip
+_UNITS_S = {"hours": 3600.0, "minutes": 60.0}
 _LEAP_YEARS = 8
 """29 February comes back within so many years"""
 
@@ -35,11 +36,42 @@ def days_until(intent: Intent, context: Context) -> Reply:
 
 
 def time_until(intent: Intent, context: Context) -> Reply:
-    when = moment(intent, context.schedule.local)
-    if when is None:
+    local = context.schedule.local
+    when = moment(intent, local)
+    day = day_meant(intent, local) if when is None else None
+    if when is None and day is None:
         return reply(intent, en="There is no such time.", fr="Cette heure n'existe pas.")
-    length = say_about(when.instant - context.schedule.now, intent.language)
+    # a day begins at midnight
+    instant = when.instant if when is not None else local.instant(datetime.combine(day or date.min, time()))
+    left_s = max(0.0, instant - context.schedule.now)
+    unit_s = _UNITS_S.get(intent.word("clock_in"), 0.0)
+    if unit_s and left_s >= unit_s:
+        count = round(left_s / unit_s)
+        en, fr = ("hour", "heure") if unit_s == _UNITS_S["hours"] else ("minute", "minute")
+        plural = "s" if count > 1 else ""
+        return reply(
+            intent, en=f"About {count} {en}{plural}.", fr=f"Environ {count} {fr}{plural}.", result=float(count)
+        )
+    length = say_about(left_s, intent.language)
     return reply(intent, en=f"{length}.", fr=f"{length}.")
+
+
+def days_since(intent: Intent, context: Context) -> Reply:
+    local = context.schedule.local
+    today = local.wall.date()
+    day = day_gone(intent, local)
+    if day is None:
+        return reply(intent, en="There is no such day.", fr="Ce jour n'existe pas.")
+    count = (today - day).days
+    told = say_date(local.wall.replace(year=day.year, month=day.month, day=day.day), intent.language)
+    if day.year != today.year:
+        told += choose(intent.language, f", {day.year}", f" {day.year}")
+    if count == 0:
+        return reply(intent, en=f"That's today: {told}.", fr=f"C'est aujourd'hui : {told}.")
+    if count == 1:
+        return reply(intent, en=f"That was yesterday: {told}.", fr=f"C'était hier : {told}.")
+    length = span(count, intent)
+    return reply(intent, en=f"{length} ago: {told}.", fr=f"Il y a {length} : {told}.", result=float(count))
 
 
 def span(days: int, intent: Intent) -> str:
@@ -70,6 +102,30 @@ def day_meant(intent: Intent, local: LocalTime) -> date | None:
     if weekday is not None:
         return today + timedelta(days=int(weekday - today.weekday() - 1) % 7 + 1)
     return next_date(today, int(intent.number("month") or 0), day_of_month(intent))
+
+
+def day_gone(intent: Intent, local: LocalTime) -> date | None:
+    """The last such day, today's only where it is named by its date. None: no calendar has it."""
+    today = local.wall.date()
+    feast = intent.word("feast")
+    if feast == "month_end":
+        return today.replace(day=1) - timedelta(days=1)
+    if feast == "year_end":
+        return date(today.year - 1, 12, 31)
+    if feast:
+        return max(day for year in (today.year - 1, today.year) if (day := day_of_feast(feast, year)) <= today)
+    weekday = intent.number("weekday")
+    if weekday is not None:
+        return today - timedelta(days=int(today.weekday() - weekday - 1) % 7 + 1)
+    month, day_number = int(intent.number("month") or 0), day_of_month(intent)
+    for year in range(today.year, today.year - _LEAP_YEARS - 1, -1):
+        try:
+            found = date(year, month, day_number)
+        except ValueError:
+            continue
+        if found <= today:
+            return found
+    return None
 
 
 def next_date(today: date, month: int, day: int) -> date | None:
@@ -108,4 +164,4 @@ def easter(year: int) -> date:
     return date(year, month, day + 1)
 
 
-SKILL = Skill("dates", {"DaysUntil": days_until, "TimeUntil": time_until}, for_models=())
+SKILL = Skill("dates", {"DaysUntil": days_until, "DaysSince": days_since, "TimeUntil": time_until}, for_models=())

@@ -1,6 +1,8 @@
 """Finds the intent of a sentence by hassil templates from sentences/<language>*.yaml. Caches nothing on disk.
 
-The best match is the one with the fewest free words, then the most literal ones. Numbers are matched by place and
+The best match is the one with the fewest free words, then the most literal ones. A sentence's metadata may say that it
+is the start of a longer one (`may_go_on`), that a language model may know better (`unsure`), and which words its free
+ones never hold, because they are talk (`talk`). Numbers are matched by place and
 read by `normalise`, so a template's range bounds what may be spoken, not what may be typed.
 """
 
@@ -86,7 +88,9 @@ class SkillRecogniser:
             return None
         grammar = self._grammar(language)
         for form in self._forms(said, grammar):
-            intent = self._match(form, grammar, language) or self._parse(form, language)
+            intent = self._match(form, grammar, language)
+            if intent is None or intent.unsure:
+                intent = self._parse(form, language) or intent
             if intent is not None:
                 logger.debug("%r is %s %s", text, intent.name, dict(intent.slots))
                 return intent
@@ -128,6 +132,8 @@ class SkillRecogniser:
         text = said.matching
         best, best_rank = None, (1 << 30, 0)
         for result in recognize_all(text, grammar.matched, language=language):
+            if _is_talk(result, language):
+                continue
             rank = _rank(result)
             if rank < best_rank:
                 best, best_rank = result, rank
@@ -250,8 +256,17 @@ def _to_intent(result: RecognizeResult, said: Utterance, language: Language) -> 
         MappingProxyType(slots),
         frozenset(open_slots),
         bool(metadata.get("may_go_on", False)),
-        _many(slots, open_slots),
+        bool(metadata.get("unsure", False)) or _many(slots, open_slots),
     )
+
+
+def _is_talk(result: RecognizeResult, language: Language) -> bool:
+    """Whether the free words hold one of those that the sentence's metadata excludes."""
+    excluded = str((result.intent_metadata or {}).get("talk", ""))
+    if not excluded:
+        return False
+    words = set(fold_template(excluded, language).split())
+    return any(words & set(entity.text.split()) for entity in result.entities_list if entity.is_wildcard)
 
 
 def _many(slots: Mapping[str, Slot], open_slots: Collection[str]) -> bool:

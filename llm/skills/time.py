@@ -40,8 +40,19 @@ def tell_year(intent: Intent, context: Context) -> Reply:
     return reply(intent, en=f"It's {month} {now.year}.", fr=f"Nous sommes en {month} {now.year}.")
 
 
+def tell_week(intent: Intent, context: Context) -> Reply:
+    week = context.schedule.local.wall.isocalendar().week
+    return reply(intent, en=f"It's week {week}.", fr=f"Nous sommes en semaine {week}.")
+
+
 SKILL = Skill(
     "time",
-    {"TellTime": tell_time, "TellDate": tell_date, "TellWeekday": tell_weekday, "TellYear": tell_year},
+    {
+        "TellTime": tell_time,
+        "TellDate": tell_date,
+        "TellWeekday": tell_weekday,
+        "TellYear": tell_year,
+        "TellWeek": tell_week,
+    },
     for_models=("TellTime",),
 )

@@ -1,4 +1,4 @@
-"""Timers that wait: paused with what is left of them, and resumed from there."""
+"""Timers that wait: paused with what is left of them, and resumed from there, or begun anew."""
 
 from __future__ import annotations
 
@@ -43,10 +43,29 @@ def resume_timer(intent: Intent, context: Context) -> Reply:
     return reply(intent, en=f"It goes on: {left} left.", fr=f"C'est reparti : il reste {left}.")
 
 
+def restart_timer(intent: Intent, context: Context) -> Reply:
+    timers = meant(intent, context)
+    if isinstance(timers, Reply):
+        return timers
+    if len(timers) > 1:
+        return which_one(intent, timers, "restart the {} timer", "recommence le minuteur {}")
+    before = timers[0]
+    left = say_about(context.schedule.restart(before).left(context.schedule.now), intent.language)
+    undo = Undo(
+        lambda: context.schedule.restore([before]),
+        choose(intent.language, "It is as it was before.", "Il est comme avant."),
+    )
+    return reply(intent, en=f"It starts again: {left}.", fr=f"C'est reparti du début : {left}.", undo=undo)
+
+
 def which_one(intent: Intent, items: Sequence[Item], en: str, fr: str) -> Reply:
     """Ask which of several is meant; the answer completes the sentence."""
     listed = join(titles(items, intent.language), intent.language)
     return ask(intent, en=(f"Which one: {listed}?", en), fr=(f"Lequel : {listed} ?", fr))
 
 
-SKILL = Skill("timer_pause", {"PauseTimer": pause_timer, "ResumeTimer": resume_timer}, for_models=())
+SKILL = Skill(
+    "timer_pause",
+    {"PauseTimer": pause_timer, "ResumeTimer": resume_timer, "RestartTimer": restart_timer},
+    for_models=(),
+)

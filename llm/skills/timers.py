@@ -124,7 +124,7 @@ def cancel_timer(intent: Intent, context: Context) -> Reply:
 
 def add_time(intent: Intent, context: Context) -> Reply:
     timers = context.schedule.items("timer")
-    seconds = duration_s(intent) or 0.0
+    seconds = (duration_s(intent) or 0.0) * (-1.0 if intent.word("less") else 1.0)
     if not timers:
         return nothing_set(intent)
     name = clean_name(intent.word("name"))
@@ -132,18 +132,24 @@ def add_time(intent: Intent, context: Context) -> Reply:
     if not chosen:
         return unknown_name(intent, name)
     if len(chosen) > 1:
-        listed, length = join(titles(chosen, intent.language), intent.language), say_duration(seconds, intent.language)
+        listed = join(titles(chosen, intent.language), intent.language)
+        length = say_duration(abs(seconds), intent.language)
+        if seconds < 0:
+            return reply(intent, en=f"There are several: {listed}.", fr=f"Il y en a plusieurs : {listed}.")
         return ask(
             intent,
             en=(f"To which one: {listed}?", f"add {length} to the {{}} timer"),
             fr=(f"Auquel : {listed} ?", f"ajoute {length} au minuteur {{}}"),
         )
     before = chosen[0]
+    if seconds <= -before.left(context.schedule.now):
+        left = say_about(before.left(context.schedule.now), intent.language)
+        return reply(intent, en=f"Only {left} left.", fr=f"Il ne reste que {left}.")
     later = context.schedule.extend(before, seconds)
     left = say_about(later.left(context.schedule.now), intent.language)
     undo = Undo(
         lambda: context.schedule.restore([before]),
-        choose(intent.language, "I took the added time off again.", "J'ai retiré le temps ajouté."),
+        choose(intent.language, "It is as long as it was.", "Il dure ce qu'il durait."),
     )
     return reply(intent, en=f"Done: {left} left.", fr=f"C'est fait : il reste {left}.", undo=undo)
 
