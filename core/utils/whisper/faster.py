@@ -191,7 +191,7 @@ class FasterWhisper:
             encoded = short = model.encode(self._features(samples, request.frames))
             if request.silence_behind and request.frames < FULL_FRAMES:
                 encoded = self._before_silence(encoded)
-            guess = self._language(encoded, request)
+            guess = self._language(short, request)
             tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, request.task, guess.language)
             prompt = model.get_prompt(tokenizer, [], without_timestamps=True)
             longest = len(prefix) + request.max_new_tokens

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.utils.whisper.alignment import attention_path
+from core.utils.whisper.heard import Heard
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,14 +52,12 @@ class Said:
     no_speech_prob: float
 
 
-def decode_greedily(
-    model: Whisper, encoded: Tensor, start: Start, rules: Rules, limit: int, packed: Any = None
-) -> Said:
-    """At most `limit` tokens after `start`, for [1, n, width] `encoded`, by `packed` (packed.py) where it is given."""
+def decode_greedily(model: Whisper, sound: Heard, start: Start, rules: Rules, limit: int, packed: Any = None) -> Said:
+    """At most `limit` tokens after `start` for `sound`, by `packed` (packed.py) where it is given."""
     import torch
 
     with torch.inference_mode():
-        decoder = _Decoder(model, packed or model.decoder, encoded, len(start.tokens) + limit)
+        decoder = _Decoder(model, packed or model.decoder, sound, len(start.tokens) + limit)
         logits = decoder.step(list(start.tokens))
         no_speech = float(logits[0].softmax(dim=-1)[rules.no_speech])
         never = torch.tensor(rules.never, device=logits.device)
@@ -80,13 +79,12 @@ def decode_greedily(
     return Said(tuple(tokens), total / (len(tokens) + 1), no_speech)
 
 
-def next_is(model: Whisper, encoded: Tensor, start: Start, wanted: tuple[int, ...], packed: Any = None) -> float:
-    """0..1 that one of the wanted tokens comes behind `start`."""
+def next_logits(model: Whisper, sound: Heard, tokens: tuple[int, ...], packed: Any = None) -> Tensor:
+    """[vocabulary] float32 logits of what comes behind `tokens`."""
     import torch
 
     with torch.inference_mode():
-        decoder = _Decoder(model, packed or model.decoder, encoded, len(start.tokens))
-        return float(decoder.step(list(start.tokens))[-1].softmax(dim=-1)[list(wanted)].sum())
+        return _Decoder(model, packed or model.decoder, sound, len(tokens)).step(list(tokens))[-1]
 
 
 def token_path(model: Whisper, encoded: Tensor, start: Start, end_of_text: int, frames: int) -> list[tuple[int, int]]:
@@ -129,18 +127,15 @@ def _of_head(x: Tensor, head: int, heads: int) -> Tensor:
 class _Decoder:
     """The text decoder with what it has seen: keys and values of the sound and of the tokens so far."""
 
-    def __init__(self, model: Whisper, decoder: Any, encoded: Tensor, length: int) -> None:
+    def __init__(self, model: Whisper, decoder: Any, sound: Heard, length: int) -> None:
         self._decoder = decoder
         self._blocks: list[Any] = list(decoder.blocks)
         self._head = getattr(decoder, "head", None)
         self._heads: int = model.dims.n_text_head
-        self._sound = [
-            (self._split(block.cross_attn.key(encoded)), self._split(block.cross_attn.value(encoded)))
-            for block in self._blocks
-        ]
+        self._sound = [(self._split(keys), self._split(values)) for keys, values in sound.projected]
         shape = (1, self._heads, length, model.dims.n_text_state // self._heads)
-        self._text = [(encoded.new_empty(shape), encoded.new_empty(shape)) for _ in self._blocks]
-        self._dtype = encoded.dtype
+        self._text = [(sound.encoded.new_empty(shape), sound.encoded.new_empty(shape)) for _ in self._blocks]
+        self._dtype = sound.encoded.dtype
         self._seen = 0
 
     def step(self, tokens: list[int]) -> Tensor:

@@ -151,7 +151,7 @@ class OpenAIWhisper:
                 sound = short.before(self._quiet())
             guess = LanguageGuess(request.language or "", 1.0, ())
             if request.language is None:
-                guess = pick_language(self._languages(sound), stream.rule)
+                guess = pick_language(self._languages(short), stream.rule)
             tokenizer = get_tokenizer(
                 model.is_multilingual, num_languages=model.num_languages, language=guess.language, task=request.task
             )
