@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from tts.melo.text.japanese_reading import read
+from tts.melo.text.japanese_words import everyday
 from tts.melo.text.kana import kana_phones, to_katakana
 from tts.melo.text.packages import missing
 from tts.melo.text.phonemes import MAX_TOKENS, UNKNOWN, Phonemes, Spelling, assemble, sayable, too_long
@@ -22,7 +23,7 @@ _KANA_FIELD = 17
 """of a UniDic entry: the reading as it is spelt in kana, not as it is pronounced"""
 _LONGEST = 8 * MAX_TOKENS
 """characters that are read: more are more than BERT's tokens, and MeCab slows down"""
-_COMMON = {"私": "ワタシ", "今日": "キョウ", "明日": "アシタ", "昨日": "キノウ", "何": "ナニ", "一日": "イチニチ"}
+_COMMON = {"私": "ワタシ", "今日": "キョウ", "明日": "アシタ", "昨日": "キノウ", "一日": "イチニチ"}
 """everyday readings, where the dictionary prefers a formal one"""
 
 
@@ -34,7 +35,7 @@ class JapaneseFrontEnd:
 
     def normalise(self, text: str) -> str:
         """All in katakana; what has no reading is left out. Raises InferenceError for too much."""
-        plain = read(unicodedata.normalize("NFKC", text))
+        plain = read(everyday(unicodedata.normalize("NFKC", text)))
         if len(plain) > _LONGEST:
             raise too_long(text)
         words = _tagger()("".join(sign if sign.isprintable() else " " for sign in plain))

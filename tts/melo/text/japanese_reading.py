@@ -30,55 +30,51 @@ _SIGNS = {
     ">": "ダイナリ",
 }
 _MONEY = {"$": "ドル", "¥": "エン", "£": "ポンド", "€": "ユーロ"}
-_COUNTED = {
-    **{
-        "1人": "ヒトリ",
-        "2人": "フタリ",
-        "1つ": "ヒトツ",
-        "2つ": "フタツ",
-        "3つ": "ミッツ",
-        "4つ": "ヨッツ",
-        "5つ": "イツツ",
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_IRREGULAR = {
+    "人": {1: "ヒトリ", 2: "フタリ"},
+    "つ": dict(enumerate(_words("ヒトツ フタツ ミッツ ヨッツ イツツ ムッツ ナナツ ヤッツ ココノツ"), 1)),
+    "日": {
+        **dict(enumerate(_words("ツイタチ フツカ ミッカ ヨッカ イツカ ムイカ ナノカ ヨウカ ココノカ トオカ"), 1)),
+        **{14: "ジュウヨッカ", 20: "ハツカ", 24: "ニジュウヨッカ"},
     },
-    **{
-        "6つ": "ムッツ",
-        "7つ": "ナナツ",
-        "8つ": "ヤッツ",
-        "9つ": "ココノツ",
-        "1日": "ツイタチ",
-        "2日": "フツカ",
-        "3日": "ミッカ",
-    },
-    **{
-        "4日": "ヨッカ",
-        "5日": "イツカ",
-        "6日": "ムイカ",
-        "7日": "ナノカ",
-        "8日": "ヨウカ",
-        "9日": "ココノカ",
-        "10日": "トオカ",
-    },
-    **{
-        "20日": "ハツカ",
-        "4時": "ヨジ",
-        "7時": "シチジ",
-        "9時": "クジ",
-        "4月": "シガツ",
-        "7月": "シチガツ",
-        "9月": "クガツ",
-    },
-    **{
-        "1本": "イッポン",
-        "3本": "サンボン",
-        "6本": "ロッポン",
-        "1個": "イッコ",
-        "6個": "ロッコ",
-        "8個": "ハッコ",
-        "10個": "ジュッコ",
-    },
-    **{"1回": "イッカイ", "6回": "ロッカイ", "10回": "ジュッカイ", "4人": "ヨニン", "4年": "ヨネン"},
 }
 """counts that are not the sum of their parts"""
+_COUNTERS = {
+    **{
+        "人": "ニン",
+        "年": "ネン",
+        "月": "ガツ",
+        "時": "ジ",
+        "時間": "ジカン",
+        "枚": "マイ",
+        "台": "ダイ",
+        "日": "ニチ",
+    },
+    **{
+        "個": "コ",
+        "回": "カイ",
+        "階": "カイ",
+        "ヶ月": "カゲツ",
+        "か月": "カゲツ",
+        "本": "ホン",
+        "匹": "ヒキ",
+        "杯": "ハイ",
+    },
+    **{"歳": "サイ", "冊": "サツ", "週間": "シュウカン"},
+}
+_LAST_DIGITS = {
+    **{"人": {4: "ヨ"}, "年": {4: "ヨ"}, "時": {4: "ヨ", 7: "シチ", 9: "ク"}, "時間": {4: "ヨ", 7: "シチ", 9: "ク"}},
+    "月": {4: "シ", 7: "シチ", 9: "ク"},
+}
+_DOUBLING = {"カ": {1: "イッ", 6: "ロッ", 8: "ハッ"}, "サ": {1: "イッ", 8: "ハッ"}}
+"""a last digit before a counter in k or h, and in s"""
+_HARD, _SOFT = str.maketrans("ハヒホ", "パピポ"), str.maketrans("ハヒホ", "バビボ")
 _MINUTES = [
     "プン",
     "イップン",
@@ -92,7 +88,10 @@ _MINUTES = [
     "キュウフン",
 ]
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)", re.ASCII)
-_COUNT = re.compile(rf"(?<![\d.])(?:{'|'.join(sorted(_COUNTED, key=len, reverse=True))})", re.ASCII)
+_COUNT = re.compile(
+    rf"(?<![\d.])([1-9]\d{{0,11}})({'|'.join(sorted({*_COUNTERS, *_IRREGULAR, '日間'}, key=len, reverse=True))})",
+    re.ASCII,
+)
 _PRICE = re.compile(r"([$¥£€])(\d[\d.]*)", re.ASCII)
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2}):(\d{2})(?!\d)", re.ASCII)
 _MINUTE = re.compile(r"(?<![\d.])(\d{1,3})分", re.ASCII)
@@ -104,7 +103,7 @@ def read(text: str) -> str:
     text = _GROUPED.sub(lambda match: match[0].replace(",", ""), text)
     text = _PRICE.sub(lambda match: match[2] + _MONEY[match[1]], text)
     text = _CLOCK.sub(lambda match: f"{int(match[1])}時" + (f"{int(match[2])}分" if int(match[2]) else ""), text)
-    text = _COUNT.sub(lambda match: _COUNTED[match[0]], text)
+    text = _COUNT.sub(lambda match: counted(int(match[1]), match[2]), text)
     text = _NUMBER.sub(_number, _MINUTE.sub(_minutes, text.replace("°C", "°")))
     return "".join(_LETTERS.get(sign.lower(), _SIGNS.get(sign, sign)) for sign in text)
 
@@ -119,6 +118,31 @@ def cardinal(number: int) -> str:
         if group:
             parts.append(_below_ten_thousand(group) + scale)
     return "".join(reversed(parts))
+
+
+def counted(number: int, counter: str) -> str:
+    """A number with what it counts: 8 and 本 are ハッポン."""
+    if number in _IRREGULAR.get(counter, {}):
+        return _IRREGULAR[counter][number]
+    if counter == "日間":
+        return counted(number, "日") + "カン"
+    said, unit = cardinal(number), _COUNTERS.get(counter, counter)
+    tens, ones = number // 10 * 10, number % 10
+    last = _LAST_DIGITS.get(counter, {}).get(ones)
+    if last:
+        return (cardinal(tens) if tens else "") + last + unit
+    breathed = unit[0] in "ハヒホ"
+    row = "カ" if breathed or unit[0] in "カコ" else "サ" if unit[0] in "サシ" else ""
+    doubled = _DOUBLING.get(row, {}).get(ones)
+    if doubled:
+        said = (cardinal(tens) if tens else "") + doubled
+    elif row and not ones and said.endswith("ジュウ"):
+        said = said.removesuffix("ウ") + "ッ"
+    elif row == "カ" and not ones and said.endswith(("ヒャク", "ビャク", "ピャク")):
+        said = said.removesuffix("ク") + "ッ"
+    if breathed:
+        unit = unit.translate(_HARD) if said.endswith("ッ") else unit.translate(_SOFT) if ones == 3 else unit
+    return said + unit
 
 
 def _below_ten_thousand(number: int) -> str:
