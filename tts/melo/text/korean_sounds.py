@@ -105,7 +105,7 @@ def _join(one: _Syllable, two: _Syllable, written: str, passive: bool) -> None:
     hardening = one.final in _HARDENING or (one.final == "ㄻ" and written != "삶" and not passive)
     if one.final == "ㄺ" and two.initial == "ㄱ" and written not in _NOUNS:
         one.final, two.initial = "ㄹ", "ㄲ"
-    if written == "밟":
+    if written == "밟" or (written == "넓" and two.initial in "ㅈㄷ" and two.vowel == "ㅜ"):  # 넓죽하다, 넓둥글다
         one.final = "ㅂ"
     one.final = _AT_END.get(one.final, one.final)
     if hardening or one.final in _NASAL:

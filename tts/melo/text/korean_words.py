@@ -47,7 +47,7 @@ _COMPOUNDS = {
         _words("물고기 손등 발등 눈가 손가락 발가락 산골 빵집 봄비 밤거리 안방 김밥 강바람 산바람 물집"), 1
     ),
     **dict.fromkeys(_words("방바닥 길거리 눈길 손길 발길 산길 밤길 인기 조건 사건 문자 한자 성격 인격 평가 만점"), 1),
-    **dict.fromkeys(_words("장점 단점 초점 안과 내과 외과 치과"), 1),
+    **dict.fromkeys(_words("장점 단점 초점 공권력 안과 내과 외과 치과"), 1),
     **dict.fromkeys(_words("바람결 그믐달 보름달 아침밥 초승달 비빔밥"), 2),
 }
 """words that begin so, and which of their syllables is tense"""
@@ -69,7 +69,7 @@ _JOINED = {
     **dict.fromkeys(
         _words("솜이불 홑이불 색연필 담요 한여름 첫여름 신여성 콩엿 물엿 눈요기 들일 볼일 별일 앞일 옛일"), 1
     ),
-    **dict.fromkeys(_words("밭일 막일 물약 알약 맨입 옛이야기 뒷이야기 낯익 설익 불여우 밤윷 잔일"), 1),
+    **dict.fromkeys(_words("밭일 막일 삯일 물약 알약 맨입 옛이야기 뒷이야기 낯익 설익 불여우 밤윷 잔일"), 1),
     **dict.fromkeys(_words("내복약 남존여비 급행열차 직행열차 야간열차 늑막염 식용유 휘발유 백분율 집안일 두통약"), 2),
     **dict.fromkeys(_words("소독약 신혼여행 배낭여행 수학여행 단체여행 국민윤리 한국요리 중국요리 개인용 성인용"), 2),
     **dict.fromkeys(_words("노인용 일인용 대전역 부엌일"), 2),
