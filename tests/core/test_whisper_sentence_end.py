@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from core.utils.whisper.sentence_end import marks_of, probability, words_of
+from core.utils.whisper.sentence_end import NO_MORE, ends_of, probability, words_of
 
-VOCABULARY = (" it", " is", " ten", ".", "?", "!", ",", '"')
+VOCABULARY = (" it", " is", " ten", ".", "?", "!", ",", '"', " ?", " !", "<end>")
 
 
 class Tokenizer:
     """Whole words."""
+
+    eot = VOCABULARY.index("<end>")
 
     def encode(self, text: str) -> list[int]:
         return [VOCABULARY.index(text)]
@@ -30,8 +32,23 @@ def test_the_marks_behind_the_last_word_do_not_count(tokens: tuple[int, ...], co
     assert words_of(Tokenizer(), tokens) == tokens[:count]
 
 
-def test_all_marks_that_end_a_sentence_count_together() -> None:
+def likely(**shares: float) -> float:
+    """What it makes of these tokens' probabilities."""
     logits = np.full(len(VOCABULARY), -30.0, np.float32)
-    logits[[3, 4, 6]] = np.log([0.5, 0.2, 0.3])
-    assert probability(logits, marks_of(Tokenizer())) == pytest.approx(0.7, abs=1e-6)
-    assert probability(logits + 500, marks_of(Tokenizer())) == pytest.approx(0.7, abs=1e-4)
+    logits[[VOCABULARY.index(token) for token in shares]] = np.log(list(shares.values()))
+    assert probability(logits + 500, ends_of(Tokenizer())) == pytest.approx(
+        probability(logits, ends_of(Tokenizer())), abs=1e-4
+    )
+    return probability(logits, ends_of(Tokenizer()))
+
+
+def test_all_marks_that_end_a_sentence_count_together() -> None:
+    assert likely(**{".": 0.5, "?": 0.2, ",": 0.3}) == pytest.approx(0.7, abs=1e-6)
+
+
+def test_a_french_question_mark_counts_with_its_space() -> None:
+    assert likely(**{" ?": 0.6, "?": 0.2, " it": 0.2}) == pytest.approx(0.8, abs=1e-6)
+
+
+def test_where_nothing_more_comes_the_sentence_may_have_ended() -> None:
+    assert likely(**{"?": 0.4, "<end>": 0.4, ",": 0.2}) == pytest.approx(0.4 + 0.4 * NO_MORE, abs=1e-6)

@@ -25,7 +25,7 @@ from core.utils.whisper.languages import LanguageGuess, pick_language
 from core.utils.whisper.openai_loader import NAME
 from core.utils.whisper.options import TranscribeOptions
 from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
-from core.utils.whisper.sentence_end import marks_of, words_of
+from core.utils.whisper.sentence_end import ends_of, probability, words_of
 from core.utils.whisper.silence import FULL_FRAMES, sound_before
 from core.utils.whisper.torch_steps import PlainTorch, TorchSteps
 
@@ -165,7 +165,7 @@ class OpenAIWhisper:
                 frames = max(1, min(len(samples) // _HOP_SAMPLES, request.frames) // 2)
                 pieces = timed(pieces, token_path(model, sound.encoded, Start(prompt, tokens), tokenizer.eot, frames))
             words = words_of(tokenizer, tokens) if stream.judged else ()
-            sentence_end = self._ends(short, (*prompt, *words), marks_of(tokenizer)) if words else None
+            sentence_end = self._ends(short, (*prompt, *words), ends_of(tokenizer)) if words else None
         text = tokenizer.decode(list(tokens)).strip()
         return Decoded(
             text,
@@ -225,9 +225,9 @@ class OpenAIWhisper:
             self._silence = projected(self._model, self._model.encoder(self._mel(sound_before(), FULL_FRAMES)))
         return self._silence
 
-    def _ends(self, sound: Heard, tokens: tuple[int, ...], marks: tuple[int, ...]) -> float:
-        """0..1 that one of the marks comes behind `tokens`."""
-        return float(next_logits(self._model, sound, tokens, self._packed).softmax(dim=-1)[list(marks)].sum())
+    def _ends(self, sound: Heard, tokens: tuple[int, ...], ends: dict[int, float]) -> float:
+        """0..1 that one of the ends comes behind `tokens`."""
+        return probability(next_logits(self._model, sound, tokens, self._packed).float().cpu().numpy(), ends)
 
     def _languages(self, sound: Heard) -> tuple[tuple[str, float], ...]:
         """All languages, likeliest first."""
