@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 LIGHT = 5
 _ALWAYS_LIGHT = frozenset("吧呢啊呐嘛吗的了着")
 _LIGHT_PARTICLES = frozenset("吖嗨哦哒滴哩哟喽啰耶喔诶地得过")
 """light as words of their own kind, u or y, alone"""
 _SUFFIXES = frozenset("们子")
 _LIGHT_WORDS = frozenset(
-    """
+    _words("""
     爱人 巴掌 包袱 本事 鼻子 扁担 别扭 玻璃 簸箕 部分 财主 裁缝 苍蝇 称呼 畜生 窗户 刺猬 凑合 耽搁 耽误 得罪 灯笼
     提防 地道 地方 弟弟 点心 东家 东西 动静 动弹 豆腐 对付 队伍 多么 耳朵 废物 风筝 福气 干事 高粱 胳膊 工夫 功夫 姑娘
     故事 寡妇 怪物 关系 官司 棺材 规矩 闺女 哈欠 含糊 合同 和尚 核桃 红火 厚道 狐狸 胡萝卜 葫芦 糊涂 护士 皇上 活泼 火候
@@ -29,7 +34,7 @@ _LIGHT_WORDS = frozenset(
     乡下 相声 消息 小气 笑话 谢谢 心思 星星 猩猩 行李 性子 兄弟 休息 秀才 秀气 学生 学问 丫头 衙门 哑巴 胭脂 烟筒 眼睛
     秧歌 养活 吆喝 妖精 钥匙 衣服 衣裳 意思 应酬 冤枉 月饼 月亮 云彩 运气 在乎 早上 怎么 扎实 眨巴 栅栏 张罗 丈夫 帐篷
     丈人 招呼 招牌 折腾 这个 这么 枕头 芝麻 知识 指甲 指头 主意 转悠 庄稼 壮实 状元 字号 自在 祖宗 嘴巴 作坊 琢磨
-    """.split()
+    """)
 )
 _FULL_ZI = frozenset({"男子", "女子", "分子", "原子", "量子", "莲子", "石子", "瓜子", "电子", "王子", "孔子", "老子"})
 _PLACES = frozenset("上下里")
