@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass, field
 
 from core.messages import Language
+from llm.call_text import LONGEST_CALL
 from llm.skills.languages import guess_language
 from llm.speakable import SpeakableText
 from llm.spoken_inline import FENCE
-from llm.tool_calls import LONGEST_CALL, Words
+from llm.tool_calls import Words
 
 LOOKED_AT = 400
 """characters at the end of what is written"""

@@ -43,8 +43,13 @@ class Prompt:
 
     messages: tuple[ChatMessage, ...]
     tools: tuple[Tool, ...] = ()
-    calls: bool = True
-    """whether the reply may be a call of one; where not, they still stand in the prompt, so that its cache stays"""
+    callable: frozenset[str] | None = None
+    """names of those that the reply may call, None: all; the others stay in the prompt, so that its cache does"""
+
+    @property
+    def calls(self) -> bool:
+        """Whether the reply may be a call of one."""
+        return self.callable is None or bool(self.callable)
 
 
 def alternating(messages: Iterable[ChatMessage]) -> list[ChatMessage]:

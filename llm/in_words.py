@@ -1,4 +1,4 @@
-"""Keeps a reply from being a call of a tool: the tokens that open one cannot be chosen. The prompt stays the same.
+"""Keeps a reply from being a call of a tool, or of any but some: such tokens cannot be chosen. The prompt stays.
 
 Small models that are shown tools call one for whatever they are asked (Qwen2.5-Coder-0.5B: TellTime for the capital of
 France). What is computed of the prompt is kept, where one without tools would have to be read anew.
@@ -6,6 +6,7 @@ France). What is computed of the prompt is kept, where one without tools would h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,54 @@ def is_small(model: Any) -> bool:
     config = getattr(model, "config", None)
     hidden = getattr(config, "hidden", None) or getattr(config, "hidden_size", None)
     return hidden is None or hidden <= SMALL
+
+
+_CALLED = re.compile(r"[\"']name[\"']\s*:\s*[\"'](\w*)$")
+_LOOKED_AT = 24
+"""tokens at the end of what is written, in which a call is named"""
+_MOST_TRIED = 500
+"""tokens, the likeliest first, that may go on with a name"""
+
+
+class Restricted:
+    """What may be chosen for a reply, by the tools that its prompt lets it call."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._words_only = WordsOnly(tokenizer)
+        self._decode = tokenizer.decode
+
+    def sampler(self, inner: Sampler | None, callable: frozenset[str] | None) -> Sampler | None:
+        """For one reply; None for `callable`: any tool."""
+        if callable is None:
+            return inner
+        return self._named(inner, callable) if callable else self._words_only.sampler(inner)
+
+    def _named(self, inner: Sampler | None, names: frozenset[str]) -> Sampler:
+        """A call that is begun is of one of these."""
+        from torch import full_like
+
+        written: list[int] = []
+
+        def choose(logprobs: Any) -> Any:
+            called = _CALLED.search(self._decode(written[-_LOOKED_AT:])) if written else None
+            if called is not None:
+                token = self._going_on(called[1], names, logprobs)
+                if token is not None:
+                    logprobs = full_like(logprobs, float("-inf"))
+                    logprobs[..., token] = 0.0
+            chosen = logprobs.argmax(dim=-1) if inner is None else inner(logprobs)
+            written.append(int(chosen))
+            return chosen
+
+        return choose
+
+    def _going_on(self, begun: str, names: frozenset[str], logprobs: Any) -> int | None:
+        """The likeliest token behind the beginning of a name with which it can still be one of the names."""
+        for token in logprobs.reshape(-1).topk(min(_MOST_TRIED, logprobs.shape[-1])).indices.tolist():
+            text = begun + self._decode([token])
+            if text != begun and any(name.startswith(text) or text.startswith(f'{name}"') for name in names):
+                return int(token)
+        return None
 
 
 class WordsOnly:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from core.messages import Language
 from core.utils.errors import DataError, InferenceError
+from llm.call_text import ToolCallRefusedError
 from llm.chat_history import Around, ChatHistory
 from llm.conversation import Exchange
 from llm.draft import Draft
@@ -25,7 +26,7 @@ from llm.skills.base import Intent, choose
 from llm.skills.languages import guess_language
 from llm.skills.memory import facts
 from llm.speakable import SpeakableText
-from llm.tool_calls import ToolBox, ToolCallRefusedError, Words
+from llm.tool_calls import ToolBox, Words
 from llm.tools import declare
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 MOST_CALLS = 4
 """in one reply; a model that asks for more has lost its way"""
 CALL_BETWEEN = f"\n{CALL_CLOSES}\n{CALL_OPENS}\n"
+NONE: frozenset[str] = frozenset()
+"""of the tools"""
 RECENT = 3
 """exchanges that a call may take its values from, beside the user's words"""
 GUESS_S = 0.2
@@ -173,8 +176,8 @@ class LanguageAnswers:
         language = context.session.language = guess_language(text, language)
         spoken = context.session.speaks or language
         prompt = self._history.prompt(text)
-        if self.engine.is_small and not self._box.asked_for(text, language):
-            prompt = replace(prompt, calls=False)
+        if self.engine.is_small:
+            prompt = replace(prompt, callable=self._box.may_be_called(text, language))
         reply = Draft(turn, Words(text, language, self._said_before()), SpeakableText(spoken), spoken)
         conversation.begin(Exchange(turn, text, (), spoken), held)
         try:
@@ -184,7 +187,7 @@ class LanguageAnswers:
                 said = self._carry_out(reply)
                 if said is None and not reply.begun:
                     reply.speakable, reply.acts = SpeakableText(spoken), False
-                    yield from self._written(replace(prompt, calls=False), reply)
+                    yield from self._written(replace(prompt, callable=NONE), reply)
                     if not (reply.begun or reply.ending):
                         reply.ending = [choose(reply.language, *NOT_DONE)]
                 elif said is not None:
@@ -256,7 +259,7 @@ class LanguageAnswers:
             if len(reply.speakable.calls) > MOST_CALLS:
                 raise ToolCallRefusedError(f"{len(reply.speakable.calls)} calls in one reply")
             for call in reply.speakable.calls:
-                intent = self._box.grounded(self._box.read(call, words), words)
+                intent = self._box.asked(call, words)
                 if not any((one.name, one.slots) == (intent.name, intent.slots) for one in intents):
                     intents.append(intent)
         except ToolCallRefusedError as refusal:

@@ -25,7 +25,7 @@ from core.utils.model_store import ModelStore
 from llm.chat_template import THOUGHT, ChatTemplate, shared
 from llm.context_room import ContextRoom, available_bytes
 from llm.engine import PREFILL_AT_ONCE, ChatMessage, Prompt
-from llm.in_words import WordsOnly, is_small
+from llm.in_words import Restricted, is_small
 from llm.model_place import CARD_FULL, check_numbers, is_card_full, landed, on_card, reason_to_stay, weight_bytes
 from llm.runtime import Optimizer, Runtime, process_optimizer, process_runtime
 
@@ -126,7 +126,7 @@ class LanguageModel:
         self._context_tokens = self._room.context_tokens(wanted, settings.model)
         self._template = ChatTemplate(self._tokenizer, settings.model)
         self._sampler = self._make_sampler()
-        self._words_only = WordsOnly(self._tokenizer)
+        self._restricted = Restricted(self._tokenizer)
         self.is_small = is_small(model)
         self._reset(model)
         try:
@@ -197,7 +197,7 @@ class LanguageModel:
                 self._tokenizer,
                 new or tokens,
                 max_tokens=self._room.reply_tokens(len(new), min(self._settings.max_tokens, room)),
-                sampler=self._sampler if prompt.calls else self._words_only.sampler(self._sampler),
+                sampler=self._restricted.sampler(self._sampler, prompt.callable),
                 prompt_cache=self._cache,
                 prompt_logits=ahead.logits if ahead is not None and read else None,
             )

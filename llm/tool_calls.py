@@ -8,34 +8,31 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from core.messages import Language
+from llm.call_text import ToolCallRefusedError, loaded, named
 from llm.engine import Tool
-from llm.grounding import asks_for, comes_from, gives_numbers, is_about, promises, shares_number
+from llm.grounding import comes_from, is_about, name_words, numbers_in, promises, shares_number, telling
+from llm.said_time import AT, FROM_NOW, TIMED, SaidTime, SaidTimes
 from llm.skill_answers import HARMLESS
 from llm.skills.base import Intent, Slot
 from llm.skills.normalise import fold, normalise
 from llm.skills.recognise import SkillRecogniser
 from llm.tools import SENTENCE, DeclaredTool, Parameter
 
-LONGEST_CALL = 1200
 LONGEST_TEXT = 300
 """characters; nobody dictates more to a timer"""
 LARGEST = 1e9
-_FENCE = re.compile(r"^```\w*\s*|\s*```$")
+LABEL = "name"
+"""the slot of what a timer or an alarm is for; a model that has nothing to put there puts anything"""
+LABEL_WORDS = 3
 _NAME = re.compile(r"[\"']name[\"']\s*:\s*[\"'](\w+)")
-_TRAILING_COMMA = re.compile(r",\s*([}\]])")
-_PYTHON = re.compile(r"""\"(?:[^\"\\]|\\.)*\"|'(?P<inner>(?:[^'\\]|\\.)*)'|\b(?:True|False|None)\b""")
-_WORDS = {"True": "true", "False": "false", "None": "null"}
 _AND: dict[Language, str] = {"en": " and ", "fr": " et "}
-
-
-class ToolCallRefusedError(Exception):
-    """Why a call is not carried out. Stays inside llm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +58,7 @@ class ToolBox:
         self._declared = dict(declared)
         self._by_fold = {_key(name): name for name in declared}
         self._recogniser = recogniser
+        self._times = SaidTimes(recogniser, _near_times([one for name, one in declared.items() if name in TIMED]))
 
     @property
     def tools(self) -> tuple[Tool, ...]:
@@ -69,8 +67,8 @@ class ToolBox:
 
     def read(self, call: str, words: Words) -> Intent:
         """The intent of one call. Raises ToolCallRefusedError."""
-        plain = _loaded(call)
-        name, arguments = _named(plain)
+        plain = loaded(call)
+        name, arguments = named(plain)
         known = self._by_fold.get(_key(name))
         if known is None:
             raise ToolCallRefusedError(f"there is no tool {name!r}")
@@ -82,8 +80,36 @@ class ToolBox:
         said = normalise(words.text, words.language)
         return Intent(known, said, words.language, MappingProxyType(slots), free)
 
-    def grounded(self, intent: Intent, words: Words) -> Intent:
-        """The intent without numbers where the user gave none: the skill asks for what it needs.
+    def asked(self, call: str, words: Words) -> Intent:
+        """The intent of one call, with nothing in it that the user has not said. Raises ToolCallRefusedError.
+
+        A time is the user's own wherever they have said one, whatever the call makes of it.
+        """
+        name, arguments = named(loaded(call))
+        known = self._by_fold.get(_key(name))
+        time = self._times.find(words.text, words.language) if known in TIMED else None
+        if known is None or time is None:
+            return self._grounded(self.read(call, words), words)
+        return self._at(time, known, arguments, words)
+
+    def _at(self, time: SaidTime, name: str, arguments: Mapping[str, Any], words: Words) -> Intent:
+        """A timer, an alarm or a reminder at the time that was said."""
+        texts: dict[str, Slot] = {}
+        for slot, parameter in self._declared[name].parameters.items():
+            text = " ".join(str(arguments.get(slot) or "").replace(time.words, " ").split())
+            if not parameter.free or not text or (slot == LABEL and not _is_label(text)):
+                continue
+            if comes_from(text, words.all, words.language):
+                texts[slot] = text
+            elif slot != LABEL:
+                raise ToolCallRefusedError(f"{name}: nobody has said {text!r}")
+        if name in (FROM_NOW, AT):
+            name = FROM_NOW if time.from_now else AT
+        said = normalise(words.text, words.language)
+        return Intent(name, said, words.language, MappingProxyType({**time.slots, **texts}), frozenset(texts))
+
+    def _grounded(self, intent: Intent, words: Words) -> Intent:
+        """Without what the user did not say: the skill asks for what it needs.
 
         Raises ToolCallRefusedError where its text, or a sum, is not about anything that was said.
         """
@@ -92,23 +118,31 @@ class ToolBox:
             if not shares_number(intent.text, words.all, words.language):
                 raise ToolCallRefusedError(f"{intent.name}: nobody has said {intent.text!r}")
             return intent
-        given = gives_numbers(words.all, words.language)
+        numbers, text = numbers_in(words.text, words.language), fold(words.text)
         for slot, value in intent.slots.items():
             parameter = declared.parameters[slot]
             if parameter.free and not comes_from(str(value), words.all, words.language):
                 raise ToolCallRefusedError(f"{intent.name}: nobody has said {value!r}")
-            if parameter.schema["type"] == "number" and not given:
+            chosen = [said for said, choice in parameter.choices.items() if choice == value]
+            if not parameter.free and value not in numbers and not any(said in text for said in chosen):
                 del slots[slot]
         return replace(intent, slots=MappingProxyType(slots))
 
-    def asked_for(self, text: str, language: Language) -> bool:
-        """Whether words may ask for any tool; a model that calls one for others has lost its way."""
-        return asks_for(text, language, (declared.words for declared in self._declared.values()))
+    def may_be_called(self, text: str, language: Language) -> frozenset[str]:
+        """The tools that words may ask for; a model that calls another has lost its way.
+
+        With a number or a time in the words, those that take one.
+        """
+        about = {name for name, one in self._declared.items() if is_about(text, one.words)}
+        if self._times.may_hold(text, language):
+            about = {name for name in about if self._declared[name].parameters} | TIMED
+            about |= {name for name, one in self._declared.items() if SENTENCE in one.parameters}
+        return frozenset(about & self._declared.keys())
 
     def is_about(self, call: str, text: str) -> bool:
         """Whether words ask for the very tool of a call, however wrong the call is."""
         try:
-            declared = self._declared.get(self._by_fold.get(_key(_named(_loaded(call))[0]), ""))
+            declared = self._declared.get(self._by_fold.get(_key(named(loaded(call))[0]), ""))
         except ToolCallRefusedError:
             found = _NAME.search(call)
             declared = self._declared.get(self._by_fold.get(_key(found[1]), "")) if found else None
@@ -141,6 +175,19 @@ class ToolBox:
         return intent
 
 
+def _near_times(timed: Sequence[DeclaredTool]) -> frozenset[str]:
+    """Words that stand in times: their lists', and those that the templates of several such tools share."""
+    shared = Counter(word for one in timed for word in one.words - telling([name_words(one.tool.name)]))
+    choices = {words for one in timed for parameter in one.parameters.values() for words in parameter.choices}
+    return frozenset(word for words in choices for word in words.split()) | {
+        word for word in shared if shared[word] > 1
+    }
+
+
+def _is_label(text: str) -> bool:
+    return 0 < len(text.split()) <= LABEL_WORDS and not any(character.isdigit() for character in text)
+
+
 def _call(name: str, arguments: Mapping[str, Any]) -> str:
     return json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
 
@@ -157,53 +204,6 @@ def _argument(value: Slot, parameter: Parameter) -> Any:
 
 def _key(name: str) -> str:
     return fold(name).replace("_", "").replace("-", "").replace(" ", "")
-
-
-def _loaded(call: str) -> dict[str, Any]:
-    """The object written in a call: JSON, JSON with a comma too many, a missing last brace, or Python's notation."""
-    if len(call) > LONGEST_CALL:
-        raise ToolCallRefusedError(f"it has {len(call)} characters")
-    text = _FENCE.sub("", call.strip()).strip()
-    text = _TRAILING_COMMA.sub(r"\1", text[max(text.find("{"), 0) :])
-    last = text.rfind("}") + 1
-    for attempt in (text, text[:last], text[:last] + "}"):
-        plain = _parsed(attempt)
-        if isinstance(plain, dict):
-            return plain
-    raise ToolCallRefusedError(f"it cannot be read: {call[:80]!r}")
-
-
-def _parsed(text: str) -> Any:
-    for attempt in (text, _as_json(text)):
-        try:
-            return json.loads(attempt)
-        except (ValueError, RecursionError):
-            continue
-    return None
-
-
-def _as_json(text: str) -> str:
-    """Python's notation of the same: single quotes, True, False, None. What stands in double quotes is left alone."""
-    return _PYTHON.sub(lambda found: _WORDS.get(found[0]) or _quoted(found), text)
-
-
-def _quoted(found: re.Match[str]) -> str:
-    inner = found["inner"]
-    return found[0] if inner is None else json.dumps(inner.replace("\\'", "'"))
-
-
-def _named(plain: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The function and its arguments, in the spellings that models are known to use."""
-    inner = plain.get("function")
-    if isinstance(inner, dict):
-        plain = inner
-    name = plain.get("name", inner)
-    arguments = plain.get("arguments", plain.get("parameters", {}))
-    if isinstance(arguments, str):
-        arguments = _parsed(arguments) if arguments.strip() else {}
-    if not isinstance(name, str) or not isinstance(arguments or {}, dict):
-        raise ToolCallRefusedError("it lacks a name, or its arguments are no object")
-    return name, dict(arguments or {})
 
 
 def _slots(arguments: Mapping[str, Any], declared: DeclaredTool, language: Language) -> dict[str, Slot]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from llm.in_words import WordsOnly
+
 _PIECE = re.compile(r"<\|im_start\|>|<\|im_end\|>|</?\w+>|\s?\w+|\s|[^\w\s]")
 END = "<|im_end|>"
 
@@ -157,7 +159,7 @@ class ScriptedRuntime:
     ) -> Iterator[Response]:
         """A token ahead of what it yields, as the interface says; the last one is never computed."""
         assert prompt, "an empty prompt"
-        self.words_only.append(sampler is not None)
+        self.words_only.append(sampler is not None and sampler.__qualname__.startswith(WordsOnly.__name__))
         if prompt_logits is None:
             self._put(prompt_cache, prompt)
         else:

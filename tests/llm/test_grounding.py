@@ -8,8 +8,10 @@ import pytest
 from skill_rig import make_skills
 
 from core.messages import Language
-from llm.grounding import comes_from, gives_numbers
-from llm.tool_calls import ToolBox
+from llm.call_text import ToolCallRefusedError
+from llm.grounding import comes_from
+from llm.skills.base import Slot
+from llm.tool_calls import ToolBox, Words
 from llm.tools import declare
 
 
@@ -30,15 +32,15 @@ def box() -> ToolBox:
         ("explique-moi la photosynthèse", "fr", False),
         ("my pasta needs nine", "en", True),
         ("wake me around noon or so", "en", True),
-        ("I must not forget the dentist", "en", True),
         ("could the timers be stopped", "en", True),
+        ("who painted the Mona Lisa", "en", False),
         ("il faudra que tu me réveilles", "fr", True),
         ("je dois penser à racheter du lait pour ma liste", "fr", True),
         ("mes pâtes cuisent neuf minutes", "fr", True),
     ],
 )
 def test_words_that_ask_for_a_tool(text: str, language: Language, asks: bool) -> None:
-    assert box().asked_for(text, language) is asks
+    assert bool(box().may_be_called(text, language)) is asks
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,49 @@ def test_what_is_written_was_said(written: str, said: str, holds: bool) -> None:
     assert comes_from(written, said, "en") is holds
 
 
-def test_numbers_are_given_in_many_ways() -> None:
-    assert all(gives_numbers(text, "en") for text in ("at 5", "in nine", "half an hour", "at noon", "in a minute"))
-    assert all(gives_numbers(text, "fr") for text in ("à midi", "dans une demi-heure", "dans un quart d'heure"))
-    assert not gives_numbers("look after my egg", "en")
+@pytest.mark.parametrize(
+    ("text", "language", "among", "none_of"),
+    [
+        ("the cake needs forty minutes", "en", "SetTimer", {"TellTime", "ReadNotes", "AddItem"}),
+        ("je dois partir à dix heures", "fr", "SetAlarm", {"TellTime", "ReadNotes", "AddItem"}),
+        ("five miles, how far is that", "en", "Convert", {"TellTime"}),
+        ("is a timer going", "en", "CancelTimer", {"SetReminder", "Convert"}),
+    ],
+)
+def test_which_tools_words_may_ask_for(text: str, language: Language, among: str, none_of: set[str]) -> None:
+    tools = box().may_be_called(text, language)
+    assert among in tools
+    assert not none_of & tools
+
+
+def asked(call: str, text: str, language: Language = "en") -> tuple[str, dict[str, Slot]]:
+    intent = box().asked(call, Words(text, language))
+    return intent.name, dict(intent.slots)
+
+
+@pytest.mark.parametrize(
+    ("call", "text", "language", "name", "slots"),
+    [
+        ('{"name": "SetTimer", "arguments": {"hours": 9, "name": "SetTimer", "all": false}}',
+         "my pasta needs nine minutes, can you tell me when", "en", "SetTimer", {"minutes": 9.0}),
+        ('{"name": "SetTimer", "arguments": {"minutes": 7}}', "see to it that I get up at seven", "en",
+         "SetAlarm", {"hour": 7.0, "wake": "yes"}),
+        ('{"name": "SetReminder", "arguments": {"text": "take out the bread in an hour", "day": "forty"}}',
+         "I have to take out the bread in an hour", "en",
+         "SetReminder", {"fixed_duration": 3600.0, "text": "take out the bread"}),
+        ('{"name": "SetTimer", "arguments": {"minutes": 5, "name": "egg"}}', "look after my egg", "en",
+         "SetTimer", {"name": "egg"}),
+        ('{"name": "SetTimer", "arguments": {"minutes": 9}}', "the pasta needs 9", "en", "SetTimer", {"minutes": 9.0}),
+        ('{"name": "CancelTimer", "arguments": {"all": true, "minutes": 3}}', "the timer can go", "en",
+         "CancelTimer", {}),
+    ],
+)  # fmt: skip
+def test_a_call_says_nothing_that_the_user_has_not_said(
+    call: str, text: str, language: Language, name: str, slots: dict[str, Slot]
+) -> None:
+    assert asked(call, text, language) == (name, slots)
+
+
+def test_a_reminder_of_what_nobody_has_said_is_refused() -> None:
+    with pytest.raises(ToolCallRefusedError, match="nobody has said"):
+        asked('{"name": "SetReminder", "arguments": {"text": "feed the dog"}}', "I must leave in an hour")

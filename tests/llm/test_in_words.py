@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from llm.in_words import WordsOnly, is_small
+from llm.in_words import Restricted, WordsOnly, is_small
 
 VOCABULARY = ["{", 'Ġ{"', "<tool_call>", "```", "Ċ", "Hello", "Ġthere", "end", "beyond the logits"]
 
@@ -53,3 +53,38 @@ def test_the_rest_is_a_distribution_and_what_was_given_stays_as_it_was() -> None
 )
 def test_a_model_is_small_by_its_width(config: dict[str, int], small: bool) -> None:
     assert is_small(SimpleNamespace(config=SimpleNamespace(**config))) is small
+
+
+class Pieces:
+    """A tokenizer of a few pieces."""
+
+    pieces = ('{"name": "', "Set", "Tell", "Timer", "Time", "Alarm", '", "', "hello")
+
+    def get_vocab(self) -> dict[str, int]:
+        return {text: token for token, text in enumerate(self.pieces)}
+
+    def decode(self, tokens: list[int]) -> str:
+        return "".join(self.pieces[token] for token in tokens)
+
+
+def written(callable: frozenset[str] | None, *wanted: str) -> str:
+    """What is chosen where a model wants these pieces one after the other, and the others in their order."""
+    tokenizer = Pieces()
+    choose = Restricted(tokenizer).sampler(lambda given: given.argmax(dim=-1), callable)
+    assert choose is not None
+    chosen: list[int] = []
+    for piece in wanted:
+        logits = -torch.arange(float(len(Pieces.pieces)))[None]
+        logits[0, Pieces.pieces.index(piece)] = 9.0
+        chosen.append(int(choose(torch.log_softmax(logits, dim=-1))))
+    return tokenizer.decode(chosen)
+
+
+def test_a_call_is_of_one_of_the_tools_and_all_else_is_free() -> None:
+    head = Pieces.pieces[0]
+    some = frozenset({"SetTimer", "SetAlarm"})
+    assert written(some, head, "Tell", "Tell", '", "') == head + "SetTimer" + '", "'
+    assert written(some, head, "Set", "Alarm", "hello", "Tell") == head + 'SetAlarm", "Tell'
+    assert written(some, "hello", "Tell") == "helloTell"
+    assert written(None, head, "Tell") == head + "Tell"
+    assert written(frozenset(), head, "Tell") == "SetTell"

@@ -1,0 +1,80 @@
+"""Finds the time in the user's own words, "in a quarter of an hour", so that no alarm rings when a model miscounts.
+
+The skills' own templates read it; which word is near one is told by the tools' declared choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from core.messages import Language
+from llm.skills.base import Slot
+from llm.skills.languages import COMMON_WORDS
+from llm.skills.normalise import Utterance, normalise
+from llm.skills.recognise import SkillRecogniser
+
+LONGEST = 9
+"""words of a time"""
+BEFORE, BEHIND = 4, 3
+"""words of a time around those that show where it is: "a quarter of an" hour, neuf "heures et demie" """
+_WHAT = "something"
+_CARRIERS: dict[Language, tuple[str, ...]] = {
+    "en": ("wake me {}", "wake me in {}", f"remind me {{}} to {_WHAT}"),
+    "fr": ("réveille-moi {}", "réveille-moi dans {}", f"rappelle-moi {{}} de {_WHAT}"),
+}
+"""sentences that are a timer, an alarm or a reminder by the time that they hold"""
+_TEXT = "text"
+FROM_NOW, AT = "SetTimer", "SetAlarm"
+TIMED = frozenset({FROM_NOW, AT, "SetReminder"})
+"""tools that take a time"""
+
+
+@dataclass(frozen=True, slots=True)
+class SaidTime:
+    """A time as somebody said it."""
+
+    slots: Mapping[str, Slot]
+    words: str
+    from_now: bool
+    """"in ten minutes", not "at ten" """
+
+
+class SaidTimes:
+    """`near` are words, folded, that stand in times; numbers do too."""
+
+    def __init__(self, recogniser: SkillRecogniser, near: Collection[str]) -> None:
+        self._recogniser = recogniser
+        self._near = frozenset(near).difference(*COMMON_WORDS.values())
+
+    def may_hold(self, text: str, language: Language) -> bool:
+        """Whether a number or a word of time stands in a text."""
+        return bool(self._places(normalise(text, language)))
+
+    def find(self, text: str, language: Language) -> SaidTime | None:
+        """The longest time in a text, None where there is none."""
+        said = normalise(text, language)
+        for words in _spans(said, self._places(said)):
+            for carrier in _CARRIERS[language]:
+                intent = self._recogniser.recognise(carrier.format(words), language)
+                if intent is None or not intent.open_slots <= {_TEXT} or intent.slots.get(_TEXT, _WHAT) != _WHAT:
+                    continue
+                slots = {slot: value for slot, value in intent.slots.items() if slot != _TEXT}
+                if intent.name in TIMED and slots:
+                    return SaidTime(slots, words, intent.name == FROM_NOW)
+        return None
+
+    def _places(self, said: Utterance) -> list[int]:
+        tokens = enumerate(said.tokens)
+        return [place for place, token in tokens if token.value is not None or token.text in self._near]
+
+
+def _spans(said: Utterance, places: list[int]) -> Iterator[str]:
+    """The words around the places, the most first."""
+    if not places:
+        return
+    first, last = max(places[0] - BEFORE, 0), min(places[-1] + BEHIND + 1, len(said.tokens))
+    for length in range(min(LONGEST, last - first), 0, -1):
+        for start in range(first, last - length + 1):
+            if any(start <= place < start + length for place in places):
+                yield said.original[said.tokens[start].start : said.tokens[start + length - 1].end]

@@ -1,0 +1,49 @@
+"""The time in somebody's words, whatever stands around it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from skill_rig import make_skills
+
+from core.messages import Language
+from llm.said_time import SaidTimes
+
+
+@cache
+def times() -> SaidTimes:
+    return SaidTimes(make_skills().recogniser, {"hour", "heure", "tomorrow", "evening", "monday", "midi", "the"})
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "words", "from_now"),
+    [
+        ("my pasta needs nine minutes, can you tell me when", "en", "nine minutes", True),
+        (
+            "could I get woken at half past six on Monday, if it is no trouble",
+            "en",
+            "at half past six on Monday",
+            False,
+        ),
+        ("come back in a quarter of an hour or so", "en", "a quarter of an hour", True),
+        ("the plants want water this evening", "en", "this evening", False),
+        ("fais en sorte que je me lève à sept heures et demie", "fr", "à sept heures et demie", False),
+        ("dans un quart d'heure le gâteau est prêt", "fr", "dans un quart d'heure", True),
+    ],
+)
+def test_it_is_found(text: str, language: Language, words: str, from_now: bool) -> None:
+    found = times().find(text, language)
+    assert found is not None
+    assert (found.words, found.from_now) == (words, from_now)
+
+
+@pytest.mark.parametrize("text", ["how far is five miles", "who painted the Mona Lisa", ""])
+def test_where_there_is_none(text: str) -> None:
+    assert times().find(text, "en") is None
+
+
+def test_what_may_hold_one_is_seen_by_a_word() -> None:
+    assert times().may_hold("at seven", "en")
+    assert times().may_hold("tomorrow", "en")
+    assert not times().may_hold("the sky is blue", "en")
