@@ -8,7 +8,9 @@ kept: the answers are to be sent to others.
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,7 @@ from core.app.brain import Brain
 from core.app.canned_question import spoken
 from core.app.planning import apply_plan, make_plan
 from core.app.replay import answer
+from core.environment.full import end_with
 from core.messages import Language
 from core.selfcheck import Finding
 from core.utils.config import PROJECT_FOLDER, Config, TtsConfig
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 TURN_S = 900.0
 """the first one packs a language model's numbers, which takes minutes on a small machine"""
+TERMINATED = 143
 EMBEDDED = {"stt": "pocketsphinx", "llm": "skills", "tts": "espeak"}
 RATE_WPM: dict[Language, int] = {"en": 140, "fr": 170}
 """at which Whisper base hears espeak-ng best, of 130 to 175"""
@@ -85,10 +89,17 @@ class Turn:
 def ask(number: int, options: Sequence[str]) -> Turn | Finding:
     """Question `number` of KNOWN with the command line's options; the process gives the memory back. A Finding: why
     there is no answer."""
-    command = [sys.executable, "-m", "core.app.known_turns", str(number), *options]
+    command = [sys.executable, "-m", "core.app.known_turns", str(os.getpid()), str(number), *options]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, encoding="utf-8", timeout=TURN_S, check=False, cwd=PROJECT_FOLDER
+            command,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=TURN_S,
+            check=False,
+            cwd=PROJECT_FOLDER,
+            start_new_session=True,
         )
     except subprocess.TimeoutExpired:
         return Finding("fail", f"no answer within {TURN_S / 60:.0f} minutes", "name a smaller model in config.yaml")
@@ -154,8 +165,10 @@ def _child(arguments: list[str]) -> int:
     from core.utils.config_file import load_config
     from core.utils.errors import MerlineError
 
-    known = KNOWN[int(arguments[0])]
-    given = parse(["check", *arguments[1:]])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that the folder of the turn goes
+    end_with(int(arguments[0]))
+    known = KNOWN[int(arguments[1])]
+    given = parse(["check", *arguments[2:]])
     try:
         turn = _turn(load_config(given.config, [*(given.set or ()), *SET]), known, given.offline)
     except MerlineError as error:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from core.app.known_turns import KNOWN, Known, Turn, judge
+from core.app.known_turns import KNOWN, TERMINATED, Known, Turn, judge
+from core.utils.config import PROJECT_FOLDER
 
 FULL = {"vad": "silero", "stt": "whisper", "llm": "mlx", "tts": "melo"}
 DATE, FRANCE, FRENCH = KNOWN
@@ -37,3 +43,19 @@ def test_the_verdict(known: Known, told: Turn, outcome: str, says: str):
     finding = judge(known, told)
     assert (finding.outcome, says in finding.text) == (outcome, True), finding
     assert (finding.cure == "") is (outcome == "pass")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process on Windows is not told that its parent has gone")
+def test_a_question_ends_with_the_check_that_asked_it_and_leaves_no_folder(tmp_path: Path):
+    nobody = "0"
+    done = subprocess.run(
+        [sys.executable, "-m", "core.app.known_turns", nobody, "0", "--set", "llm.engine=skills"],
+        cwd=PROJECT_FOLDER,
+        env={**os.environ, "MERLINE_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        timeout=60,
+        check=False,
+        start_new_session=True,
+    )
+    assert (done.returncode, done.stdout) == (TERMINATED, b"")
+    assert [left.name for left in tmp_path.iterdir() if left.name != "home"] == []
