@@ -30,7 +30,7 @@ def hub() -> Iterator[HubServer]:
 def check(home: Path, hub: HubServer, *options: str):
     small = ("--set", "stt.model=whisper-tiny", "--set", "llm.model=qwen2.5-0.5b", "--set", "tts.engine=espeak")
     where = {"HF_ENDPOINT": hub.endpoint, "NO_PROXY": "127.0.0.1", **NO_SOUND}
-    return run(home, "check", "--full", *small, *options, timeout=180, **where)
+    return run(home, "check", "--full", *small, *options, timeout=900, **where)
 
 
 def test_what_can_be_had_is_fetched_asked_and_reported_though_another_model_cannot(tmp_path: Path, hub: HubServer):
