@@ -14,7 +14,8 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.utils.errors import MissingDependencyError, ModelLoadError
+from core.app.calibration_text import SENTENCES
+from core.utils.errors import MerlineError, MissingDependencyError, ModelLoadError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,6 +29,7 @@ FRAMES = 64
 NO_DATA = (
     "the model brings no example input: let FUNCTION return (module, example input), or a RegisteredModel with data"
 )
+TEXT = "judged by agreement with the original on everyday sentences, and calibrated on them"
 NOISE = "its inputs are random: quality is agreement with the original on noise"
 
 
@@ -191,13 +193,31 @@ def _causal(folder: Path) -> tuple[RegisteredModel, str]:
 
     from core.models.hf_model import HFModel
     from core.models.loading import LoadOptions, load_model
+    from core.optimization.toolbox.registry import RegisteredModel
 
     model, config = load_model(folder, LoadOptions(fused=False))
     if isinstance(model, HFModel):
         model = model.network
-    words = int(config["vocab_size"])
-    made = _inputs(lambda generator: torch.randint(words, (1, TOKENS), generator=generator))
-    return _with(model, made, f"a causal LM over {TOKENS} tokens at once")
+    what = f"a causal LM over {TOKENS} tokens at once"
+    try:
+        return RegisteredModel(model, _text_inputs(folder)), f"{what}; {TEXT}"
+    except MerlineError as error:
+        words = int(config["vocab_size"])
+        made = _inputs(lambda generator: torch.randint(words, (1, TOKENS), generator=generator))
+        return _with(model, made, f"{what}, random ones ({error})")
+
+
+def _text_inputs(folder: Path) -> list[Any]:
+    """Everyday sentences as [1, TOKENS] each. Raises MerlineError where there is no tokenizer, or too small a text."""
+    import torch
+
+    from core.models.tokenizer import load_tokenizer
+
+    ids = torch.tensor(load_tokenizer(folder).encode(SENTENCES))
+    pieces = list(ids[: len(ids) // TOKENS * TOKENS].view(-1, 1, TOKENS))
+    if len(pieces) < 2:
+        raise ModelLoadError(f"{folder}: its tokenizer makes only {len(ids)} tokens of the sentences to calibrate on")
+    return pieces
 
 
 def _whisper(path: Path) -> tuple[RegisteredModel, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,16 @@ def test_files_and_folders_that_are_no_models(own: str, tmp_path: Path) -> None:
     broken.write_text("def net(:", encoding="utf-8")
     with pytest.raises(ModelLoadError, match=r"broken\.py cannot be imported: SyntaxError"):
         registered(f"{broken}:net")
+
+
+def test_a_language_model_is_judged_on_text_where_its_tokenizer_is_there(real_model: Callable[[str], Path]) -> None:
+    folder = real_model("SmolLM2-135M-Instruct")
+    found, told = registered(str(folder))
+    assert "everyday sentences" in told
+    from core.models.tokenizer import load_tokenizer
+
+    assert load_tokenizer(folder).decode(found.test_data[0][0].tolist()).startswith("Good morning. What is the weather")
+    assert len(found.test_data) >= 4
 
 
 def test_the_assistants_own_models_bring_an_input_that_they_take(tmp_path: Path) -> None:

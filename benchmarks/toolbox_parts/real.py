@@ -1,0 +1,316 @@
+"""The toolbox on a real language model: SmolLM2-135M-Instruct, whose weights went through 4 bits once.
+
+    python3 -m benchmarks.toolbox_parts.real PART      # each part ends within 100 s of a quiet machine of two cores
+
+The model lies in build/real (tools/real_models.py), or in the folder that MERLINE_REAL names. Calibrated on the
+sentences of core/app/calibration_text.py; judged by the perplexity of the transcripts in ../shared/assets, in rows of
+96 tokens (384 in all: losses of a few hundredths are chance). Training and pruning learn from the sentences too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks.corpora.speech import ASSETS
+from core.app.calibration_text import SENTENCES
+from core.optimization.toolbox.batches import Batch
+from core.optimization.toolbox.measuring import size_bytes, typical_ms
+from core.optimization.toolbox.quantization import ModelQuantizer
+from core.optimization.toolbox.quantization_config import QuantizationConfig
+from core.optimization.toolbox.registry import Subject
+
+FOLDER = Path(os.environ.get("MERLINE_REAL", "build/real")) / "SmolLM2-135M-Instruct"
+ROW = 96
+CALIBRATION = 64
+SKIPPED = (0, 2, 4, 8, 16, 30)
+"""how many of the costliest layers stay in float"""
+HARDLY = 0.01
+"""of 1 / perplexity that may be lost, of the model's own"""
+
+
+class Lm(nn.Module):
+    """Tokens [batch, length] -> logits, as the toolbox and ONNX take models."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, ids: Tensor) -> Tensor:
+        logits: Tensor = self.network(input_ids=ids, use_cache=False).logits
+        return logits
+
+
+@cache
+def tokenizer() -> Any:
+    from core.models.tokenizer import load_tokenizer
+
+    return load_tokenizer(FOLDER)
+
+
+def model(layers: int | None = None) -> Lm:
+    """Through transformers, in float32; `layers`: the first of them alone."""
+    from transformers import AutoModelForCausalLM
+
+    options = {} if layers is None else {"num_hidden_layers": layers}
+    return Lm(AutoModelForCausalLM.from_pretrained(FOLDER, dtype=torch.float32, **options)).eval()
+
+
+@cache
+def test_rows() -> list[Tensor]:
+    told = json.loads((ASSETS / "speech" / "manifest.json").read_text(encoding="utf-8"))
+    text = " ".join(one["text"] for one in told if one["lang"] == "en" and one["set"] not in ("fsdd", "azure"))
+    ids = torch.tensor(tokenizer().encode(text))
+    return [ids[at : at + ROW + 1] for at in range(0, len(ids) - ROW, ROW)]
+
+
+@cache
+def sentences() -> list[Tensor]:
+    """[1, CALIBRATION] each."""
+    ids = torch.tensor(tokenizer().encode(SENTENCES))
+    return list(ids[: len(ids) // CALIBRATION * CALIBRATION].view(-1, 1, CALIBRATION))
+
+
+@torch.inference_mode()
+def perplexity(of: nn.Module) -> float:
+    lost = count = 0.0
+    for row in test_rows():
+        lost += float(F.cross_entropy(Batch(row[None, :-1]).run(of)[0].double(), row[1:], reduction="sum"))
+        count += len(row) - 1
+    return math.exp(lost / count)
+
+
+def quantise(*kinds: str) -> Iterator[str]:
+    """Each type: size, a token and a row of text, perplexity."""
+    original = model()
+    exact, before = perplexity(original), size_bytes(original)
+    yield f"float32: {before / 1e6:.0f} MB, perplexity {exact:.2f}"
+    row, token = test_rows()[0][None, :-1], test_rows()[0][None, :1]
+    for kind in kinds:
+        small = ModelQuantizer(QuantizationConfig(kind)).quantize(original, sentences())  # type: ignore[arg-type]
+        ways = {(name, what): partial(one, x) for name, one in (("old", original), ("new", small))
+                for what, x in (("row", row), ("token", token))}  # fmt: skip
+        took = typical_ms({f"{name} {what}": call for (name, what), call in ways.items()}, 10)
+        yield (
+            f"{kind}: -{1 - size_bytes(small) / before:.1%}, {ROW} tokens {took['old row'] / took['new row']:.2f}x "
+            f"({took['old row']:.0f} ms), one {took['old token'] / took['new token']:.2f}x, "
+            f"perplexity {perplexity(small) / exact:.3f} of float32's"
+        )
+
+
+def sensitivity(kind: str) -> Iterator[str]:
+    """What each layer costs alone, and what the type is worth with the costliest left in float."""
+    from core.optimization.toolbox.sensitivity import layer_costs
+
+    original = model()
+    exact, began_s = perplexity(original), time.monotonic()
+    costs = layer_costs(original, QuantizationConfig(kind), sentences()[:1])  # type: ignore[arg-type]
+    yield f"{kind}: {len(costs)} layers tried alone in {time.monotonic() - began_s:.0f} s on {CALIBRATION} tokens"
+    yield from (f"  {one.layer.removeprefix('network.model.')}: off by {one.error:.2%}" for one in costs[:8])
+    for count in SKIPPED:
+        skip = frozenset(one.layer for one in costs[:count])
+        config = QuantizationConfig(kind, skip=skip)  # type: ignore[arg-type]
+        small = ModelQuantizer(config).quantize(original, sentences())
+        yield (
+            f"  {count} left in float: perplexity {perplexity(small) / exact:.3f}, {size_bytes(small) / 1e6:.0f} MB, "
+            f"the others together {sum(one.error**2 for one in costs[count:]) ** 0.5:.1%}"
+        )
+
+
+def recalibrated() -> Iterator[str]:
+    """Static without its feed-forward outputs: ranges of other text, and mended."""
+    from core.optimization.toolbox.sensitivity import recalibrate
+
+    original = model()
+    exact = perplexity(original)
+    down = frozenset(name for name, _ in original.named_modules() if name.endswith("down_proj"))
+    for how in ("mse", "minmax", "percentile"):
+        config = QuantizationConfig("static", calibration=how, skip=down)  # type: ignore[arg-type]
+        small = ModelQuantizer(config).quantize(original, sentences())
+        yield f"static, {how}, {len(down)} down_proj in float: perplexity {perplexity(small) / exact:.3f}"
+    noise = [torch.randint(49152, (1, CALIBRATION), generator=torch.Generator().manual_seed(7))]
+    wrong = ModelQuantizer(QuantizationConfig("static", skip=down)).quantize(original, noise)  # type: ignore[arg-type]
+    yield f"calibrated on {CALIBRATION} random tokens: perplexity {perplexity(wrong) / exact:.3f}"
+    yield f"the same recalibrated on sentences: {perplexity(recalibrate(wrong, sentences())) / exact:.3f}"
+
+
+def prune() -> Iterator[str]:
+    """Zeros by steps until more than HARDLY of 1 / perplexity is lost; then the file."""
+    from core.optimization.toolbox.pruned_files import save_pruned
+    from core.optimization.toolbox.pruning import StepwiseConfig, prune_stepwise
+
+    original = model()
+    exact = perplexity(original)
+    config = StepwiseConfig(step=0.05, most=0.5, most_loss=HARDLY / exact)
+    kept, steps = prune_stepwise(original, lambda one: 1 / perplexity(one), config)
+    for step in steps:
+        yield f"{step.ratio:.2f} zeros: perplexity {1 / step.accuracy / exact:.3f}{'' if step.kept else ': too much'}"
+    with tempfile.TemporaryDirectory() as name:
+        written = save_pruned(kept, Path(name) / "pruned.safetensors")
+    yield f"the last kept: {size_bytes(kept) / 1e6:.0f} MB in memory, a file of {written / 1e6:.0f}"
+
+
+def structured() -> Iterator[str]:
+    """Channels and heads removed, without training on."""
+    from core.optimization.toolbox.structured_pruning import StructuredPruner
+
+    original = model()
+    exact, before = perplexity(original), size_bytes(original)
+    example, row = torch.cat(sentences()), test_rows()[0][None, :-1]
+    for ratio in (0.05, 0.1, 0.2, 0.34):
+        done = StructuredPruner(multiple_of=8).prune(original, ratio, example)
+        took = typical_ms({"old": partial(original, row), "new": partial(done.model, row)}, 10)
+        gone = {(len(one.layers), one.before, one.after) for one in done.removals}
+        told = ", ".join(
+            f"{'channels' if layers == 3 else 'heads'} {old} -> {new}" for layers, old, new in sorted(gone)
+        )
+        yield (
+            f"{ratio}: {told}; -{1 - done.after_bytes / before:.1%}, {took['old'] / took['new']:.2f}x, "
+            f"perplexity {perplexity(done.model) / exact:.2f} of the whole model's"
+        )
+
+
+LESSON = {"temperature": 2.0, "epochs": 2, "learning_rate": 1e-4, "checkpoint_steps": 2, "gradient_checkpointing": True}
+STUDENT_LAYERS, STEPS_BEFORE_THE_KILL = 4, 5
+
+
+def distilled(folder: Path | None, told: Callable[[str], None]) -> str:
+    """A student of the model's first layers, taught; sums of its weights."""
+    from core.optimization.toolbox.distillation import DistillationConfig, Distiller
+
+    torch.manual_seed(0)
+    config = DistillationConfig(**LESSON, checkpoint_folder=folder)  # type: ignore[arg-type]
+
+    def progress(step: Any) -> None:
+        told(f"epoch {step.epoch} step {step.step} of {step.steps}, loss {step.loss:.4f}")
+
+    data = sentences()
+    done = Distiller(config, progress).distil(model(), model(STUDENT_LAYERS), data[:4], data[-1:])
+    digest = hashlib.sha256()
+    for tensor in done.model.state_dict().values():
+        digest.update(tensor.contiguous().numpy().tobytes())
+    told(f"{done.steps} steps, resumed from {done.resumed_from_step}, validation {done.best_loss:.3f}")
+    return digest.hexdigest()
+
+
+def distil() -> Iterator[str]:
+    """Killed in the middle, resumed, and compared with a training that was not."""
+    lines: list[str] = []
+    with tempfile.TemporaryDirectory() as name:
+        command = [sys.executable, "-m", "benchmarks.toolbox_parts.real", "student", name]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        for number, line in enumerate(child.stdout, 1):
+            if number == STEPS_BEFORE_THE_KILL:
+                child.send_signal(signal.SIGKILL)
+                yield f"killed after: {line.strip()}"
+                break
+        child.wait()
+        child.stdout.close()
+        resumed = distilled(Path(name), lines.append)
+        yield f"gone on: {lines[-1]}"
+    whole = distilled(None, lines.append)
+    yield f"not interrupted: {lines[-1]}; the same weights to the bit: {resumed == whole}"
+
+
+def auto() -> Iterator[str]:
+    """What a deployment takes of the model, by agreement with it on the transcripts."""
+    from core.optimization.toolbox.deployment import deploy
+    from core.utils.errors import ThresholdsNotMetError
+
+    rows = [Batch(row[None, :-1]) for row in test_rows()[:2]]
+    subject = Subject(model(), tuple(rows), tuple(Batch(one) for one in sentences()), ())
+    for platform, wanted in (("edge", {"accuracy": 0.85, "model_size": 200.0}), ("mobile", {"accuracy": 0.99})):
+        try:
+            found = deploy(subject, platform, wanted, lambda line: print(f"    {line}", file=sys.stderr, flush=True))
+        except ThresholdsNotMetError as error:
+            yield f"{platform} {wanted}: {error}"
+            continue
+        told = [f"{one.strategy} {'; '.join(one.missing.values()) or one.why or 'would do'}" for one in found.tried]
+        yield f"{platform} {wanted}: {found.strategy}, {found.metrics}"
+        yield f"  tried: {' | '.join(told)}"
+
+
+def onnx() -> Iterator[str]:
+    """QDQ int8 calibrated on random tokens and on sentences: the share of the float model's tokens."""
+    from core.optimization.toolbox.onnx_config import ONNXExportConfig
+    from core.optimization.toolbox.onnx_export import ONNXExporter
+    from core.optimization.toolbox.onnx_model import OnnxModel
+    from core.optimization.toolbox.onnx_quantize import quantize_onnx
+
+    with tempfile.TemporaryDirectory() as name:
+        path, small = Path(name) / "smol.onnx", Path(name) / "small.onnx"
+        axes = {"input": {1: "length"}}
+        report = ONNXExporter(ONNXExportConfig(dynamic_axes=axes)).export(original := model(), sentences()[0], path)
+        yield f"exported, verified {report.verified}"
+        float32, exact = OnnxModel(path), perplexity(original)
+        noise = torch.randint(49152, (1, CALIBRATION), generator=torch.Generator().manual_seed(7))
+        for what, data in (("random tokens", [noise]), ("sentences", sentences())):
+            done = quantize_onnx(path, small, [{"input": one.numpy()} for one in data])
+            int8 = OnnxModel(small)
+            same = [
+                float((int8(x).argmax(-1) == float32(x).argmax(-1)).float().mean())
+                for x in (row[None, :-1] for row in test_rows())
+            ]
+            yield (
+                f"{what}: {sum(same) / len(same):.0%} of the float model's tokens, perplexity "
+                f"{perplexity(int8) / exact:.2f}; {done.bytes_after / 1e6:.0f} MB {done.warning}"  # type: ignore[arg-type]
+            )
+
+
+PARTS: dict[str, Callable[[], Iterator[str]]] = {
+    "quantise": partial(quantise, "dynamic", "bf16", "fp16", "int8_weight", "int4_weight"),
+    "quantise-static": partial(quantise, "static"),
+    "dynamic": partial(sensitivity, "dynamic"),
+    "static": partial(sensitivity, "static"),
+    "int4": partial(sensitivity, "int4_weight"),
+    "recalibrate": recalibrated,
+    "prune": prune,
+    "structured": structured,
+    "distil": distil,
+    "auto": auto,
+    "onnx": onnx,
+}
+
+
+def main() -> None:
+    """A line as soon as it is known."""
+    import transformers
+
+    from core.optimization.torch_optimizer import TorchOptimizer
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=[*PARTS, "student"])
+    parser.add_argument("folder", nargs="?", type=Path, help="of `student`, which `distil` runs and kills")
+    arguments = parser.parse_args()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    if not FOLDER.is_dir():
+        sys.exit(f"{FOLDER} is not there: python3 tools/real_models.py fetches it")
+    TorchOptimizer().initialize()
+    if arguments.part == "student":
+        distilled(arguments.folder, partial(print, flush=True))
+        return
+    began_s = time.monotonic()
+    for line in PARTS[arguments.part]():
+        print(f"{time.monotonic() - began_s:5.1f} s  {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
