@@ -16,8 +16,8 @@ from benchmarks.figures import Figure
 logger = logging.getLogger(__name__)
 
 PARTS = ("decode", "prefill", "latency", "start", "quality", "cuda")
-ON_REQUEST = ("prediction",)
-"""needs a second model, which takes minutes to make and 6 GB of disk"""
+ON_REQUEST = ("prediction", "real")
+"""the one needs a second model, which takes minutes to make and 6 GB of disk, the other published ones"""
 NEEDED = ("torch", "transformers", "safetensors")
 
 
@@ -26,13 +26,15 @@ def run() -> list[Figure]:
     return list(measured(PARTS))
 
 
-def measured(only: Sequence[str], engines: Sequence[str] = ()) -> Iterator[Figure]:
-    """The figures of some parts; `engines` are those of engines.ALL, all unless given."""
+def measured(
+    only: Sequence[str], engines: Sequence[str] = (), models: Sequence[str] = (), what: Sequence[str] = ()
+) -> Iterator[Figure]:
+    """The figures of some parts; `engines` are those of engines.ALL, `models` and `what` real's, all unless given."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         logger.warning("bench llm: not measured, as %s is missing; install the extra full", missing[0])
         return
-    from benchmarks.llm_parts import cuda, latency, prediction, quality, speed, start
+    from benchmarks.llm_parts import cuda, latency, prediction, quality, real, speed, start
     from benchmarks.llm_parts.engines import ALL
 
     speeds = [part for part in ("decode", "prefill") if part in only]
@@ -40,6 +42,7 @@ def measured(only: Sequence[str], engines: Sequence[str] = ()) -> Iterator[Figur
         yield from speed.figures(speeds, engines or ALL)
     parts: dict[str, Iterable[Figure]] = {
         "prediction": prediction.figures(),
+        "real": real.figures(models or real.MODELS, what or real.WHAT, engines or ALL),
         "latency": latency.figures(),
         "start": start.figures(),
         "quality": quality.figures(),
@@ -55,9 +58,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=(*PARTS, *ON_REQUEST), default=PARTS, help="parts to measure")
     parser.add_argument("--engines", nargs="+", default=(), metavar="ENGINE", help="int4, 'llama.cpp Q4_0', ...")
+    parser.add_argument("--models", nargs="+", default=(), metavar="MODEL", help="of real: SmolLM2-135M-Instruct, ...")
+    parser.add_argument("--what", nargs="+", default=(), choices=("speed", "quality"), help="of real")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    for figure in measured(arguments.only, arguments.engines):
+    for figure in measured(arguments.only, arguments.engines, arguments.models, arguments.what):
         print(figure.line(), flush=True)
 
 
