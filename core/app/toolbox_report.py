@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -45,5 +46,14 @@ def written_lines(arguments: argparse.Namespace, told: dict[str, Any]) -> list[s
 
 def print_result(arguments: argparse.Namespace, told: dict[str, Any], lines: list[str]) -> int:
     """The exit code of a command that did its work."""
-    print(json.dumps(told, indent=2) if arguments.json else "\n".join(lines))
+    print(json.dumps(_finite(told), indent=2) if arguments.json else "\n".join(lines))
     return 0
+
+
+def _finite(told: Any) -> Any:
+    """JSON has no infinity and no NaN, which outputs may be off by: null in their place."""
+    if isinstance(told, dict):
+        return {name: _finite(value) for name, value in told.items()}
+    if isinstance(told, list | tuple):
+        return [_finite(value) for value in told]
+    return None if isinstance(told, float) and not isfinite(told) else told

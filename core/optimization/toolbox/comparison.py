@@ -23,7 +23,11 @@ from core.optimization.toolbox.registry import Subject
 from core.optimization.toolbox.strategies import STRATEGIES, Strategy
 from core.utils.errors import MerlineError, OptimizationError
 
-COLOURS = ("tab:blue", "tab:green", "tab:red", "tab:purple")
+COLOURS = ("tab:blue", "tab:green", "tab:olive", "tab:red", "tab:purple")
+LEAST_TOLD = 1e-3
+"""what is smaller is told as 0 in a chart"""
+BUSY = 1.5
+"""where the original once took so many times as long as at best, other programs were at work, and that is said"""
 Clocked = Callable[[Mapping[str, Callable[[], Any]]], dict[str, float]]
 """milliseconds of each way"""
 
@@ -53,9 +57,12 @@ class Comparison:
     model: str
     original_mb: float
     original_ms: float
+    """the best of those taken beside the strategies"""
     original_accuracy: float
     accuracy_of: AccuracyOf
     rows: tuple[Row, ...]
+    original_most_ms: float = 0.0
+    """the worst of them"""
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -67,7 +74,7 @@ class Comparison:
             f"{self.model}: {self.original_mb:.4g} MB, {self.original_ms:.4g} ms a call; "
             f"accuracy by {self.accuracy_of}: {self.original_accuracy:.4f}",
             f"{'':14}{'MB':>9}{'smaller':>9}{'CPU ms':>9}{'CPU x':>7}{'GPU ms':>9}{'GPU x':>7}"
-            f"{'off by':>9}{'accuracy':>10}",
+            f"{'off by':>11}{'accuracy':>10}",
         ]
         for row in self.rows:
             if row.size_mb is None:
@@ -76,37 +83,43 @@ class Comparison:
             cells = (
                 _cell(row.size_mb, "9.4g"), _cell(row.size_reduction_percent, "8.1f", "%"), _cell(row.cpu_ms, "9.4g"),
                 _cell(row.cpu_speedup, "7.2f"), _cell(row.gpu_ms, "9.4g"), _cell(row.gpu_speedup, "7.2f"),
-                _cell(None if row.error is None else 100 * row.error, "8.3g", "%"), _cell(row.accuracy, "10.4f"),
+                _cell(None if row.error is None else 100 * row.error, "10.3g", "%"), _cell(row.accuracy, "10.4f"),
             )  # fmt: skip
             lines.append(f"{row.strategy:14}{''.join(cells)}{'  ' + row.why if row.why else ''}")
+        if self.original_most_ms > BUSY * self.original_ms:
+            lines.append(
+                f"other programs were at work: the original took up to {self.original_most_ms:.4g} ms. The ratios are "
+                "of times taken by turns; the milliseconds of different rows cannot be compared"
+            )
         return "\n".join(lines)
 
-    def bars(self) -> dict[str, list[float]]:
-        """A number for each strategy that was measured, by what it tells; of a card only where there is one."""
-        rows = [row for row in self.rows if row.size_mb is not None]
-        found = {
-            "smaller by, %": [row.size_reduction_percent for row in rows],
-            "CPU speed-up": [row.cpu_speedup for row in rows],
-            "GPU speed-up": [row.gpu_speedup for row in rows],
-            "outputs off by, %": [None if row.error is None else 100 * row.error for row in rows],
+    def bars(self) -> dict[str, list[float | None]]:
+        """A number for each strategy, by what it tells, None where it was not measured; of a card only where there is
+        one."""
+        found: dict[str, list[float | None]] = {
+            "smaller by, %": [row.size_reduction_percent for row in self.rows],
+            "CPU speed-up": [row.cpu_speedup for row in self.rows],
+            "GPU speed-up": [row.gpu_speedup for row in self.rows],
+            "outputs off by, %": [None if row.error is None else 100 * row.error for row in self.rows],
+            f"accuracy by {self.accuracy_of}": [row.accuracy for row in self.rows],
         }
         if not any(found["GPU speed-up"]):
             del found["GPU speed-up"]
-        return {label: [one if one and isfinite(one) else 0.0 for one in values] for label, values in found.items()}
+        return found
 
     def chart(self, path: Path | str) -> None:
         """Draw a bar a strategy for each of what `bars` gives, as a PNG. Raises MissingDependencyError without
         matplotlib, OptimizationError where nothing was measured or the disk refuses."""
         toolbox_package("matplotlib", "drawing a chart")
         figures = toolbox_package("matplotlib.figure", "drawing a chart")
-        path, rows = Path(path), [row for row in self.rows if row.size_mb is not None]
-        if not rows:
+        path = Path(path)
+        if all(row.size_mb is None for row in self.rows):
             raise OptimizationError(f"{self.model}: nothing was measured, so there is nothing to draw")
         bars = self.bars()
-        figure = figures.Figure(figsize=(3.7 * len(bars), 1.5 + 0.4 * len(rows)), layout="constrained")
+        figure = figures.Figure(figsize=(3.7 * len(bars), 1.5 + 0.4 * len(self.rows)), layout="constrained")
         panels = figure.subplots(1, len(bars), sharey=True)
         for panel, colour, (label, values) in zip(panels, COLOURS, bars.items(), strict=False):
-            panel.barh([row.strategy for row in rows], values, color=colour)
+            _draw(panel, [row.strategy for row in self.rows], values, colour)
             panel.set_xlabel(label)
             if "speed-up" in label:
                 panel.axvline(1.0, color="black", linewidth=0.8)
@@ -119,6 +132,16 @@ class Comparison:
             raise OptimizationError(
                 f"{path} cannot be written ({error}); make room or choose another folder"
             ) from error
+
+
+def _draw(panel: Any, names: Sequence[str], values: Sequence[float | None], colour: str) -> None:
+    """Bars with their numbers beside; what has none, or none that can be drawn, says so in its place."""
+    finite = [0.0 if one is None or not isfinite(one) else one for one in values]
+    drawn = panel.barh(list(names), finite, color=colour)
+    told = ["not measured" if one is None else f"{one:.3g}" if abs(one) >= LEAST_TOLD else "0" for one in values]
+    panel.bar_label(drawn, told, padding=3, fontsize=8)
+    panel.axvline(0.0, color="black", linewidth=0.8)
+    panel.margins(x=0.25)  # room for the numbers
 
 
 def compare_strategies(
@@ -152,8 +175,10 @@ def compare_strategies(
         row, beside_ms = _row(STRATEGIES[one], subject, (original, exact), measured)
         rows.append(row)
         times += [beside_ms] if beside_ms is not None else []
-    took = min(times) if times else measured({"original": partial(subject.test[0].run, original)})["original"]
-    return Comparison(name, size_bytes(original) / MEGABYTE, took, own.accuracy, own.accuracy_of, tuple(rows))
+    if not times:
+        times = [measured({"original": partial(subject.test[0].run, original)})["original"]]
+    sized = size_bytes(original) / MEGABYTE
+    return Comparison(name, sized, min(times), own.accuracy, own.accuracy_of, tuple(rows), max(times))
 
 
 def _row(

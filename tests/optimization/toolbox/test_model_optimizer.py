@@ -18,7 +18,7 @@ from torch import nn
 
 from core.optimization import ModelOptimizer
 from core.optimization.toolbox import deployment
-from core.optimization.toolbox.comparison import Comparison, Row, compare_strategies
+from core.optimization.toolbox.comparison import Comparison, Row, _draw, compare_strategies
 from core.optimization.toolbox.measuring import size_bytes
 from core.optimization.toolbox.performance_metrics import PerformanceMetrics
 from core.optimization.toolbox.registry import RegisteredModel, RegisteredModels
@@ -325,26 +325,40 @@ def test_strategies_are_compared_by_what_was_measured(comparison: Comparison):
         ModelOptimizer({}).compare_strategies(conv_net(), images(1), [])
 
 
+def test_a_busy_machine_is_told_of_and_small_numbers_keep_their_column():
+    rows = (Row("onnx", 1.0, 50.0, 1.0, 2.0, error=3.65e-07),)
+    calm, busy = (Comparison("m", 2.0, 2.0, 1.0, "labels", rows, most) for most in (2.9, 3.1))
+    assert len(calm.text().splitlines()) == 3
+    assert busy.text().splitlines()[-1].startswith("other programs were at work: the original took up to 3.1 ms.")
+    assert calm.text().splitlines()[-1].split()[-2] == "3.65e-05%"
+
+
 def test_a_chart_is_drawn_or_why_not_is_told(comparison: Comparison, tmp_path: Path):
     pytest.importorskip("matplotlib", reason="needs matplotlib (the extra toolbox)")
+    from matplotlib.figure import Figure
+
     path = tmp_path / "charts" / "conv.png"
     comparison.chart(str(path))
     assert path.read_bytes().startswith(b"\x89PNG")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OptimizationError, match="cannot be written"):
         comparison.chart(tmp_path / "file" / "conv.png")
-    assert list(comparison.bars()) == ["smaller by, %", "CPU speed-up", "outputs off by, %"]
+    assert list(comparison.bars()) == ["smaller by, %", "CPU speed-up", "outputs off by, %", "accuracy by labels"]
     rows = (
-        Row("bf16", 1.0, 50.0, 1.0, 2.0, 0.5, 3.0, 0.25),
+        Row("bf16", 1.0, 50.0, 1.0, 2.0, 0.5, 3.0, 0.25, 0.75),
         Row("tensorrt", 1.0, 0.0, gpu_ms=0.1, gpu_speedup=4.0, error=math.inf),
     )
     on_card = Comparison("m", 2.0, 2.0, 1.0, "labels", rows)
     assert on_card.bars() == {
         "smaller by, %": [50.0, 0.0],
-        "CPU speed-up": [2.0, 0.0],
+        "CPU speed-up": [2.0, None],
         "GPU speed-up": [3.0, 4.0],
-        "outputs off by, %": [25.0, 0.0],
+        "outputs off by, %": [25.0, math.inf],
+        "accuracy by labels": [0.75, None],
     }
+    panel = Figure().subplots()
+    _draw(panel, ["a", "b", "c", "d"], [25.0, math.inf, None, 1e-5], "tab:red")
+    assert [text.get_text() for text in panel.texts] == ["25", "inf", "not measured", "0"]
     on_card.chart(path)
     nothing = Comparison("m", 1.0, 1.0, 1.0, "labels", (Row("tensorrt", why="no card"),))
     with pytest.raises(OptimizationError, match="nothing to draw"):
