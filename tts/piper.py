@@ -34,6 +34,9 @@ _MEASURED: dict[SpokenLanguage, str] = {
     "ko": "내일은 날씨가 맑고 따뜻하겠습니다.",
 }
 """said into the void when a voice is loaded, to be warm and to have its loudness measured"""
+LEVELLING = 2.0
+"""by at most this a unit is made louder or softer than its voice's own gain would: a real voice's sentences differ by
+several dB, and as each comes whole, it can be brought to one loudness without pumping"""
 
 
 class PiperVoice(Protocol):
@@ -108,7 +111,7 @@ class PiperEngine:
         speed = self._config.speed * rate_factor
         return speak_units(
             text,
-            lambda unit: self._say(loaded, unit, speed),
+            lambda unit: _levelled(self._say(loaded, unit, speed), loaded.gain, self.sample_rate_hz),
             self.sample_rate_hz,
             loaded.gain,
             self._closed.is_set,
@@ -122,7 +125,10 @@ class PiperEngine:
     def _say(self, loaded: _Loaded, text: str, speed: float) -> Samples:
         settings = _settings(loaded.speaker, float(loaded.voice.config.length_scale) / speed)
         plain = text.replace("[[", " ").replace("]]", " ")  # which would be read as phonemes
-        chunks = [chunk.audio_float_array for chunk in loaded.voice.synthesize(plain, syn_config=settings)]
+        try:
+            chunks = [chunk.audio_float_array for chunk in loaded.voice.synthesize(plain, syn_config=settings)]
+        except _native_errors() as error:
+            raise InferenceError(f"the Piper voice failed on {text[:40]!r}: {error}") from error
         samples: Samples = np.concatenate([np.zeros(0, np.float32), *chunks]).astype(np.float32)
         if not np.isfinite(samples).all():
             raise InferenceError(f"the Piper voice gave samples that are no numbers for {text[:40]!r}")
@@ -153,18 +159,39 @@ def _open_voice(path: Path) -> PiperVoice:
             f"`MERLINE_EXTRAS={EXTRA} python3 main.py`"
         ) from error
     settings = path.with_name(f"{path.name}.json")
+    damaged: tuple[type[Exception], ...] = (OSError, RuntimeError, ValueError, KeyError, TypeError, *_native_errors())
     try:
         return cast(PiperVoice, piper.PiperVoice.load(path, settings))
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+    except damaged as error:
         raise ModelLoadError(
             f"{path} with {settings.name} is no Piper voice ({error}); take both files from its publisher"
         ) from error
 
 
-def _settings(speaker: int | None, length_scale: float) -> Any:
-    """The package's options for one text; without the package, as a given voice may be, plain attributes."""
+def _native_errors() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises, which are no errors of Python's own kinds; none without it."""
     try:
-        return import_module("piper").SynthesisConfig(speaker_id=speaker, length_scale=length_scale)
+        native = import_module("onnxruntime.capi.onnxruntime_pybind11_state")
+    except ImportError:
+        return ()
+    return tuple(kind for kind in vars(native).values() if isinstance(kind, type) and issubclass(kind, Exception))
+
+
+def _levelled(samples: Samples, gain: float, sample_rate_hz: int) -> Samples:
+    """As loud as the others once `gain` is applied."""
+    factor = float(np.clip(gain_for(samples, sample_rate_hz) / gain, 1 / LEVELLING, LEVELLING))
+    return samples * np.float32(factor)
+
+
+def _settings(speaker: int | None, length_scale: float) -> Any:
+    """The package's options for one text; without the package, as a given voice may be, plain attributes.
+
+    The package's own loudness, which brings every text to the same peak and so to other levels, is off.
+    """
+    try:
+        return import_module("piper").SynthesisConfig(
+            speaker_id=speaker, length_scale=length_scale, normalize_audio=False
+        )
     except ImportError:
         from types import SimpleNamespace
 

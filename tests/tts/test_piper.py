@@ -65,6 +65,16 @@ def test_a_voice_a_language_speaks_at_its_rate_and_speed(tmp_path: Path) -> None
     assert level == pytest.approx(10 ** (-21 / 20), rel=0.05)  # of tts.loudness
 
 
+def test_louder_and_softer_sentences_of_a_voice_come_out_alike(tmp_path: Path) -> None:
+    voice = FakePiperVoice()
+    made = engine(tmp_path, {"amy": voice})
+    levels = []
+    for voice.level in (0.06, 0.1, 0.19, 0.001):
+        levels.append(np.abs(np.concatenate([piece.samples for piece in made.synthesize("Hi.", "en", 1.0)])).max())
+    assert levels[:3] == pytest.approx([10 ** (-21 / 20)] * 3, rel=0.05)
+    assert levels[3] < 0.002  # what is all but silent is no speech
+
+
 def test_phonemes_in_brackets_are_text(tmp_path: Path) -> None:
     voice = FakePiperVoice()
     list(engine(tmp_path, {"amy": voice}).synthesize("Say [[h@l'oU]].", "en", 1.0))
@@ -166,6 +176,21 @@ def test_the_package_speaks_a_voice_of_its_own_format(tmp_path: Path) -> None:
     assert 0 < short < sum(len(piece.samples) for piece in pieces)
     assert pieces[-1].last
     made.close()
+
+
+@needs_piper
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_network_that_is_cut_off_or_fails_is_an_error_of_ours(tmp_path: Path) -> None:
+    write_random_voice(tmp_path / "random.onnx")
+    whole = (tmp_path / "random.onnx").read_bytes()
+    made = PiperEngine(TtsConfig(voice=str(tmp_path)))
+    made.load()
+    made._voices["en"].voice.config.num_speakers = 2  # it asks the network for a speaker, which this one does not take
+    with pytest.raises(InferenceError, match=r"failed on 'Hi\.'"):
+        list(made.synthesize("Hi.", "en", 1.0))
+    (tmp_path / "random.onnx").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelLoadError, match=r"random\.onnx with random\.onnx\.json is no Piper voice"):
+        PiperEngine(TtsConfig(voice=str(tmp_path))).load()
 
 
 @needs_piper
