@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("piper", reason="needs the extra piper")
-onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra piper")
 
 from core.utils.config import TtsConfig
 from tts.loudness import TARGET_DBFS, voiced_dbfs
@@ -26,6 +25,8 @@ SENTENCES = (
 
 @pytest.fixture(scope="module")
 def engine(real_model: Callable[[str], Path]) -> Iterator[PiperEngine]:
+    import onnxruntime
+
     onnxruntime.set_seed(6)  # a voice draws its melody anew each time
     made = PiperEngine(TtsConfig(voice=str(real_model(VOICE))))
     made.load()
