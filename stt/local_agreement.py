@@ -19,7 +19,8 @@ class LocalAgreement:
 
     @property
     def stable(self) -> tuple[Piece, ...]:
-        """Words that every later pass begins with. Never ends in punctuation, which the next word may change."""
+        """Words that every later pass begins with. Never ends in punctuation, which the next word may change, nor in
+        figures when they become stable, as "14" is the beginning of 1455."""
         return self._stable
 
     def hear(self, pieces: Sequence[Piece]) -> int:
@@ -33,7 +34,7 @@ class LocalAgreement:
             self._previous = ()
             return 0
         agreed = _common(words, self._previous)
-        while agreed > known and not is_word(pieces[agreed - 1].text):
+        while agreed > known and not _is_finished(pieces[agreed - 1].text):
             agreed -= 1
         self._previous = words
         if agreed <= known:
@@ -55,6 +56,10 @@ def comparable(text: str) -> str:
 def is_word(text: str) -> bool:
     """Whether there is a letter or a digit in it."""
     return any(character.isalnum() for character in text)
+
+
+def _is_finished(text: str) -> bool:
+    return is_word(text) and not text.strip().isdigit()
 
 
 def _common(left: Sequence[str], right: Sequence[str]) -> int:

@@ -19,6 +19,8 @@ _PAUSE_FRAMES = 6
 """Shorter silences are the stops of consonants."""
 _NEAR_FRAMES = 4
 _TOLERANCE = SAMPLE_RATE_HZ // 20
+_OVERHANG = SAMPLE_RATE_HZ * 4 // 25
+"""A word that was said before a pause is timed to end this much behind it at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,11 @@ def choose_cut(samples: Samples, pieces: Sequence[Piece], candidates: int, only_
     possible = [count for count in range(1, min(candidates, len(pieces)) + 1) if _is_edge(pieces, count)]
     found = []
     for begin, end in _pauses(level):
-        # what begins before the pause was said before it; alignment errs, and gives the pause to either word
+        # what begins before the pause was said before it
         count = sum((piece.start_s or 0.0) * SAMPLE_RATE_HZ < begin - _TOLERANCE for piece in pieces)
+        # alignment errs, and gives the pause to either word: one that goes on behind it may be said there whole
+        if count and (pieces[count - 1].end_s or 0.0) * SAMPLE_RATE_HZ > end + _OVERHANG:
+            continue
         if count in possible and earliest <= (begin + end) // 2 <= latest:
             found.append((end - begin, Cut(count, (begin + end) // 2, True)))
     if found:

@@ -175,7 +175,8 @@ class WhisperStream:
         if self._window.seconds < CUT_AT_PAUSE_S:
             return 0
         only_pauses = self._window.seconds < CUT_ANYWHERE_S
-        cut = choose_cut(sound, heard.pieces, len(self._agreement.stable), only_pauses)
+        # the next pass begins with a word that stays: what is left of the one before it is not heard again as a word
+        cut = choose_cut(sound, heard.pieces, len(self._agreement.stable) - 1, only_pauses)
         if cut is None:
             return 0
         self._leave(cut, heard.pieces)

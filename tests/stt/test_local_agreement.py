@@ -36,6 +36,9 @@ def stable(agreement: LocalAgreement) -> str:
         ([" yes|,| it| is", " yes|,| it| is"], " yes|,| it| is"),
         ([" yes|,| it", " yes|,| is"], " yes"),
         (["...", "..."], ""),
+        ([" about| 14", " about| 14| 55"], " about"),
+        ([" about| 14|.", " about| 1455| men"], " about"),
+        ([" 5| 5| is| the", " 5| 5| is| the"], " 5| 5| is| the"),
     ],
 )
 def test_what_stays(passes: list[str], expected: str):

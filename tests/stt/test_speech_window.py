@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,6 +49,14 @@ def test_the_deepest_pause_is_taken_even_where_times_are_a_little_off(shift_s: f
     assert cut is not None
     assert (cut.pieces, cut.at_pause) == (3, True)
     assert speech.words[2].end_s < cut.samples / RATE < speech.words[3].start_s
+
+
+def test_a_pause_within_what_is_taken_for_one_word_is_no_place_to_cut():
+    """A real Whisper began "differs" at the pause before it: cut there, it was heard twice."""
+    speech = speak("one two three ... four five six seven eight nine")
+    pieces = timed(speech)
+    early = replace(pieces[3], start_s=speech.words[2].end_s - 0.1)
+    assert choose_cut(speech.samples, [*pieces[:3], early, *pieces[4:]], 6, only_pauses=True) is None
 
 
 def test_without_a_pause_it_is_the_end_of_the_last_word_that_may_go():
