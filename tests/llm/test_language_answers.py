@@ -612,6 +612,12 @@ def test_a_model_that_only_says_that_it_is_done_is_not_believed(
     assert not any(word in " ".join(rig.say(asked, language)) for word in ("could wake", "added", "Bye", "vais"))
 
 
+def test_a_model_that_says_again_what_a_tool_has_said_is_not_believed() -> None:
+    rig = Rig(("get up", "Timer set for 9 minutes."), ("pasta", call("SetTimer", '{"minutes": 9}')))
+    assert rig.say("my pasta needs nine") == ["Timer set for 9 minutes."]
+    assert rig.say("it is time to get up") == ["Sorry, I couldn't do that."]
+
+
 def test_what_is_told_of_a_tools_subject_is_no_promise() -> None:
     rig = Rig(("alarm clocks", "I will be brief. The first alarm clocks rang at four."))
     assert rig.say("who invented alarm clocks") == ["I will be brief.", "The first alarm clocks rang at four."]
