@@ -19,9 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.utils.errors import ModelLoadError
+from core.utils.errors import ModelError, ModelLoadError
 
 DTYPES = {
+    "C64": torch.complex64,
     "F64": torch.float64,
     "F32": torch.float32,
     "F16": torch.float16,
@@ -30,7 +31,9 @@ DTYPES = {
     "I32": torch.int32,
     "I16": torch.int16,
     "I8": torch.int8,
+    "U64": torch.uint64,
     "U32": torch.uint32,
+    "U16": torch.uint16,
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
@@ -145,8 +148,15 @@ class SafetensorsFile:
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a file, and have the disk take it; one tensor after the other, so that nothing is copied but one."""
+    """Write a file, and have the disk take it; one tensor after the other, so that nothing is copied but one.
+
+    Raises ModelError, with nothing written, for a tensor of a type that such files do not hold.
+    """
     names = {dtype: name for name, dtype in DTYPES.items()}
+    for name, tensor in tensors.items():
+        if tensor.dtype not in names:
+            told = str(tensor.dtype).removeprefix("torch.")
+            raise ModelError(f"{path}: {name} is of type {told}, which no safetensors file holds; convert it first")
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     at = 0
     # Wide types first: each then begins at a multiple of its size, as the format's own writer does it.
@@ -161,7 +171,8 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mappi
     with path.open("wb") as file:
         file.write(len(text).to_bytes(LENGTH_BYTES, "little") + text)
         for name in order:
-            flat: Any = tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+            whole = tensors[name].detach().resolve_conj().resolve_neg()
+            flat: Any = whole.cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
             file.write(flat)
         file.flush()
         os.fsync(file.fileno())

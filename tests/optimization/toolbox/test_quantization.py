@@ -21,7 +21,7 @@ from core.optimization.toolbox import artifact, quick
 from core.optimization.toolbox.batches import as_batches
 from core.optimization.toolbox.measuring import size_bytes
 from core.optimization.toolbox.quality import outputs_of, relative_error
-from core.utils.errors import ModelLoadError, OptimizationError, QuantizationError
+from core.utils.errors import ModelError, ModelLoadError, OptimizationError, QuantizationError
 
 MODELS: dict[str, tuple[Any, Any, Any]] = {"conv": (conv_net, images, ConvNet), "lm": (tied_lm, tokens, TiedLm)}
 BOUNDS = {
@@ -312,6 +312,34 @@ def test_files_that_are_damaged_foreign_or_newer_are_refused(saved: Path, tmp_pa
     write_safetensors(foreign, tensors, {artifact.KEY: json.dumps(manifest)})
     with pytest.raises(ModelLoadError, match="another model"):
         artifact.load_quantized(foreign, conv_net())
+
+
+class Rotating(torch.nn.Module):
+    """A linear layer, and rotations kept as complex numbers, as some language models keep them."""
+
+    def __init__(self, dtype: torch.dtype = torch.complex64):
+        super().__init__()
+        self.out = torch.nn.Linear(32, 16)
+        self.register_buffer("turns", torch.polar(torch.ones(16), torch.arange(16.0)).to(dtype).conj())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(torch.view_as_real(torch.view_as_complex(x.view(-1, 16, 2)) * self.turns).flatten(1))
+
+
+def test_complex_buffers_are_kept_and_what_no_file_holds_is_named(tmp_path: Path):
+    torch.manual_seed(0)
+    model, x = Rotating().eval(), torch.randn(2, 32)
+    quantized = ModelQuantizer(config_of("dynamic")).quantize(model)
+    path = tmp_path / "m.safetensors"
+    artifact.save_quantized(quantized, path)
+    again = artifact.load_quantized(path, Rotating())
+    assert torch.equal(again.turns, model.turns)
+    assert torch.equal(again(x), quantized(x))
+    path.unlink()
+    wide = ModelQuantizer(config_of("dynamic")).quantize(Rotating(torch.complex128))
+    with pytest.raises(ModelError, match="turns is of type complex128, which no safetensors file holds"):
+        artifact.save_quantized(wide, path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_rest(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
