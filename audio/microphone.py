@@ -63,6 +63,7 @@ class Microphone:
         self._blocks: queue.SimpleQueue[_Block] = queue.SimpleQueue()
         self._limit = max(1, round(BUFFER_S * 1000 / config.block_ms))
         self._together = 1
+        self._told_lost = 0
         self._stream: Stream | None = None
         self._device: Device | None = None
         self._alive_at = 0.0
@@ -131,6 +132,9 @@ class Microphone:
         self.recovery.look()
         self._together = REST_BLOCKS if self.at_rest() else 1
         taken = self._blocks.get(block, timeout)
+        if self.overflows + self.dropped != self._told_lost:
+            self._told_lost = self.overflows + self.dropped
+            logger.debug("sound was lost: %d overflows, %d blocks dropped so far", self.overflows, self.dropped)
         samples = np.ascontiguousarray(
             taken.samples[:, 0] if taken.samples.shape[1] == 1 else taken.samples.mean(axis=1)
         )
