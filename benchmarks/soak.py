@@ -76,7 +76,10 @@ def _converse(card: SoundCard, seconds: float) -> tuple[list[Holdings], int, lis
             if not re.search(meant, reply):
                 wrong.append(f"{question!r} was answered {reply!r}")
             seen.append(_look(process, time.monotonic() - began))
-            card.wait_for_silence(REPLY_S, quiet_s=PAUSE_S)
+            try:
+                card.wait_for_silence(REPLY_S, quiet_s=PAUSE_S)
+            except TimeoutError as error:
+                wrong.append(f"after {question!r} {error}")
         program.interrupt()
     return seen, turns, wrong
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from core.optimization.memory import MemoryOptimizer
 from core.optimization.plan import StagePlan
-from core.optimization.resident import Resident, Tenant
+from core.optimization.resident import Resident, Tenant, spoken_name
 from core.utils.errors import InferenceError
 from core.utils.model_store import ModelStore
 from llm.chat_template import THOUGHT, ChatTemplate, shared
@@ -95,7 +95,7 @@ class LanguageModel:
         self.cut = False
         """the last reply was not at its end when max_tokens ended it"""
         self._template: ChatTemplate | None = None
-        tenant = Tenant(settings.model, "llm", memory or MemoryOptimizer(), on_card(settings.plan))
+        tenant = Tenant(spoken_name(settings.model), "llm", memory or MemoryOptimizer(), on_card(settings.plan))
         self._plan = settings.plan
         """as decided, or the CPU where the card had no room"""
         self._resident = Resident(tenant, self._make, self._forget, weight_bytes)

@@ -26,7 +26,7 @@ from core.messages import (
 )
 from core.optimization.memory import MemoryOptimizer
 from core.optimization.plan import StagePlan
-from core.optimization.resident import Resident, Tenant
+from core.optimization.resident import Resident, Tenant, spoken_name
 from core.optimization.torch_engine import StageSteps
 from core.stage import Span, no_span
 from core.utils.clock import Clock, SystemClock
@@ -114,7 +114,9 @@ class WhisperTranscriber:
         self._around = surroundings
         self._store = store or ModelStore()
         self._loaders = loaders
-        tenant = Tenant(f"Whisper ({settings.model})", "stt", surroundings.memory, settings.device == "cuda")
+        tenant = Tenant(
+            f"Whisper ({spoken_name(settings.model)})", "stt", surroundings.memory, settings.device == "cuda"
+        )
         self._resident = Resident(tenant, self._make, self._forget)
         self._choice = LanguageChoice(settings.languages, settings.first_language)
         self._cadence = PassCadence(settings.partial_ms, surroundings.clock)

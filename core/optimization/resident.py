@@ -21,6 +21,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
+from pathlib import PurePath
 from typing import Generic, TypeVar
 
 from core.optimization.memory import MemoryOptimizer, Movement, Stage
@@ -38,7 +39,7 @@ class Tenant:
     """Whose model it is."""
 
     name: str
-    """in the words that the user is told"""
+    """in the words that the user is told; see `spoken_name`"""
     stage: Stage
     memory: MemoryOptimizer = field(default_factory=MemoryOptimizer)
     """the app's; one of its own is never short of anything"""
@@ -109,7 +110,7 @@ class Resident(Generic[M]):
             self._bring()
         except (ModelError, DeviceError, MemoryError) as error:
             raise InferenceError(
-                f"{tenant.name} had to go for want of memory and cannot be loaded again ({error}); close other "
+                f"{tenant.name} was put away and cannot be loaded again ({error}); close other "
                 "programs; this turn is lost"
             ) from error
 
@@ -119,6 +120,7 @@ class Resident(Generic[M]):
         before, began_s = resident_bytes(), clock()
         self._model = self._make()
         self._load_s = clock() - began_s
+        _trim()  # what loading alone took is not held: 90 MB of Whisper base, whose file has more bits than memory
         grown = resident_bytes() - before
         # a second time the process may grow by nothing: it takes the memory that the first one left
         held = self._size_of(self._model) if self._size_of else max(grown, self._size_bytes)
@@ -151,6 +153,11 @@ class Resident(Generic[M]):
         tenant.memory.tell(Movement(tenant.name, tenant.stage, False, self._load_s))
 
 
+def spoken_name(model: str) -> str:
+    """A model as the user is told of it: of a folder, or of a name of the hub, the last part."""
+    return PurePath(model).name or model
+
+
 def give_back_memory() -> None:
     """Collect what refers to itself, frozen objects too, and have glibc return to the system what is free."""
     frozen = gc.get_freeze_count() > 0
@@ -159,6 +166,11 @@ def give_back_memory() -> None:
     gc.collect()
     if frozen:
         gc.freeze()
+    _trim()
+
+
+def _trim() -> None:
+    """Have glibc return to the system what is free."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:

@@ -100,7 +100,7 @@ def test_short_of_memory_both_go_between_two_turns_and_come_back_for_the_next(tm
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
-    both = [f"Whisper ({WHISPER})", str(model)]
+    both = [f"Whisper ({WHISPER.name})", model.name]
     assert told["first"] == told["again"] == ["tell me the time", True]
     assert told["loaded"] == told["calm"] == told["talking"] == told["back"] == both
     assert told["pressed"] == told["closed"] == []

@@ -276,7 +276,7 @@ def test_a_model_that_cannot_come_back_loses_the_turn() -> None:
     model = make(runtime, memory=memory)
     memory.pressure(0)
     runtime.refusal = ModelTooLargeError("m needs 2 GB")
-    with pytest.raises(InferenceError, match="m had to go for want of memory and cannot be loaded again"):
+    with pytest.raises(InferenceError, match="m was put away and cannot be loaded again"):
         list(model.answer(prompt("hi")))
     runtime.refusal = None
     assert "".join(model.answer(prompt("hi"))) == "Yes."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import weakref
 from dataclasses import replace
@@ -12,7 +13,7 @@ from machines import ManualClock, plan_of
 
 from core.optimization.memory import MemoryBudgets, MemoryOptimizer, Movement
 from core.optimization.process_memory import resident_bytes
-from core.optimization.resident import Resident, Tenant, give_back_memory
+from core.optimization.resident import Resident, Tenant, give_back_memory, spoken_name
 from core.utils.errors import InferenceError, ModelLoadError, ModelTooLargeError
 
 MB = 1_000_000
@@ -117,7 +118,7 @@ def test_a_model_that_cannot_come_back_loses_the_turn_and_not_the_assistant(reas
     engine.resident.load()
     engine.memory.pressure(0)
     engine.refuses = reason
-    with pytest.raises(InferenceError, match=r"MeloTTS had to go.*close other programs"), engine.resident.use():
+    with pytest.raises(InferenceError, match=r"MeloTTS was put away.*close other programs"), engine.resident.use():
         pytest.fail("there is no model")
     engine.refuses = None
     engine.work()
@@ -154,6 +155,24 @@ def test_what_it_holds_is_what_the_process_grew_by_and_unloading_gives_it_back()
     assert before - resident_bytes() > 50 * MB
     with resident.use():
         assert memory.usage()[0].held_bytes >= 50 * MB
+    resident.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is asked to give back what is free")
+def test_what_loading_alone_took_is_not_counted():
+    """A file has often more bits than the model has in memory: what was read is freed, and glibc keeps it."""
+
+    class Converted(Model):
+        def __init__(self) -> None:
+            read = [bytearray(100_000) for _ in range(800)]
+            super().__init__(20)
+            self.last = bytearray(100_000)
+            del read
+
+    memory = MemoryOptimizer(MemoryBudgets(reserve=MB))
+    resident = Resident(Tenant("Whisper base", "stt", memory), Converted)
+    resident.load()
+    assert 15 * MB < memory.usage()[0].held_bytes < 40 * MB
     resident.close()
 
 
@@ -213,3 +232,10 @@ def test_used_and_pressed_from_several_threads_it_is_always_whole():
     assert wrong == []
     resident.close()
     assert memory.usage()[2].models == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "name"), [("/home/me/models/a-voice/", "a-voice"), ("Qwen/Qwen3-0.6B", "Qwen3-0.6B"), ("tiny", "tiny")]
+)
+def test_a_model_is_named_without_its_path(model: str, name: str):
+    assert spoken_name(model) == name
