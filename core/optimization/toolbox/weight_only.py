@@ -94,7 +94,8 @@ class HalfModel(nn.Module):
 
     def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
-        self.model = model.to(dtype)
+        # not model.to(dtype), which makes complex tensors real and drops their imaginary part
+        self.model = model._apply(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)  # type: ignore[no-untyped-call]
         self.dtype = dtype
 
     def forward(self, *inputs: Any, **named: Any) -> Any:

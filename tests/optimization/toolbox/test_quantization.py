@@ -336,6 +336,8 @@ def test_complex_buffers_are_kept_and_what_no_file_holds_is_named(tmp_path: Path
     assert torch.equal(again.turns, model.turns)
     assert torch.equal(again(x), quantized(x))
     path.unlink()
+    half = ModelQuantizer(config_of("bf16")).quantize(model)
+    assert torch.equal(half.model.turns, model.turns)  # and not their real part alone
     wide = ModelQuantizer(config_of("dynamic")).quantize(Rotating(torch.complex128))
     with pytest.raises(ModelError, match="turns is of type complex128, which no safetensors file holds"):
         artifact.save_quantized(wide, path)
