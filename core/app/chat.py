@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             with Reminders(brain, active=typing):
                 for number, line in enumerate(_lines(typing), 1):
                     if line.strip():
-                        _answer(brain, line, number, typing)
+                        _answer(brain, line.strip(), number, typing)
         finally:
             brain.responder.close()
         return 0

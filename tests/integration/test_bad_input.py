@@ -185,6 +185,8 @@ class TestOnesOwnData:
         assert done.returncode == 0, done.stderr
         kept = json.loads(out.read_text())
         assert kept["turns"] == ['{"turn": 1}']
+        typed = [turn["user"] for turn in kept["data"]["turns"]]
+        assert typed == ["note: the secret word is abracadabra", "add milk to my shopping list"]
         assert base64.b64decode(kept["recordings"]["recordings/one"]) == b"sound"
         assert "abracadabra" in out.read_text()
         assert "milk" in out.read_text()
