@@ -43,7 +43,7 @@ def export(arguments: argparse.Namespace, config: Config) -> int:
         told["int8"] = quantised.as_json()
         lines.append(
             f"{quantised.path}: {quantised.bytes_after / MB:.1f} MB (-{quantised.size_reduction_percent:.0f} %), "
-            f"outputs off by {quantised.difference:.2g}"
+            f"outputs off by {quantised.difference:.2g}{_agreement(quantised.agreement)}"
         )
         lines += [f"  {quantised.warning}"] if quantised.warning else []
     if arguments.benchmark:
@@ -84,6 +84,10 @@ def _quantised_graph(model: RegisteredModel, path: Path, options: Any) -> Any:
     from core.optimization.toolbox.onnx_quantize import quantize_onnx
 
     return quantize_onnx(path, path.with_suffix(".int8.onnx"), _calibration(model, options.input_names))
+
+
+def _agreement(share: float | None) -> str:
+    return "" if share is None else f", {share:.0%} of the float model's choices on the calibration data"
 
 
 def _calibration(model: RegisteredModel, names: Any) -> list[dict[str, Any]]:

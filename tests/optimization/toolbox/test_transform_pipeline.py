@@ -91,6 +91,8 @@ def test_ranges_for_onnx_runtime_are_smaller_files_and_nodes_can_be_skipped(buil
     data = [{"input": one.numpy()} for one in built[2]]
     done = quantize_onnx(source, tmp_path / "q.onnx", data, OnnxQuantizationConfig(calibration="percentile"))
     assert done.quantize_nodes > 0
+    float32, int8 = (torch.cat([OnnxModel(path)(one) for one in built[2]]).argmax(-1) for path in (source, done.path))
+    assert done.agreement == pytest.approx(float((float32 == int8).float().mean()))
     assert done.as_json()["size_reduction_percent"] == done.size_reduction_percent
     fewer = quantize_onnx(source, tmp_path / "q.onnx", data[0], OnnxQuantizationConfig(operators=("Conv",)))
     assert fewer.quantize_nodes < done.quantize_nodes
