@@ -18,7 +18,7 @@ from itertools import repeat
 import numpy as np
 
 from benchmarks.endpoint_parts import complete, whisper_words
-from benchmarks.endpoint_parts.recorded import SEED, Rated, Spoken, Understood, compose, turns
+from benchmarks.endpoint_parts.recorded import Rated, Spoken, Understood, compose, turns
 from benchmarks.figures import Figure
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, Language, Samples, Transcript, Utterance
 from core.pipeline import Part, Pipeline
@@ -45,6 +45,8 @@ PAUSES_MS = (250.0, 2500.0)
 EVEN_S = 0.6
 ROUNDS = 2
 """how often each speaker says everything"""
+SEEDS = (7, 17, 27)
+"""Of the pauses. With 162 pauses of one seed the fixed pause cuts off between 26 and 39 % of them."""
 APART_S = 100.0
 """seconds between two turns: the listener takes the gap for a new beginning"""
 
@@ -89,7 +91,7 @@ class Result:
 def run() -> list[Figure]:
     """The figures. The targets are those of the best words here alone, and of the plain ones where no Whisper is."""
     phrases = turns()
-    sessions = [[compose(turn, pauses) for turn in phrases * ROUNDS] for pauses in _speakers()]
+    sessions = [[compose(turn, pauses) for turn in phrases * ROUNDS] for seed in SEEDS for pauses in _speakers(seed)]
     even = [compose(turn, repeat(EVEN_S)) for turn in phrases]
     recogniser = SkillRecogniser(RecogniserConfig(), load_skills())
     plain = words(even)
@@ -115,7 +117,7 @@ def run() -> list[Figure]:
             if heard is not plain:
                 figures += _compared(result.half(), fixed.half(), False)
     known = [(texts, len(turn) - 1) for texts, turn in zip(plain.texts, phrases, strict=False)]
-    speakers = tuple(_speakers())
+    speakers = tuple(_speakers(SEEDS[0]))
     return figures + complete.figures(known, lambda text: recogniser.is_complete(text, "en"), speakers)
 
 
@@ -141,10 +143,10 @@ def _compared(result: Result, fixed: Result, aims: bool) -> list[Figure]:
     ]
 
 
-def _speakers() -> Iterator[Iterator[float]]:
+def _speakers(seed: int) -> Iterator[Iterator[float]]:
     """One endless row of pauses (seconds) a speaker."""
     for number, median in enumerate(SPEAKERS_MS):
-        yield _pauses(np.random.default_rng(SEED + number), median)
+        yield _pauses(np.random.default_rng(seed + number), median)
 
 
 def _pauses(random: np.random.Generator, median_ms: float) -> Iterator[float]:

@@ -60,6 +60,11 @@ def test_a_full_stop_counts_by_how_sure_the_recogniser_was_of_it() -> None:
         assert CONFIG.complete_ms <= wait(Evidence(text="It is time.", sentence_end=extreme)) <= CONFIG.open_ms
 
 
+def test_a_question_that_is_over_is_waited_for_no_longer_than_words_without_a_mark() -> None:
+    asked, told = (wait(Evidence(text=text, sentence_end=0.55)) for text in ("Is it time?", "It is time."))
+    assert asked < wait(Evidence(text="is it time")) <= told
+
+
 @pytest.mark.parametrize("text", ["Is it because.", "Is it um...", "Set it to twenty."])
 def test_dangling_words_are_waited_for_however_sure_the_full_stop(text: str) -> None:
     plain, sure = (wait(Evidence(text=some, sentence_end=0.7)) for some in ("It is time.", text))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 MARKS = (".", "?", "!", " ?", " !")
 """French ones have a space before them"""
-NO_MORE = 0.4
+NO_MORE = 0.6
 """How much of the probability that nothing comes next counts: Whisper leaves some questions without their mark, but it
 also stops where the sound does. Chosen on bench endpoint's turns and 48 synthetic questions cut at their words."""
 LONGEST = 223
