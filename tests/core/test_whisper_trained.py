@@ -5,7 +5,6 @@ Its training speech is synthetic, as is this: nothing here says how people are u
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +23,39 @@ from benchmarks.whisper.training.disturb import Rooms
 from benchmarks.whisper.training.export import CHECKPOINT_NAME, FOLDER_NAME
 from benchmarks.whisper.training.network import Network
 from benchmarks.whisper.training.score import word_errors
-from benchmarks.whisper.training.sentences import Sentences, is_held_out
+from benchmarks.whisper.training.sentences import is_held_out
 from benchmarks.whisper.training.vocabulary import Vocabulary
 from benchmarks.whisper.training.voices import HELD_OUT_VOICES, RATE_HZ, Voice, speak
 from core.utils.whisper_compat import ShortContext, WhisperModel
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 VOICES = [Voice(name) for name in HELD_OUT_VOICES if name.startswith("espeak-ng")]
+SENTENCES = {
+    "en": (
+        *("help", "it is a very warm night", "it is a very nice week", "get me up at midnight", "be louder"),
+        *("how many hectare are there in one hundred and sixty six ounce", "did she make an appointment"),
+        *("hey merline add to my notes that pay the computer", "uh what have i just asked right now"),
+        *("the hospital told me that the phone is in level four", "suspend the cake timer", "thanks a lot"),
+        *("this morning the code is six one six", "every other day remind me that clean the keys"),
+        *("tom told me that anna bought the fence", "is there ice cream on the list"),
+        *("last week the phone is on the garage", "help"),
+    ),
+    "fr": (
+        *("quels sont toutes alarmes", "je sais que le numéro est un quatre trois", "sur sept cent trente deux"),
+        *("réveillez moi chaque mercredi treize heures", "réglez une autre alarme à vingt et un huit nommée piano"),
+        *("quatre cent quarante et un multiplié par sept cent soixante quinze merci", "encore un heures et demie"),
+        *("enlève mon timers de douze heure seize", "déplacer réveil à trois quinze", "réponds plus tôt", "bien"),
+        *("divise neuf cent vingt huit par neuf cent quarante et un", "qu'est ce que tu sais faire quoi"),
+        *("zéro deux trois", "mettez réveil", "programme minuterie pour le réunion d'un semaine"),
+        *("supprime ta compte à rebours de dix huit minutes trente neuf seconde s'il te plaît", "elle veut manger"),
+        *("ajoute un rappel", "lancez une minuteurs sur vingt sept jours pour la viande", "présente toi svp"),
+        *("quel jour on était demain", "affiche tous minuteries", "réponds plus tôt"),
+    ),
+}
+"""Held out. Drawn once from the skills' sentences: drawn anew whenever a skill learnt some, 42 lines made 12 to 21 % by
+nothing but the draw."""
 LINES = 6
-WORST_WER = 0.25
-"""The sentences are drawn anew whenever a skill learns new ones, with words that the model never learnt."""
+WORST_WER = 0.2
 LARGEST_BYTES = 24_000_000
 
 pytestmark = [
@@ -65,14 +87,9 @@ def faster(tmp_path_factory: pytest.TempPathFactory) -> WhisperModel:
 @pytest.fixture(scope="module")
 def fresh() -> list[tuple[str, str, np.ndarray]]:
     """Text, language and sound of sentences that were held out, in voices that were."""
-    drawn = random.Random(7)
-    sentences = {"en": Sentences("en"), "fr": Sentences("fr")}
-    spoken = []
-    for voice in VOICES:
-        for _ in range(LINES):
-            line = sentences[voice.language].draw(drawn, held_out=True)
-            spoken.append((line.text, line.language, speak(line.text, voice).samples))
-    return spoken
+    left = {language: iter(texts) for language, texts in SENTENCES.items()}
+    lines = [(voice, next(left[voice.language])) for voice in VOICES for _ in range(LINES)]
+    return [(text, voice.language, speak(text, voice).samples) for voice, text in lines]
 
 
 def wer(model: WhisperModel, spoken, context: ShortContext | None = None) -> float:
