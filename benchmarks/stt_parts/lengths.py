@@ -18,6 +18,10 @@ class Length:
     seconds: float
     rounds: int
 
+    @property
+    def name(self) -> str:
+        return f"{self.seconds:g} s"
+
 
 LENGTHS = (Length(1.0, 4), Length(TARGET_S, 5), Length(10.0, 3), Length(30.0, 2))
 
