@@ -25,6 +25,11 @@ _PROMISE = re.compile(
     r"\b(?:i (?:will|have|could)|i[’'](?:ll|ve|d)|je (?:vais|te|vous|peux)|j[’']ai|c[’']est (?:fait|note))\b"
 )
 """folded; what something is said to be done with"""
+_CLAIM = re.compile(
+    r"\b(?:timer|alarm|reminder) set\b|^(?:added to your|noted\b)"
+    r"|^(?:minuteur|alarme|rappel)\b.*\b(?:lance|regle)e?\b|^(?:ajoute a la liste|c'est note)\b"
+)
+"""folded; how the skills tell what they have done, which a model that has seen it in the conversation copies"""
 _WORD = re.compile(r"[^\W\d_]+")
 _NUMBER = re.compile(r"\d+")
 
@@ -42,6 +47,11 @@ def is_about(text: str, tool: frozenset[str]) -> bool:
 def promises(unit: str, tool: frozenset[str]) -> bool:
     """Whether a sentence says that what a tool does is done, or will be."""
     return _PROMISE.search(fold(unit)) is not None and is_about(unit, tool)
+
+
+def claims(unit: str) -> bool:
+    """Whether a sentence is what a skill says once something is done."""
+    return _CLAIM.search(fold(unit)) is not None
 
 
 def numbers_in(text: str, language: Language) -> frozenset[float]:

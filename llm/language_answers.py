@@ -228,7 +228,7 @@ class LanguageAnswers:
                     break
                 units = speakable.push(piece)
                 for unit in units:
-                    if self._only_says(unit, reply):
+                    if self._box.promised(unit, reply.words.text):
                         reply.ending = self._not_done(reply, unit)
                         return
                     reply.begin(unit)
@@ -236,20 +236,12 @@ class LanguageAnswers:
                 if not units:
                     yield ""
             reply.end(cut=getattr(self.engine, "cut", False))
-            if reply.ending and not reply.acts and self._only_says(reply.ending[0], reply):
+            if reply.ending and not reply.acts and self._box.promised(reply.ending[0], reply.words.text):
                 reply.ending, reply.written = self._not_done(reply, reply.ending[0]), ""
         except InferenceError as error:
             logger.error("turn %d: %s", reply.turn, error)
             self.failure = str(error)
             reply.ending = [choose(reply.language, *CANNOT_ANSWER)]
-
-    def _only_says(self, unit: str, reply: Draft) -> bool:
-        """Whether words claim that something is done: a promise, or what a tool has said before, said again."""
-        exchanges = self._skills.context.conversation.exchanges
-        again = any(
-            unit in exchange.sentences for exchange in exchanges if exchange.call and exchange.turn != reply.turn
-        )
-        return again or self._box.promised(unit, reply.words.text)
 
     def _not_done(self, reply: Draft, unit: str) -> list[str]:
         """Instead of the model's word for it."""

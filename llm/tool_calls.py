@@ -17,7 +17,7 @@ from typing import Any
 from core.messages import Language
 from llm.call_text import ToolCallRefusedError, loaded, named
 from llm.engine import Tool
-from llm.grounding import comes_from, is_about, name_words, numbers_in, promises, shares_number, telling
+from llm.grounding import claims, comes_from, is_about, name_words, numbers_in, promises, shares_number, telling
 from llm.said_time import AT, FROM_NOW, TIMED, SaidTime, SaidTimes
 from llm.skill_answers import HARMLESS
 from llm.skills.base import Intent, Slot
@@ -149,7 +149,9 @@ class ToolBox:
         return declared is not None and is_about(text, declared.words)
 
     def promised(self, unit: str, text: str) -> bool:
-        """Whether a reply in words claims what only a tool could have done, and the user's words ask for."""
+        """Whether a reply in words claims what only a tool could have done: what the user asks for, or in its words."""
+        if claims(unit):
+            return True
         acting = (one.words for name, one in self._declared.items() if name not in HARMLESS)
         return any(is_about(text, words) and promises(unit, words) for words in acting)
 

@@ -9,7 +9,7 @@ from skill_rig import make_skills
 
 from core.messages import Language
 from llm.call_text import ToolCallRefusedError
-from llm.grounding import comes_from
+from llm.grounding import claims, comes_from
 from llm.skills.base import Slot
 from llm.tool_calls import ToolBox, Words
 from llm.tools import declare
@@ -118,3 +118,21 @@ def test_a_call_says_nothing_that_the_user_has_not_said(
 def test_a_reminder_of_what_nobody_has_said_is_refused() -> None:
     with pytest.raises(ToolCallRefusedError, match="nobody has said"):
         asked('{"name": "SetReminder", "arguments": {"text": "feed the dog"}}', "I must leave in an hour")
+
+
+@pytest.mark.parametrize(
+    ("unit", "claim"),
+    [
+        ("Timer set for 10 minutes.", True),
+        ("'Pasta' timer set for 9 minutes.", True),
+        ("Added to your shopping list:", True),
+        ("Minuteur « pâtes » de 9 minutes lancé.", True),
+        ("Alarme réglée : demain à 7 heures.", True),
+        ("C'est noté : la clé est là.", True),
+        ("A chess set has 32 pieces.", False),
+        ("She noted the time of the eclipse.", False),
+        ("Un minuteur est une horloge.", False),
+    ],
+)
+def test_a_skills_own_words_for_what_is_done(unit: str, claim: bool) -> None:
+    assert claims(unit) is claim
