@@ -15,6 +15,7 @@ from datetime import date
 
 from core.app.answering import REMOTE
 from core.app.brain import Brain
+from core.app.cli import version
 from core.app.known_turns import KNOWN, TURN_S, Known, Turn, ask, judge
 from core.app.models import ShownProgress, announced, measured_machine, plain_size
 from core.app.planned_models import planned_models
@@ -70,13 +71,15 @@ class FullCheck:
     def _machine(self) -> Finding:
         profile = self._profile = measured_machine()
         cards = ", ".join(card.name for card in profile.gpus) or "no graphics card"
-        found = [f"{name} {version}" for name in PACKAGES if (version := _version(name))]
+        found = [f"{name} {installed}" for name in PACKAGES if (installed := _version(name))]
         text = (
             f"{profile.cpu.model}, {profile.cpu.usable_cores} of {profile.cpu.physical_cores} cores, "
             f"{plain_size(profile.memory.total_bytes)} of memory, {cards}"
         )
-        about = f"{date.today()}, {profile.system}, Python {sys.version.split()[0]}"
+        about = f"Merline {version()}, {date.today()}, {profile.system}, Python {sys.version.split()[0]}"
         self.report.append(", ".join([about, *found]))
+        if self.options:
+            self.report.append(f"asked for: {' '.join(self.options)}")
         missing = [name for name in ("torch", "transformers") if not _version(name)]
         if missing:
             cure = "run `python3 main.py` once and let the larger packages follow"

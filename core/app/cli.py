@@ -19,7 +19,7 @@ from core.utils.errors import MerlineError
 if TYPE_CHECKING:
     from core.utils.config import Config
 
-__all__ = ["leave", "main", "parse"]
+__all__ = ["leave", "main", "parse", "version"]
 """`leave` is for main.py, whose last act it is"""
 
 logger = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="main.py", description="Merline, a voice assistant that lives on your own computer.", parents=[shown]
     )
-    parser.add_argument("--version", action="version", version=f"Merline {_version()}")
+    parser.add_argument("--version", action="version", version=f"Merline {version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     made = {
         name: commands.add_parser(name, help=text, parents=[shown], description=text) for name, text in COMMANDS.items()
@@ -141,7 +141,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _version() -> str:
+def version() -> str:
+    """Of Merline."""
     project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
     return str(project["project"]["version"])
 

@@ -47,6 +47,8 @@ def test_what_can_be_had_is_fetched_asked_and_reported_though_another_model_cann
     assert "whisper" in date["text"]
     assert "20" in date["text"]
     assert "not asked" in checks["asked: which city is the capital of france"]["text"]
+    assert found["report"][0].startswith("Merline ")
+    assert any(line.startswith("asked for:") and "tts.engine=espeak" in line for line in found["report"])
     assert any(REPOSITORY in line for line in found["report"])
     assert any("what is the date today" in line and " s after the last word" in line for line in found["report"])
     assert any(line.startswith("fail  answering model") for line in found["report"])
