@@ -133,6 +133,14 @@ class WhisperTranscriber:
         self._resident.load()
         with self._resident.use() as model:
             known = [language for language in self._settings.languages if language in model.supported_languages]
+        if len(known) < len(self._settings.languages):
+            foreign = ", ".join(language for language in self._settings.languages if language not in known)
+            logger.warning(
+                "%s knows only %s of stt.languages: %s is not understood; take a multilingual model",
+                self._settings.model,
+                ", ".join(known),
+                foreign,
+            )
         self._choice = LanguageChoice(known, self._settings.first_language)
 
     def _make(self) -> WhisperModel:

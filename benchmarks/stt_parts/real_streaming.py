@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.figures import Figure
 from benchmarks.stt_parts import real_speech
 from benchmarks.stt_parts.engines import THREADS
-from benchmarks.stt_parts.words import WordCount, comparable, count
+from benchmarks.stt_parts.words import WordCount, comparable, count, plain
 from core.messages import Samples
 from core.utils.vad_compat import VadEngine, load_vad
 from core.utils.whisper_compat import WhisperModel
@@ -31,7 +31,7 @@ class Streamed:
     @property
     def changed(self) -> int:
         """Stable words that are not where they were, in the next stable text or in the final one."""
-        told = [*(text.split() for text in self.stable), self.text.split()]
+        told = [*(plain(text) for text in self.stable), plain(self.text)]
         return sum(
             len(earlier) - _common(earlier, later)
             for earlier, later in pairwise(told)
