@@ -9,7 +9,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from core.app.toolbox_models import first_input, for_judging, made_model, need_torch, registered
-from core.app.toolbox_report import MB, check_out, print_result, progress, quality_line, written_lines
+from core.app.toolbox_report import MB, check_out, check_room, print_result, progress, quality_line, written_lines
 from core.optimization.toolbox.packages import toolbox_package
 from core.utils.config import Config
 from core.utils.errors import ConfigError
@@ -81,6 +81,7 @@ def distill(arguments: argparse.Namespace, config: Config) -> int:
     """A student model taught by a teacher, from the data that either brings."""
     check_out(arguments.out, "--out")
     need_torch()
+    from core.optimization.toolbox.measuring import size_bytes
     from core.optimization.toolbox.model_optimizer import ModelOptimizer
     from core.optimization.toolbox.pruned_files import save_pruned
 
@@ -94,6 +95,8 @@ def distill(arguments: argparse.Namespace, config: Config) -> int:
         raise ConfigError(
             f"{arguments.teacher} brings no data to learn from; its function must return a RegisteredModel"
         )
+    if arguments.out is not None:
+        check_room(arguments.out, size_bytes(made_model(student)))
     learnt = optimizer.distill_knowledge(
         "teacher",
         "student",

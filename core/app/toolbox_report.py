@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from core.utils.errors import ConfigError
+from core.utils.errors import ConfigError, OptimizationError
 
 MB = 10**6
 
@@ -22,6 +23,16 @@ def check_out(out: Path | None, option: str) -> None:
     nearest = next(folder for folder in out.absolute().parents if folder.exists())
     if out.is_dir() or not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise ConfigError(f"{option} {out}: no file can be written there; name a file in a folder of yours")
+
+
+def check_room(out: Path, needed_bytes: int) -> None:
+    """Raises OptimizationError, before the work, where the disk has no room for its result."""
+    nearest = next(folder for folder in out.absolute().parents if folder.exists())
+    free = shutil.disk_usage(nearest).free
+    if free < needed_bytes:
+        raise OptimizationError(
+            f"--out {out}: {needed_bytes / MB:.1f} MB are needed and {free / MB:.1f} MB are free; make room"
+        )
 
 
 def progress(line: str) -> None:

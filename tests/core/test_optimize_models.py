@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra full is missing: torch")
 
+from core.app import toolbox_report  # noqa: E402
 from core.app.cli import parse  # noqa: E402
 from core.app.optimize import run  # noqa: E402
 from core.app.toolbox_arguments import COMMANDS, read_axes, read_shapes  # noqa: E402
@@ -24,6 +26,7 @@ from core.utils.errors import (  # noqa: E402
     ConfigError,
     MerlineError,
     ModelLoadError,
+    OptimizationError,
     TensorRTUnavailableError,
 )
 
@@ -144,6 +147,17 @@ def test_distill_teaches_a_student(own: str, tmp_path: Path, capsys: pytest.Capt
     assert "went on from step 8" in told
     with pytest.raises(ConfigError, match="brings no data to learn from"):
         main(["optimize", "distill", f"{own}:net", f"{own}:student"])
+
+
+def test_where_a_student_has_no_room_it_is_said_before_it_is_taught(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(toolbox_report.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    out = tmp_path / "not yet" / "student.safetensors"
+    with pytest.raises(OptimizationError, match=r"0\.0 MB are needed and 0\.0 MB are free; make room"):
+        main(["optimize", "distill", f"{own}:teacher", f"{own}:student", "--out", str(out)])
+    assert "epoch" not in capsys.readouterr().err
+    assert not out.parent.exists()
 
 
 def test_export_verifies_and_quantises_the_graph(own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
