@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +31,35 @@ class InFourBits:
         return getattr(mlx_replacement, name)
 
 
-def test_a_question_is_answered_in_words(real_model: Callable[[str], Path]) -> None:
-    settings = LanguageModelSettings(str(real_model("Qwen2.5-Coder-0.5B-Instruct")), max_tokens=24, temperature=0.0)
-    skills = make_skills()
-    responder = Responder(skills)
-    model = LanguageModel(settings, runtime=InFourBits())
-    responder.use(LanguageAnswers(model, responder.skills))
+@pytest.fixture
+def responder(real_model: Callable[[str], Path]) -> Iterator[Responder]:
+    settings = LanguageModelSettings(str(real_model("Qwen2.5-Coder-0.5B-Instruct")), max_tokens=80, temperature=0.0)
+    responder = Responder(make_skills())
+    responder.use(LanguageAnswers(LanguageModel(settings, runtime=InFourBits()), responder.skills))
     responder.load()
+    yield responder
+    responder.close()
+
+
+def said(responder: Responder, turn: int, text: str) -> str:
+    """The reply, all of it heard."""
+    messages = responder.process(Transcript(turn, 0, text, len(text), "en", True))
+    sentences = [message for message in messages if isinstance(message, Sentence)]
+    for sentence in sentences:
+        responder.skills.context.conversation.heard(Heard(turn, 0, sentence.index, len(sentence.text)))
+    return " ".join(sentence.text for sentence in sentences)
+
+
+def test_a_question_is_answered_in_words(responder: Responder) -> None:
     for turn, (question, answer) in enumerate(QUESTIONS.items(), 1):
-        messages = list(responder.process(Transcript(turn, 0, question, len(question), "en", True)))
-        said = [message for message in messages if isinstance(message, Sentence)]
-        for sentence in said:
-            skills.context.conversation.heard(Heard(turn, 0, sentence.index, len(sentence.text)))
-        text = " ".join(sentence.text for sentence in said)
+        text = said(responder, turn, question)
         assert answer in text
         assert not any(sign in text for sign in "{}<>`*")
-    responder.close()
+
+
+def test_a_tool_is_called_and_its_time_is_the_users_own(responder: Responder) -> None:
+    asked = "my pasta needs nine minutes, can you tell me when"
+    assert responder.skills.find(asked, "en") is None
+    assert said(responder, 1, asked) == "Timer set for 9 minutes."
+    [timer] = responder.skills.context.schedule.items("timer")
+    assert timer.duration_s == 540
