@@ -88,8 +88,8 @@ class Comparison:
             lines.append(f"{row.strategy:14}{''.join(cells)}{'  ' + row.why if row.why else ''}")
         if self.original_most_ms > BUSY * self.original_ms:
             lines.append(
-                f"other programs were at work: the original took up to {self.original_most_ms:.4g} ms. The ratios are "
-                "of times taken by turns; the milliseconds of different rows cannot be compared"
+                f"other programs were at work: the original took up to {self.original_most_ms:.4g} ms. Milliseconds of "
+                "different rows cannot be compared, and ratios are off, onnx's most: measure again on a quiet machine"
             )
         return "\n".join(lines)
 
