@@ -64,9 +64,14 @@ class Comparison:
     original_most_ms: float = 0.0
     """the worst of them"""
 
+    @property
+    def busy(self) -> bool:
+        """Whether other programs were at work meanwhile, so that times and ratios are off."""
+        return self.original_most_ms > BUSY * self.original_ms
+
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        return asdict(self)
+        return asdict(self) | {"busy": self.busy}
 
     def text(self) -> str:
         """A table for people."""
@@ -86,7 +91,7 @@ class Comparison:
                 _cell(None if row.error is None else 100 * row.error, "10.3g", "%"), _cell(row.accuracy, "10.4f"),
             )  # fmt: skip
             lines.append(f"{row.strategy:14}{''.join(cells)}{'  ' + row.why if row.why else ''}")
-        if self.original_most_ms > BUSY * self.original_ms:
+        if self.busy:
             lines.append(
                 f"other programs were at work: the original took up to {self.original_most_ms:.4g} ms. Milliseconds of "
                 "different rows cannot be compared, and ratios are off, onnx's most: measure again on a quiet machine"
@@ -124,7 +129,8 @@ class Comparison:
             if "speed-up" in label:
                 panel.axvline(1.0, color="black", linewidth=0.8)
         panels[0].invert_yaxis()
-        figure.suptitle(f"{self.model}: {self.original_mb:.3g} MB, {self.original_ms:.3g} ms")
+        busy = f", up to {self.original_most_ms:.3g} ms: other programs were at work" if self.busy else ""
+        figure.suptitle(f"{self.model}: {self.original_mb:.3g} MB, {self.original_ms:.3g} ms{busy}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(path, format="png", dpi=120)
