@@ -106,3 +106,11 @@ def test_without_limits_everything_is_trusted():
     backend = FakeBackend([decoded(logprob=-9.0, no_speech=1.0)])
     context = ShortContext(limits=None)
     assert transcribe_window(backend, np.zeros(16_000, np.float32), WindowRequest(200, 26), context).suspicion == ""
+
+
+def test_the_full_window_is_decoded_in_the_language_that_the_short_one_heard():
+    french = Decoded("Il fait froid.", (1, 2), -3.0, 0.01, "fr", 0.9, detected=(("fr", 0.9), ("en", 0.1)))
+    backend = FakeBackend([french, Decoded("Il fait froid.", (1, 2), -0.2, 0.01, "fr", 1.0)])
+    result = transcribe_window(backend, np.zeros(16_000, np.float32), WindowRequest(200, 20), ShortContext())
+    assert [request.language for request in backend.windows] == [None, "fr"]
+    assert (result.fallbacks, result.language_probability, result.detected) == (1, 0.9, french.detected)

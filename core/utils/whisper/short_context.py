@@ -56,8 +56,10 @@ def transcribe_window(
     if not reason or request.frames >= FULL_FRAMES or not request.stream.may_fall_back:
         return result
     logger.info("%s: %s in %.1f s; decoding the full window", backend.name, reason, result.window_s)
-    full = replace(request, frames=FULL_FRAMES)
-    return _decode(backend, samples, full, context, reason)
+    # the short window tells languages better: half a minute of silence speaks for English
+    full = replace(request, frames=FULL_FRAMES, language=request.language or result.language)
+    again = _decode(backend, samples, full, context, reason)
+    return replace(again, language_probability=result.language_probability, detected=result.detected)
 
 
 def _decode(
