@@ -11,89 +11,37 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
-import math
-import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
-from benchmarks.corpora.speech import ASSETS
-from core.app.calibration_text import SENTENCES
+from benchmarks.toolbox_parts.real_model import (
+    CALIBRATION,
+    FOLDER,
+    ROW,
+    model,
+    perplexity,
+    sentences,
+    test_rows,
+)
 from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.measuring import size_bytes, typical_ms
 from core.optimization.toolbox.quantization import ModelQuantizer
 from core.optimization.toolbox.quantization_config import QuantizationConfig
 from core.optimization.toolbox.registry import Subject
 
-FOLDER = Path(os.environ.get("MERLINE_REAL", "build/real")) / "SmolLM2-135M-Instruct"
-ROW = 96
-CALIBRATION = 64
 SKIPPED = (0, 4, 8, 30)
 """how many of the costliest layers stay in float"""
 HARDLY = 0.01
 """of 1 / perplexity that may be lost, of the model's own"""
-
-
-class Lm(nn.Module):
-    """Tokens [batch, length] -> logits, as the toolbox and ONNX take models."""
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, ids: Tensor) -> Tensor:
-        logits: Tensor = self.network(input_ids=ids, use_cache=False).logits
-        return logits
-
-
-@cache
-def tokenizer() -> Any:
-    from core.models.tokenizer import load_tokenizer
-
-    return load_tokenizer(FOLDER)
-
-
-def model(layers: int | None = None) -> Lm:
-    """Through transformers, in float32; `layers`: the first of them alone."""
-    from transformers import AutoModelForCausalLM
-
-    options = {} if layers is None else {"num_hidden_layers": layers}
-    return Lm(AutoModelForCausalLM.from_pretrained(FOLDER, dtype=torch.float32, **options)).eval()
-
-
-@cache
-def test_rows() -> list[Tensor]:
-    told = json.loads((ASSETS / "speech" / "manifest.json").read_text(encoding="utf-8"))
-    text = " ".join(one["text"] for one in told if one["lang"] == "en" and one["set"] not in ("fsdd", "azure"))
-    ids = torch.tensor(tokenizer().encode(text))
-    return [ids[at : at + ROW + 1] for at in range(0, len(ids) - ROW, ROW)]
-
-
-@cache
-def sentences() -> list[Tensor]:
-    """[1, CALIBRATION] each."""
-    ids = torch.tensor(tokenizer().encode(SENTENCES))
-    return list(ids[: len(ids) // CALIBRATION * CALIBRATION].view(-1, 1, CALIBRATION))
-
-
-@torch.inference_mode()
-def perplexity(of: nn.Module) -> float:
-    lost = count = 0.0
-    for row in test_rows():
-        lost += float(F.cross_entropy(Batch(row[None, :-1]).run(of)[0].double(), row[1:], reduction="sum"))
-        count += len(row) - 1
-    return math.exp(lost / count)
 
 
 def quantise(*kinds: str) -> Iterator[str]:
