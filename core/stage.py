@@ -18,8 +18,8 @@ from core.utils.errors import InferenceError
 
 logger = logging.getLogger(__name__)
 
-WAIT_S = 0.1
-"""the longest a stage thread waits before it looks whether it should stop"""
+WAIT_S = 0.3
+"""the longest a stage thread waits before it looks whether it should stop: each look wakes a processor that rests"""
 SHORT_OF_MEMORY = "there was not enough memory to go on; close other programs or take smaller models; this turn is lost"
 
 

@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from core.app.assistant import Assistant, EngineNames
@@ -28,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 WAITING = 64
 """turns that may wait for a slow disk; more are not written down"""
-WAIT_S = 0.2
 CLOSE_S = 2.0
 
 Job = Callable[[], None]
@@ -45,8 +45,8 @@ class TurnKeeping:
         self._clock = clock
         self._offline = offline
         self._keepers: list[Callable[[TurnRecord], Job]] = []
-        self._jobs: queue.Queue[Job] = queue.Queue(WAITING)
-        self._closing = threading.Event()
+        self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING)
+        """None is the last"""
         self._thread: threading.Thread | None = None
         self._telemetry: Telemetry | None = None
 
@@ -85,16 +85,13 @@ class TurnKeeping:
 
     def close(self) -> None:
         """Write and send what is left, for at most `CLOSE_S` each."""
-        self._closing.set()
         if self._thread is not None:
+            with suppress(queue.Full):
+                self._jobs.put(None, timeout=CLOSE_S)
             self._thread.join(CLOSE_S)
         if self._telemetry is not None:
             self._telemetry.close()
 
     def _work(self) -> None:
-        while not (self._closing.is_set() and self._jobs.empty()):
-            try:
-                job = self._jobs.get(timeout=WAIT_S)
-            except queue.Empty:
-                continue
+        while (job := self._jobs.get()) is not None:
             job()

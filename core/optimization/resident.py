@@ -117,6 +117,7 @@ class Resident(Generic[M]):
     def _bring(self) -> None:
         """Load and register it. The lock is held."""
         clock = self._tenant.memory.clock
+        _trim()  # what others have freed is not counted against it
         before, began_s = resident_bytes(), clock()
         self._model = self._make()
         self._load_s = clock() - began_s

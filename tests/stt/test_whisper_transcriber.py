@@ -34,6 +34,7 @@ from tests.stt.scripted_whisper import (
     Scores,
     ScriptedBackend,
     ScriptedLoader,
+    WorkingClock,
     hear,
     last,
     loaded,
@@ -63,7 +64,10 @@ def test_how_likely_the_sentence_ends_is_told_at_a_pause_alone():
 
 
 def test_words_that_have_become_stable_are_told_though_they_are_the_same():
-    said = hear(loaded(ScriptedBackend(phrase="what time is it")), SPEECH.samples, chunk=8000)
+    backend = ScriptedBackend(phrase="what time is it")
+    clock = WorkingClock(backend)
+    stage = loaded(backend, around=Surroundings(LoudIsVoice(), clock=clock))
+    said = hear(stage, SPEECH.samples, chunk=8000, clock=clock)
     partial = [answer for answer in said if isinstance(answer, Transcript) and not answer.paused]
     assert [(answer.text, answer.stable) for answer in partial] == [("what time is it", 0), ("what time is it", 15)]
 
