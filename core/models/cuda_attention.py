@@ -80,6 +80,29 @@ def _over_kept(
 
 
 @triton.jit
+def _and_one(highest, total, out, score, value):
+    """The same three sums with one key more."""
+    higher = tl.maximum(highest, score)
+    factor = tl.exp(highest - higher)
+    now = tl.exp(score - higher)
+    return higher, total * factor + now, out * factor + now * value
+
+
+@triton.jit
+def _new_key(
+    projected, norm, cosine, sine, key_head, epsilon, keys, values,
+    HEADS: tl.constexpr, KEY_HEADS: tl.constexpr, HEAD: tl.constexpr, PADDED: tl.constexpr,
+    NORMED: tl.constexpr, ROTATES: tl.constexpr,
+):  # fmt: skip
+    """This token's key and value of a head, as the cache keeps them."""
+    at = tl.arange(0, PADDED)
+    new = projected + (HEADS + key_head) * HEAD
+    k = _turned(new, norm, cosine, sine, epsilon, HEAD, PADDED, NORMED, ROTATES)
+    v = tl.load(new + KEY_HEADS * HEAD + at, mask=at < HEAD, other=0.0)
+    return k.to(keys.dtype.element_ty), v.to(values.dtype.element_ty)
+
+
+@triton.jit
 def _joined(
     parts, ends, to, query,
     HEAD: tl.constexpr, PADDED: tl.constexpr, SPLITS: tl.constexpr,
@@ -125,21 +148,16 @@ def attend(
     q = _turned(projected + query * HEAD, query_norm, cosine, sine, epsilon, HEAD, PADDED, NORMED, ROTATES) * scale
     highest, total, out = _over_kept(q, k, v, keys, values, first, begin, end, HEAD, PADDED, SPAN)
     if share == 0:
-        new = projected + (HEADS + key_head) * HEAD
-        new_k = _turned(new, key_norm, cosine, sine, epsilon, HEAD, PADDED, NORMED, ROTATES)
-        new_v = tl.load(new + KEY_HEADS * HEAD + at, mask=inside, other=0.0)
-        kept_k, kept_v = new_k.to(keys.dtype.element_ty), new_v.to(values.dtype.element_ty)
+        kept_k, kept_v = _new_key(
+            projected, key_norm, cosine, sine, key_head, epsilon, keys, values,
+            HEADS, KEY_HEADS, HEAD, PADDED, NORMED, ROTATES,
+        )  # fmt: skip
         if query % (HEADS // KEY_HEADS) == 0:
             cell = (first + filled) * HEAD + at
             tl.store(keys + cell, kept_k, mask=inside)
             tl.store(values + cell, kept_v, mask=inside)
         score = tl.sum(kept_k.to(tl.float32) * q, 0)
-        higher = tl.maximum(highest, score)
-        factor = tl.exp(highest - higher)
-        now = tl.exp(score - higher)
-        total = total * factor + now
-        out = out * factor + now * kept_v.to(tl.float32)
-        highest = higher
+        highest, total, out = _and_one(highest, total, out, score, kept_v.to(tl.float32))
     slot = query * SPLITS + share
     tl.store(parts + slot * HEAD + at, out, mask=inside)
     tl.store(ends + 2 * slot, highest)
