@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import stat
-import subprocess
-import sys
 import threading
 import zipfile
 from datetime import UTC, datetime
@@ -22,8 +20,8 @@ from core.utils.config import Config, LlmConfig
 from core.utils.errors import AudioFileError
 from stt.pocketsphinx_engine import word_decoder
 from tests.fakes import VirtualClock
+from tests.fresh_voice import spoken_afresh
 
-ROOT = Path(__file__).resolve().parents[2]
 SOUND = (0.3 * np.sin(np.arange(16_000) / 9)).astype(np.float32)
 
 
@@ -101,24 +99,6 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
         read_turn(tmp_path / "empty.zip")
 
 
-SPEAK = """
-import sys
-import numpy as np, soxr
-from core.utils.config import Config
-from tts.espeak import EspeakEngine
-engine = EspeakEngine(Config().tts)
-engine.load()
-sound = np.concatenate([piece.samples for piece in engine.synthesize(sys.argv[1], "en", 1.0)])
-np.save(sys.argv[2], np.asarray(soxr.resample(sound, engine.sample_rate_hz, 16_000), np.float32))
-"""
-
-
-def spoken(text: str, file: Path) -> np.ndarray:
-    """By a fresh process, always the same: espeak-ng draws its noise by chance, from one engine to the next."""
-    subprocess.run([sys.executable, "-c", SPEAK, text, str(file)], cwd=ROOT, check=True, timeout=600)
-    return np.asarray(np.load(file))
-
-
 def test_a_turn_runs_again_the_same_every_time_at_the_time_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +106,7 @@ def test_a_turn_runs_again_the_same_every_time_at_the_time_it_was(
     heard_at = datetime(2026, 11, 26, 14, 30, 20, tzinfo=UTC)
     settings = Config(llm=LlmConfig(engine="skills")).model_dump(mode="json")
     settings["stt"]["engine"], settings["tts"]["engine"] = "pocketsphinx", "espeak"
-    sound = spoken("what time is it", tmp_path / "sound.npy")
+    (sound,) = spoken_afresh(["what time is it"], tmp_path)
     turn = RecordedTurn(7, heard_at, "en", "what time is it", "It's 2:30 PM.", settings, (), sound)
     file = tmp_path / "turn.zip"
     write_turn(file, turn)

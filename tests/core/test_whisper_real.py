@@ -11,23 +11,19 @@ import pytest
 pytest.importorskip("faster_whisper", reason="needs faster-whisper (the extra full)")
 pytest.importorskip("espeakng_loader", reason="needs espeakng-loader to speak")
 
-from benchmarks.whisper.training.voices import Voice, speak
 from core.utils.whisper.silence import behind, sound_before
 from core.utils.whisper_compat import ShortContext, WhisperModel
+from tests.fresh_voice import spoken_afresh
 
 NUMBERS = ("one", "three", "seven", "nine")
 MODELS = ("faster-whisper-tiny.en", "faster-whisper-base")
 
 
-def spoken(text: str) -> np.ndarray:
-    return np.pad(speak(text, Voice("espeak-ng:en-us")).samples, (4800, 3200))
-
-
 @pytest.mark.parametrize("name", MODELS)
-def test_a_single_word_is_said_once(real_model: Callable[[str], Path], name: str):
+def test_a_single_word_is_said_once(real_model: Callable[[str], Path], tmp_path: Path, name: str):
     model = WhisperModel(real_model(name), "cpu", "int8", 2)
-    for word in NUMBERS:
-        heard = model.transcribe_short(spoken(word), "en", context=ShortContext(limits=None))
+    for word, sound in zip(NUMBERS, spoken_afresh(NUMBERS, tmp_path), strict=True):
+        heard = model.transcribe_short(np.pad(sound, (4800, 3200)), "en", context=ShortContext(limits=None))
         assert heard.ended, f"{word} was heard as {heard.text}"
         assert len(heard.tokens) <= 4, f"{word} was heard as {heard.text}"
         assert heard.window_s < 3.0
