@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from core.messages import SpeechStarted, Transcript
+from core.optimization.profiler import InferenceProfiler
 from core.pipeline import Pipeline
 from core.stage import Span, TurnClock
 
@@ -45,6 +45,8 @@ class Speculation:
     def __init__(self, turns: TurnClock, inner: Span) -> None:
         self._turns = turns
         self._inner = inner
+        self._timing = InferenceProfiler()
+        """of its own: it is always on, and what `inner` times need not be"""
         self._lock = threading.Lock()
         self._held: dict[tuple[int, int], float] = {}
         self._account = Account()
@@ -72,12 +74,12 @@ class Speculation:
 
     @contextlib.contextmanager
     def _counted(self, inner: AbstractContextManager[object], turn: int) -> Iterator[None]:
-        revision, began = self._turns.revision, time.perf_counter()
-        with inner:
-            try:
+        revision, span = self._turns.revision, self._timing.span("work", turn)
+        try:
+            with inner, span:
                 yield
-            finally:
-                self._add((turn, revision), time.perf_counter() - began)
+        finally:
+            self._add((turn, revision), span.seconds)
 
     def _add(self, key: tuple[int, int], seconds: float) -> None:
         held = self._turns.holds(*key)
