@@ -18,15 +18,19 @@ _LEAP_YEARS = 8
 """29 February comes back within so many years"""
 
 
+def _told(day: date, now: datetime, intent: Intent) -> str:
+    """The date, with its year where that is another than this one."""
+    told = say_date(now.replace(year=day.year, month=day.month, day=day.day), intent.language)
+    return told if day.year == now.year else told + choose(intent.language, f", {day.year}", f" {day.year}")
+
+
 def days_until(intent: Intent, context: Context) -> Reply:
     today = context.schedule.local.wall.date()
     day = day_meant(intent, context.schedule.local)
     if day is None:
         return reply(intent, en="There is no such day.", fr="Ce jour n'existe pas.")
     count = (day - today).days
-    told = say_date(context.schedule.local.wall.replace(year=day.year, month=day.month, day=day.day), intent.language)
-    if day.year != today.year:
-        told += choose(intent.language, f", {day.year}", f" {day.year}")
+    told = _told(day, context.schedule.local.wall, intent)
     if count == 0:
         return reply(intent, en=f"That's today: {told}.", fr=f"C'est aujourd'hui : {told}.")
     if count == 1:
@@ -63,9 +67,7 @@ def days_since(intent: Intent, context: Context) -> Reply:
     if day is None:
         return reply(intent, en="There is no such day.", fr="Ce jour n'existe pas.")
     count = (today - day).days
-    told = say_date(local.wall.replace(year=day.year, month=day.month, day=day.day), intent.language)
-    if day.year != today.year:
-        told += choose(intent.language, f", {day.year}", f" {day.year}")
+    told = _told(day, local.wall, intent)
     if count == 0:
         return reply(intent, en=f"That's today: {told}.", fr=f"C'est aujourd'hui : {told}.")
     if count == 1:
