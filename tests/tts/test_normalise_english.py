@@ -304,6 +304,50 @@ CASES = [
     ("ZIP 90210, CA 90210", "ZIP nine zero two one zero, CA nine zero two one zero"),
     (".NET, C:\\Users", "dot NET, C colon backslash Users"),
     ("5 kg/m³, 90 mg/dL, 1 gal", "five kilograms per cubic meter, ninety milligrams per deciliter, one gallon"),
+    # found in eighty sentences as a model and the skills write them
+    (
+        "$1.75tn, ~1.6bn, 3M users",
+        "one point seven five trillion dollars, about one point six billion, three million users",
+    ),
+    ("a $10 T-shirt, $5M-$10M", "a ten dollars T-shirt, five million dollars to ten million dollars"),
+    ("1/2 tsp salt, 2 1/2 tbsp oil", "one half teaspoon salt, two and one half tablespoons oil"),
+    ("180°C/350°F", "one hundred eighty degrees Celsius slash three hundred fifty degrees Fahrenheit"),
+    (
+        "DE89 3704 0044 0532 01",
+        "D E eight nine, three seven zero four, zero zero four four, zero five three two, zero one",
+    ),
+    (
+        "Pennsylvania Ave. NW, Washington, D.C. 20500.",
+        "Pennsylvania Avenue Northwest, Washington, D C two zero five zero zero.",
+    ),
+    ("Elm Ct., Ste. 200, Rt. 66", "Elm Court, suite two hundred, route sixty-six"),
+    ("12 ft x 10 ft, 4 x 3 m", "twelve feet by ten feet, four by three meters"),
+    ("120 sq. ft. of 6 oz. bags", "one hundred twenty square feet of six ounces bags"),
+    ("5 L/min, 2 g/m^3, 3 m/s^2", "five liters per minute, two grams per cubic meter, three meters per second squared"),
+    ("Pope John XXIII in the 19th c.", "Pope John the twenty-third in the nineteenth century."),
+    ("Queen Elizabeth I lived", "Queen Elizabeth the first lived"),
+    ("World War I ended", "World War one ended"),
+    ("vol. II, Fig. IV, Table V", "volume two, figure four, Table five"),
+    ("c. 1491–1547.", "circa fourteen ninety-one to fifteen forty-seven."),
+    ("In 1066, in 1024 steps", "In ten sixty-six, in one thousand twenty-four steps"),
+    ("The year is 2026.", "The year is twenty twenty-six."),
+    ("He died 31.12.2020.", "He died December thirty-first, twenty twenty."),
+    ("Mon-Fri, Monday–Friday, June-August", "Monday to Friday, Monday to Friday, June to August"),
+    ("$2 ea., 50-50", "two dollars each, fifty fifty"),
+    ("(-b ± c² - 4a, x - 3 = 5", "( minus b plus or minus c squared minus four a, x minus three equals five"),
+    (
+        "17 % 5 = 2, 5! = 120, 1..10",
+        "seventeen modulo five equals two, five factorial equals one hundred twenty, one to ten",
+    ),
+    ("order #A-12, the '90s", "order number A-twelve, the nineties"),
+    (
+        "Python 3.10, v20.11, 2.0.0-beta.3",
+        "Python three point ten, v twenty point eleven, two point zero point zero-beta point three",
+    ),
+    ("max. 4x/day", "maximum four times per day"),
+    ("by W. Hanna & J. Barbera", "by W Hanna and J Barbera"),
+    ("between A and B. Paris is plan B. Then", "between A and B. Paris is plan B. Then"),
+    ("2024-03-05T09:30:00Z", "March fifth, twenty twenty-four, at nine thirty UTC"),
 ]
 
 

@@ -129,7 +129,7 @@ CASES = [
     ("250 ms", "deux cent cinquante millisecondes"),
     ("1990-1995", "mille neuf cent quatre-vingt-dix à mille neuf cent quatre-vingt-quinze"),
     ("50-60 %", "cinquante à soixante pour cent"),
-    ("pp. 12-15", "page douze à quinze"),
+    ("pp. 12-15", "pages douze à quinze"),
     ("p. 7", "page sept"),
     ("fig. 3", "figure trois"),
     ("art. 3", "article trois"),
@@ -184,7 +184,7 @@ CASES = [
     ("S.N.C.F.", "S N C F."),
     ("H2O, 3G", "H deux O, trois G"),
     ("C++, C#", "C plus plus, C dièse"),
-    ("v2.0", "v deux virgule zéro"),
+    ("v2.0", "v deux point zéro"),
     ("3.11.4", "trois point onze point quatre"),
     ("A → B", "A vers B"),
     ("§ 5, ©", "paragraphe cinq, copyright"),
@@ -279,6 +279,44 @@ CASES = [
     ('33 cL, 3 j, 6"', "trente-trois centilitres, trois jours, six pouces"),
     ("20e arr., en janv. 2024", "vingtième arrondissement, en janvier deux mille vingt-quatre"),
     (".NET, C:\\Users", "point NET, C deux-points barre oblique inverse Users"),
+    # trouvés dans quatre-vingts phrases d'un modèle et des compétences
+    ("1.5 s'écrit 1,5", "un virgule cinq s'écrit un virgule cinq"),
+    (
+        "1/2 c. à c. de sel, 1/4 l, 3/4 kg",
+        "une demi-cuillère à café de sel, un quart de litre, trois quarts de kilogramme",
+    ),
+    ("180 °C (th. 6)", "cent quatre-vingts degrés Celsius (thermostat six)"),
+    (
+        "Node v20.11, Python 3.10, § 4.2",
+        "Node v vingt point onze, Python trois point dix, paragraphe quatre point deux",
+    ),
+    ("2.0.0-beta.3", "deux point zéro point zéro-beta point trois"),
+    (
+        "FR76 3000 6000 0112 3456",
+        "F R sept six, trois zéro zéro zéro, six zéro zéro zéro, zéro un un deux, trois quatre cinq six",
+    ),
+    ("4 m x 3,5 m, 4 x 3 m", "quatre mètres sur trois virgule cinq mètres, quatre sur trois mètres"),
+    (
+        "5 L/min, 2 g/m^3, 3 m/s^2",
+        "cinq litres par minute, deux grammes par mètre cube, trois mètres par seconde au carré",
+    ),
+    ("3 500 000 000 octets", "trois milliards cinq cents millions d'octets"),
+    ("1 000 000 km, 2 000 000 de fois", "un million de kilomètres, deux millions de fois"),
+    (
+        "60 bpm, 1,6 Md, 3 Mds d'euros",
+        "soixante battements par minute, un virgule six milliard, trois milliards d'euros",
+    ),
+    ("1,5 M d'habitants", "un virgule cinq million d'habitants"),
+    ("vol. II, tableau IV", "volume deux, tableau quatre"),
+    ("lun.-ven., lundi-vendredi, juin-août", "lundi à vendredi, lundi à vendredi, juin à août"),
+    ("S.V.P. répondez", "s'il vous plaît répondez"),
+    ("écrit par A. Dumas, Petit et J. Roy", "écrit par A Dumas, Petit et J Roy"),
+    (
+        "x ≥ 5, (-b), 5! = 120, 1..10",
+        "x supérieur ou égal à cinq, ( moins b), cinq factorielle égale cent vingt, un à dix",
+    ),
+    ("2024-03-05T09:30:00Z", "cinq mars deux mille vingt-quatre, à neuf heures trente UTC"),
+    ("une chance 50-50, commande #A12", "une chance cinquante cinquante, commande numéro A douze"),
 ]
 
 

@@ -22,16 +22,19 @@ from tts.normalise.forms import (
     DOMAIN,
     EMAIL,
     HOST_PORT,
+    IBAN,
     RATIO,
     SIGN,
     SPACE,
     SUPERSCRIPT,
     URL,
     VERSION,
+    VERSIONED,
     VULGAR,
     alternatives,
     compose,
     exponent,
+    spell_account,
     spell_address,
     spell_code,
     spell_colons,
@@ -45,6 +48,9 @@ _NUMBER = rf"(?:(?:\d{{1,3}}(?:,\d{{3}})+(?!\d)|{_THOUSANDS}|\d+)(?:\.\d+)?[{VUL
 _QUANTITY = rf"(?:{SIGN}{_NUMBER}|[{VULGAR}])"
 _SIGN_WORDS = {"-": "minus", "−": "minus", "+": "plus", "±": "plus or minus"}
 _SAID_AS_TWO = {"24/7": "twenty-four seven", "9/11": "nine eleven", "50/50": "fifty fifty"}
+_SOVEREIGNS = "King|Queen|Pope|Emperor|Empress|Tsar|Czar|Sultan|Kaiser"
+_SPOONS = "tsp|tbsp|oz|lb|lbs|kg|g|km|mi|cm|m|l|L|ml|gal|qt|hr|min"
+_NOT_A_UNIT = r"(?![\w²³]|/[A-Za-z]|\^|['’]\w)"
 _DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 100})
 
 
@@ -71,6 +77,16 @@ def _address(match: re.Match[str]) -> str:
 
 def _port(match: re.Match[str]) -> str:
     return f"{_version(match[1])} colon {integer(match[2])}"
+
+
+def _rate(match: re.Match[str]) -> str:
+    """ "five liters per minute", "per cubic meter", "per second squared" """
+    per, power = words.UNITS[match[3]].one, match[4]
+    if power and per == "second":
+        per += " squared" if power == "2" else " cubed"
+    elif power:
+        per = f"{'square' if power == '2' else 'cubic'} {per}"
+    return f"{_counted(match[1], words.UNITS[match[2]])} per {per}"
 
 
 def _version(number: str) -> str:
@@ -151,6 +167,8 @@ def _phone(match: re.Match[str]) -> str:
 
 
 _PHONES = (
+    Rule(re.compile(IBAN), lambda match: spell_account(match[0], digits)),
+    Rule(re.compile(r"(?<=D\.C\. )\d{5}(?!\d)"), lambda match: digits(match[0])),
     Rule(re.compile(CARD), _phone),
     plain(r"(?<![\w-])1-800-(?=[A-Z]{3})", "one, eight hundred, "),
     Rule(re.compile(r"(?<![\d.,])0\d{4} \d{6}(?!\d)"), _phone),
@@ -170,14 +188,14 @@ _MONEY = (
     Rule(
         re.compile(
             rf"(?<![\w.])({alternatives(words.CURRENCIES_BEFORE)})({_NUMBER}) ?[-–] ?({_NUMBER})(?![\w/–-]*[/–-]\d)"
-            rf"(?:{SPACE}?({alternatives(words.SCALES)})(?!\w))?(?!\w)"
+            rf"(?:{SPACE}?({alternatives(words.SCALES)})(?!\w|-[a-z]))?(?!\w)"
         ),
         _money_apart,
     ),
     Rule(
         re.compile(
             rf"((?<![\w)])[-−])?(?<![A-Za-z])({alternatives(words.CURRENCIES_BEFORE)}){SPACE}?((?:(?<!\s)[-−])?{_NUMBER})"
-            rf"(?:{SPACE}?({alternatives(words.SCALES)})(?!\w))?(?:{SPACE}?(USD|AUD|CAD)\b)?"
+            rf"(?:{SPACE}?({alternatives(words.SCALES)})(?!\w|-[a-z]))?(?:{SPACE}?(USD|AUD|CAD)\b)?"
         ),
         _money_before,
     ),
@@ -192,8 +210,10 @@ _MONEY = (
 _ROMAN = (
     plain(r"\b(?:WWI|WW1)\b", "World War one"),
     plain(r"\b(?:WWII|WW2)\b", "World War two"),
-    Rule(re.compile(rf"\b({alternatives(words.REGNAL_NAMES)}) ([IVXL]{{1,8}})\b"), english_roman.regnal),
-    Rule(re.compile(rf"\b({alternatives(words.NUMBERED)}) ([IVXL]{{1,8}})\b"), english_roman.numbered),
+    plain(r"\bWorld War I\b", "World War one"),
+    Rule(re.compile(rf"\b((?:{_SOVEREIGNS}) [A-Z][a-z]+) ([IVXL]{{1,8}})\b"), english_roman.titled),
+    Rule(re.compile(rf"\b({alternatives(english_roman.REGNAL_NAMES)}) ([IVXL]{{1,8}})\b"), english_roman.regnal),
+    Rule(re.compile(rf"\b({alternatives(english_roman.NUMBERED)}) ([IVXL]{{1,8}})\b"), english_roman.numbered),
     Rule(re.compile(r"\b([A-Z][a-z]+) ([IVXL]{2,8})\b"), english_roman.sequel),
     Rule(re.compile(r"\b([IVX]{1,5})(?:st|nd|rd|th)?(?= century\b)"), english_roman.century),
 )
@@ -207,9 +227,19 @@ _UNITS = (
     ),
     Rule(re.compile(rf"({_NUMBER}){SPACE}B(?!\w)"), lambda match: _counted(match[1], Noun("byte", "bytes"))),
     Rule(
-        re.compile(rf"(?<![A-Za-z\d])({_QUANTITY}){SPACE}?({alternatives(words.UNITS)})(?![\w²³]|/\w|\^)"),
+        re.compile(
+            rf"(?<![A-Za-z\d])({_QUANTITY}){SPACE}?({alternatives(words.UNITS)}){_NOT_A_UNIT}(?:\.(?=\s+[a-z]))?"
+        ),
         lambda match: _counted(match[1], words.UNITS[match[2]]),
     ),
+    Rule(
+        re.compile(
+            rf"(?<![A-Za-z\d])({_QUANTITY}){SPACE}?({alternatives(words.UNITS)})/({alternatives(words.UNITS)})(?:\^?([23]))?{_NOT_A_UNIT}"
+        ),
+        _rate,
+    ),
+    Rule(re.compile(rf"(?<=\d \d/\d )({_SPOONS})\b\.?(?=\s)"), lambda match: words.UNITS[match[1]].many),
+    Rule(re.compile(rf"(?<=/\d )({_SPOONS})\b\.?(?=\s)"), lambda match: words.UNITS[match[1]].one),
     Rule(
         re.compile(rf"(?<![\w/])({alternatives(words.UNITS_ALONE)})(?![\w²³/])"),
         lambda match: words.UNITS[match[1]].many,
@@ -236,6 +266,11 @@ ENGLISH = LanguageRules(
         ),
         *_MONEY,
         Rule(re.compile(VERSION), lambda match: _version(match[0])),
+        Rule(
+            re.compile(rf"\b({alternatives(VERSIONED)}) (\d+\.\d+)(?!\.?\d)"),
+            lambda match: f"{match[1]} {_version(match[2])}",
+        ),
+        Rule(re.compile(r"(?<=\bv)\d+\.\d+(?!\.?\d)"), lambda match: _version(match[0])),
         Rule(re.compile(rf"({SIGN})(?:(\d{{1,15}}) )?(\d{{1,15}})/(\d{{1,15}})(?![/\d])"), _fraction),
         Rule(re.compile(r"(\d{1,15})(?i:st|nd|rd|th)\b"), lambda match: ordinal(int(match[1]))),
         *calendar.YEARS,
@@ -243,12 +278,15 @@ ENGLISH = LanguageRules(
         *_UNITS,
         Rule(re.compile(rf"({_NUMBER})[x×](?!\w)(?! ?\d)"), lambda match: f"{_quantity(match[1])} times"),
         Rule(re.compile(rf"({_NUMBER})k\b"), lambda match: f"{_quantity(match[1])} thousand"),
+        Rule(re.compile(rf"({_NUMBER})(bn|tn|M)\b"), lambda match: f"{_quantity(match[1])} {words.SCALES[match[2]]}"),
         *calendar.LONE_YEARS,
         *OPERATORS,
         Rule(re.compile(rf"(?<=\w){SUPERSCRIPT}|(?<=\)){SUPERSCRIPT}"), _power),
         Rule(re.compile(rf"({_NUMBER})[eE]([-+−]?\d{{1,3}})\b"), _scientific),
         Rule(re.compile(_QUANTITY), lambda match: _quantity(match[0])),
         *abbreviations.RULES,
+        plain(r"(?<=beta|lpha)\.(?=\d)|(?<=\brc)\.(?=\d)", " point "),
+        plain(r"['’](?=\d0s\b)", " "),
         plain(r"(?<=[A-Za-z\d])\.(?=[a-z])|(?<!\S)\.(?=[a-z]{2}|NET\b)", "dot"),
         plain(r"(?<=\b[A-Z]):(?=[\\/])", " colon "),
     ),

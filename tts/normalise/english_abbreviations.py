@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from tts.normalise import english_words as words
+from tts.normalise import roman
+from tts.normalise.english_numbers import cardinal
 from tts.normalise.forms import NOT_AT_END, alternatives
 from tts.normalise.rules import Rule, plain
 
@@ -30,6 +32,9 @@ _BEFORE_FIGURES = {
     "ver": "version",
     "tel": "telephone",
     "Tel": "telephone",
+    "Rt": "route",
+    "Rte": "route",
+    "Ste": "suite",
 }
 """Short only with a dot and a figure or a capital behind it."""
 _OPENERS = (
@@ -40,7 +45,33 @@ _A_NAME = rf"(?!(?:{'|'.join((*_OPENERS.split(), *_MORE_OPENERS.split()))})\b)[A
 """What follows a person's initials: a capitalised word, of those that seldom begin a sentence none."""
 _SPOKEN_TITLES = {"mr": "Mister", "mrs": "Missus", "dr": "Doctor", "Mr": "Mister", "Mrs": "Missus", "Dr": "Doctor"}
 
+_STREETS = {"Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "St": "Street", "Dr": "Drive"}
+_LANES = {"Ln": "Lane", "Ct": "Court", "Pl": "Place", "Sq": "Square", "Ter": "Terrace"}
+_QUARTERS = {"NW": "Northwest", "NE": "Northeast", "SW": "Southwest", "SE": "Southeast"}
+
+
+def _part(match: re.Match[str]) -> str | None:
+    number = roman.number(match[2])
+    return None if number is None else f"{_BEFORE_FIGURES[match[1]]} {cardinal(number)}"
+
+
 RULES = (
+    Rule(re.compile(rf"\b({alternatives(_BEFORE_FIGURES)})\. ([IVXL]{{1,8}})\b"), _part),
+    Rule(
+        re.compile(rf"\b({alternatives(_STREETS)})\.? ({alternatives(_QUARTERS)})\b"),
+        lambda match: f"{_STREETS[match[1]]} {_QUARTERS[match[2]]}",
+    ),
+    Rule(
+        re.compile(rf"(?<=[a-z] )({alternatives(_LANES)})(?:\.(?=\s+[a-z]|,)|(?=\.?\s*$|,))"),
+        lambda match: _LANES[match[1]],
+    ),
+    plain(r"(?<=\dth|\dst|\dnd|\drd) c\.(?=\s*$|\s+[A-Z])", " century."),
+    plain(r"(?<=\dth|\dst|\dnd|\drd) c\.(?=\s+[a-z]|,)", " century"),
+    Rule(
+        re.compile(rf"\b(by|met|named|(?<=[a-z] )and) ([A-Z])\.(?= {_A_NAME})"),
+        lambda match: f"{match[1]} {match[2]}",
+    ),
+    Rule(re.compile(rf"(?<=& )([A-Z])\.(?= {_A_NAME})"), lambda match: match[1]),
     Rule(
         re.compile(rf"\b([A-Z]\.(?: ?[A-Z]\.){{1,4}})(?=\s+{_A_NAME})"),
         lambda match: " ".join(match[1].replace(".", " ").split()),

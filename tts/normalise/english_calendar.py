@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from tts.normalise import english_words as words
 from tts.normalise.english_numbers import cardinal, ordinal, year
@@ -10,10 +11,11 @@ from tts.normalise.forms import ISO_DATE, LAST_OF_THIS_CENTURY, NOT_AT_END, SPAC
 from tts.normalise.rules import Rule, plain
 
 _MONTH = f"({alternatives(words.MONTH_FORMS)})"
+_WEEKDAYS = alternatives((*words.WEEKDAY_FORMS, *words.WEEKDAY_FORMS.values()))
 _HALF_OF_DAY = rf"(?:{SPACE}?([AaPp])\.?[Mm]\b(?:\.{NOT_AT_END})?)"
 _YEAR_BEFORE = re.compile(
     r"(?i:\b(?:in|since|by|until|till|from|to|year|of|before|after|during|around|and|or|between|through|circa"
-    r"|spring|summer|autumn|fall|winter|early|late|Q[1-4]|c\.|ca\.)\s)$"
+    r"|spring|summer|autumn|fall|winter|early|late|Q[1-4]|c\.|ca\.|year is)\s)$"
 )
 _LONGEST_YEAR_WORD = 8
 _YEAR_AFTER = re.compile(
@@ -37,7 +39,7 @@ def _iso_date(match: re.Match[str]) -> str | None:
     if spoken is None or match[4] is None:
         return spoken
     clock = _clock(int(match[4]), int(match[5]), int(match[6] or 0), "")
-    return None if clock is None else f"{spoken}, at {clock}"
+    return None if clock is None else f"{spoken}, at {clock}{' UTC' * bool(match[7])}"
 
 
 def _slashed_date(match: re.Match[str]) -> str | None:
@@ -107,6 +109,11 @@ def _decade(match: re.Match[str]) -> str | None:
     return spoken[:-1] + "ies" if spoken.endswith("y") else spoken + "s"
 
 
+def _span(match: re.Match[str], forms: Mapping[str, str]) -> str:
+    """Days or months apart, whose short forms are spelt out."""
+    return " to ".join(forms.get(name, name) for name in match.groups())
+
+
 def _year(match: re.Match[str]) -> str | None:
     before = match.string[max(0, match.start() - _LONGEST_YEAR_WORD) : match.start()]
     if _YEAR_BEFORE.search(before) or _YEAR_AFTER.match(match.string, match.end()):
@@ -125,13 +132,18 @@ DATES_AND_TIMES = (
     Rule(re.compile(ISO_DATE), _iso_date),
     Rule(re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![/\d])"), _slashed_date),
     Rule(re.compile(r"(?<=\b[Oo]n )(\d{1,2})/(\d{1,2})(?![/\d]| of\b)"), _month_and_day),
-    Rule(re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?![.\d])"), _dotted_date),
+    Rule(re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?!\.?\d)"), _dotted_date),
     Rule(re.compile(r"(?<![\d/])((?:19|20)\d\d)/(\d{2})/(\d{2})(?![/\d])"), _year_first),
     Rule(re.compile(rf"\b{_MONTH} (\d{{1,2}})(?:st|nd|rd|th)?(?![\d:/]|\.\d)(?:,? (\d{{4}})(?!\d))?"), _month_day),
     Rule(re.compile(rf"(\d{{1,2}})(?:(?:st|nd|rd|th)(?: of)?)? {_MONTH}(?!\w)(?:,? (\d{{4}})(?!\d))?"), _day_month),
     Rule(
         re.compile(rf"\b{_MONTH} (\d{{4}})(?![\d.])"),
         lambda match: f"{words.MONTH_FORMS[match[1]]} {year(int(match[2]))}",
+    ),
+    Rule(re.compile(rf"\b{_MONTH}[-–]{_MONTH}(?!\w)"), lambda match: _span(match, words.MONTH_FORMS)),
+    Rule(
+        re.compile(rf"\b({_WEEKDAYS})\.?[-–]({_WEEKDAYS})(?!\w)(?:\.{NOT_AT_END})?"),
+        lambda match: _span(match, words.WEEKDAY_FORMS),
     ),
     Rule(
         re.compile(
@@ -144,12 +156,16 @@ DATES_AND_TIMES = (
     Rule(re.compile(rf"(\d{{1,2}}){_HALF_OF_DAY}"), _hour),
     plain(r"(?<=[AaPp][Mm]) ?[-–] ?(?=\d)|(?<=[AaPp]\.[Mm]\.) ?[-–] ?(?=\d)", " to "),
 )
-YEARS_APART = (Rule(re.compile(r"(1[1-9]\d\d|20\d\d) ?[-–] ?(1[1-9]\d\d|20\d\d|\d\d)(?![-\d.,:%/])"), _years),)
+YEARS_APART = (Rule(re.compile(r"(1[1-9]\d\d|20\d\d) ?[-–] ?(1[1-9]\d\d|20\d\d|\d\d)(?![-\d:%/]|[.,]\d)"), _years),)
 YEARS = (
     plain(r"\bca?\. ?(?=\d)", "circa"),
     Rule(re.compile(r"([12]\d\d0|\d0)'?s\b"), _decade),
 )
 LONE_YEARS = (
     Rule(re.compile(r"(?<=\()(1[1-9]\d\d|20\d\d)(?=\))"), lambda match: year(int(match[1]))),
+    Rule(
+        re.compile(r"(?:(?<=\b[Ii]n )|(?<=\b[Ss]ince )|(?<=\b[Uu]ntil ))10\d\d(?=\s*$|[;:)]|[,.](?!\d)|\s+[A-Z])"),
+        lambda match: year(int(match[0])),
+    ),
     Rule(re.compile(r"1[1-9]\d\d(?![\d.,]\d|\d)|20\d\d(?![\d.,]\d|\d)"), _year),
 )

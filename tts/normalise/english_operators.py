@@ -5,7 +5,19 @@ from __future__ import annotations
 from tts.normalise.forms import SPACE
 from tts.normalise.rules import plain
 
+_LENGTHS = r"(?=\d+(?:\.\d+)? ?(?:m|cm|mm|km|ft|in|feet|meters)\b)"
+
 OPERATORS = (
+    plain(r"#(?=[A-Z]{1,4}-?\d)", "number"),
+    plain(rf"(?<=[A-Za-z²]) [x×] (?=\d)|(?<=\d) ?[x×] ?{_LENGTHS}", " by "),
+    plain(r"(?<=[(=±])[-−](?=[a-z]\b)|(?<=[=±×] )[-−](?=[a-z]\b)", " minus "),
+    plain(r"(?<=[²³]) - (?=\w)|(?<=\b[a-z]) - (?=\d)", " minus "),
+    plain(r"(?<=\d) % (?=\d)", " modulo "),
+    plain(r"(?<=\d)!(?= ?[=+*/×)-])", " factorial"),
+    plain(r"(?<=\d)\.\.(?=\d)", " to "),
+    plain(r"(?<=[MBKkn])[-–](?=[$€£]\d)", " to "),
+    plain(r"(?<![\d-])50-50(?![\d-])", "fifty fifty"),
+    plain(r"(?<=\d )ea(?:\.(?=\s+[a-z]|,)|(?=\.?(?:\s|$)))", "each"),
     plain(rf"(?:#|№|\b[Nn][°º]|\b[Nn]o\.){SPACE}?(?=\d)", "number"),
     plain(rf"\b[Nn]os\.{SPACE}?(?=\d)", "numbers"),
     plain(r"^#{1,6} (?=\S)|(?<=\n)#{1,6} (?=\S)", " "),

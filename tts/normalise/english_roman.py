@@ -7,6 +7,34 @@ import re
 from tts.normalise import roman
 from tts.normalise.english_numbers import cardinal, ordinal
 
+REGNAL_NAMES = (
+    *("Alexander", "Benedict", "Catherine", "Charles", "Clement", "Edward", "Elizabeth", "Francis", "Frederick"),
+    *("George", "Gregory", "Henry", "Innocent", "James", "John Paul", "Leo", "Leopold", "Louis", "Mary", "Napoleon"),
+    *("Nicholas", "Philip", "Pius", "Ptolemy", "Ramses", "Richard", "Urban", "Victor Emmanuel", "Wilhelm", "William"),
+)
+"""A numeral behind one of these is an ordinal: "Louis the fourteenth"."""
+NUMBERED = (
+    *(
+        "Appendix",
+        "Figure",
+        "Table",
+        "World War",
+        "Chapter",
+        "Part",
+        "Act",
+        "Scene",
+        "Section",
+        "Article",
+        "Volume",
+        "Book",
+        "Title",
+        "Phase",
+    ),
+    *("Type", "Class", "Level", "Stage", "Super Bowl", "chapter", "part", "act", "scene", "section", "article"),
+    *("volume", "book", "phase", "type", "class", "level", "stage"),
+)
+"""A numeral behind one of these is a number, were it a single letter."""
+
 
 def regnal(match: re.Match[str]) -> str | None:
     """ "Louis the fourteenth" """
@@ -25,6 +53,12 @@ def numbered(match: re.Match[str]) -> str | None:
 def sequel(match: re.Match[str]) -> str | None:
     """ "Rocky four", but not "Size forty" """
     return None if roman.is_a_size(match[2]) else numbered(match)
+
+
+def titled(match: re.Match[str]) -> str | None:
+    """ "Queen Elizabeth the first", where a title leaves no doubt"""
+    number = roman.number(match[2])
+    return None if number is None else f"{match[1]} the {ordinal(number)}"
 
 
 def century(match: re.Match[str]) -> str | None:

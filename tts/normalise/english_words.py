@@ -123,8 +123,8 @@ UNITS = {
     "m/s²": Noun("meter per second squared", "meters per second squared"),
     "mi²": regular("square mile"),
     "ft²": Noun("square foot", "square feet"),
-    "sq ft": Noun("square foot", "square feet"),
-    "sq m": regular("square meter"),
+    **dict.fromkeys(("sq ft", "sq. ft"), Noun("square foot", "square feet")),
+    **dict.fromkeys(("sq m", "sq. m"), regular("square meter")),
     "sq km": regular("square kilometer"),
     "sq mi": regular("square mile"),
     "fl oz": regular("fluid ounce"),
@@ -218,6 +218,8 @@ SCALES = {
     "m": "million",
     "bn": "billion",
     "B": "billion",
+    "tn": "trillion",
+    "T": "trillion",
 }
 
 TITLES = {
@@ -276,18 +278,11 @@ ABBREVIATIONS = {
     "A.M": "a m",
     "P.M": "p m",
     "Ph.D": "P H D",
+    "max": "maximum",
+    "min": "minimum",
+    "avg": "average",
+    "incl": "including",
+    "excl": "excluding",
+    "temp": "temperature",
 }
 """Abbreviations whose dot may end the sentence as well."""
-
-REGNAL_NAMES = (
-    *("Alexander", "Benedict", "Catherine", "Charles", "Clement", "Edward", "Elizabeth", "Francis", "Frederick"),
-    *("George", "Gregory", "Henry", "Innocent", "James", "John Paul", "Leo", "Leopold", "Louis", "Mary", "Napoleon"),
-    *("Nicholas", "Philip", "Pius", "Ptolemy", "Ramses", "Richard", "Urban", "Victor Emmanuel", "Wilhelm", "William"),
-)
-"""A numeral behind one of these is an ordinal: "Louis the fourteenth"."""
-NUMBERED = (
-    *("World War", "Chapter", "Part", "Act", "Scene", "Section", "Article", "Volume", "Book", "Title", "Phase"),
-    *("Type", "Class", "Level", "Stage", "Super Bowl", "chapter", "part", "act", "scene", "section", "article"),
-    *("volume", "book", "phase", "type", "class", "level", "stage"),
-)
-"""A numeral behind one of these is a number, were it a single letter."""

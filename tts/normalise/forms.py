@@ -34,8 +34,32 @@ RATIO = r"(?<![\d:.,])(\d{1,9}):(\d{1,9})(?![\d:])"
 """that no clock shows: 16:9"""
 CARD = r"(?<![\d.,])\d{4}(?:[ -]\d{4}){3}(?![\d.,]\d|\d)"
 """the number of a bank card"""
+IBAN = (
+    r"(?<![\w-])[A-Z]{2}\d{2}(?: [A-Z\d]{4}){3,7}(?: [A-Z\d]{1,3})?(?![\w-])"
+    r"|(?<![\w-])[A-Z]{2}\d{2}[A-Z\d]{4}\d{7}[A-Z\d]{0,16}(?![\w-])"
+)
+"""the number of a bank account"""
 VERSION = r"\d+(?:\.\d+){2,}"
-ISO_DATE = r"(\d{4})-(\d{2})-(\d{2})(?![-\d])(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?(?!\d))?"
+VERSIONED = (
+    *(
+        "Android",
+        "Bluetooth",
+        "CUDA",
+        "Debian",
+        "Django",
+        "Fedora",
+        "GPT",
+        "HDMI",
+        "HTTP",
+        "Java",
+        "JavaScript",
+        "Linux",
+    ),
+    *("Llama", "Node", "PHP", "Perl", "PyTorch", "Python", "Qwen", "Ruby", "Rust", "TLS", "Ubuntu", "USB", "USB-C"),
+    *("Version", "Windows", "iOS", "macOS", "release", "version"),
+)
+"""A number behind one of these is of a version: 3.10 is no decimal."""
+ISO_DATE = r"(\d{4})-(\d{2})-(\d{2})(?![-\d])(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?(Z\b)?(?!\d))?"
 CODE = r"(?<![\w-])\d{1,15}(?:[-–]\d{1,15}){2,}(?![\w-])"
 """a number of parts, of an order or a book: no range"""
 SUPERSCRIPT = "[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+"
@@ -73,6 +97,13 @@ def is_clock(hour: int, minute: int, second: int = 0) -> bool:
 def spell_code(code: str, number: Callable[[str], str], digits: Callable[[str], str]) -> str:
     """The parts of a `CODE`: those of one or two digits as numbers, longer ones digit by digit."""
     return ", ".join(number(part) if len(part) < 3 else digits(part) for part in re.findall(r"\d+", code))
+
+
+def spell_account(account: str, digits: Callable[[str], str]) -> str:
+    """The letters and digits of an `IBAN` one by one, in fours."""
+    signs = account.replace(" ", "")
+    fours = (signs[begin : begin + 4] for begin in range(0, len(signs), 4))
+    return ", ".join(" ".join(digits(sign) if sign.isdigit() else sign for sign in four) for four in fours)
 
 
 def spell_colons(address: str, colon: str, digits: Callable[[str], str]) -> str:

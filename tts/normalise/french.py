@@ -19,15 +19,18 @@ from tts.normalise.forms import (
     DOMAIN,
     EMAIL,
     HOST_PORT,
+    IBAN,
     RATIO,
     SIGN,
     SPACE,
     SUPERSCRIPT,
     URL,
     VERSION,
+    VERSIONED,
     alternatives,
     compose,
     exponent,
+    spell_account,
     spell_address,
     spell_code,
     spell_colons,
@@ -35,11 +38,13 @@ from tts.normalise.forms import (
 from tts.normalise.french_calendar import DATES_AND_TIMES
 from tts.normalise.french_numbers import cardinal, digits, integer, ordinal
 from tts.normalise.french_operators import OPERATORS
-from tts.normalise.french_quantities import NUMBER, QUANTITY, SIGN_WORDS, counted, parts, quantity
+from tts.normalise.french_quantities import NUMBER, QUANTITY, SIGN_WORDS, counted, of, parts, quantity
 from tts.normalise.nouns import Noun, regular
 from tts.normalise.rules import LanguageRules, Rule, plain
 from tts.normalise.symbols import SymbolNames
 
+_NOT_A_UNIT = r"(?![\w²³]|/[A-Za-z]|\^|['’]\w)"
+_NO_NOUN = r"(?!(?:et|ou|par|en|à|aux?|pour|dans|sur|soit|mais|est|sont|a|ont|ne|qui|que|fois|de|du|des|d|n|qu|l)\b)"
 _DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 100})
 _MARKS = frozenset({10, 20})
 """At school: 15/20 is "quinze sur vingt"."""
@@ -83,6 +88,10 @@ def _money(number: str, scale: str | None, symbol: str) -> str:
     return f"{sign}{counted(whole, currency.unit)} {small}"
 
 
+def _scaled(match: re.Match[str]) -> str:
+    return counted(match[1], regular("million" if match[2] == "M" else "milliard"))
+
+
 def _money_before(match: re.Match[str]) -> str:
     return _money((match[1] or "") + match[3], None, match[2])
 
@@ -108,6 +117,24 @@ def _share(whole: str | None, above: str, below: str) -> str | None:
     part = {2: "demi", 3: "tiers", 4: "quart"}.get(bottom, ordinal(bottom))
     spoken = f"{cardinal(top)} {part if top == 1 or part.endswith('s') else part + 's'}"
     return f"{integer(whole)} et {spoken}" if whole else spoken
+
+
+def _rate(match: re.Match[str]) -> str:
+    """ "cinq litres par minute", "par mètre cube", "par seconde au carré" """
+    per, power = words.UNITS[match[3]], match[4]
+    said = f"{counted(match[1], words.UNITS[match[2]])} par {per.one}"
+    if power and per.feminine:
+        return f"{said} {'au carré' if power == '2' else 'au cube'}"
+    return f"{said} {'carré' if power == '2' else 'cube'}" if power else said
+
+
+def _share_of_a_unit(match: re.Match[str]) -> str:
+    """ "une demi-cuillère à café", "un quart de litre" """
+    noun = words.UNITS[match[2]]
+    if match[1] == "1/2":
+        return f"{'une' if noun.feminine else 'un'} demi-{noun.one}"
+    part = "un quart" if match[1] == "1/4" else "trois quarts"
+    return f"{part} {'d' + chr(39) if noun.one[0] in 'aeiouéo' else 'de '}{noun.one}"
 
 
 def _share_of_an_hour(match: re.Match[str]) -> str:
@@ -156,6 +183,7 @@ def _before_feminine(match: re.Match[str]) -> str:
 
 
 _PHONES = (
+    Rule(re.compile(IBAN), lambda match: spell_account(match[0], digits)),
     Rule(re.compile(CARD), lambda match: ", ".join(map(digits, re.findall(r"\d+", match[0])))),
     Rule(re.compile(rf"(?:\+\d{{2}}{SPACE}?(?:\(0\){SPACE}?)?\d|0\d)(?:[ .\u00a0\u202f-]\d{{2}}){{4}}(?!\d)"), _phone),
     Rule(re.compile(r"(?<![\d.,])0[1-9]\d{8}(?!\d)"), _ten_digits),
@@ -173,6 +201,7 @@ _MONEY = (
     ),
     Rule(re.compile(rf"({NUMBER}){SPACE}?cts?\b"), lambda match: counted(match[1], regular("centime"))),
 )
+_U = alternatives(words.UNITS)
 _UNITS = (
     Rule(re.compile(rf"\b([Dd]|[Qq]u)e 1(?= {words.FEMININE}\b)"), lambda match: f"{match[1]}'une"),
     Rule(
@@ -180,15 +209,19 @@ _UNITS = (
         lambda match: f"{match[1]}'un",
     ),
     Rule(
-        re.compile(rf"\b([Dd]|[Qq]u)e 1{SPACE}?({alternatives(words.UNITS)})(?![\w²³]|/\w|\^)"),
+        re.compile(rf"\b([Dd]|[Qq]u)e 1{SPACE}?({alternatives(words.UNITS)}){_NOT_A_UNIT}"),
         lambda match: f"{match[1]}'{counted('1', words.UNITS[match[2]])}",
     ),
     Rule(re.compile(r"(?<![\d.,])([12])m(\d\d)(?!\w)"), _height),
     Rule(re.compile(rf"({NUMBER})(?:″|\"(?!\w))"), _inches),
     Rule(re.compile(rf"({NUMBER}){SPACE}?j(?![\w'’])"), lambda match: counted(match[1], regular("jour"))),
     Rule(
-        re.compile(rf"(?<![A-Za-z\d])({QUANTITY}){SPACE}?({alternatives(words.UNITS)})(?![\w²³]|/\w|\^)"),
+        re.compile(rf"(?<![A-Za-z\d])({QUANTITY}){SPACE}?({alternatives(words.UNITS)}){_NOT_A_UNIT}"),
         lambda match: counted(match[1], words.UNITS[match[2]]),
+    ),
+    Rule(
+        re.compile(rf"(?<![A-Za-z\d])({QUANTITY}){SPACE}?({_U})/({_U})(?:\^?([23]))?{_NOT_A_UNIT}"),
+        _rate,
     ),
     Rule(
         re.compile(rf"(?<![\w/])({alternatives(words.UNITS_ALONE)})(?![\w²³/])"),
@@ -211,6 +244,16 @@ FRENCH = LanguageRules(
         *_MONEY,
         Rule(re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{3}){2}(?![.\d])"), lambda match: quantity(match[0])),
         Rule(re.compile(VERSION), lambda match: _version(match[0])),
+        Rule(
+            re.compile(rf"\b({alternatives(VERSIONED)}) (\d+\.\d+)(?!\.?\d)"),
+            lambda match: f"{match[1]} {_version(match[2])}",
+        ),
+        Rule(re.compile(r"(?<=\bv)\d+\.\d+(?!\.?\d)"), lambda match: _version(match[0])),
+        Rule(re.compile(r"§ ?(\d+\.\d+)(?!\.?\d)"), lambda match: f"paragraphe {_version(match[1])}"),
+        Rule(
+            re.compile(rf"\b(1/2|1/4|3/4){SPACE}?(c\. à c\.|c\. à s\.|càc|càs|kg|km|l|L|oz|lb|mi)(?!\w)"),
+            _share_of_a_unit,
+        ),
         Rule(re.compile(rf"\b(1/2|1/4|3/4){SPACE}?(?:h|heure)\b"), _share_of_an_hour),
         Rule(re.compile(rf"({SIGN})(?:(\d{{1,15}}) )?(\d{{1,15}})/(\d{{1,15}})(?![/\d])"), _fraction),
         Rule(re.compile(r"(\d{1,15})(ers|er|ères|ère|re|èmes|ème|es|e|è|nde|nd|de|d)\b(?![-−+]\d)"), _ordinal),
@@ -223,8 +266,14 @@ FRENCH = LanguageRules(
         Rule(re.compile(rf"({NUMBER})[x×](?!\w)(?! ?\d)"), lambda match: f"{quantity(match[1], True)} fois"),
         Rule(re.compile(rf"(?<=\w){SUPERSCRIPT}|(?<=\)){SUPERSCRIPT}"), _power),
         Rule(re.compile(rf"({NUMBER})[eE]([-+−]?\d{{1,3}})\b"), _scientific),
+        Rule(
+            re.compile(rf"(\d{{1,3}}(?:{SPACE}\d{{3}})*(?:{SPACE}000){{2}}) ({_NO_NOUN}[a-zà-ÿœ]+)"),
+            lambda match: of(quantity(match[1]), match[2]),
+        ),
+        Rule(re.compile(rf"({NUMBER}){SPACE}?(Mds?|M(?= d['’e]))(?!\w)"), _scaled),
         Rule(re.compile(QUANTITY), lambda match: quantity(match[0])),
         *abbreviations.SHORT_WORDS,
+        plain(r"(?<=beta|lpha)\.(?=\d)|(?<=\brc)\.(?=\d)", " point "),
         plain(r"(?<=[A-Za-z\d])\.(?=[a-z])|(?<!\S)\.(?=[a-z]{2}|NET\b)", "point"),
         plain(r"(?<=\b[A-Z]):(?=[\\/])", " deux-points "),
     ),

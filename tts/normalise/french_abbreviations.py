@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from tts.normalise import french_words as words
+from tts.normalise import roman
 from tts.normalise.forms import NOT_AT_END, alternatives
+from tts.normalise.french_numbers import cardinal
 from tts.normalise.rules import Rule, plain
 
 _BEFORE_FIGURES = {
@@ -26,6 +28,7 @@ _BEFORE_FIGURES = {
     "Bât": "bâtiment",
     "ét": "étage",
     "poste": "poste",
+    "th": "thermostat",
 }
 """Short only with a dot and a figure or a capital behind it."""
 _OPENERS = "À Au Aux Ce Ces Cet Cette C De Des Du D Elle Elles En Et Il Ils J Je L La Le Les Mais Ma Mon Ne Nous"
@@ -33,13 +36,22 @@ _MORE_OPENERS = "On Or Où Oui Non Par Pas Pour Puis Qu Que Qui Quand Sa Se Ses 
 _A_NAME = rf"(?!(?:{'|'.join((*_OPENERS.split(), *_MORE_OPENERS.split()))})\b)[A-ZÀ-Ý][\w'’-]+"
 """What follows a person's initials: a capitalised word, of those that begin a sentence none."""
 
+
+def _part(match: re.Match[str]) -> str | None:
+    number = roman.number(match[2])
+    return None if number is None else f"{_BEFORE_FIGURES[match[1]]} {cardinal(number)}"
+
+
 RULES = (
+    Rule(re.compile(rf"\b({alternatives(_BEFORE_FIGURES)})\. ([IVX]{{1,8}})\b"), _part),
+    Rule(re.compile(rf"\b(par|de|(?<=[a-zéè] )et) ([A-ZÀ-Ý])\.(?= {_A_NAME})"), lambda match: f"{match[1]} {match[2]}"),
     Rule(
         re.compile(rf"(?<![\w.-])(?<!avant )(?<!après )((?:[A-ZÀ-Ý]\.[ -]?){{1,4}}[A-ZÀ-Ý]\.)(?=\s+{_A_NAME})"),
         lambda match: " ".join(re.sub(r"[.-]", " ", match[1]).split()),
     ),
     plain(r"\bM\.(?=\s+(?:et|ou)\s+M|\s+l(?:e\b|['’])|/)", "monsieur"),
-    plain(r"\bpp?\.(?= ?\d)", "page"),
+    plain(r"\bpp\.(?= ?\d)", "pages"),
+    plain(r"\bp\.(?= ?\d)", "page"),
     plain(r"\b(?:v|ca)\. (?=\d{3})", "vers "),
     Rule(
         re.compile(rf"\b({alternatives(_BEFORE_FIGURES)})\.(?= ?(?:\d|[LRDA-F]\b))"),

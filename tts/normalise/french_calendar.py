@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from tts.normalise import french_words as words
 from tts.normalise.forms import ISO_DATE, LAST_OF_THIS_CENTURY, SPACE, alternatives, is_clock, is_date
@@ -12,6 +13,7 @@ from tts.normalise.nouns import regular
 from tts.normalise.rules import Rule, plain
 
 _LEAP_YEAR = 2000
+_WEEKDAYS = alternatives((*words.WEEKDAY_FORMS, *words.WEEKDAY_FORMS.values()))
 _MONTH = f"({alternatives(words.MONTH_FORMS)})"
 
 
@@ -28,7 +30,7 @@ def _iso_date(match: re.Match[str]) -> str | None:
     if spoken is None or match[4] is None:
         return spoken
     clock = _clock(int(match[4]), int(match[5]), int(match[6] or 0))
-    return None if clock is None else f"{spoken}, à {clock}"
+    return None if clock is None else f"{spoken}, à {clock}{' UTC' * bool(match[7])}"
 
 
 def _slashed_date(match: re.Match[str]) -> str | None:
@@ -63,6 +65,11 @@ def _clock(hour: int, minute: int, second: int = 0) -> str | None:
     return spoken
 
 
+def _span(match: re.Match[str], forms: Mapping[str, str]) -> str:
+    """Days or months apart, whose short forms are spelt out."""
+    return " à ".join(forms.get(name, name) for name in match.groups())
+
+
 def _clock_time(match: re.Match[str]) -> str | None:
     return _clock(int(match[1]), int(match[2]), int(match[3] or 0))
 
@@ -88,6 +95,8 @@ DATES_AND_TIMES = (
     Rule(re.compile(r"(?<![\d.-])(\d{1,2})([.-])(\d{1,2})[.-]((?:19|20)\d\d)(?![\d.-]\d|\d)"), _date_with_marks),
     Rule(re.compile(rf"(\d{{1,2}})(?:er)? {_MONTH}(?!\w)"), _day_month),
     Rule(re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?!\d)"), _clock_time),
+    Rule(re.compile(rf"(?<!\w){_MONTH}[-–]{_MONTH}(?!\w)"), lambda match: _span(match, words.MONTH_FORMS)),
+    Rule(re.compile(rf"(?<!\w)({_WEEKDAYS})[-–]({_WEEKDAYS})(?!\w)"), lambda match: _span(match, words.WEEKDAY_FORMS)),
     plain(r"\b24 ?h(?:eures)? ?/ ?24\b", "vingt-quatre heures sur vingt-quatre"),
     plain(r"\b7 ?j(?:ours)? ?/ ?7\b", "sept jours sur sept"),
     Rule(re.compile(rf"(\d+){SPACE}?h{SPACE}?([0-5]?\d){SPACE}?(?:min|mn)\b"), _hours_minutes),

@@ -7,7 +7,18 @@ from tts.normalise.rules import plain
 
 _PER = "mois|an|semaine|jour|nuit|heure|minute|seconde|personne|page|unité"
 
+_LENGTHS = r"(?=\d+(?:[.,]\d+)? ?(?:m|cm|mm|km)\b)"
+
 OPERATORS = (
+    plain(r"#(?=[A-Z]{1,4}-?\d)", "numéro"),
+    plain(rf"(?<=[A-Za-z²]) [x×] (?=\d)|(?<=\d) ?[x×] ?{_LENGTHS}", " sur "),
+    plain(r"(?<=[(=±])[-−](?=[a-z]\b)|(?<=[=±×] )[-−](?=[a-z]\b)", " moins "),
+    plain(r"(?<=[²³]) - (?=\w)|(?<=\b[a-z]) - (?=\d)", " moins "),
+    plain(r"(?<=\d)!(?= ?[=+*/×)-])", " factorielle"),
+    plain(r"(?<=\d)\.\.(?=\d)", " à "),
+    plain(r"(?<=\w) ?≥ ?", " supérieur ou égal à "),
+    plain(r"(?<=\w) ?≤ ?", " inférieur ou égal à "),
+    plain(r"(?<![\d-])50-50(?![\d-])", "cinquante cinquante"),
     plain(rf"(?:#|№|\b[Nn][°ºo]){SPACE}?(?=\d)", "numéro"),
     plain(rf"\b[Nn][°º]s{SPACE}?(?=\d)", "numéros "),
     plain(rf"\b[Nn][°º]s?{SPACE}?(?=\w)", "numéro "),

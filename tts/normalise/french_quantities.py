@@ -36,9 +36,16 @@ def parts(text: str) -> tuple[str, str]:
     return re.sub(r"\D", "", match[1]), match[2] or ""
 
 
+def of(said: str, noun: str) -> str:
+    """ "deux millions d'habitants", "trois cents habitants" """
+    if not re.search(r"(?:million|milliard|billion)s?$", said):
+        return f"{said} {noun}"
+    return f"{said} d'{noun}" if re.match(r"[aeiouyàâéèêîôœh]", noun) else f"{said} de {noun}"
+
+
 def counted(number: str, noun: Noun) -> str:
     """The quantity with its noun."""
     # French is plural from two on: "1,5 kilomètre", "zéro heure".
     whole, _ = parts(number.lstrip("-−+±").rstrip(VULGAR))
     many = len(whole.lstrip("0")) > 1 or whole.lstrip("0") not in ("", "1")
-    return f"{quantity(number, noun.feminine)} {noun.many if many else noun.one}"
+    return of(quantity(number, noun.feminine), noun.many if many else noun.one)

@@ -35,6 +35,9 @@ MONTH_FORMS = {
 }
 
 
+WEEKDAY_FORMS = {
+    **{f"{day[:3]}.": day for day in ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")},
+}
 _KILOMETRES_PER_HOUR = Noun("kilomètre heure", "kilomètres heure")
 _CELSIUS = Noun("degré Celsius", "degrés Celsius")
 _FAHRENHEIT = Noun("degré Fahrenheit", "degrés Fahrenheit")
@@ -105,6 +108,7 @@ UNITS = {
     "kPa": regular("kilopascal"),
     "bar": regular("bar"),
     "dB": regular("décibel"),
+    "bpm": Noun("battement par minute", "battements par minute"),
     "px": regular("pixel"),
     "ppm": Noun("partie par million", "parties par million", feminine=True),
     "ips": Noun("image par seconde", "images par seconde", feminine=True),
@@ -192,6 +196,7 @@ SCALES = {
     "M": "millions",
     "k": "mille",
     "Md": "milliards",
+    "Mds": "milliards",
 }
 
 TITLES = {
@@ -229,16 +234,11 @@ ABBREVIATIONS = {
     "Tél.": "téléphone",
     "max.": "maximum",
     "min.": "minimum",
-    "lun.": "lundi",
-    "mar.": "mardi",
-    "mer.": "mercredi",
-    "jeu.": "jeudi",
-    "ven.": "vendredi",
     "arr.": "arrondissement",
     **{short: month for short, month in MONTH_FORMS.items() if short.endswith(".") and short != "sept."},
-    "sam.": "samedi",
-    "dim.": "dimanche",
+    **WEEKDAY_FORMS,
     "s.v.p.": "s'il vous plaît",
+    "S.V.P.": "s'il vous plaît",
     "J.-C.": "Jésus-Christ",
     "av. J.-C.": "avant Jésus-Christ",
     "ap. J.-C.": "après Jésus-Christ",
@@ -257,7 +257,21 @@ PLAIN_ABBREVIATIONS = {
 
 NUMBERED = (
     *("chapitre", "tome", "acte", "scène", "partie", "article", "livre", "volume", "phase", "titre", "section"),
-    *("type", "grade", "classe", "stade", "niveau", "Guerre mondiale", "guerre mondiale"),
+    *(
+        "tableau",
+        "figure",
+        "annexe",
+        "Tableau",
+        "Figure",
+        "Annexe",
+        "type",
+        "grade",
+        "classe",
+        "stade",
+        "niveau",
+        "Guerre mondiale",
+        "guerre mondiale",
+    ),
     *("Chapitre", "Tome", "Acte", "Scène", "Partie", "Article", "Livre", "Volume", "Phase", "Titre", "Section"),
 )
 """A Roman numeral behind one of these is a number, were it a single letter."""
