@@ -10,16 +10,20 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from core.messages import Language
 from llm.conversation import Conversation, Exchange
 from llm.engine import ChatMessage, Prompt, Tool, alternating
+from llm.grounding import claims
 from llm.hidden_text import CALL_CLOSES, CALL_OPENS
 from llm.persona import system_prompt
 
 logger = logging.getLogger(__name__)
 
 KEPT_SHARE = 0.5
+CALLS_KNOWN = 64
+"""exchanges whose calls are not reckoned twice"""
 EARLIER = 8
 """exchanges of an earlier session that are gone on from"""
 EARLIER_S = 6 * 3600.0
@@ -39,6 +43,8 @@ class Around:
     """of the instructions; they stay in it, so that their cache does"""
     speaks: Callable[[], Language | None] = lambda: None
     """the language that the user has asked for, whatever theirs is; the instructions change to it, and are read anew"""
+    call_for: Callable[[str, Language], str] = lambda text, language: ""
+    """the call that a skill's answer to these words would have been; empty where no skill is sure of them"""
 
 
 class ChatHistory:
@@ -50,6 +56,7 @@ class ChatHistory:
         self._room = room
         self._count = count
         self._began = around.wall()
+        self._call_for = lru_cache(CALLS_KNOWN)(around.call_for)
         self._first = 0
         """exchanges since the start that are left out"""
         not_before = self._began.timestamp() - EARLIER_S
@@ -87,22 +94,23 @@ class ChatHistory:
         system = system_prompt(around.language, self._began, around.facts(), bool(self._tools), around.speaks())
         messages = [ChatMessage("system", system)]
         for exchange in (*self._earlier, *around.conversation.since(self._first).exchanges):
-            messages += _told(exchange)
+            messages += self._told(exchange)
         return Prompt(tuple(alternating([*messages, ChatMessage("user", text)])), self._tools)
 
+    def _told(self, exchange: Exchange) -> list[ChatMessage]:
+        """Both sides of an exchange; of a reply cut short only what was heard. What was said unasked is left out.
 
-def _told(exchange: Exchange) -> list[ChatMessage]:
-    """Both sides of an exchange; of a reply cut short only what was heard. What was said unasked is left out.
-
-    What a skill did is shown as the call it would have been: else the model learns to say that a timer is set, and not
-    to set one.
-    """
-    if not exchange.user:
-        return []
-    if exchange.call:
-        call = ChatMessage("assistant", f"{CALL_OPENS}\n{exchange.call}\n{CALL_CLOSES}")
-        told = [ChatMessage("user", exchange.user), call, ChatMessage("tool", exchange.reply)]
-        return [*told, ChatMessage("assistant", exchange.heard)] if exchange.heard.strip() else told
-    heard = exchange.written if exchange.written and exchange.heard_whole else exchange.heard
-    reply = [ChatMessage("assistant", heard)] if heard.strip() else []
-    return [ChatMessage("user", exchange.user), *reply]
+        What a skill did is shown as the call it would have been: else the model learns to say that a timer is set, and
+        not to set one. A reply that tells of a deed, whose call nobody knows, is left out for the same reason.
+        """
+        if not exchange.user:
+            return []
+        user = ChatMessage("user", exchange.user)
+        heard = exchange.written if exchange.written and exchange.heard_whole else exchange.heard
+        reply = [ChatMessage("assistant", heard)] if heard.strip() else []
+        call = exchange.call or ("" if exchange.written else self._call_for(exchange.user, exchange.language))
+        if not call:
+            return [] if claims(heard) else [user, *reply]
+        called = ChatMessage("assistant", f"{CALL_OPENS}\n{call}\n{CALL_CLOSES}")
+        reply = [ChatMessage("assistant", exchange.heard)] if reply else []
+        return [user, called, ChatMessage("tool", exchange.reply), *reply]

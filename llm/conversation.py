@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from core.messages import Heard, Language
 from core.utils.config import MemoryConfig
 from core.utils.errors import DataError
-from llm.store import Store
+from llm.store import Row, Store
 
 logger = logging.getLogger(__name__)
 
@@ -106,22 +106,19 @@ class Conversation:
         return Stretch(first, kept)
 
     def earlier(self, limit: int, not_before: float) -> tuple[Exchange, ...]:
-        """What was heard before this session, from the store: at most `limit` exchanges since that UTC second."""
+        """What was heard or done before this session, from the store: at most `limit` exchanges since that second."""
         if self._store is None:
             return ()
         try:
             rows = self._store.query(
-                "SELECT user, heard, language FROM turns WHERE said_at >= ? AND said_at < ? AND user <> ''"
-                " AND heard <> '' ORDER BY id DESC LIMIT ?",
+                "SELECT user, reply, heard, language, call FROM turns WHERE said_at >= ? AND said_at < ?"
+                " AND user <> '' AND (heard <> '' OR call <> '') ORDER BY id DESC LIMIT ?",
                 (not_before, self._began, limit),
             )
         except DataError as error:
             logger.warning("the earlier conversation cannot be read: %s", error)
             return ()
-        return tuple(
-            Exchange(0, row["user"], (row["heard"],), "fr" if row["language"] == "fr" else "en", (len(row["heard"]),))
-            for row in reversed(rows)
-        )
+        return tuple(map(_kept, reversed(rows)))
 
     def add(self, exchange: Exchange) -> None:
         """Append an exchange. A history that cannot be written costs a warning, not the turn."""
@@ -190,8 +187,8 @@ class Conversation:
         self.flush()
         try:
             row = self._store.execute(
-                "INSERT INTO turns (said_at, user, reply, heard, language) VALUES (?, ?, ?, ?, ?)",
-                (time.time(), exchange.user, exchange.reply, exchange.heard, exchange.language),
+                "INSERT INTO turns (said_at, user, reply, heard, language, call) VALUES (?, ?, ?, ?, ?, ?)",
+                (time.time(), exchange.user, exchange.reply, exchange.heard, exchange.language, exchange.call),
             )
             self._store.execute("DELETE FROM turns WHERE id <= ?", (row - self._limit,))
         except DataError as error:
@@ -244,3 +241,12 @@ class Conversation:
 
     def _find(self, turn: int) -> Exchange | None:
         return next((exchange for exchange in reversed(self._exchanges) if exchange.turn == turn), None)
+
+
+def _kept(row: Row) -> Exchange:
+    """An exchange of the store. Where a reply was cut is known as long as what was heard is its beginning."""
+    reply, heard = row["reply"], row["heard"]
+    sentences = (reply,) if reply.startswith(heard) else (heard,)
+    return Exchange(
+        0, row["user"], sentences, "fr" if row["language"] == "fr" else "en", (len(heard),), call=row["call"]
+    )

@@ -102,6 +102,7 @@ class LanguageAnswers:
             lambda: context.schedule.local.wall,
             language,
             lambda: context.session.speaks,
+            self._call_for,
         )
         room = max(self.engine.context_tokens - self._settings.reply_tokens, 1)
         self._history = ChatHistory(around, self._box.tools, room, self.engine.count)
@@ -159,6 +160,12 @@ class LanguageAnswers:
     def call_of(self, intent: Intent) -> str:
         """What the model would have written for what a skill did."""
         return self._box.written(intent)
+
+    def _call_for(self, text: str, language: Language) -> str:
+        """The call of words that a skill must have answered, where only these are known: no model was there, or the
+        data are of a version that did not keep it."""
+        intent = self._skills.skills.recogniser.recognise_any(text, language)
+        return "" if intent is None or intent.unsure else self._box.written(intent)
 
     def answer(self, text: str, language: Language, turn: int, held: bool = False) -> Generator[Unit, None, None]:
         """The reply, added to the conversation as it comes, exactly one unit of it last. Close it to cancel.

@@ -19,7 +19,7 @@ from core.utils.errors import DataError
 from core.utils.paths import make_data_folder
 
 FILE_NAME = "merline.db"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _TABLES = {
     "entries": "id INTEGER PRIMARY KEY AUTOINCREMENT, list TEXT NOT NULL, text TEXT NOT NULL, created_at REAL NOT NULL",
     "schedule": (
@@ -30,19 +30,20 @@ _TABLES = {
     ),
     "turns": (
         "id INTEGER PRIMARY KEY AUTOINCREMENT, said_at REAL NOT NULL, user TEXT NOT NULL, reply TEXT NOT NULL,"
-        " heard TEXT NOT NULL, language TEXT NOT NULL"
+        " heard TEXT NOT NULL, language TEXT NOT NULL, call TEXT NOT NULL DEFAULT ''"
     ),
     "settings": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
 }
 _ADDED = {
-    1: (
-        "ALTER TABLE schedule ADD COLUMN left_s REAL",
-        "ALTER TABLE schedule ADD COLUMN every_s REAL NOT NULL DEFAULT 0",
-        "ALTER TABLE schedule ADD COLUMN day INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE schedule ADD COLUMN month INTEGER NOT NULL DEFAULT 0",
-    ),
+    "schedule": {
+        "left_s": "REAL",
+        "every_s": "REAL NOT NULL DEFAULT 0",
+        "day": "INTEGER NOT NULL DEFAULT 0",
+        "month": "INTEGER NOT NULL DEFAULT 0",
+    },
+    "turns": {"call": "TEXT NOT NULL DEFAULT ''"},
 }
-"""what makes a file of that version one of the next"""
+"""columns that files of earlier versions lack"""
 
 Row = sqlite3.Row
 Value = str | float | int | None
@@ -159,13 +160,12 @@ class Store:
             return
         with connection:
             connection.execute("BEGIN IMMEDIATE")
-            # another process may have done it since we looked
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            for older in range(max(version, 1), SCHEMA_VERSION) if version else ():
-                for statement in _ADDED[older]:
-                    connection.execute(statement)
             for table, columns in _TABLES.items():
                 connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+                there = {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}
+                for column, kind in _ADDED.get(table, {}).items():
+                    if column not in there:
+                        connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager

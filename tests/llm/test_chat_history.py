@@ -153,6 +153,43 @@ def test_a_new_session_goes_on_from_what_was_heard_a_little_earlier() -> None:
     assert said(make(forgetful).prompt("who is Tom")) == [("user", "who is Tom")]
 
 
+def test_calls_of_an_earlier_session_come_back_with_what_they_did_and_what_was_heard_of_it() -> None:
+    store = Store(None)
+    before = Conversation(MemoryConfig(), store)
+    call = '{"name": "SetTimer", "arguments": {"minutes": 5}}'
+    done = ("Timer set for 5 minutes.", "It is named pasta.")
+    before.add(Exchange(1, "five for the pasta", done, "en", (24, 5), call=call))
+    before.add(Exchange(2, "five more", done, "en", (0, 0), call=call))
+    now = Wall()
+    now.now = datetime.fromtimestamp(time.time())
+    asked = f"<tool_call>\n{call}\n</tool_call>"
+    assert said(make(Conversation(MemoryConfig(), store), wall=now).prompt("thanks")) == [
+        ("user", "five for the pasta"),
+        ("assistant", asked),
+        ("tool", " ".join(done)),
+        ("assistant", "Timer set for 5 minutes. It is"),
+        ("user", "five more"),
+        ("assistant", asked),
+        ("tool", " ".join(done)),
+        ("user", "thanks"),
+    ]
+
+
+def test_a_deed_kept_without_its_call_is_shown_with_the_one_that_its_words_ask_for_or_not_at_all() -> None:
+    conversation = Conversation(MemoryConfig())
+    conversation.add(exchange(1, "timer, five minutes", "Timer set for 5 minutes."))
+    conversation.add(exchange(2, "my pastor needs nine", "Timer set for 9 minutes."))
+    conversation.add(exchange(3, "hello", "Hi."))
+    calls = {"timer, five minutes": '{"name": "SetTimer"}'}
+    history = make(conversation, call_for=lambda text, language: calls.get(text, ""))
+    assert [text for role, text in said(history.prompt("thanks")) if role == "user"] == [
+        "timer, five minutes",
+        "hello",
+        "thanks",
+    ]
+    assert said(history.prompt("thanks"))[1] == ("assistant", '<tool_call>\n{"name": "SetTimer"}\n</tool_call>')
+
+
 def test_a_reply_that_grows_is_kept_when_it_is_settled_with_what_was_heard_by_then() -> None:
     store = Store(None)
     conversation = Conversation(MemoryConfig(), store)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_model import OneFolder, PlainOptimizer, ScriptedRuntime
-from skill_rig import make_skills
+from skill_rig import ZoneClock, make_skills
 
 from core.messages import Heard, Language, ReplyUnderWay, Sentence, Transcript, TurnFailed
 from core.stage import StageThread, TurnClock
@@ -37,13 +41,19 @@ class Rig:
     """A responder with scripted replies: text -> reply, by what the user's last words hold."""
 
     def __init__(
-        self, *replies: tuple[str, str], language: Language = "en", load: bool = True, **settings: Any
+        self,
+        *replies: tuple[str, str],
+        language: Language = "en",
+        load: bool = True,
+        path: Path | None = None,
+        clock: ZoneClock | None = None,
+        **settings: Any,
     ) -> None:
         self.replies = replies
         self.words: dict[str, str] = {}
         """what is written where no tool may be called"""
         self.runtime = ScriptedRuntime(self.write)
-        self.skills = make_skills(language=language)
+        self.skills = make_skills(clock, language, path)
         self.responder = Responder(self.skills)
         model = LanguageModel(LanguageModelSettings("m"), OneFolder(), self.runtime, PlainOptimizer())
         self.answers = LanguageAnswers(model, self.responder.skills, AnswerSettings(**settings))
@@ -106,6 +116,29 @@ def test_the_next_prompt_holds_what_was_heard_and_what_the_skills_did() -> None:
     assert '"name": "SetTimer", "arguments": {"minutes": 5}' in dialogue
     assert "<|im_start|>tool\nTimer set for 5 minutes.<|im_end|>" in dialogue
     assert dialogue.endswith("<|im_start|>user\nis that a good name<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_what_was_done_in_an_earlier_session_or_before_a_model_came_is_shown_with_its_call(tmp_path: Path) -> None:
+    clock = ZoneClock(datetime.now(UTC))
+    first = Rig(("pasta", call("SetTimer", '{"minutes": 9}')), path=tmp_path / "merline.db", clock=clock)
+    assert first.say("my pasta needs nine minutes, can you tell me when") == ["Timer set for 9 minutes."]
+    first.responder.close()
+    first.skills.context.store.close()
+    second = Rig(path=tmp_path / "merline.db", load=False, clock=clock)
+    second.responder = Responder(second.skills)
+    second.responder.load()
+    assert second.say("put milk on the shopping list") == ["Added to your shopping list:", "milk."]
+    second.answers.load()
+    assert second.responder.offer(second.answers)
+    second.say("why is the sky blue")
+    dialogue = second.runtime.prompts[-1].split("TOOLS", 1)[1]
+    made = [json.loads(made) for made in re.findall(r"<tool_call>\n(.*?)\n</tool_call>", dialogue)]
+    assert made == [
+        {"name": "SetTimer", "arguments": {"minutes": 9}},
+        {"name": "AddItem", "arguments": {"item": "milk"}},
+    ]
+    assert "<|im_start|>tool\nTimer set for 9 minutes.<|im_end|>" in dialogue
+    second.skills.context.store.close()
 
 
 @pytest.mark.parametrize(

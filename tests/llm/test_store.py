@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from core.utils.clock import SystemClock
+from core.utils.config import MemoryConfig
 from core.utils.errors import DataError
+from llm.conversation import Conversation, Exchange
 from llm.schedule import Schedule
 from llm.store import SCHEMA_VERSION, Store
 
@@ -190,3 +192,27 @@ def test_a_file_of_the_version_before_is_read_and_goes_on(file: Path) -> None:
         (kept,) = schedule.items("reminder")
         assert (kept.text, kept.weekdays, kept.left_s, kept.every_s, kept.day) == ("call Bob", (0, 5), None, 0.0, 0)
         store.close()
+
+
+def test_the_turns_of_a_file_of_version_2_are_kept_and_later_ones_hold_their_calls(file: Path) -> None:
+    before = sqlite3.connect(file)
+    before.execute(
+        "CREATE TABLE turns (id INTEGER PRIMARY KEY AUTOINCREMENT, said_at REAL NOT NULL, user TEXT NOT NULL,"
+        " reply TEXT NOT NULL, heard TEXT NOT NULL, language TEXT NOT NULL)"
+    )
+    old = (7, 50.0, "fünf Minuten ⏰", "Timer set for 5 minutes.", "Timer set", "en")
+    before.execute("INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?)", old)
+    before.execute("PRAGMA user_version = 2")
+    before.commit()
+    before.close()
+    store = Store(file)
+    conversation = Conversation(MemoryConfig(), store)
+    conversation.add(Exchange(1, "nine more", ("Timer set for 9 minutes.",), "en", call='{"name": "SetTimer"}'))
+    store.close()
+    store = Store(file)
+    kept, new = store.export()["turns"]
+    assert tuple(kept.values()) == (*old, "")
+    assert (new["id"], new["user"], new["call"]) == (8, "nine more", '{"name": "SetTimer"}')
+    store.erase()
+    store.close()
+    assert all(b"SetTimer" not in path.read_bytes() for path in file.parent.iterdir())
