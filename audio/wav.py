@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import struct
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -98,16 +98,28 @@ def stream_wav(path: Path, block: int) -> Iterator[Recording]:
 
 def write_wav(path: Path, samples: Samples, sample_rate_hz: int) -> None:
     """Write float32 mono [n] as 16-bit PCM. Raises AudioFileError when the file cannot be written."""
+    write_wav_pieces(path, (samples,), sample_rate_hz)
+
+
+def write_wav_pieces(path: Path, pieces: Iterable[Samples], sample_rate_hz: int) -> None:
+    """Write them one behind the other as they come, never all in memory; until the last the file is not there, and
+    what was there stays. Raises AudioFileError when it cannot be written, and what `pieces` raises."""
+    partial = path.with_name(f"{path.name}.part") if path.is_file() or not path.exists() else path
     try:
-        with path.open("wb") as file, wave.open(file, "wb") as out:
+        with partial.open("wb") as file, wave.open(file, "wb") as out:
             out.setnchannels(1)
             out.setsampwidth(2)
             out.setframerate(sample_rate_hz)
-            out.writeframes((np.clip(samples, -1.0, 1.0) * 32767.0).round().astype("<i2").tobytes())
+            for samples in pieces:
+                out.writeframesraw((np.clip(samples, -1.0, 1.0) * 32767.0).round().astype("<i2").tobytes())
+        partial.replace(path)
     except OSError as error:
         raise AudioFileError(
             f"{path}: cannot be written ({error.strerror}); choose another place or make room"
         ) from error
+    finally:
+        if partial != path:
+            partial.unlink(missing_ok=True)
 
 
 def _open(path: Path) -> BinaryIO:

@@ -6,8 +6,6 @@ import argparse
 import sys
 from collections.abc import Iterable
 
-import numpy as np
-
 from core.app.language import first_language
 from core.app.speaking import SpeakingParts, make_engine, plan_speaking
 from core.messages import Language, Sentence, Speech
@@ -35,10 +33,9 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         if arguments.out is None:
             _play(config, voice, speech)
         else:
-            from audio.wav import write_wav
+            from audio.wav import write_wav_pieces
 
-            pieces = [piece.samples for piece in speech]
-            write_wav(arguments.out, np.concatenate(pieces), synthesizer.sample_rate_hz)
+            write_wav_pieces(arguments.out, (piece.samples for piece in speech), synthesizer.sample_rate_hz)
             print(arguments.out)
     finally:
         synthesizer.close()

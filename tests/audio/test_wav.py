@@ -3,12 +3,13 @@
 import logging
 import struct
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from audio.wav import read_wav, stream_wav, write_wav
+from audio.wav import read_wav, stream_wav, write_wav, write_wav_pieces
 from core.utils.errors import AudioFileError
 
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(4800) / 48_000)).astype(np.float32)
@@ -119,6 +120,34 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, kind: str) -> None:
         read_wav(file)
     assert str(file) in str(caught.value)
     assert any(cure in str(caught.value) for cure in ("again", "ffmpeg")), "an error names its cure"
+
+
+def test_pieces_are_written_as_they_come(tmp_path: Path) -> None:
+    file = tmp_path / "out.wav"
+
+    def pieces() -> Iterator[np.ndarray]:
+        yield TONE[:100]
+        assert not file.exists(), "a file is there when it is whole"
+        yield TONE[:0]
+        yield TONE[100:]
+
+    write_wav_pieces(file, pieces(), 48_000)
+    assert read_wav(file).samples == pytest.approx(TONE, abs=1e-4)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_fails_or_is_interrupted_leaves_the_file_that_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "out.wav"
+    write_wav(file, TONE, 48_000)
+
+    def interrupted() -> Iterator[np.ndarray]:
+        yield TONE[:10]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_wav_pieces(file, interrupted(), 16_000)
+    assert read_wav(file).sample_rate_hz == 48_000
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_places_that_hold_no_file(tmp_path: Path) -> None:
