@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from core.messages import SpeechStarted, Transcript
-from core.optimization.profiler import InferenceProfiler
+from core.optimization.profiler import InferenceProfiler, ProfilerConfig
 from core.pipeline import Pipeline
 from core.stage import Span, TurnClock
 
@@ -22,6 +22,8 @@ MOST = 1.5
 ALLOWED_S = 1.0
 """so much may be for nothing before there is anything to compare with"""
 WORKERS = frozenset({"stt", "llm", "tts"})
+NOTHING_KEPT = ProfilerConfig(window=1, names=1, spans=1, turns=1, spans_per_turn=1)
+"""a span is asked for its time as it ends: 10,000 of them, 145 turns' worth, would stay for nobody"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Speculation:
     def __init__(self, turns: TurnClock, inner: Span) -> None:
         self._turns = turns
         self._inner = inner
-        self._timing = InferenceProfiler()
+        self._timing = InferenceProfiler(NOTHING_KEPT)
         """of its own: it is always on, and what `inner` times need not be"""
         self._lock = threading.Lock()
         self._held: dict[tuple[int, int], float] = {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import time
 
 from core.app.speculation import ALLOWED_S, MOST, Account, Speculation
 from core.messages import ReplyUnderWay, Sentence, SpeechStarted, Transcript, TurnFailed
+from core.optimization.spans import Span
 from core.pipeline import Part, Pipeline
 from core.stage import TurnClock, no_span
 from tests.fakes import FakeStage, ListInbox
@@ -122,3 +124,12 @@ class TestAccount:
         assert not speculation.may_prepare()
         speculation._count(useful_s=1.0)
         assert speculation.may_prepare()
+
+    def test_what_was_timed_is_not_kept(self) -> None:
+        clock, speculation, _ = self.make()
+        for _ in range(50):
+            turn = clock.open()
+            self.work(speculation, turn, 0.0, "stt")
+            self.work(speculation, turn, 0.0)
+        mine = [one for one in gc.get_objects() if type(one) is Span and one._owner is speculation._timing]
+        assert len(mine) <= 2, "a day of talk holds no more of them than its first turn"
