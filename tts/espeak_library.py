@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,18 @@ class EspeakLibrary:
 
         `stopped` is asked every 60 ms of sound; once true the rest is left out. Raises InferenceError.
         """
+        if threading.current_thread() is not threading.main_thread():
+            return self._speak(text, voice, stopped)
+        # Ctrl-C is raised on the main thread, and within the library's callback ctypes would swallow it.
+        given_up = threading.Event()
+        with ThreadPoolExecutor(1, "espeak-ng") as beside:
+            work = beside.submit(self._speak, text, voice, lambda: given_up.is_set() or stopped())
+            try:
+                return work.result()
+            finally:
+                given_up.set()
+
+    def _speak(self, text: str, voice: VoiceChoice, stopped: Callable[[], bool]) -> SpokenClip:
         encoded = text.replace("\0", " ").encode("utf-8", "replace") + b"\0"
         with self._lock:
             self._select(voice)

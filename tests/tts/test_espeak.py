@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -215,6 +217,21 @@ def test_abort_leaves_the_rest_out_and_the_library_usable() -> None:
     again = library.speak(text, ENGLISH)
     assert len(again.samples) == pytest.approx(len(whole.samples), rel=0.02)
     assert [word.position for word in again.words] == [word.position for word in whole.words]
+
+
+def test_ctrl_c_within_the_library_is_not_swallowed() -> None:
+    library = shared_library()
+    asked = []
+
+    def interrupt() -> bool:
+        asked.append(True)
+        if len(asked) == 1:
+            os.kill(os.getpid(), signal.SIGINT)  # as a terminal sends it: to the process, not to this thread
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        library.speak("A long sentence that goes on and on and on. " * 40, ENGLISH, interrupt)
+    assert library.speak("Yes.", ENGLISH).words
 
 
 def test_close_ends_the_stream_and_load_opens_it_again(engine: EspeakEngine) -> None:
