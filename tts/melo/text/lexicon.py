@@ -10,6 +10,7 @@ import base64
 import re
 import sqlite3
 import unicodedata
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
 from types import ModuleType
@@ -27,10 +28,12 @@ _NOT_IN_WORDS = re.compile(r"\W")
 class Lexicon:
     """One language's words; files are opened at the first word. Raises MissingDependencyError then."""
 
-    def __init__(self, package: str, alphabet: str, extra: str) -> None:
+    def __init__(self, package: str, alphabet: str, extra: str, respelt: Mapping[str, str] | None = None) -> None:
+        """`respelt` has words in lower case that the lexicon lacks, as the language would write their sound."""
         self._package = package
         self._alphabet = frozenset(alphabet)
         self._extra = extra
+        self._respelt = respelt or {}
         self._table: sqlite3.Connection | None = None
         self._rows = 0
         self._model: _LetterModel | None = None
@@ -60,6 +63,8 @@ class Lexicon:
         found = self.find(word)
         if found is not None:
             return found
+        if word.lower() in self._respelt:
+            return self.guess(self._respelt[word.lower()])
         parts = re.split("[-_]", word)
         return "".join(map(self.sound, parts)) if len(parts) > 1 else self.guess(word)
 
