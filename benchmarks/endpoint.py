@@ -128,7 +128,7 @@ def _by_whisper(
     for name, folder in sorted(
         whisper_words.models().items(), key=lambda entry: (entry[1] / "model.bin").stat().st_size
     ):
-        source = whisper_words.RealWords(folder, is_complete, _Straight())
+        source = whisper_words.RealWords(folder, is_complete, Straight())
         yield name, source.hear(even)
         source.close()
 
@@ -167,7 +167,7 @@ class _Sound:
     far_end_active: bool = False
 
 
-class _Straight:
+class Straight:
     """A front end that changes nothing."""
 
     def process(self, frame: AudioFrame) -> _Sound:
@@ -177,7 +177,7 @@ class _Straight:
 def _listener(endpointing: Endpointing, engine: VadEngine) -> tuple[Listener, TurnClock]:
     clock = TurnClock()
     detection = VoiceActivityDetection(Config().vad, engine)
-    return Listener(detection, endpointing, _Straight(), clock), clock
+    return Listener(detection, endpointing, Straight(), clock), clock
 
 
 def words(turns: Sequence[Spoken]) -> Understood:

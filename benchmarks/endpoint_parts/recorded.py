@@ -57,14 +57,14 @@ def turns() -> list[list[Samples]]:
     found = []
     for group in LJ:
         phrases = [part for number in group for part in split(read(folder / "ljspeech" / f"LJ001-{number}.flac"))]
-        found.append(_last_seconds(phrases))
+        found.append(last_seconds(phrases))
     for entry in json.loads((folder / "manifest.json").read_text(encoding="utf-8")):
         if entry["set"] in OTHERS and entry["lang"] == "en":
-            found.append(_last_seconds(split(read(folder / entry["file"]))))
+            found.append(last_seconds(split(read(folder / entry["file"]))))
     return found
 
 
-def _last_seconds(phrases: list[Samples]) -> list[Samples]:
+def last_seconds(phrases: list[Samples]) -> list[Samples]:
     while len(phrases) > 1 and sum(map(len, phrases)) > LONGEST_S * SAMPLE_RATE_HZ:
         phrases = phrases[1:]
     return phrases

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from core.utils.whisper.sentence_end import NO_MORE, ends_of, probability, words_of
+from core.utils.whisper.sentence_end import NEITHER, ends_of, probability, words_of
 
-VOCABULARY = (" it", " is", " ten", ".", "?", "!", ",", '"', " ?", " !", "<end>")
+VOCABULARY = (" it", " is", " ten", ".", "?", "!", ",", '"', " ?", " !", "...", "<end>")
 
 
 class Tokenizer:
@@ -42,13 +42,23 @@ def likely(**shares: float) -> float:
     return probability(logits, ends_of(Tokenizer()))
 
 
-def test_all_marks_that_end_a_sentence_count_together() -> None:
-    assert likely(**{".": 0.5, "?": 0.2, ",": 0.3}) == pytest.approx(0.7, abs=1e-6)
+def test_all_marks_that_end_a_sentence_count_together_and_against_those_that_do_not() -> None:
+    plain = likely(**{".": 0.5, "?": 0.2, ",": 0.3})
+    assert plain == pytest.approx((0.7 + NEITHER) / (1.0 + 2 * NEITHER), abs=1e-6)
+    assert likely(**{".": 0.7, ",": 0.3}) == pytest.approx(plain, abs=1e-6)
 
 
 def test_a_french_question_mark_counts_with_its_space() -> None:
-    assert likely(**{" ?": 0.6, "?": 0.2, " it": 0.2}) == pytest.approx(0.8, abs=1e-6)
+    french, english = likely(**{" ?": 0.8, " it": 0.2}), likely(**{"?": 0.8, " it": 0.2})
+    assert french == pytest.approx(english, abs=1e-6) and french > 0.9
 
 
-def test_where_nothing_more_comes_the_sentence_may_have_ended() -> None:
-    assert likely(**{"?": 0.4, "<end>": 0.4, ",": 0.2}) == pytest.approx(0.4 + 0.4 * NO_MORE, abs=1e-6)
+def test_dots_tell_half_as_much_of_going_on_as_a_comma() -> None:
+    dots, comma, none = (likely(**{".": 0.5, mark: 0.4, " it": 0.1}) for mark in ("...", ",", " is"))
+    assert comma < dots < none
+
+
+def test_a_word_or_the_end_of_the_text_says_nothing() -> None:
+    for other in (" it", "<end>"):
+        assert likely(**{other: 1.0}) == pytest.approx(0.5, abs=1e-6)
+    assert likely(**{".": 0.01, " it": 0.99}) < 0.6

@@ -51,25 +51,24 @@ def test_the_sound_counts_as_the_words_do() -> None:
 
 
 def test_a_full_stop_counts_by_how_sure_the_recogniser_was_of_it() -> None:
-    ends = [wait(Evidence(text="It is time.", sentence_end=sure)) for sure in (0.95, 0.7, 0.55, 0.4, 0.1)]
+    ends = [wait(Evidence(text="It is time.", sentence_end=sure)) for sure in (0.95, 0.9, 0.7, 0.5, 0.3)]
     assert ends == sorted(ends)
     assert ends[0] == CONFIG.complete_ms
-    assert ends[1] < wait(Evidence(text="it is time")) < ends[3]
-    assert ends[4] < CONFIG.open_ms
+    assert ends[1] < wait(Evidence(text="it is time")) < ends[2] < ends[4] <= CONFIG.open_ms
     for extreme in (0.0, 1.0):
         assert CONFIG.complete_ms <= wait(Evidence(text="It is time.", sentence_end=extreme)) <= CONFIG.open_ms
 
 
-def test_a_question_that_is_over_is_waited_for_no_longer_than_words_without_a_mark() -> None:
-    asked, told = (wait(Evidence(text=text, sentence_end=0.55)) for text in ("Is it time?", "It is time."))
-    assert asked < wait(Evidence(text="is it time")) <= told
+def test_how_the_words_were_spoken_counts_more_than_the_mark_that_was_written() -> None:
+    written = {wait(Evidence(text=f"Is it time{mark}", sentence_end=0.8)) for mark in ("", ".", "?", " !", ",")}
+    assert len(written) == 1
 
 
 @pytest.mark.parametrize("text", ["Is it because.", "Is it um...", "Set it to twenty."])
 def test_dangling_words_are_waited_for_however_sure_the_full_stop(text: str) -> None:
-    plain, sure = (wait(Evidence(text=some, sentence_end=0.7)) for some in ("It is time.", text))
-    assert sure > plain
-    assert wait(Evidence(text=text, sentence_end=0.4)) > wait(Evidence(text="It is time.", sentence_end=0.4))
+    for sure in (0.95, 0.8, 0.4):
+        plain = wait(Evidence(text="It is time.", sentence_end=sure))
+        assert wait(Evidence(text=text, sentence_end=sure)) > plain or plain == CONFIG.open_ms
 
 
 def test_a_whole_command_is_one_whatever_the_full_stop() -> None:

@@ -1,7 +1,8 @@
 """How likely a sentence ends behind the last word that was heard, by the decoder's own choice of punctuation.
 
 Whisper hears how a sentence is spoken: where a voice stays up at a pause its full stop is a guess, and where a sentence
-is over it can think of nothing else. The text alone does not show which it was. It is asked without the silence behind
+is over it can think of nothing else. The text alone does not show which it was. Its marks that end a sentence are
+weighed against those that do not (chosen by benchmarks/endpoint_parts/fit.py). It is asked without the silence behind
 a short window (silence.py), which says by itself that all is over.
 """
 
@@ -15,16 +16,19 @@ from numpy.typing import NDArray
 
 MARKS = (".", "?", "!", " ?", " !")
 """French ones have a space before them"""
-NO_MORE = 0.6
-"""How much of the probability that nothing comes next counts: Whisper leaves some questions without their mark, but it
-also stops where the sound does. Chosen on bench endpoint's turns and 48 synthetic questions cut at their words."""
+GOING_ON = {",": 1.0, "...": 0.5}
+"""What would stand there instead, and how much of it counts. That the decoder would stop or go on with a word counts
+for nothing: it stops where the sound does."""
+NEITHER = 0.03
+"""added to both sides, so that two marks of which neither is likely say little"""
 LONGEST = 223
 """tokens before the one that is asked for: half of the decoder's context"""
 
 
 def ends_of(tokenizer: Any) -> dict[int, float]:
-    """The tokens that end a sentence and how much each tells of it, by either backend's tokenizer."""
-    return {int(tokenizer.encode(mark)[-1]): 1.0 for mark in MARKS} | {int(tokenizer.eot): NO_MORE}
+    """The tokens that end a sentence (1.0) and those that stand where one goes on (below 0), of either backend."""
+    going_on = {int(tokenizer.encode(mark)[-1]): -share for mark, share in GOING_ON.items()}
+    return going_on | {int(tokenizer.encode(mark)[-1]): 1.0 for mark in MARKS}
 
 
 def words_of(tokenizer: Any, tokens: Sequence[int]) -> tuple[int, ...]:
@@ -59,7 +63,12 @@ def by_ctranslate2(
 
 
 def probability(logits: NDArray[np.float32], ends: Mapping[int, float]) -> float:
-    """0..1 of [vocabulary] logits that one of the ends comes next, each by what it tells."""
+    """0..1 of [vocabulary] logits that a mark which ends a sentence comes next, where one that does not might."""
     flat = logits.reshape(-1).astype(np.float64)
     likely = np.exp(flat - flat.max())
-    return float(sum(share * likely[token] for token, share in ends.items()) / likely.sum())
+    likely /= likely.sum()
+    over, going_on = (
+        NEITHER + sum(abs(share) * likely[token] for token, share in ends.items() if (share > 0) is ending)
+        for ending in (True, False)
+    )
+    return float(over / (over + going_on))
