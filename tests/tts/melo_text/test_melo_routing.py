@@ -50,6 +50,38 @@ def test_without_evidence_it_stays(text: str) -> None:
     assert [route(text, THREE, current) for current in THREE] == list(THREE)
 
 
+@pytest.mark.parametrize(
+    ("current", "text", "language"),
+    [
+        ("en", "She said « C'est la vie » and left.", "en"),
+        ("en", "In French you say: « Où est la bibliothèque ? »", "en"),
+        ("en", "« Où est la bibliothèque ? »", "fr"),
+        ("en", "Déjà vu", "en"),
+        ("en", "Café Rouge, Rue de Rivoli, Paris", "en"),
+        ("en", "Playing La Vie en rose by Édith Piaf.", "en"),
+        ("fr", "J'ai ouvert Google Chrome et Visual Studio Code.", "fr"),
+        ("fr", "Lecture de « Let It Be » des Beatles.", "fr"),
+        ("fr", "Lecture de The Dark Side of the Moon.", "fr"),
+        ("fr", "Le film Gone with the Wind est sorti en 1939.", "fr"),
+        ("fr", "Il a dit « I am what I am and that is all I am ».", "fr"),
+        ("fr", "I don't know.", "en"),
+        ("en", "San José, Los Angeles, Las Vegas", "en"),
+        ("en", "The sentence « il fait beau aujourd'hui » means the weather is nice today.", "en"),
+        ("fr", "La phrase « the weather is nice » signifie qu'il fait beau.", "fr"),
+        ("en", "Weather: 12°C", "en"),
+        ("fr", "Météo : 12 °C", "fr"),
+        ("en", "À demain!", "fr"),
+        ("en", "Très bien, merci.", "fr"),
+        ("en", "Les Misérables is a musical.", "en"),
+        ("en", "Crème brûlée, pâté, fiancé, résumé", "en"),
+        ("fr", 'I opened "Le Petit Prince" for you.', "en"),
+        ("en", 'J\'ouvre "The Little Prince" pour vous.', "fr"),
+    ],
+)
+def test_quotations_titles_and_loan_words_move_nothing(current: str, text: str, language: str) -> None:
+    assert route(text, THREE, current) == language
+
+
 def test_a_language_without_a_voice_stays() -> None:
     assert route("Bonjour, comment allez-vous ?", ("en",), "en") == "en"
     assert route("Bonjour, comment allez-vous ?", ("en", "es"), "fr") in ("en", "es")
