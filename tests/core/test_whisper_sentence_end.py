@@ -50,7 +50,8 @@ def test_all_marks_that_end_a_sentence_count_together_and_against_those_that_do_
 
 def test_a_french_question_mark_counts_with_its_space() -> None:
     french, english = likely(**{" ?": 0.8, " it": 0.2}), likely(**{"?": 0.8, " it": 0.2})
-    assert french == pytest.approx(english, abs=1e-6) and french > 0.9
+    assert french == pytest.approx(english, abs=1e-6)
+    assert french > 0.9
 
 
 def test_dots_tell_half_as_much_of_going_on_as_a_comma() -> None:
