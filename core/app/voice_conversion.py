@@ -18,7 +18,8 @@ PACKAGES = ("torch", "safetensors")
 def make_lasting(store: ModelStore, name: str) -> None:
     """Convert a complete model's weights to safetensors and let go of the pickle; does nothing for other models.
 
-    Raises ModelLoadError for weights that are damaged or hold code, which then do not count as here, and DataError.
+    Raises ModelLoadError for weights that are damaged or hold code, which then do not count as here, ModelError while
+    another process is at that model, and DataError.
     """
     engine = known_model(name, store.catalogue).engine
     folder = store.folder / name
@@ -26,16 +27,17 @@ def make_lasting(store: ModelStore, name: str) -> None:
         return
     from tts.melo.conversion import convert_bert, convert_voice
 
-    try:
-        done = convert_voice(folder) if engine == "melo" else convert_bert(folder)
-    except ModelLoadError:
-        _disown(folder)
-        raise
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror or error}); free some space") from error
-    if done is not None:
-        replace_file(folder, *done)
-        logger.info("%s: %s stands for %s", folder, done[1], done[0])
+    with store.locked(name):
+        try:
+            done = convert_voice(folder) if engine == "melo" else convert_bert(folder)
+        except ModelLoadError:
+            _disown(folder)
+            raise
+        except OSError as error:
+            raise DataError(f"{folder}: cannot be written ({error.strerror or error}); free some space") from error
+        if done is not None:
+            replace_file(folder, *done)
+            logger.info("%s: %s stands for %s", folder, done[1], done[0])
 
 
 def _disown(folder: Path) -> None:

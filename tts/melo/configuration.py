@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -80,7 +81,10 @@ class MeloConfig:
     def speaker(self, name: str) -> int:
         """The row of a speaker. Raises ModelLoadError naming those there are."""
         if name not in self.speakers:
-            raise ModelLoadError(f"no speaker '{name}' in this voice; it has {', '.join(sorted(self.speakers))}")
+            near = difflib.get_close_matches(name.upper(), map(str.upper, self.speakers), 1)
+            hint = [known for known in self.speakers if known.upper() in near]
+            known = f"it has {', '.join(sorted(self.speakers))}" + (f"; did you mean {hint[0]}?" if hint else "")
+            raise ModelLoadError(f"no speaker '{name}' in this voice; {known}")
         return self.speakers[name]
 
 

@@ -6,7 +6,6 @@ A pickle is read by torch's reader of plain tensors alone, so code in it is refu
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from core.utils.errors import ModelLoadError
 from tts.melo.bert import WEIGHT_FILES, load_bert
-from tts.melo.weights import CHECKPOINT_FILE, CONVERTED_FILE, convert, load_network, read_tensors
+from tts.melo.weights import CHECKPOINT_FILE, CONVERTED_FILE, convert, load_network, read_tensors, write_tensors
 
 
 def convert_voice(folder: Path) -> tuple[str, str] | None:
@@ -34,16 +33,12 @@ def convert_voice(folder: Path) -> tuple[str, str] | None:
 
 def convert_bert(folder: Path) -> tuple[str, str] | None:
     """The same for a masked language model that came as a pickle."""
-    from safetensors.torch import save_file
-
     lasting, pickled = WEIGHT_FILES
     if not (folder / pickled).exists():
         return None
     (folder / lasting).unlink(missing_ok=True)
     tensors = {f"bert.{name}": tensor.contiguous() for name, tensor in load_bert(folder).state_dict().items()}
-    unfinished = folder / f"{lasting}.{os.getpid()}.tmp"
-    save_file(tensors, unfinished)
-    unfinished.replace(folder / lasting)
+    write_tensors(tensors, folder / lasting)
     _compare(tensors, read_tensors(folder / lasting), folder / lasting)
     return pickled, lasting
 

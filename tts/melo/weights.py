@@ -53,15 +53,30 @@ def convert(folder: Path) -> Path:
 
     Raises ModelLoadError as load_network does, OSError where the folder cannot be written to.
     """
-    from safetensors.torch import save_file
-
     target = folder / CONVERTED_FILE
     if not target.exists():
-        network = load_network(folder)
-        unfinished = target.with_suffix(f".{os.getpid()}.tmp")
-        save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, unfinished)
-        unfinished.replace(target)
+        write_tensors(load_network(folder).state_dict(), target)
     return target
+
+
+def write_tensors(tensors: Mapping[str, Tensor], target: Path) -> None:
+    """As safetensors, whole or not at all. Raises OSError, of a full disk too.
+
+    What an earlier process left when it was killed amid this goes; one process at a time writes to a folder.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    for left in target.parent.glob(f"{target.stem}.*.tmp"):
+        left.unlink(missing_ok=True)
+    unfinished = target.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished)
+        unfinished.replace(target)
+    except SafetensorError as error:  # its own kind, whatever the system said
+        raise OSError(f"{target}: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -87,12 +102,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickle(path: Path) -> Any:
+    _check_kind(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # on pickles of an unusual kind, which are refused right after
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except FileNotFoundError as error:
-        raise ModelLoadError(f"{path} is missing: download the voice again (`models download`)") from error
+        others = sorted(other.name for other in path.parent.glob(f"*{path.suffix}"))
+        cure = f"rename it if {others[0]} is it, or " if others else ""
+        raise ModelLoadError(f"{path} is missing: {cure}download the voice again (`models download`)") from error
     except pickle.UnpicklingError as error:
         raise ModelLoadError(
             f"{path} holds more than tensors{_asked_for(error)} and was refused, nothing in it was run; "
@@ -100,6 +118,21 @@ def _read_pickle(path: Path) -> Any:
         ) from error
     except (RuntimeError, OSError, ValueError, EOFError, KeyError) as error:
         raise ModelLoadError(f"{path} is damaged ({error}); download the voice again") from error
+
+
+def _check_kind(path: Path) -> None:
+    """Raises ModelLoadError for a file that a failed download leaves: nothing, or a page in place of the weights."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        head = file.read(64).lstrip()
+    if not head:
+        raise ModelLoadError(f"{path} is empty; download the voice again")
+    if head[:1] == b"<" or head.startswith(b"version https://git-lfs"):
+        raise ModelLoadError(
+            f"{path} is no checkpoint but a page or a pointer to one ({head[:30].decode('ascii', 'replace')!r}); "
+            "download the file itself"
+        )
 
 
 def _asked_for(error: pickle.UnpicklingError) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from tts.melo.weights import (
     CHECKPOINT_FILE,
     CONVERTED_FILE,
     TRAINING_ONLY,
+    convert,
     fold_weight_norm,
     inference_tensors,
     load_network,
@@ -132,3 +135,49 @@ def test_pairs_are_folded_and_nothing_else_touched(tmp_path: Path):
     folded = inference_tensors(raw)
     assert not [name for name in folded if name.endswith(("weight_g", "weight_v"))]
     assert torch.equal(folded["dec.conv_pre.weight"], raw["dec.conv_pre.weight"])
+
+
+def test_a_full_disk_leaves_nothing_half_written_and_no_error_of_a_foreign_kind(tmp_path: Path):
+    """In a process of its own whose files may not grow beyond a limit, as on a disk that is full."""
+    resource = pytest.importorskip("resource", reason="needs a Unix")
+    write_voice(tmp_path, small())
+    program = (
+        "import resource, signal, sys; from pathlib import Path; from tts.melo.weights import convert\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, {resource.RLIM_INFINITY}))\n"
+        "try:\n    convert(Path(sys.argv[1]))\nexcept OSError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, timeout=120)
+    assert f"{tmp_path / CONVERTED_FILE}" in done.stdout, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT_FILE, "config.json"]
+
+
+def test_what_a_killed_conversion_left_goes_with_the_next(tmp_path: Path):
+    write_voice(tmp_path, small())
+    (tmp_path / "network.4711.tmp").write_bytes(b"half")
+    assert convert(tmp_path).name == CONVERTED_FILE
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty"),
+        (b"<!DOCTYPE html><html>404", "no checkpoint but a page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "pointer"),
+    ],
+)
+def test_what_a_failed_download_leaves_is_called_what_it_is(tmp_path: Path, content: bytes, told: str):
+    write_voice(tmp_path, small())
+    (tmp_path / CHECKPOINT_FILE).write_bytes(content)
+    with pytest.raises(ModelLoadError, match=told):
+        load_network(tmp_path)
+
+
+def test_a_renamed_checkpoint_and_a_near_speaker_are_named(tmp_path: Path):
+    write_voice(tmp_path, small())
+    with pytest.raises(ModelLoadError, match="did you mean EN-BR"):
+        read_config(tmp_path).speaker("en-br")
+    (tmp_path / CHECKPOINT_FILE).rename(tmp_path / "G_1000.pth")
+    with pytest.raises(ModelLoadError, match=r"rename it if G_1000\.pth is it"):
+        load_network(tmp_path)
