@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from core.messages import Language
 from core.utils.errors import DataError
 from llm.assistant import SkillSet
-from llm.skills.base import ANSWER, Asked, Context, Intent, Reply, Undoable, choose
+from llm.skills.base import ANSWER, Asked, Context, Intent, Reply, Undo, Undoable, choose
 from llm.skills.languages import guess_language
 from llm.skills.normalise import normalise
+from llm.skills.several import several
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,9 @@ class SkillAnswers:
 
     def find(self, text: str, language: Language) -> Intent | None:
         """What a text asks for, in this language or, if it fits only there, the other; None: no skill's business."""
-        intent = self.skills.recogniser.recognise_any(text, language)
+        recogniser = self.skills.recogniser
+        intent = recogniser.recognise_any(text, language)
+        intent = several(text, intent, intent.language if intent else language, recogniser.recognise) or intent
         asked = self._asked()
         if asked is not None and asked.any_words and (intent is None or intent.name not in ENDS_QUESTION):
             return self._kept(text, asked) or intent
@@ -70,6 +74,8 @@ class SkillAnswers:
         speaks = self.context.session.speaks
         if speaks not in (None, intent.language):
             intent = replace(intent, language=speaks, heard_in=intent.language)
+        if intent.parts:
+            return _joined([self.draft(part) for part in intent.parts], intent.language)
         try:
             return self.skills.act(intent)
         except DataError as error:
@@ -145,3 +151,25 @@ class SkillAnswers:
             "Désolée, je ne sais pas encore faire cela. Demandez-moi ce que je sais faire.",
         )
         return Reply(said, language, understood=False)
+
+
+def _joined(replies: Sequence[Reply], language: Language) -> Reply:
+    """One reply of several: a question comes last, and the first that is asked is the one an answer is for."""
+    asking = [reply for reply in replies if reply.asks]
+    ordered = [reply for reply in replies if not reply.asks] + asking[1:] + asking[:1]
+    undos = [reply.undo for reply in replies if reply.undo is not None]
+
+    def take_back() -> None:
+        for undo in reversed(undos):
+            undo.action()
+
+    return Reply(
+        " ".join(reply.text for reply in ordered if reply.text),
+        language,
+        undo=Undo(take_back, " ".join(undo.said for undo in reversed(undos))) if undos else None,
+        result=next((reply.result for reply in reversed(replies) if reply.result is not None), None),
+        understood=all(reply.understood for reply in replies),
+        repeatable=any(reply.repeatable for reply in replies),
+        asks=asking[0].asks if asking else (),
+        any_words=bool(asking) and asking[0].any_words,
+    )

@@ -45,6 +45,8 @@ class Intent:
     """a language model, where there is one, may know better what is meant"""
     heard_in: Language | None = None
     """the language of the user's words, where they are answered in another; see `words_language`"""
+    parts: tuple[Intent, ...] = ()
+    """the commands of which it is made, where several came in one breath; see `llm.skills.several`"""
 
     @property
     def text(self) -> str:

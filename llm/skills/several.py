@@ -1,0 +1,91 @@
+"""Two commands or more in one breath, "add milk to my list and set a timer for ten minutes", as one intent of parts.
+
+A text is cut where one sentence ends or "and", "then" and their like stand, the last place first, and only where both
+sides are commands for themselves. What follows may leave the verb out: "cancel the alarm and the timer".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from core.messages import Language
+from llm.skills.base import Intent
+
+SEVERAL = "Several"
+"""the name of an intent that is only its parts"""
+MOST_CUTS = 6
+"""a text that could be cut at more places is a story, not a list of commands"""
+_CUT: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"(?:[.?!;]|,?\s+(?:and|then|also)\b)\s+(?:(?:and|then|also)\s+)*", re.IGNORECASE),
+    "fr": re.compile(r"(?:\s?[.?!;]|,?\s+(?:et|puis|ensuite)\b)\s+(?:(?:et|puis|ensuite|aussi)\s+)*", re.IGNORECASE),
+}
+_ONE_MORE: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"^(?:another(?: one)?|one)\s+", re.IGNORECASE),
+    "fr": re.compile(r"^(?:une? autre|une?)\s+", re.IGNORECASE),
+}
+_NOUNS: dict[str, dict[Language, str]] = {
+    "SetTimer": {"en": "a timer", "fr": "un minuteur"},
+    "SetAlarm": {"en": "an alarm", "fr": "une alarme"},
+}
+"""what "another one" is one more of"""
+_DICTATED = "text"
+"""a slot of free words that goes on to the end of what is said: a note, what to be reminded of"""
+
+Recognise = Callable[[str, Language], Intent | None]
+
+
+def several(text: str, whole: Intent | None, language: Language, recognise: Recognise) -> Intent | None:
+    """The text as several commands; None where it is one, or none. `whole` is what it was taken for as one."""
+    if whole is not None and not _may_hold_another(whole, language):
+        return None
+    cuts = list(_CUT[language].finditer(text))
+    if not cuts or len(cuts) > MOST_CUTS:
+        return None
+    for cut in reversed(cuts):
+        before, after = text[: cut.start()].strip(), text[cut.end() :].strip()
+        if not before or not after:
+            continue
+        first = recognise(before, language)
+        first = several(before, first, language, recognise) or first
+        if first is None or first.name == "CannotDo":
+            continue
+        second = _second(before, after, first, language, recognise)
+        if second is not None:
+            return _together(text, first, second)
+    return None
+
+
+def _may_hold_another(whole: Intent, language: Language) -> bool:
+    """Whether its free words hold a place to cut; those of a note are the user's own, all of them."""
+    free = [whole.word(slot) for slot in whole.open_slots if slot != _DICTATED]
+    return any(_CUT[language].search(f" {words} ") for words in free)
+
+
+def _second(before: str, after: str, first: Intent, language: Language, recognise: Recognise) -> Intent | None:
+    """What follows as a command: as it is, or with the first one's verb where that makes another command of it."""
+    found = recognise(after, language)
+    if found is not None:
+        return None if found.name == "CannotDo" else found
+    verb, one_more = before.split()[0], _ONE_MORE[language].match(after)
+    if one_more is not None and first.name in _NOUNS:
+        found = recognise(f"{verb} {_NOUNS[first.name][language]} {after[one_more.end() :]}", language)
+        return found if found is not None and found.name == first.name else None
+    borrowed = recognise(f"{verb} {after}", language)
+    return borrowed if borrowed is not None and borrowed.name not in (first.name, "CannotDo") else None
+
+
+def _together(text: str, first: Intent, second: Intent) -> Intent:
+    parts = tuple(_parts(first)) + tuple(_parts(second))
+    return replace(
+        parts[0], name=SEVERAL, said=replace(first.said, original=text), parts=parts, open_slots=frozenset(),
+        may_go_on=False, unsure=all(part.unsure for part in parts),
+    )  # fmt: skip
+
+
+def _parts(intent: Intent) -> Iterator[Intent]:
+    if intent.parts:
+        yield from intent.parts
+    else:
+        yield intent

@@ -1,0 +1,102 @@
+"""Two commands in one breath are both carried out, and one command with "and" in it stays one."""
+
+from __future__ import annotations
+
+import pytest
+from skill_rig import make_skills, recogniser
+
+from core.messages import Language
+from llm.responder import Responder
+from llm.skills.several import SEVERAL, several
+
+
+def parts(text: str, language: Language = "en") -> list[str]:
+    """The names of the commands in a text."""
+    whole = recogniser().recognise(text, language)
+    found = several(text, whole, language, recogniser().recognise) or whole
+    if found is None:
+        return []
+    return [part.name for part in found.parts] if found.name == SEVERAL else [found.name]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("add milk to my list and set a timer for ten minutes", ["AddItem", "SetTimer"]),
+        ("buy bread and cheese and set a timer for five minutes", ["AddItem", "SetTimer"]),
+        ("set a timer for six minutes and buy bread and cheese", ["SetTimer", "AddItem"]),
+        ("What time is it? And what's the date?", ["TellTime", "TellDate"]),
+        ("turn the volume up and then speak slower and add milk to my list", ["Louder", "Slower", "AddItem"]),
+        ("cancel the alarm and the timer", ["CancelAlarm", "CancelTimer"]),
+        ("set a timer for five minutes and another one for ten minutes", ["SetTimer", "SetTimer"]),
+        ("set an alarm for seven and one for half past seven", ["SetAlarm", "SetAlarm"]),
+        ("set a timer for five minutes, then remind me at six to call mum and dad", ["SetTimer", "SetReminder"]),
+    ],
+)
+def test_several_commands_are_told_apart(text: str, expected: list[str]) -> None:
+    assert parts(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ajoute du lait à ma liste et mets un minuteur de dix minutes", ["AddItem", "SetTimer"]),
+        ("quelle heure est-il et quel jour sommes-nous", ["TellTime", "TellWeekday"]),
+        ("annule l'alarme puis parle plus lentement", ["CancelAlarm", "Slower"]),
+        ("mets un minuteur de cinq minutes et un autre de dix minutes", ["SetTimer", "SetTimer"]),
+    ],
+)
+def test_several_commands_are_told_apart_in_french(text: str, expected: list[str]) -> None:
+    assert parts(text, "fr") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("add salt and pepper and vinegar to the shopping list", "AddItem"),
+        ("remind me at six to call mum and set the table", "SetReminder"),
+        ("note that the timer rings at six and mum calls at seven", "AddNote"),
+        ("remember that i set a timer for ten minutes and stop at nine", "RememberFact"),
+        ("set a timer for one hour and thirty minutes", "SetTimer"),
+        ("set a salt and pepper timer for ten minutes", "SetTimer"),
+        ("what is two and three", "Calculate"),
+        ("delete bread and butter", "RemoveItem"),
+    ],
+)
+def test_one_command_with_and_in_it_stays_one(text: str, expected: str) -> None:
+    assert parts(text) in ([expected], [] if expected == "Calculate" else [expected])
+
+
+def test_a_story_is_no_list_of_commands() -> None:
+    assert parts("stop and stop and stop and stop and stop and stop and stop and stop") == []
+    assert parts("tell me about cats and dogs") == []
+    assert parts("play some jazz and tell me about cats") == ["CannotDo"]
+
+
+def test_both_are_carried_out_and_taken_back() -> None:
+    skills = make_skills()
+    responder = Responder(skills)
+    assert responder.reply("set a timer for five minutes and add milk to my list").text == (
+        "Timer set for 5 minutes. Added to your shopping list: milk."
+    )
+    assert len(skills.context.schedule.items("timer")) == 1
+    said = responder.reply("never mind").text
+    assert "5 minute timer" in said
+    assert "milk" in said
+    assert not skills.context.schedule.items("timer")
+    assert "empty" in responder.reply("what's on my list").text
+
+
+def test_the_question_of_one_comes_last_and_is_answered() -> None:
+    skills = make_skills()
+    responder = Responder(skills)
+    assert responder.reply("set a timer and add milk to my list").text.endswith("milk. For how long?")
+    assert responder.reply("ten minutes").text == "Timer set for 10 minutes."
+
+
+def test_with_a_language_model_what_is_sure_in_one_part_is_sure_in_all() -> None:
+    skills = Responder(make_skills()).skills
+    found = skills.find("add milk and set a timer for ten minutes", "en")
+    assert found is not None
+    assert found.name == SEVERAL
+    assert not found.unsure
