@@ -17,6 +17,8 @@ class GraphPass:
     what: str
     source: PassSource
     run: Callable[[Any], Any]
+    needs: frozenset[str] = frozenset()
+    """operators of which one must be in the graph, else there is nothing to do; empty: it is always tried"""
 
 
 @dataclass(frozen=True, slots=True)

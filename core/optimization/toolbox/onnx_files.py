@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from core.optimization.toolbox.packages import toolbox_package
 from core.utils.errors import ExportError, ModelLoadError
 
 SLACK_BYTES = 2**20
+STREAMED_BYTES = 2**16
+_GRAPH, _INITIALISER, _RAW_DATA = (bytes((number << 3 | 2,)) for number in (7, 5, 9))
+"""what stands before ModelProto.graph, GraphProto.initializer and TensorProto.raw_data, which have a length"""
 
 
 def weight_bytes(model: Any) -> int:
@@ -47,13 +51,75 @@ def write_model(model: Any, path: Path, external: bool, meant_for: Path | None =
         free = shutil.disk_usage(path.parent).free
         if free < needed:
             raise ExportError(f"{named}: {needed / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free: make room")
-        ir.save(model, path, external_data=f"{path.name}.data" if external else None)
+        if external:
+            ir.save(model, path, external_data=f"{path.name}.data")
+        else:
+            _write_streaming(ir, model, path)
     except OSError as error:
         raise ExportError(
             f"{named} cannot be written ({error.strerror or error}): make room, or choose another place"
         ) from error
     data = path.with_name(f"{path.name}.data")
     return data if external and data.exists() else None
+
+
+def _write_streaming(ir: Any, model: Any, path: Path) -> None:
+    """One protobuf file, large weights written one after the other instead of copied into one message twice.
+
+    By protobuf's wire format a message's fields may come in any order, each behind its number and its length.
+    """
+    initialisers = model.graph.initializers
+    large = {
+        name: value
+        for name, value in initialisers.items()
+        if value.const_value is not None and value.const_value.nbytes > STREAMED_BYTES and not value.is_graph_input()
+    }
+    for name in large:
+        del initialisers[name]
+    try:
+        message = ir.to_proto(model)
+    finally:
+        for value in large.values():
+            initialisers.add(value)
+    graph = message.graph.SerializeToString()
+    message.ClearField("graph")
+    heads = [_tensor_head(value) for value in large.values()]
+    sizes = [len(head) + value.const_value.nbytes for head, value in zip(heads, large.values(), strict=True)]
+    framed = [_INITIALISER + _varint(size) for size in sizes]
+    with path.open("wb") as file:
+        file.write(message.SerializeToString())
+        file.write(_GRAPH + _varint(len(graph) + sum(sizes) + sum(map(len, framed))))
+        file.write(graph)
+        for frame, head, value in zip(framed, heads, large.values(), strict=True):
+            file.write(frame + head)
+            file.write(_raw(value.const_value))
+
+
+def _tensor_head(value: Any) -> bytes:
+    """A TensorProto up to its bytes."""
+    onnx = toolbox_package("onnx", "writing an ONNX model")
+    tensor = value.const_value
+    head: bytes = onnx.TensorProto(
+        name=value.name, dims=tensor.shape.numpy(), data_type=int(tensor.dtype)
+    ).SerializeToString()
+    return head + _RAW_DATA + _varint(tensor.nbytes)
+
+
+def _raw(tensor: Any) -> Any:
+    """Its bytes as ONNX has them; where that is how they lie in memory, not copied."""
+    numbers = tensor.numpy()
+    if numbers.nbytes != tensor.nbytes or sys.byteorder != "little" or not numbers.flags.c_contiguous:
+        return tensor.tobytes()
+    return numbers.reshape(-1).view("u1").data
+
+
+def _varint(number: int) -> bytes:
+    """As protobuf writes lengths: seven bits a byte, the lowest first."""
+    told = bytearray()
+    while number > 0x7F:
+        told.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes((*told, number))
 
 
 def move_into_place(made: Path, path: Path) -> Path | None:

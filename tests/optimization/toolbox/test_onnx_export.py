@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -431,3 +432,28 @@ def test_difference_knows_shapes_nan_and_infinity() -> None:
     assert difference([one], [one[:3]]) == float("inf")
     assert difference([one], []) == float("inf")
     assert difference([np.zeros(0)], [np.zeros(0)]) == 0.0
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16", "int64", "bool"])
+def test_large_weights_are_written_one_after_the_other_and_read_by_onnx_itself(tmp_path: Path, kind: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import onnx
+        import onnx_ir as ir
+    weight = torch.arange(2**17).remainder(7).reshape(2**9, 2**8).to(getattr(torch, kind))
+    tensor = ir.tensor(weight, name="w")
+    value, small = ir.val("w", const_value=tensor), ir.val("s", const_value=ir.tensor([1, 2], name="s"))
+    nodes = [ir.node("Shape", inputs=[value]), ir.node("Identity", inputs=[small])]
+    graph = ir.Graph(
+        [], [one.outputs[0] for one in nodes], nodes=nodes, initializers=[value, small], opset_imports={"": 18}
+    )
+    model = ir.Model(graph, ir_version=10, producer_name="merline")
+    path = tmp_path / "m.onnx"
+    write_model(model, path, False)
+    assert set(model.graph.initializers) == {"w", "s"}
+    read = onnx.load(path)
+    assert read.producer_name == "merline"
+    assert {one.name: tuple(one.dims) for one in read.graph.initializer} == {"w": (2**9, 2**8), "s": (2,)}
+    found = read_model(path).graph.initializers["w"].const_value
+    assert found.dtype == tensor.dtype
+    assert found.tobytes() == tensor.tobytes()

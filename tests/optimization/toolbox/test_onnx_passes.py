@@ -107,6 +107,39 @@ def test_large_weights_go_round_onnxoptimizer_and_come_back() -> None:
     np.testing.assert_allclose(run(before)[0], run(ir.to_proto(model))[0], rtol=1e-5, atol=1e-6)
 
 
+def test_a_pass_without_its_operators_is_not_run_and_a_graph_that_stays_is_copied_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    graph = ir.from_proto(GRAPHS["clips-and-relus"].model())
+    ran, copies = [], []
+    looks = GraphPass("looks", "", "merline", lambda model: ran.append("looks") or model)
+    misses = GraphPass("misses", "", "merline", lambda model: ran.append("misses") or model, frozenset({"Einsum"}))
+    clone = ir.Model.clone
+    monkeypatch.setattr(ir.Model, "clone", lambda self, *options: copies.append(1) or clone(self, *options))
+    _, records = run_passes(graph, [looks, misses, looks])
+    assert ran == ["looks"]
+    assert len(copies) == 1
+    assert records[1].before.total == 2
+    assert not records[1].changed
+
+
+def test_equal_weights_of_any_size_are_kept_once_and_others_are_not_mixed_up() -> None:
+    large = np.arange(2**18, dtype=np.float32)
+    other, zeros = large.copy(), np.zeros(4, dtype=np.float32)
+    other[1] = 7  # not among those that are looked at first
+    weights = {"a": large, "b": large.copy(), "c": other, "d": zeros, "e": -zeros, "f": zeros.astype(np.int32)}
+    nodes, outputs = [], []
+    for name, numbers in weights.items():
+        value = ir.val(name, const_value=ir.tensor(numbers, name=name))
+        nodes.append(ir.node("Shape", inputs=[value]))
+        outputs.append(nodes[-1].outputs[0])
+        weights[name] = value
+    graph = ir.Graph([], outputs, nodes=nodes, initializers=list(weights.values()), opset_imports={"": 18})
+    made = pass_named("duplicate-initialisers").run(ir.Model(graph, ir_version=10))
+    assert [node.inputs[0].name for node in made.graph] == ["a", "a", "c", "d", "e", "f"]
+    assert list(made.graph.initializers) == ["a", "c", "d", "e", "f"]
+
+
 def test_an_unknown_pass_is_named_with_those_there_are() -> None:
     with pytest.raises(ExportError, match=r"'fold' is no graph pass; there are constants-to-initialisers, "):
         pass_named("fold")

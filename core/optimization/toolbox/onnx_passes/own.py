@@ -7,6 +7,9 @@ from typing import Any
 
 from core.optimization.toolbox.packages import toolbox_package
 
+LOOKED_AT = 64
+"""numbers of a weight that are compared before all of them are"""
+
 
 def _ir() -> Any:
     return toolbox_package("onnx_ir", "an ONNX graph pass")
@@ -169,3 +172,32 @@ def unused_initialisers(model: Any) -> Any:
             if not value.uses() and not value.is_graph_output() and not value.is_graph_input():
                 del graph.initializers[name]
     return model
+
+
+def duplicate_initialisers(model: Any) -> Any:
+    """Of initialisers with equal values the first is kept. Only those of one type and size are looked into, first a
+    few of their numbers, so that no weights are copied."""
+    for graph in model.graphs():
+        alike: dict[Any, list[Any]] = {}
+        for name, value in tuple(graph.initializers.items()):
+            tensor = value.const_value
+            if tensor is None or tensor.dtype.is_string() or value.is_graph_input() or value.is_graph_output():
+                continue
+            numbers = tensor.numpy()
+            few = numbers.reshape(-1)[:: max(1, numbers.size // LOOKED_AT)].tobytes()
+            others = alike.setdefault((tensor.dtype, numbers.shape, few), [])
+            first = next((one for one in others if _same_bytes(one.const_value.numpy(), numbers)), None)
+            if first is None:
+                others.append(value)
+            else:
+                _ir().convenience.replace_all_uses_with(value, first)
+                del graph.initializers[name]
+    return model
+
+
+def _same_bytes(one: Any, other: Any) -> bool:
+    """-0.0 is another number than 0.0 here, and NaN is itself."""
+    kind = f"u{one.dtype.itemsize}"
+    if one.dtype.hasobject or one.dtype.itemsize not in (1, 2, 4, 8):
+        return bool(one.tobytes() == other.tobytes())
+    return bool((one.view(kind) == other.view(kind)).all()) if one.ndim else bool(one.tobytes() == other.tobytes())
