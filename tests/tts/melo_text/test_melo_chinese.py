@@ -152,4 +152,14 @@ def test_numbers(number: int, said: str) -> None:
 def test_third_tones_rise_before_third_tones_word_by_word() -> None:
     assert spoken_tones([TonedWord("我", "r", (3,)), TonedWord("也", "d", (3,))]) == [2, 3]
     assert spoken_tones([TonedWord("永远", "d", (3, 3)), TonedWord("美好", "a", (3, 3))]) == [2, 3, 2, 3]
+    three = [TonedWord("我", "r", (3,)), TonedWord("很", "d", (3,)), TonedWord("好", "a", (3,))]
+    assert spoken_tones(three) == [3, 2, 3]
+    assert spoken_tones([*three[:2], *three[1:]]) == [2, 3, 2, 3]
     assert spoken_tones([]) == []
+
+
+def test_an_ordinal_keeps_its_one_and_a_seam_of_words_is_no_double() -> None:
+    assert spoken_tones([TonedWord("第一名", "m", (4, 4, 2))]) == [4, 1, 2]
+    assert spoken_tones([TonedWord("一名", "m", (1, 2))]) == [4, 2]
+    assert spoken_tones([TonedWord("银行行长", "n", (2, 2, 2, 3))]) == [2, 2, 2, 3]
+    assert spoken_tones([TonedWord("妈妈", "n", (1, 1))]) == [1, 5]

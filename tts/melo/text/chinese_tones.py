@@ -95,7 +95,20 @@ def _in_feet(words: Iterable[TonedWord]) -> list[TonedWord]:
         else:
             feet.append(word)
             whole = False
-    return feet
+    return _closed(feet)
+
+
+def _closed(feet: Iterable[TonedWord]) -> list[TonedWord]:
+    """A foot of two single words takes in a last single one, whose third tone would meet its own: 我|很好."""
+    closed: list[TonedWord] = []
+    for foot in feet:
+        last = closed[-1] if closed else None
+        pair = last is not None and len(last.text) == 2 and last.head == 1
+        if last is not None and pair and len(foot.text) == 1 and _meet(last, foot):
+            closed[-1] = TonedWord(last.text + foot.text, last.kind, last.tones + foot.tones, 1)
+        else:
+            closed.append(foot)
+    return closed
 
 
 def _meet(one: TonedWord, two: TonedWord) -> bool:
@@ -123,15 +136,24 @@ def _say_yi(text: str, tones: list[int]) -> None:
         tones[1] = LIGHT  # 看一看
         return
     for index, character in enumerate(text[:-1]):
+        if character == "一" and index and text[index - 1] == "第":
+            tones[index] = 1  # some dictionaries have it as before any other word
+            continue
         counted = text[index + 1] in _FULL_YI | _NUMERALS or text[max(index - 1, 0)] in _NUMERALS - {"一"}
-        if character == "一" and not counted and text[max(index - 1, 0)] != "第":
+        if character == "一" and not counted:
             tones[index] = 2 if tones[index + 1] == 4 else 4
 
 
 def _say_light(word: TonedWord, tones: list[int]) -> None:
     text, kind = word.text, word.kind[:1]
     for index in range(1, len(text)):
-        if text[index] == text[index - 1] and kind in "nva" and text not in ("人人", "天天", "年年", "常常"):
+        across = len(text) == 4 and index == 2  # 银行|行长
+        if (
+            text[index] == text[index - 1]
+            and not across
+            and kind in "nva"
+            and text not in ("人人", "天天", "年年", "常常")
+        ):
             tones[index] = LIGHT
     last, before = text[-1], text[-2:-1]
     light = last in _ALWAYS_LIGHT or (not before and last in _LIGHT_PARTICLES and kind in "uy")
