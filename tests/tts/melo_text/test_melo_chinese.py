@@ -154,7 +154,8 @@ def test_third_tones_rise_before_third_tones_word_by_word() -> None:
     assert spoken_tones([TonedWord("永远", "d", (3, 3)), TonedWord("美好", "a", (3, 3))]) == [2, 3, 2, 3]
     three = [TonedWord("我", "r", (3,)), TonedWord("很", "d", (3,)), TonedWord("好", "a", (3,))]
     assert spoken_tones(three) == [3, 2, 3]
-    assert spoken_tones([*three[:2], *three[1:]]) == [2, 3, 2, 3]
+    four = [*three[:1], TonedWord("也", "d", (3,)), *three[1:]]
+    assert spoken_tones(four) == [2, 3, 2, 3]
     assert spoken_tones([]) == []
 
 
