@@ -114,17 +114,20 @@ class _Determiniser:
         return steps
 
     def _expand(self, rest: _Rest) -> _Steps:
+        # Patterns with values, as in Token(word), would keep 8 MB: Python 3.11 looks "__match_args__" up by a new
+        # string each time, and its cache of attributes holds up to 4,096 of them, which lie among all that is freed.
         match rest.node:
-            case Token(word):
+            case Token():
+                word = rest.node.word
                 if word == OPEN:
                     loop = self.rest(_Loop(), rest.after) if not isinstance(rest.node, _Loop) else rest
                     again: _Steps = frozenset({(OPEN, loop)})
                     return again | self.steps(rest.after) if isinstance(rest.node, _Loop) else again
                 return frozenset({(word, rest.after)})
-            case Choice(options):
-                return frozenset().union(*(self.steps(self.rest(option, rest.after)) for option in options))
-            case Chain(parts):
-                after = rest.after
+            case Choice():
+                return frozenset().union(*(self.steps(self.rest(option, rest.after)) for option in rest.node.options))
+            case Chain():
+                parts, after = rest.node.parts, rest.after
                 for part in reversed(parts[1:]):
                     after = self.rest(part, after)
                 return self.steps(self.rest(parts[0], after) if parts else rest.after)

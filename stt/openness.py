@@ -26,15 +26,15 @@ class _Fewest:
 
 
 def _fewest_words(node: Node) -> _Fewest:
-    match node:
-        case Token(word):
-            return _Fewest(math.inf, 0) if word == OPEN else _Fewest(1, math.inf)
-        case Choice(options):
-            several = [_fewest_words(option) for option in options]
+    match node:  # without values, as in Token(word): see `_Determiniser._expand`
+        case Token():
+            return _Fewest(math.inf, 0) if node.word == OPEN else _Fewest(1, math.inf)
+        case Choice():
+            several = [_fewest_words(option) for option in node.options]
             return _Fewest(min(one.closed for one in several), min(one.with_open for one in several))
-        case Chain(parts):
+        case Chain():
             closed, with_open = 0.0, math.inf
-            for part in map(_fewest_words, parts):
+            for part in map(_fewest_words, node.parts):
                 with_open = min(with_open + min(part.closed, part.with_open), closed + part.with_open)
                 closed += part.closed
             return _Fewest(closed, with_open)
@@ -44,13 +44,13 @@ def _fewest_words(node: Node) -> _Fewest:
 def _first_words(node: Node) -> frozenset[str]:
     """The words a phrase may begin with; the empty one if it may be empty."""
     match node:
-        case Token(word):
-            return frozenset({word})
-        case Choice(options):
-            return frozenset().union(*map(_first_words, options))
-        case Chain(parts):
+        case Token():
+            return frozenset({node.word})
+        case Choice():
+            return frozenset().union(*map(_first_words, node.options))
+        case Chain():
             first: frozenset[str] = frozenset({""})
-            for part in parts:
+            for part in node.parts:
                 if "" not in first:
                     break
                 first = (first - {""}) | _first_words(part)

@@ -23,8 +23,10 @@ from core.app.scene import Note
 from core.app.turn_keeping import TurnKeeping
 from core.app.view import View, open_view, watch
 from core.messages import DeviceEvent, Language
+from core.optimization.catalogue import EMBEDDED_ENGINES
 from core.optimization.memory import MemoryBudgets
 from core.optimization.plan import Plan
+from core.optimization.process_memory import share_arenas
 from core.optimization.resident import give_back_memory
 from core.pipeline import Pipeline
 from core.turns import TurnRecord
@@ -78,6 +80,8 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         ends = SoundEnds(sound.microphone, sound.speaker, FrontEnd(config.echo, sound.speaker.far_end))
         plan = make_plan(config)
         apply_plan(config, plan)
+        if {plan.stt.engine, plan.llm.engine, plan.tts.engine} <= EMBEDDED_ENGINES:
+            share_arenas()
         brain.memory.budgets = MemoryBudgets.of(plan)
         equip(config, plan, brain.responder, arguments.offline, brain.memory)
         assistant = Assistant(config, brain.clock, ends, brain, turn_finished)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import mmap
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -16,6 +18,7 @@ from core.optimization.process_memory import allocated_bytes, peak_resident_byte
 from core.utils.errors import InferenceError
 
 MB = 1_000_000
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def filled(megabytes: int) -> np.ndarray:
@@ -32,6 +35,45 @@ def fresh(megabytes: int) -> None:
 def test_resident_memory_is_what_psutil_says():
     ours, theirs = resident_bytes(), psutil.Process().memory_info().rss
     assert ours == pytest.approx(theirs, rel=0.05)
+
+
+ARENAS = """
+import ctypes, sys, threading
+from core.optimization.process_memory import share_arenas
+if not hasattr(ctypes.CDLL(None), "malloc_info"):
+    sys.exit("no glibc")
+if sys.argv[2:]:
+    assert share_arenas()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
+together = threading.Barrier(6)
+def work():
+    together.wait()
+    libc.malloc(50_000)
+    together.wait()
+threads = [threading.Thread(target=work) for _ in range(6)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+file = ctypes.c_void_p(libc.fopen(sys.argv[1].encode(), b"w"))
+libc.malloc_info(0, file)
+libc.fclose(file)
+print(open(sys.argv[1]).read().count("<heap nr="))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="arenas are glibc's")
+def test_threads_can_be_made_to_share_their_memory(tmp_path: Path):
+    def arenas(*how: str) -> int:
+        made = subprocess.run(
+            [sys.executable, "-c", ARENAS, str(tmp_path / "info"), *how], cwd=ROOT, capture_output=True, text=True
+        )
+        if "no glibc" in made.stderr:
+            pytest.skip("the C library is not glibc")
+        assert made.returncode == 0, made.stderr
+        return int(made.stdout)
+
+    assert arenas() > 2
+    assert arenas("share") == 2
 
 
 def test_malloc_sees_an_array_come_and_go():
