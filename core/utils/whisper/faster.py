@@ -14,10 +14,11 @@ import numpy as np
 
 from core.utils.errors import ConfigError, GpuUnavailableError, GpuUnfitError, InferenceError, ModelLoadError
 from core.utils.whisper.alignment import MEDIAN_FRAMES, pieces_of, timed
-from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
+from core.utils.whisper.audio import Samples
 from core.utils.whisper.backend import LoadRequest, WindowRequest
 from core.utils.whisper.card import absent_library, card_error, load_packaged
 from core.utils.whisper.languages import LanguageGuess, pick_language
+from core.utils.whisper.mel import HOP_SAMPLES, log_mel
 from core.utils.whisper.options import TranscribeOptions
 from core.utils.whisper.results import Decoded, DetectedLanguage, Segment, TranscriptionInfo, Word
 from core.utils.whisper.sentence_end import by_ctranslate2
@@ -33,7 +34,6 @@ NAME = "faster-whisper"
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")
 """Without the last, faster-whisper would ask the hub."""
 _VOCABULARIES = ("vocabulary.json", "vocabulary.txt")
-_HOP_SAMPLES = SAMPLE_RATE_HZ // 100
 _LARGER = {"float16": "float32", "bfloat16": "float32", "int8": "float32"}
 _EOT = "<|endoftext|>"
 _TRIED_FRAMES = 100
@@ -228,7 +228,7 @@ class FasterWhisper:
         self, encoded: Any, tokenizer: Any, tokens: tuple[int, ...], request: WindowRequest, samples: int
     ) -> list[tuple[int, int]]:
         """Which frame of 20 ms each token was heard at."""
-        frames = min(samples // _HOP_SAMPLES, request.frames)
+        frames = min(samples // HOP_SAMPLES, request.frames)
         found = self._model.model.align(
             encoded, tokenizer.sot_sequence, [list(tokens)], [frames], median_filter_width=MEDIAN_FRAMES
         )
@@ -236,8 +236,8 @@ class FasterWhisper:
         return path
 
     def _features(self, samples: Samples, frames: int) -> NDArray[np.float32]:
-        content = min(len(samples) // _HOP_SAMPLES, frames)
-        features: NDArray[np.float32] = self._model.feature_extractor(samples)[:, :content]
+        content = min(len(samples) // HOP_SAMPLES, frames)
+        features = log_mel(samples, self._model.feature_extractor.mel_filters)[:, :content]
         return np.pad(features, ((0, 0), (0, frames - content)))
 
     def _before_silence(self, encoded: Any) -> Any:
