@@ -87,6 +87,9 @@ _MINUTES = [
     "ハップン",
     "キュウフン",
 ]
+_PHONE = re.compile(r"(?<![\d-])0\d{1,4}-\d{1,4}-\d{3,4}(?![\d-])", re.ASCII)
+_MINUS = re.compile(r"(?<![A-Za-z\d-])[-−](?=\d)", re.ASCII)
+_SPAN = re.compile(r"(?<=\d)[-~](?=\d)", re.ASCII)
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)", re.ASCII)
 _COUNT = re.compile(
     rf"(?<![\d.])([1-9]\d{{0,11}})({'|'.join(sorted({*_COUNTERS, *_IRREGULAR, '日間'}, key=len, reverse=True))})",
@@ -101,6 +104,8 @@ _NUMBER = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
 def read(text: str) -> str:
     """`text`, in compatibility form, with figures, Latin letters and signs as they are said."""
     text = _GROUPED.sub(lambda match: match[0].replace(",", ""), text)
+    text = _PHONE.sub(lambda match: "ノ".join(map(_spelled, match[0].split("-"))), text)
+    text = _SPAN.sub("カラ", _MINUS.sub("マイナス", text))
     text = _PRICE.sub(lambda match: match[2] + _MONEY[match[1]], text)
     text = _CLOCK.sub(lambda match: f"{int(match[1])}時" + (f"{int(match[2])}分" if int(match[2]) else ""), text)
     text = _COUNT.sub(lambda match: counted(int(match[1]), match[2]), text)
@@ -165,9 +170,12 @@ def _minutes(match: re.Match[str]) -> str:
     return (before if ones else before.removesuffix("ウ") + "ッ" * before.endswith("ウ")) + _MINUTES[ones]
 
 
+def _spelled(digits: str) -> str:
+    return "".join(_DIGITS[int(digit)] for digit in digits)
+
+
 def _number(match: re.Match[str]) -> str:
     whole, fraction = match[1], match[2]
-    digits = "".join(_DIGITS[int(digit)] for digit in whole)
     plain = len(whole) <= 4 * len(_SCALES) and (len(whole) == 1 or int(whole[0]) > 0)
-    said = cardinal(int(whole)) if plain else digits
+    said = cardinal(int(whole)) if plain else _spelled(whole)
     return said + ("テン" + "".join(_DIGITS[int(digit)] for digit in fraction) if fraction else "")

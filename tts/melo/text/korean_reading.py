@@ -28,6 +28,10 @@ _SIGNS = {
     "×": "곱하기",
 }
 _MONEY = {"$": "달러", "₩": "원", "¥": "엔", "£": "파운드", "€": "유로"}
+_PHONE = re.compile(r"(?<![\d-])0\d{1,2}-\d{3,4}-\d{4}(?![\d-])|(?<![\d-])1\d{3}-\d{4}(?![\d-])", re.ASCII)
+_COLD = re.compile(r"(?:영하 ?)?(?<![A-Za-z\d-])[-−](?=\d+(?:\.\d+)?[°도℃])", re.ASCII)
+_MINUS = re.compile(r"(?<![A-Za-z\d-])[-−](?=\d)", re.ASCII)
+_SPAN = re.compile(r"(?<=\d)[-~～](?=\d)", re.ASCII)
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)", re.ASCII)
 _PRICE = re.compile(r"([$₩¥£€])(\d[\d.]*)", re.ASCII)
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2}):(\d{2})(?!\d)", re.ASCII)
@@ -38,7 +42,9 @@ _NUMBER = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
 def read(text: str) -> str:
     """`text` with its figures, Latin letters and signs as they are said."""
     text = _GROUPED.sub(lambda match: match[0].replace(",", ""), unicodedata.normalize("NFC", text))
-    text = _PRICE.sub(lambda match: match[2] + _MONEY[match[1]], text.replace("°C", "°"))
+    text = _PHONE.sub(lambda match: ", ".join(map(_spelled, match[0].split("-"))), text.replace("°C", "°"))
+    text = _MINUS.sub("마이너스 ", _COLD.sub("영하 ", text))
+    text = _PRICE.sub(lambda match: match[2] + _MONEY[match[1]], _SPAN.sub("에서 ", text))
     text = _CLOCK.sub(lambda match: f"{int(match[1])}시" + (f" {int(match[2])}분" if int(match[2]) else ""), text)
     text = _COUNT.sub(lambda match: native(int(match[1])), text)
     text = _NUMBER.sub(_number, text)
@@ -72,10 +78,14 @@ def _below_ten_thousand(number: int) -> str:
     return said
 
 
+def _spelled(digits: str) -> str:
+    return "".join("공" if digit == "0" else _DIGITS[int(digit)] for digit in digits)
+
+
 def _number(match: re.Match[str]) -> str:
     whole, fraction = match[1], match[2]
     plain = len(whole) <= 4 * len(_SCALES) and (len(whole) == 1 or int(whole[0]) > 0)
-    said = cardinal(int(whole)) if plain else "".join("공" if digit == "0" else _DIGITS[int(digit)] for digit in whole)
+    said = cardinal(int(whole)) if plain else _spelled(whole)
     if not fraction:
         return said
     return f"{said}점" + "".join(_DIGITS[int(digit)] for digit in fraction)
