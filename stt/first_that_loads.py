@@ -18,8 +18,12 @@ class FirstThatLoads:
     def __init__(self, preferred: Stage, spare: Callable[[], Stage]) -> None:
         self._stage = preferred
         self._spare = spare
-        self.fallback_reason = ""
-        """why the preferred one is not used, with the cure; empty while it is"""
+        self._reason = ""
+
+    @property
+    def fallback_reason(self) -> str:
+        """Why the preferred one is not used, else what the one in use cannot do, with the cure; else empty."""
+        return self._reason or str(getattr(self._stage, "fallback_reason", ""))
 
     @property
     def engine_name(self) -> str:
@@ -33,8 +37,8 @@ class FirstThatLoads:
         except (ModelError, DeviceError) as error:
             wanted = self.engine_name
             self._stage = self._spare()
-            self.fallback_reason = f"{wanted} cannot be used, {self.engine_name} listens instead: {error}"
-            logger.warning("%s", self.fallback_reason)
+            self._reason = f"{wanted} cannot be used, {self.engine_name} listens instead: {error}"
+            logger.warning("%s", self._reason)
             self._stage.load()
 
     def load_words(self, wait: bool = False) -> None:

@@ -11,12 +11,15 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from core.messages import SAMPLE_RATE_HZ, Language, Samples
 from core.utils.vad_compat import VadEngine
 from core.utils.whisper.guard import GuardLimits, compression_ratio, most_repeats
 from core.utils.whisper.results import Piece, ShortTranscript
 from core.utils.whisper.short_context import MAX_TOKENS, ShortContext
 from core.utils.whisper_compat import StreamOptions, WhisperModel
+from stt.levels import quiet_start
 from stt.local_agreement import LocalAgreement, is_word
 from stt.speech_evidence import LEAST_VOICE_S, Evidence, VoiceTrack, rejection
 from stt.speech_window import KEPT_S, Cut, SpeechWindow, choose_cut
@@ -28,6 +31,10 @@ CUT_AT_PAUSE_S, CUT_ANYWHERE_S, LONGEST_PASS_S = 5.0, 7.0, 9.0
 """From so much sound on, stable words are cut off at a pause; wherever one ends; and any words."""
 LONGEST_END_S = 28.0
 """What is left at the end is heard at once up to here: Whisper's window less its margin."""
+LEAST_BEFORE_S = 0.1
+"""Who speaks as soon as there is sound, as many files begin, is given so much silence before it. A sentence that a
+window begins with is heard as of another language: of 80 French ones by eight synthetic voices real base took 57 for
+French, and 69 behind 0.1 s; of 119 English utterances none for French either way."""
 _KEPT = round(KEPT_S * SAMPLE_RATE_HZ)
 LIMITS = GuardLimits()
 CONTEXT = ShortContext(limits=LIMITS)
@@ -72,6 +79,8 @@ class WhisperStream:
         self._choice = choice
         self._track = VoiceTrack(voice)
         self._window = SpeechWindow()
+        self._before = 0
+        """samples of silence that were put before the sound"""
         self._agreement = LocalAgreement()
         self._said = ""
         """what was cut off, each word with its space"""
@@ -83,10 +92,13 @@ class WhisperStream:
     @property
     def samples(self) -> int:
         """How many there are so far."""
-        return self._window.length
+        return self._window.length - self._before
 
     def append(self, samples: Samples) -> None:
         """The next [n] samples at 16 kHz."""
+        if len(samples) and not self._window.length:
+            self._before = max(0, round(LEAST_BEFORE_S * SAMPLE_RATE_HZ) - quiet_start(samples))
+            self._window.append(np.zeros(self._before, np.float32))
         self._window.append(samples)
         self._track.hear(samples)
 
@@ -212,7 +224,8 @@ class WhisperStream:
         return Understood(text, len(stable.strip()), self._language, confidence)
 
     def _voiced_s(self, sound: Samples) -> float:
-        return self._track.voiced_s(self._window.begin, self._window.begin + len(sound))
+        begin = self._window.begin - self._before
+        return self._track.voiced_s(max(begin, 0), max(begin + len(sound), 0))
 
 
 def _tokens(pieces: Iterable[Piece]) -> int:

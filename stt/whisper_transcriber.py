@@ -34,6 +34,7 @@ from core.utils.errors import InferenceError, ModelLoadError
 from core.utils.model_store import ModelStore
 from core.utils.vad_compat import VadEngine
 from core.utils.whisper.backend import BackendLoader, StreamOptions
+from core.utils.whisper.languages import not_understood
 from core.utils.whisper_compat import WhisperModel
 from stt.echo_guard import EchoGuard
 from stt.pass_cadence import PassCadence
@@ -121,6 +122,8 @@ class WhisperTranscriber:
         self._choice = LanguageChoice(settings.languages, settings.first_language)
         self._cadence = PassCadence(settings.partial_ms, surroundings.clock)
         self._turn: _Turn | None = None
+        self.fallback_reason = ""
+        """which of the configured languages the loaded model does not know, with the cure; empty when it knows all"""
 
     @property
     def language(self) -> Language:
@@ -133,14 +136,9 @@ class WhisperTranscriber:
         self._resident.load()
         with self._resident.use() as model:
             known = [language for language in self._settings.languages if language in model.supported_languages]
-        if len(known) < len(self._settings.languages):
-            foreign = ", ".join(language for language in self._settings.languages if language not in known)
-            logger.warning(
-                "%s knows only %s of stt.languages: %s is not understood; take a multilingual model",
-                self._settings.model,
-                ", ".join(known),
-                foreign,
-            )
+        self.fallback_reason = not_understood(self._settings.model, self._settings.languages, known)
+        if self.fallback_reason:
+            logger.warning("%s", self.fallback_reason)
         self._choice = LanguageChoice(known, self._settings.first_language)
 
     def _make(self) -> WhisperModel:

@@ -16,6 +16,7 @@ from core.utils.config import Config
 from core.utils.errors import ModelError
 from core.utils.model_store import ModelStore
 from core.utils.whisper.choice import choose, known_loaders
+from core.utils.whisper.languages import knows_only_english, not_understood
 
 
 def hearing_checks(config: Config, store: ModelStore | None = None) -> list[Check]:
@@ -43,6 +44,10 @@ def judge_hearing(config: Config, store: ModelStore, plan: StagePlan | None = No
             raise
         what, _, cure = str(error).partition("; ")
         return Finding("warn", f"pocketsphinx listens instead of {ENGINE}: {what}", cure)
+    known = ["en"] if knows_only_english(folder) else config.stt.languages
+    what, _, cure = not_understood(model, config.stt.languages, known).partition("; ")
+    if what:
+        return Finding("warn", what, cure)
     size = plain_size(sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()))
     return Finding("pass", f"{ENGINE} with {model} through {backend}: on this machine, {size}")
 

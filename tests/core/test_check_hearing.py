@@ -57,6 +57,16 @@ def test_whisper_with_its_model_and_what_runs_it(engine: str, store: ModelStore)
     assert found.text.startswith("whisper with whisper-base through faster-whisper: on this machine, ")
 
 
+def test_a_model_of_english_alone_warns_where_french_is_asked_for(tmp_path: Path, empty: ModelStore):
+    pytest.importorskip("faster_whisper", reason="faster-whisper is not installed (extra `full`)")
+    for name in FILES:
+        (tmp_path / name).write_text("word\n" * 51_864, encoding="utf-8")
+    found = judge_hearing(config(model=str(tmp_path)), empty, PLANNED)
+    assert (found.outcome, found.text) == ("warn", f"{tmp_path} does not understand fr, which stt.languages asks for")
+    assert found.cure.startswith("take a multilingual model")
+    assert judge_hearing(config(model=str(tmp_path), languages=("en",)), empty, PLANNED).outcome == "pass"
+
+
 def test_a_model_that_is_not_here_warns_with_auto_and_fails_where_it_is_asked_for(empty: ModelStore):
     found = judge_hearing(config(model="whisper-tiny"), empty, PLANNED)
     assert found.outcome == "warn"

@@ -155,10 +155,12 @@ class ScriptedBackend:
     def _place(self, samples: Samples) -> float:
         """Where the window begins in the speech, in seconds."""
         assert self.speech is not None
-        found = np.flatnonzero(self.speech.samples == samples[0])
-        for index in found:
-            if np.array_equal(self.speech.samples[index : index + 32], samples[:32]):
-                return float(index) / RATE
+        silent = int(np.flatnonzero(samples)[0]) if samples.any() else 0
+        for before in (0, silent):  # who speaks at once is given silence before it
+            begin = samples[before : before + 32]
+            for index in np.flatnonzero(self.speech.samples == begin[0]):
+                if np.array_equal(self.speech.samples[index : index + 32], begin):
+                    return float(index - before) / RATE
         raise AssertionError("the stage gave a sound that nobody made")
 
     def _piece(self, text: str, start_s: float, length_s: float) -> Piece:

@@ -25,7 +25,11 @@ from core.pipeline import Part, Pipeline
 from core.stage import TurnClock
 from core.utils.errors import InferenceError, ModelError, ModelLoadError
 from core.utils.model_store import ModelStore
+from core.utils.whisper.backend import WindowRequest
+from core.utils.whisper.results import Decoded
 from stt.echo_guard import EchoGuard
+from stt.first_that_loads import FirstThatLoads
+from stt.levels import quiet_start
 from stt.whisper_transcriber import Surroundings, WhisperSettings, WhisperTranscriber, sound_of
 from tests.core.fake_whisper import FakeLoader
 from tests.fakes import ListInbox
@@ -44,6 +48,16 @@ from tests.stt.scripted_whisper import (
 
 FRENCH = Scores(languages=(("fr", 0.98), ("en", 0.01), ("de", 0.01)))
 SPEECH = speak("what time is it")
+
+
+class Listening(ScriptedBackend):
+    """Keeps what it was given last."""
+
+    heard: Samples
+
+    def decode_window(self, samples: Samples, request: WindowRequest) -> Decoded:
+        self.heard = samples
+        return super().decode_window(samples, request)
 
 
 def test_a_provisional_answer_is_reused_when_nothing_changed():
@@ -223,6 +237,26 @@ def test_a_model_of_no_wanted_language_is_refused():
     with pytest.raises(ModelLoadError, match=r"stt\.languages asks for fr"):
         loaded(backend, settings(("fr",), "fr"))
     assert loaded(backend, settings(("fr", "en"), "fr")).language == "en"
+
+
+def test_who_speaks_as_soon_as_there_is_sound_is_given_silence_before_it():
+    backend = Listening()
+    stage = loaded(backend)
+    speech = SPEECH.samples[quiet_start(SPEECH.samples) :]
+    for there, given in ((0, 1600), (800, 800), (1700, 0)):
+        sound = np.pad(speech, (there, 0))
+        list(stage.process(Utterance(1, 0, sound, True, 0.0)))
+        assert np.array_equal(backend.heard, np.pad(sound, (given, 0)))
+
+
+def test_a_language_that_the_model_does_not_know_is_told_with_the_cure():
+    backend = ScriptedBackend()
+    backend.languages = ("en",)
+    stage = FirstThatLoads(loaded(backend, settings(languages=("en", "fr"))), lambda: pytest.fail("made for nothing"))
+    stage.load()
+    assert stage.fallback_reason.startswith("there does not understand fr, which stt.languages asks for; take a multi")
+    assert "--set stt.languages='[\"en\"]'" in stage.fallback_reason
+    assert loaded(backend, settings(languages=("en",))).fallback_reason == ""
 
 
 def test_a_gpu_without_room_is_left_for_the_cpu():
