@@ -47,8 +47,13 @@ _THOUSANDS = r"\d{1,3}(?:[\u00a0\u202f]\d{3})+(?!\d)|\d{1,3}(?: 000)+(?!\d)"
 _NUMBER = rf"(?:(?:\d{{1,3}}(?:,\d{{3}})+(?!\d)|{_THOUSANDS}|\d+)(?:\.\d+)?[{VULGAR}]?|(?<![\w.])\.\d+)"
 _QUANTITY = rf"(?:{SIGN}{_NUMBER}|[{VULGAR}])"
 _SIGN_WORDS = {"-": "minus", "−": "minus", "+": "plus", "±": "plus or minus"}
-_SAID_AS_TWO = {"24/7": "twenty-four seven", "9/11": "nine eleven", "50/50": "fifty fifty"}
-_SOVEREIGNS = "King|Queen|Pope|Emperor|Empress|Tsar|Czar|Sultan|Kaiser"
+_SAID_AS_TWO = {
+    "24/7": "twenty-four seven",
+    "9/11": "nine eleven",
+    "50/50": "fifty fifty",
+    "80/20": "eighty twenty",
+    "20/20": "twenty twenty",
+}
 _SPOONS = "tsp|tbsp|oz|lb|lbs|kg|g|km|mi|cm|m|l|L|ml|gal|qt|hr|min"
 _NOT_A_UNIT = r"(?![\w²³]|/[A-Za-z]|\^|['’]\w)"
 _DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 100})
@@ -207,20 +212,12 @@ _MONEY = (
         _money_after,
     ),
 )
-_ROMAN = (
-    plain(r"\b(?:WWI|WW1)\b", "World War one"),
-    plain(r"\b(?:WWII|WW2)\b", "World War two"),
-    plain(r"\bWorld War I\b", "World War one"),
-    Rule(re.compile(rf"\b((?:{_SOVEREIGNS}) [A-Z][a-z]+) ([IVXL]{{1,8}})\b"), english_roman.titled),
-    Rule(re.compile(rf"\b({alternatives(english_roman.REGNAL_NAMES)}) ([IVXL]{{1,8}})\b"), english_roman.regnal),
-    Rule(re.compile(rf"\b({alternatives(english_roman.NUMBERED)}) ([IVXL]{{1,8}})\b"), english_roman.numbered),
-    Rule(re.compile(r"\b([A-Z][a-z]+) ([IVXL]{2,8})\b"), english_roman.sequel),
-    Rule(re.compile(r"\b([IVX]{1,5})(?:st|nd|rd|th)?(?= century\b)"), english_roman.century),
-)
 _UNITS = (
     Rule(re.compile(r"(\d+)d(?= ?\d+ ?h\b)"), lambda match: _counted(match[1], Noun("day", "days"))),
     Rule(re.compile(r"(\d+) (?:ft|feet) (\d+) in\b"), _feet_inches),
-    Rule(re.compile(rf"({_NUMBER})(?:in\b|″|\"(?!\w))"), _inches),
+    Rule(
+        re.compile(rf"({_NUMBER})(?: ?in\.(?=,| (?:of|by|wide|long|tall|deep|high|thick)\b)|in\b|″|\"(?!\w))"), _inches
+    ),
     Rule(
         re.compile(rf"({_NUMBER})(?:′|['’](?= (?:tall|high|long|wide|deep|x \d)))"),
         lambda match: _counted(match[1], words.UNITS["ft"]),
@@ -274,9 +271,9 @@ ENGLISH = LanguageRules(
         Rule(re.compile(rf"({SIGN})(?:(\d{{1,15}}) )?(\d{{1,15}})/(\d{{1,15}})(?![/\d])"), _fraction),
         Rule(re.compile(r"(\d{1,15})(?i:st|nd|rd|th)\b"), lambda match: ordinal(int(match[1]))),
         *calendar.YEARS,
-        *_ROMAN,
+        *english_roman.RULES,
         *_UNITS,
-        Rule(re.compile(rf"({_NUMBER})[x×](?!\w)(?! ?\d)"), lambda match: f"{_quantity(match[1])} times"),
+        Rule(re.compile(rf"({_NUMBER})[x×](?!\w)(?! ?[\d+=<>^−-])"), lambda match: f"{_quantity(match[1])} times"),
         Rule(re.compile(rf"({_NUMBER})k\b"), lambda match: f"{_quantity(match[1])} thousand"),
         Rule(re.compile(rf"({_NUMBER})(bn|tn|M)\b"), lambda match: f"{_quantity(match[1])} {words.SCALES[match[2]]}"),
         *calendar.LONE_YEARS,

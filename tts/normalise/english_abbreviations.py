@@ -47,6 +47,7 @@ _SPOKEN_TITLES = {"mr": "Mister", "mrs": "Missus", "dr": "Doctor", "Mr": "Mister
 
 _STREETS = {"Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "St": "Street", "Dr": "Drive"}
 _LANES = {"Ln": "Lane", "Ct": "Court", "Pl": "Place", "Sq": "Square", "Ter": "Terrace"}
+_SIDES = {"N": "North", "E": "East", "S": "South", "W": "West"}
 _QUARTERS = {"NW": "Northwest", "NE": "Northeast", "SW": "Southwest", "SE": "Southeast"}
 
 
@@ -71,7 +72,8 @@ RULES = (
         re.compile(rf"\b(by|met|named|(?<=[a-z] )and) ([A-Z])\.(?= {_A_NAME})"),
         lambda match: f"{match[1]} {match[2]}",
     ),
-    Rule(re.compile(rf"(?<=& )([A-Z])\.(?= {_A_NAME})"), lambda match: match[1]),
+    Rule(re.compile(rf"(?:(?<=& )|(?<=\b[DM]r\. )|(?<=\bMrs\. ))([A-Z])\.(?= {_A_NAME})"), lambda match: match[1]),
+    Rule(re.compile(r"(?<=\d )([NSEW])\.(?= (?:\d|[A-Z][a-z]))"), lambda match: _SIDES[match[1]]),
     Rule(
         re.compile(rf"\b([A-Z]\.(?: ?[A-Z]\.){{1,4}})(?=\s+{_A_NAME})"),
         lambda match: " ".join(match[1].replace(".", " ").split()),

@@ -12,6 +12,19 @@ _LENGTHS = r"(?=\d+(?:\.\d+)? ?(?:m|cm|mm|km|ft|in|feet|meters)\b)"
 _POINTS = {"N": "north", "E": "east", "S": "south", "W": "west"}
 
 
+_IN_FULL = {
+    **{"min": "minute", "hr": "hour", "sec": "second", "yr": "year", "mo": "month", "wk": "week"},
+    **{"lb": "pound", "oz": "ounce", "ft": "foot", "mi": "mile", "km": "kilometer", "kg": "kilogram"},
+}
+"""between a number and a noun: a 12-min drive"""
+_IN_A_NAME = re.compile(r"[A-Za-z][\d.]*$")
+
+
+def _range(match: re.Match[str]) -> str | None:
+    """None within a name with figures, as in Qwen2.5-0.5B."""
+    return None if _IN_A_NAME.search(match.string, max(0, match.start() - 6), match.start()) else " to "
+
+
 def _wind(match: re.Match[str]) -> str:
     return f"{_POINTS[match[1]]} {_POINTS[match[2]]}{_POINTS[match[3]]}"
 
@@ -19,6 +32,19 @@ def _wind(match: re.Match[str]) -> str:
 OPERATORS = (
     Rule(re.compile(r"\b(?=NN[EW]\b|SS[EW]\b|E[NS]E\b|W[NS]W\b)([NESW])([NS])([EW])\b"), _wind),
     plain(r"#(?=[A-Z]{1,4}-?\d)", "number"),
+    Rule(re.compile(r"(?<=\d)-(min|hr|sec|yr|mo|wk|lb|oz|ft|mi|km|kg)\b"), lambda match: f"-{_IN_FULL[match[1]]}"),
+    Rule(
+        re.compile(r"(?:(?<=[Ww]ind )|(?<=[Ww]inds ))([NS])([EW])\b"),
+        lambda match: "".join(map(_POINTS.__getitem__, match.groups())),
+    ),
+    plain(r"(?<=\bUTC)[-−](?=\d)|(?<=\bGMT)[-−](?=\d)", " minus "),
+    plain(r" ?&& ?", " and "),
+    plain(r" ?\|\| ?", " or "),
+    plain(r"\$(?=[A-Z_]{2,}\b)", "dollar "),
+    plain(r"(?<!\S)\*(?=\d)", "star "),
+    plain(r"(?:^|(?<=\n))> (?=\S)", " "),
+    plain(r"(?<=\b[Hh]e)/(?=she\b)|(?<=\b[Hh]is)/(?=her\b)|(?<=\b[Hh]im)/(?=her\b)|(?<=\byes)/(?=no\b)", " or "),
+    plain(r"(?<=\d)/gal\b", " per gallon"),
     plain(rf"(?<=[A-Za-z²]) [x×] (?=\d)|(?<=\d) ?[x×] ?{_LENGTHS}", " by "),
     plain(r"(?<=[(=±])[-−](?=[a-z]\b)|(?<=[=±×] )[-−](?=[a-z]\b)", " minus "),
     plain(r"(?<=[²³]) - (?=\w)|(?<=\b[a-z]) - (?=\d)", " minus "),
@@ -50,5 +76,5 @@ OPERATORS = (
     plain(r"\bC#(?!\w)", "C sharp"),
     plain(r"\bF#(?!\w)", "F sharp"),
     plain(r"(?<!\S)~(?=/)", "tilde "),
-    plain(r"(?<=[\d%°€£$])-(?=[\d$€£])|(?<=[\d%°CFM.]) ?– ?(?=[\d$€£])", " to "),
+    Rule(re.compile(r"(?<=[\d%°€£$])-(?=[\d$€£])|(?<=[\d%°CFM.]) ?– ?(?=[\d$€£])"), _range),
 )
