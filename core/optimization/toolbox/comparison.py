@@ -15,12 +15,13 @@ from torch import nn
 
 from core.optimization.model_call import call_model, placed
 from core.optimization.toolbox.batches import Batch
+from core.optimization.toolbox.copies import deep_copy
 from core.optimization.toolbox.measuring import MEGABYTE, size_bytes, typical_ms
 from core.optimization.toolbox.packages import toolbox_package
 from core.optimization.toolbox.quality import AccuracyOf, judge, outputs_of
-from core.optimization.toolbox.quantization import working_copy
+from core.optimization.toolbox.quantization import lean_copy
 from core.optimization.toolbox.registry import Subject
-from core.optimization.toolbox.strategies import STRATEGIES, Strategy
+from core.optimization.toolbox.strategies import STRATEGIES, Strategy, Workbench
 from core.utils.errors import MerlineError, OptimizationError
 
 COLOURS = ("tab:blue", "tab:green", "tab:olive", "tab:red", "tab:purple")
@@ -171,16 +172,17 @@ def compare_strategies(
         raise OptimizationError(f"no strategy is named; there are: {', '.join(STRATEGIES)}")
     if unknown := set(chosen) - STRATEGIES.keys():
         raise OptimizationError(f"unknown strategies {', '.join(sorted(unknown))}; there are: {', '.join(STRATEGIES)}")
-    original = working_copy(subject.model)
+    original = lean_copy(subject.model)
     exact = outputs_of(original, subject.test)
     own = judge(exact, exact, subject.test)
     measured = partial(typical_ms, iterations=iterations, clock=clock)
     rows, times = [], []
-    for one in chosen:
-        progress(one)
-        row, beside_ms = _row(STRATEGIES[one], subject, (original, exact), measured)
-        rows.append(row)
-        times += [beside_ms] if beside_ms is not None else []
+    with Workbench() as bench:
+        for one in chosen:
+            progress(one)
+            row, beside_ms = _row((STRATEGIES[one], bench), subject, (original, exact), measured)
+            rows.append(row)
+            times += [beside_ms] if beside_ms is not None else []
     if not times:
         times = [measured({"original": partial(subject.test[0].run, original)})["original"]]
     sized = size_bytes(original) / MEGABYTE
@@ -188,15 +190,16 @@ def compare_strategies(
 
 
 def _row(
-    strategy: Strategy, subject: Subject, plain: tuple[nn.Module, list[torch.Tensor]], measured: Clocked
+    way: tuple[Strategy, Workbench], subject: Subject, plain: tuple[nn.Module, list[torch.Tensor]], measured: Clocked
 ) -> tuple[Row, float | None]:
     """And the original's time beside it."""
+    strategy, bench = way
     if why := strategy.obstacle():
         return Row(strategy.name, why=why), None
     original, exact = plain
     batch = subject.test[0]
     try:
-        model = strategy.make(subject)
+        model = strategy.make(subject, bench)
         quality = judge(outputs_of(model, subject.test), exact, subject.test)
         before, after = size_bytes(original), size_bytes(model)
         took = {}
@@ -232,13 +235,13 @@ def _on_card(
     card = torch.device("cuda")
     inputs = placed(torch, batch.inputs, card)
     try:
-        ways = {"original": original.cuda(), "new": model.cuda() if isinstance(model, nn.Module) else model}
+        there = deep_copy(original).cuda()  # its weights are the caller's, which stay where they are
+        ways = {"original": there, "new": model.cuda() if isinstance(model, nn.Module) else model}
         took = typical_ms({name: partial(call_model, torch, way, inputs, card) for name, way in ways.items()})
         return took["new"], took["original"] / took["new"], ""
     except (MerlineError, RuntimeError) as error:
         return None, None, f"on the card: {str(error).partition(chr(10))[0]}"
     finally:
-        original.cpu()
         if isinstance(model, nn.Module):
             model.cpu()
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from core.optimization.toolbox.performance_metrics import ITERATIONS, PerformanceMetrics, measure
 from core.optimization.toolbox.quality import outputs_of
-from core.optimization.toolbox.quantization import working_copy
+from core.optimization.toolbox.quantization import lean_copy, working_copy
 from core.optimization.toolbox.registry import Subject
-from core.optimization.toolbox.strategies import STRATEGIES, Strategy
+from core.optimization.toolbox.strategies import STRATEGIES, Strategy, Workbench
 from core.optimization.toolbox.trained_ways import TrainedWays
 from core.utils.errors import MerlineError, OptimizationError, ThresholdsNotMetError
 
@@ -107,7 +107,7 @@ def deploy(
     if platform not in get_args(Platform):
         raise OptimizationError(f"platform {platform!r} is unknown; take one of: {', '.join(get_args(Platform))}")
     wanted = read_thresholds(thresholds)
-    original = working_copy(subject.model)
+    original = lean_copy(subject.model)
     exact = outputs_of(original, subject.test)
     progress("measuring the original")
     plain, _ = measure(original, original, exact, subject.test)
@@ -117,24 +117,26 @@ def deploy(
         best = (original, ORIGINAL, plain)
     value = BETTER[platform]
     least = value(plain)
-    for strategy in _candidates(subject, platform, plain, (wanted, progress)):
-        progress(f"trying {strategy.name}")
-        try:
-            if why := strategy.obstacle():
-                raise OptimizationError(why)
-            made = strategy.make(subject)
-            found, beside_ms = _measured(made, original, exact, subject)
-        except (MerlineError, NotImplementedError, RuntimeError) as error:
-            tried.append(Tried(strategy.name, None, {}, str(error).partition("\n")[0]))
-            continue
-        tried.append(Tried(strategy.name, found, _missing(found, plain, beside_ms, wanted)))
-        # by its time beside the original's: between two ways the machine may have become slower
-        even = replace(found, inference_time=plain.inference_time * found.inference_time / beside_ms)
-        if not tried[-1].missing and (best is None or value(even) < least):
-            best, least = (made, strategy.name, found), value(even)
+    with Workbench() as bench:
+        for strategy in _candidates(subject, platform, plain, (wanted, progress)):
+            progress(f"trying {strategy.name}")
+            try:
+                if why := strategy.obstacle():
+                    raise OptimizationError(why)
+                made = strategy.make(subject, bench)
+                found, beside_ms = _measured(made, original, exact, subject)
+            except (MerlineError, NotImplementedError, RuntimeError) as error:
+                tried.append(Tried(strategy.name, None, {}, str(error).partition("\n")[0]))
+                continue
+            tried.append(Tried(strategy.name, found, _missing(found, plain, beside_ms, wanted)))
+            # by its time beside the original's: between two ways the machine may have become slower
+            even = replace(found, inference_time=plain.inference_time * found.inference_time / beside_ms)
+            if not tried[-1].missing and (best is None or value(even) < least):
+                best, least = (made, strategy.name, found), value(even)
     if best is None:
         raise _unmet(tried, wanted)
     model, name, found = best
+    model = working_copy(subject.model) if name == ORIGINAL else model
     return Deployment(model, platform, name, found, tuple(tried))  # type: ignore[arg-type]
 
 

@@ -17,7 +17,7 @@ from core.optimization.toolbox.onnx_export import export_to_onnx
 from core.optimization.toolbox.performance_metrics import ITERATIONS, PerformanceMetrics, measure
 from core.optimization.toolbox.pruning import prune_unstructured
 from core.optimization.toolbox.quality import outputs_of
-from core.optimization.toolbox.quantization import ModelQuantizer, is_quantized, working_copy
+from core.optimization.toolbox.quantization import ModelQuantizer, is_quantized, lean_copy
 from core.optimization.toolbox.quantization_config import QuantizationConfig, QuantizationReport, type_named
 from core.optimization.toolbox.registry import RegisteredModels, Registry
 from core.optimization.toolbox.structured_pruning import StructuredPruner
@@ -136,7 +136,7 @@ class ModelOptimizer:
         reference = subject.model if original is None else self._models.subject(original).model
         if original is None and is_quantized(subject.model) and any(batch.labels is None for batch in batches):
             raise OptimizationError("accuracy without labels is agreement with the original: give original=, or labels")
-        beside = reference if is_quantized(reference) else working_copy(reference)
+        beside = reference if is_quantized(reference) else lean_copy(reference)
         measured = beside if reference is subject.model else _evaluating(subject.model)
         return measure(measured, beside, outputs_of(beside, batches), batches, iterations)[0]
 
@@ -182,4 +182,4 @@ class ModelOptimizer:
 
 
 def _evaluating(model: nn.Module) -> nn.Module:
-    return model.eval() if is_quantized(model) else working_copy(model)
+    return model.eval() if is_quantized(model) else lean_copy(model)

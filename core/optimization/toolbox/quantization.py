@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ from torch import nn
 
 from core.models.packed_linear import PackedLinear
 from core.optimization.toolbox.batches import Batch, as_batches
+from core.optimization.toolbox.copies import borrowing_copy, deep_copy, own_weights_of
 from core.optimization.toolbox.fusion import Fusion, drop_relus, find_fusions, fold_norms
 from core.optimization.toolbox.graphs import replace_module, set_module
 from core.optimization.toolbox.int8_flow import Flow, find_flows
@@ -70,16 +70,19 @@ class ModelQuantizer:
         """
         kind = self.config.quantization_type
         batches = self._batches(calibration_data)
-        work = working_copy(model)
+        learns = kind is QuantizationType.QAT  # and its gradients are not to reach the model given
+        work = working_copy(model) if learns else lean_copy(model)
         fusions, note = fold(work, batches) if self.config.fuse else ([], "")
         self._notes = (note,) if note else ()
         if kind in HALVES:
             return self._half(work, fusions)
-        as_float(work)
+        work = as_float(work)
         if kind in NEEDS_DATA:
-            return self._static(work, fusions, batches)
-        made, left = replace_layers(work, self._maker(work), self.config.skip)
-        self._tell(made, left, fusions)
+            work = self._static(work, fusions, batches)
+        else:
+            made, left = replace_layers(work, self._maker(work), self.config.skip)
+            self._tell(made, left, fusions)
+        own_weights_of(work, model)
         return work
 
     def _batches(self, data: Any) -> list[Batch]:
@@ -113,7 +116,8 @@ class ModelQuantizer:
         names = tuple(name for name, layer in work.named_modules() if own_weights(layer))
         if not names:
             raise _nothing([])
-        half = HalfModel(work, HALVES[kind])
+        half = HalfModel(borrowing_copy(work, HALVES[kind]), HALVES[kind])
+        own_weights_of(half, work)  # those that were half already
         if not all(bool(torch.isfinite(one).all()) for one in half.parameters() if one.is_floating_point()):
             raise QuantizationError(f"weights are not finite in {kind.value}, which ends at 65504; take bf16")
         self._report = QuantizationReport(
@@ -166,14 +170,21 @@ class ModelQuantizer:
 
 def working_copy(model: nn.Module) -> nn.Module:
     """A deep copy in evaluation mode. Raises TypeError for no module, QuantizationError for one quantised already."""
+    _check_float(model)
+    return deep_copy(model).eval()
+
+
+def lean_copy(model: nn.Module) -> nn.Module:
+    """As working_copy, but with the model's own weights: see borrowing_copy."""
+    _check_float(model)
+    return borrowing_copy(model)
+
+
+def _check_float(model: nn.Module) -> None:
     if not isinstance(model, nn.Module):
         raise TypeError(f"a torch.nn.Module is wanted, not a {type(model).__name__}")
     if is_quantized(model):
         raise QuantizationError(f"{type(model).__name__} is quantised already; begin with the float model")
-    try:
-        return copy.deepcopy(model).eval()
-    except (TypeError, RuntimeError) as error:
-        raise QuantizationError(f"{type(model).__name__} cannot be copied ({error}); give one that can") from error
 
 
 def is_quantized(model: nn.Module) -> bool:
@@ -185,7 +196,7 @@ def fold(work: nn.Module, batches: list[Batch]) -> tuple[list[Fusion], str]:
     """Fold norms into the model itself, unless data show that its answers would change. And what to know of it."""
     fusions, note = find_fusions(work)
     if batches and any(fusion.norm for fusion in fusions):
-        folded = copy.deepcopy(work)
+        folded = borrowing_copy(work)
         fold_norms(folded, fusions)
         exact = outputs_or_error(work, batches[:1])
         if relative_error(outputs_or_error(folded, batches[:1]), exact) > FOLDING_TOLERANCE:
@@ -263,16 +274,17 @@ def _table(layer: nn.Embedding, config: QuantizationConfig) -> nn.Module | str:
     return weight_only(layer, 8, config.per_channel, {}) if config.embeddings else "embeddings=False"
 
 
-def as_float(work: nn.Module) -> None:
-    """Make of the model itself what int8 layers fit into: float32, as they give it, and projections that are layers.
+def as_float(work: nn.Module) -> nn.Module:
+    """A lean copy that int8 layers fit into: in float32, as they give it, and with projections that are layers.
 
     Raises QuantizationError for weights that are not on the CPU.
     """
     devices = {parameter.device.type for parameter in work.parameters()} - {"cpu"}
     if devices:
         raise QuantizationError(f"int8 layers run on the CPU and the weights are on {', '.join(devices)}: model.cpu()")
-    work.float()
+    work = borrowing_copy(work, torch.float32).float()
     split_attentions(work)
+    return work
 
 
 def _nothing(left: Sequence[tuple[str, str]]) -> QuantizationError:

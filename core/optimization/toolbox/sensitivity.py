@@ -19,8 +19,8 @@ from core.optimization.toolbox.quantization import (
     ModelQuantizer,
     as_float,
     calibrate,
+    lean_copy,
     outputs_or_error,
-    working_copy,
 )
 from core.optimization.toolbox.quantization_config import QuantizationConfig, QuantizationType
 from core.optimization.toolbox.replaying import Replay
@@ -53,9 +53,9 @@ def layer_costs(model: nn.Module, config: QuantizationConfig, data: Any) -> list
     if config.quantization_type is QuantizationType.QAT:
         config = replace(config, quantization_type=QuantizationType.STATIC)
     batches = as_batches(data, "data of the sensitivity")
-    plain = working_copy(model)
+    plain = lean_copy(model)
     exact = outputs_of(plain, batches)
-    as_float(plain)
+    plain = as_float(plain)
     everything = ModelQuantizer(replace(config, fuse=False))
     whole = everything.quantize(model, batches)
     floats = dict(plain.named_modules())

@@ -26,19 +26,50 @@ from core.optimization.toolbox.quantization_config import QuantizationConfig, Qu
 from core.optimization.toolbox.registry import Subject
 from core.optimization.toolbox.structured_pruning import StructuredPruner
 from core.optimization.toolbox.tensorrt_library import check_card, describe_card, load_library
-from core.utils.errors import TensorRTUnavailableError
+from core.utils.errors import MerlineError, TensorRTUnavailableError
 
 PRUNED_SHARE = 0.2
 """what the founding documents advise to begin with"""
 TRAINING_EPOCHS = 4
 
 
+class Workbench:
+    """A folder while ways are tried, and in it the ONNX file that two of them begin with, exported once."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="merline-onnx-", ignore_cleanup_errors=True)
+        self._exported: Path | MerlineError | None = None
+
+    def __enter__(self) -> Workbench:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._folder.cleanup()
+
+    def exported(self, subject: Subject) -> Path:
+        """Raises the same MerlineError each time where it cannot be."""
+        if self._exported is None:
+            path = Path(self._folder.name) / "model.onnx"
+            config = ONNXExportConfig(verify_export=False, dynamic_axes=_varying_axes(subject))
+            try:
+                ONNXExporter(config).export(subject.model, subject.test[0].inputs, path)
+                self._exported = path
+            except MerlineError as error:
+                self._exported = error
+        if isinstance(self._exported, MerlineError):
+            raise self._exported
+        return self._exported
+
+
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """`make` gives a model that is called like the original. It raises MerlineError where it cannot."""
+    """`make` gives a model that is called like the original. It raises MerlineError where it cannot.
+
+    The workbench is there for as long as ways are tried.
+    """
 
     name: str
-    make: Callable[[Subject], Any]
+    make: Callable[[Subject, Workbench], Any]
     obstacle: Callable[[], str] = str
     """why it cannot be tried on this machine; "" where it can"""
     on_card: bool = False
@@ -49,12 +80,13 @@ class Strategy:
     """it takes as long as training does: only on request"""
 
 
-def _quantized(kind: QuantizationType, subject: Subject) -> nn.Module:
+def quantized(kind: QuantizationType, subject: Subject, bench: Workbench) -> nn.Module:
+    """In int8, int4 or half precision, with the subject's data."""
     data = subject.training if kind is QuantizationType.QAT else subject.calibration
     return ModelQuantizer(QuantizationConfig(kind)).quantize(subject.model, list(data))
 
 
-def _pruned(subject: Subject) -> nn.Module:
+def _pruned(subject: Subject, bench: Workbench) -> nn.Module:
     """And trained on by what the original says, where there is data to train with."""
     pruned = StructuredPruner().prune(subject.model, PRUNED_SHARE, subject.test[0].inputs).model
     if not subject.training:
@@ -63,16 +95,12 @@ def _pruned(subject: Subject) -> nn.Module:
     return Distiller(config).distil(subject.model, pruned, list(subject.training)).model
 
 
-def _onnx(quantize: bool, subject: Subject) -> OnnxModel:
-    """All in memory: its files go at once."""
-    with tempfile.TemporaryDirectory(prefix="merline-onnx-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "model.onnx"
-        config = ONNXExportConfig(verify_export=False, dynamic_axes=_varying_axes(subject))
-        ONNXExporter(config).export(subject.model, subject.test[0].inputs, path)
-        if quantize:
-            data = [numpy_inputs(example_of(subject.model, batch.inputs)) for batch in subject.calibration]
-            path = quantize_onnx(path, path.with_name("model.int8.onnx"), data).path
-        return OnnxModel(path, SessionOptions(threads=torch.get_num_threads(), spinning=False))
+def _onnx(quantize: bool, subject: Subject, bench: Workbench) -> OnnxModel:
+    path = bench.exported(subject)
+    if quantize:
+        data = [numpy_inputs(example_of(subject.model, batch.inputs)) for batch in subject.calibration]
+        path = quantize_onnx(path, path.with_name("model.int8.onnx"), data).path
+    return OnnxModel(path, SessionOptions(threads=torch.get_num_threads(), spinning=False))
 
 
 def _varying_axes(subject: Subject) -> dict[str, dict[int, str]]:
@@ -102,7 +130,7 @@ def _without_tensorrt() -> str:
     return ""
 
 
-def _engine(subject: Subject) -> Any:
+def _engine(subject: Subject, bench: Workbench) -> Any:
     from core.optimization.toolbox.loader import load_optimized_model
 
     return load_optimized_model(subject.model, "tensorrt", example_input=subject.test[0].inputs)
@@ -112,7 +140,7 @@ _HALVES = (QuantizationType.FP16, QuantizationType.BF16)
 STRATEGIES: dict[str, Strategy] = {
     **{
         kind.value: Strategy(
-            kind.value, partial(_quantized, kind), on_card=kind in _HALVES, trains=kind is QuantizationType.QAT
+            kind.value, partial(quantized, kind), on_card=kind in _HALVES, trains=kind is QuantizationType.QAT
         )
         for kind in QuantizationType
     },

@@ -11,10 +11,10 @@ from torch import nn
 from core.optimization.toolbox.distillation import DistillationConfig, Distiller
 from core.optimization.toolbox.pruning import StepwiseConfig, prune_stepwise
 from core.optimization.toolbox.quality import judge, outputs_of
-from core.optimization.toolbox.quantization import ModelQuantizer, working_copy
-from core.optimization.toolbox.quantization_config import QuantizationConfig, QuantizationType
+from core.optimization.toolbox.quantization import working_copy
+from core.optimization.toolbox.quantization_config import QuantizationType
 from core.optimization.toolbox.registry import Subject
-from core.optimization.toolbox.strategies import TRAINING_EPOCHS, Strategy
+from core.optimization.toolbox.strategies import TRAINING_EPOCHS, Strategy, Workbench, quantized
 from core.optimization.toolbox.structured_pruning import StructuredPruner
 from core.utils.errors import OptimizationError
 
@@ -34,18 +34,18 @@ class TrainedWays:
         """Pruning, the same in static int8, and quantisation-aware training. Pruning is done once."""
         done: list[nn.Module] = []
 
-        def pruned(subject: Subject) -> nn.Module:
+        def pruned(subject: Subject, bench: Workbench) -> nn.Module:
             if not done:
                 done.append(self.prune())
             return done[0]
 
-        def pruned_static(subject: Subject) -> nn.Module:
-            return _quantized(QuantizationType.STATIC, replace(subject, model=pruned(subject)))
+        def pruned_static(subject: Subject, bench: Workbench) -> nn.Module:
+            return quantized(QuantizationType.STATIC, replace(subject, model=pruned(subject, bench)), bench)
 
         return [
             Strategy("pruned", pruned, on_card=True, trains=True),
             Strategy("pruned+static", pruned_static, trains=True),
-            Strategy("qat", partial(_quantized, QuantizationType.QAT), trains=True),
+            Strategy("qat", partial(quantized, QuantizationType.QAT), trains=True),
         ]
 
     def prune(self) -> nn.Module:
@@ -77,8 +77,3 @@ class TrainedWays:
                 f"without {STEP:.0%} of its channels its accuracy is {steps[0].accuracy:.4g}: less than is allowed"
             )
         return model
-
-
-def _quantized(kind: QuantizationType, subject: Subject) -> nn.Module:
-    data = subject.training if kind is QuantizationType.QAT else subject.calibration
-    return ModelQuantizer(QuantizationConfig(kind)).quantize(subject.model, list(data))

@@ -156,7 +156,7 @@ def test_thresholds_that_nothing_meets_name_the_closest(optimizer: ModelOptimize
 
 
 def worse(change: Any) -> Strategy:
-    def make(subject: Any) -> nn.Module:
+    def make(subject: Any, bench: Any) -> nn.Module:
         model = copy.deepcopy(subject.model)
         change(model)
         return model
@@ -205,7 +205,7 @@ def test_times_near_each_other_are_taken_again_and_a_machine_that_slowed_down_de
         return PerformanceMetrics(took, 1.0, 1.0, 1.0, "agreement", 0.0), beside
 
     def strategy(name: str) -> Strategy:
-        return Strategy(name, lambda subject: type("Made", (), {"called": name}))
+        return Strategy(name, lambda subject, bench: type("Made", (), {"called": name}))
 
     monkeypatch.setattr(deployment, "measure", measured)
     for name in ("near", "fast"):
@@ -217,7 +217,9 @@ def test_times_near_each_other_are_taken_again_and_a_machine_that_slowed_down_de
 
 
 def test_a_way_that_cannot_be_is_told_and_the_others_are_tried(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(deployment.STRATEGIES, "none", Strategy("none", lambda _: None, lambda: "not on this machine"))
+    monkeypatch.setitem(
+        deployment.STRATEGIES, "none", Strategy("none", lambda subject, bench: None, lambda: "not on this machine")
+    )
     monkeypatch.setattr(deployment, "CANDIDATES", {"edge": ("none", "dynamic", "int8_weight")})
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten()).eval()
     found = ModelOptimizer({}).auto_optimize_for_deployment("edge", model, {"accuracy": 0.1}, images(2))
