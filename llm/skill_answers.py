@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 HARMLESS = frozenset({"TellTime", "TellDate", "TellWeekday", "TellYear", "TellWeek", "DaysUntil"}) | frozenset(
     {"DaysSince", "TimeUntil", "Calculate", "Convert", "Capabilities", "WhoAreYou", "HowAreYou", "CannotDo"}
     | {"WhatDidIAsk", "TimeLeft", "ListTimers", "ListAlarms", "ListReminders", "ReadNotes", "ReadItems"}
-    | {"HasItem", "ListFacts"}
+    | {"HasItem", "ListFacts", "TellTimeIn", "DateIn", "NextAlarm"}
 )
 """intents that change nothing: their replies may be prepared before it is known that the user has finished"""
 NO_ANSWER = "CannotDo"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from core.messages import Language
 from llm.schedule import Item
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
+from llm.skills.rescheduling import about, exchange, moved
 from llm.skills.spoken import (
     join,
+    say_about,
     say_day_of_month,
     say_duration,
     say_every,
@@ -51,6 +51,17 @@ def list_alarms(intent: Intent, context: Context) -> Reply:
     )
 
 
+def next_alarm(intent: Intent, context: Context) -> Reply:
+    """How long it is until the next one rings."""
+    alarms = context.schedule.items("alarm")
+    if not alarms:
+        return no_alarm(intent)
+    first = min(alarms, key=lambda item: item.due_at)
+    length = say_about(first.left(context.schedule.now), intent.language)
+    said = title(first, context, intent.language)
+    return reply(intent, en=f"{length}: {said}.", fr=f"{length} : {said}.")
+
+
 def cancel_alarm(intent: Intent, context: Context) -> Reply:
     alarms = context.schedule.items("alarm")
     if not alarms:
@@ -88,34 +99,22 @@ def cancel_alarm(intent: Intent, context: Context) -> Reply:
 
 
 def change_alarm(intent: Intent, context: Context) -> Reply:
-    """The one alarm rings at another time, on the days on which it rang."""
+    """An alarm rings at another time, on the days on which it rang."""
     alarms, language = context.schedule.items("alarm"), intent.language
     if not alarms:
         return no_alarm(intent)
-    if len(alarms) > 1:
-        listed = join([title(item, context, language) for item in alarms], language)
-        return reply(intent, en=f"There are several: {listed}. Cancel one and set another.",
-                     fr=f"Il y en a plusieurs : {listed}. Annulez-en une et réglez-en une autre.")  # fmt: skip
-    before, local = alarms[0], context.schedule.local
-    clock, when, old = clock_time(intent), moment(intent, local), local.at(before.due_at)
-    if clock is None or when is None:
+    name = clean_name(intent.word("name"))
+    chosen = about(alarms, name, lambda item: describe(item, context, language), language) if name else alarms
+    if len(chosen) != 1:
+        listed = join([title(item, context, language) for item in chosen or alarms], language)
+        return reply(intent, en=f"Which one: {listed}? Say: move the alarm at seven to eight.",
+                     fr=f"Laquelle : {listed} ? Dites : décale l'alarme de sept heures à huit heures.")  # fmt: skip
+    after = moved(chosen[0], intent, context.schedule)
+    if after is None:
         return reply(intent, en="There is no such time.", fr="Cette heure n'existe pas.")
-    wall = clock[0].replace(hour=clock[0].hour % 12 + (12 if old.hour >= 12 else 0)) if clock[1] else clock[0]
-    day = local.at(when.instant).date() if intent.word("day") else old.date()
-    due_at = local.next(wall, before.weekdays) if before.weekdays else local.instant(datetime.combine(day, wall))
-    if due_at <= context.schedule.now:
-        due_at = local.next(wall)
-    context.schedule.remove([before])
-    item = context.schedule.add(
-        Item("alarm", before.text, before.language, due_at, wall=before.wall and wall, weekdays=before.weekdays)
-    )
-
-    def put_back() -> None:
-        context.schedule.remove([item])
-        context.schedule.restore([before])
-
+    item, put_back = exchange(chosen[0], after, context.schedule)
     said = title(item, context, language)
-    earlier = title(before, context, language)
+    earlier = title(chosen[0], context, language)
     undo = Undo(
         put_back, choose(language, f"The alarm is as it was: {earlier}.", f"L'alarme est comme avant : {earlier}.")
     )
@@ -164,6 +163,7 @@ SKILL = Skill(
     {
         "SetAlarm": set_alarm,
         "ListAlarms": list_alarms,
+        "NextAlarm": next_alarm,
         "ChangeAlarm": change_alarm,
         "CancelAlarm": cancel_alarm,
         "Snooze": snooze,

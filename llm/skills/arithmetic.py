@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.messages import Language
 from llm.skills.base import Context, Intent, Reply, Skill, reply
 from llm.skills.expression import NotASum, evaluate
 from llm.skills.normalise import Token, Utterance
+from llm.skills.numbers import words_of
 from llm.skills.spoken import say_number
 
 _LEADS: dict[Language, tuple[str, ...]] = {
@@ -50,6 +52,8 @@ _IMPERATIVES: dict[Language, dict[str, str]] = {
 }  # fmt: skip
 
 
+_COUNTED = frozenset(words_of("euro euros dollar dollars people persons friends personnes amis"))
+"""what a number of a sum may be one of; said back without it"""
 _PERCENT = frozenset({"percent", "cent", "pourcent", "%"})
 
 
@@ -73,6 +77,14 @@ _PHRASES: dict[Language, tuple[_Phrase, ...]] = {
         _Phrase("add", "and", "plus"),
         _Phrase("the sum of", "and", "plus"),
         _Phrase("the product of", "and", "times"),
+        _Phrase("divide", "between", "divided by"),
+        _Phrase("divide", "among", "divided by"),
+        _Phrase("split", "between", "divided by"),
+        _Phrase("split", "among", "divided by"),
+        _Phrase("share", "between", "divided by"),
+        _Phrase("split", "by", "divided by"),
+        _Phrase("a", "percent tip on", "percent of"),
+        _Phrase("a", "percent tip for", "percent of"),
     ),
     "fr": (
         _Phrase("multiplie", "par", "fois"),
@@ -83,6 +95,9 @@ _PHRASES: dict[Language, tuple[_Phrase, ...]] = {
         _Phrase("ajoute", "et", "plus"),
         _Phrase("la somme de", "et de", "plus"),
         _Phrase("la somme de", "et", "plus"),
+        _Phrase("partage", "entre", "divise par"),
+        _Phrase("partage", "par", "divise par"),
+        _Phrase("divise", "entre", "divise par"),
     ),
 }
 
@@ -130,7 +145,7 @@ def _often_goes_on(said: Utterance, language: Language) -> bool:
 
 def expression_tokens(said: Utterance, language: Language) -> list[Token]:
     """The tokens without the question around them, with "add five" as "plus five"."""
-    tokens = list(said.tokens)
+    tokens = _bare(said.tokens)
     for _ in range(4):
         first, last = _phrase_at(tokens, _LEADS[language]), _phrase_at(tokens, _ENDS[language], at_end=True)
         if not first and not last:
@@ -147,6 +162,17 @@ def expression_tokens(said: Utterance, language: Language) -> list[Token]:
             head = [Token(word, tokens[0].start, tokens[0].end) for word in operator.split()]
             return head + tokens[length:]
     return tokens
+
+
+def _bare(said: Sequence[Token]) -> list[Token]:
+    """The tokens without the euros, dollars and people that stand after a number."""
+    bare: list[Token] = []
+    after_number = False
+    for token in said:
+        if not (after_number and token.text in _COUNTED):
+            bare.append(token)
+            after_number = token.value is not None
+    return bare
 
 
 def _rewritten(tokens: list[Token], form: _Phrase) -> list[Token]:

@@ -7,13 +7,14 @@ from datetime import date, datetime, time, timedelta
 from llm.local_time import LocalTime
 from llm.skills.base import Context, Intent, Reply, Skill, choose, reply
 from llm.skills.spoken import join, say_about, say_date
-from llm.skills.when import day_of_month, moment
+from llm.skills.when import day_of_month, duration_s, moment
 
 _FIXED = {
     "christmas": (12, 25), "christmas_eve": (12, 24), "new_year": (1, 1), "new_years_eve": (12, 31),
     "halloween": (10, 31), "valentine": (2, 14), "all_saints": (11, 1),
 }  # fmt: skip
 _UNITS_S = {"hours": 3600.0, "minutes": 60.0}
+_DAY_S = 86_400.0
 _LEAP_YEARS = 8
 """29 February comes back within so many years"""
 
@@ -58,6 +59,15 @@ def time_until(intent: Intent, context: Context) -> Reply:
         )
     length = say_about(left_s, intent.language)
     return reply(intent, en=f"{length}.", fr=f"{length}.")
+
+
+def date_in(intent: Intent, context: Context) -> Reply:
+    """The date so many days or weeks from today, or from tomorrow."""
+    now = context.schedule.local.wall
+    days = round((duration_s(intent) or 0.0) / _DAY_S) + int(intent.number("ahead") or 0)
+    day = now + timedelta(days=days)
+    weekday_told = _told(day.date(), now, intent)
+    return reply(intent, en=f"{weekday_told}.", fr=f"{weekday_told[0].upper()}{weekday_told[1:]}.")
 
 
 def days_since(intent: Intent, context: Context) -> Reply:
@@ -166,4 +176,8 @@ def easter(year: int) -> date:
     return date(year, month, day + 1)
 
 
-SKILL = Skill("dates", {"DaysUntil": days_until, "DaysSince": days_since, "TimeUntil": time_until}, for_models=())
+SKILL = Skill(
+    "dates",
+    {"DaysUntil": days_until, "DaysSince": days_since, "TimeUntil": time_until, "DateIn": date_in},
+    for_models=(),
+)

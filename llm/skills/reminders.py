@@ -5,8 +5,8 @@ from __future__ import annotations
 from llm.schedule import Item
 from llm.skills.alarms import describe
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
+from llm.skills.rescheduling import about, exchange, moved
 from llm.skills.spoken import join, say_duration
-from llm.skills.timers import named
 from llm.skills.when import duration_s, moment
 
 
@@ -71,7 +71,7 @@ def cancel_reminder(intent: Intent, context: Context) -> Reply:
     if not items:
         return no_reminder(intent)
     text, language = clean(intent.word("text")), intent.language
-    chosen = named(items, text) if text else items
+    chosen = about(items, text, lambda item: describe(item, context, language), language) if text else items
     if not chosen:
         return reply(intent, en=f"I have no reminder about {text}.", fr=f"Je n'ai pas de rappel pour « {text} ».")
     if len(chosen) > 1 and not intent.word("all"):
@@ -90,6 +90,37 @@ def cancel_reminder(intent: Intent, context: Context) -> Reply:
     return reply(intent, en=f"Reminder cancelled: {listed}.", fr=f"Rappel annulé : {listed}.", undo=undo)
 
 
+def change_reminder(intent: Intent, context: Context) -> Reply:
+    """A reminder comes at another time or on another day; on the days on which it came, where it recurs."""
+    items, language = context.schedule.items("reminder"), intent.language
+    if not items:
+        return no_reminder(intent)
+    text = clean(intent.word("text"))
+    chosen = about(items, text, lambda item: describe(item, context, language), language) if text else items
+    if not chosen:
+        return reply(intent, en=f"I have no reminder about {text}.", fr=f"Je n'ai pas de rappel pour « {text} ».")
+    if len(chosen) > 1:
+        listed = join([item.text or "…" for item in chosen], language)
+        return reply(intent, en=f"There are several: {listed}. Say which.",
+                     fr=f"Il y en a plusieurs : {listed}. Dites lequel.")  # fmt: skip
+    before = chosen[0]
+    if before.every_s or before.day or (before.weekdays and intent.word("day")):
+        return reply(intent, en="That one recurs. Cancel it and set another.",
+                     fr="Celui-ci revient régulièrement. Annulez-le et réglez-en un autre.")  # fmt: skip
+    after = moved(before, intent, context.schedule)
+    if after is None:
+        return reply(intent, en="There is no such time.", fr="Cette heure n'existe pas.")
+    item, put_back = exchange(before, after, context.schedule)
+    said, earlier = describe(item, context, language), describe(before, context, language)
+    undo = Undo(
+        put_back, choose(language, f"The reminder is as it was: {earlier}.", f"Le rappel est comme avant : {earlier}.")
+    )
+    told = before.text or "…"
+    return reply(
+        intent, en=f"I'll remind you {said}: {told}.", fr=f"Je vous le rappellerai {said} : {told}.", undo=undo
+    )
+
+
 def clean(text: str) -> str:
     """Free words without the punctuation around them."""
     return text.strip(" .,;:!?'\"«»")
@@ -101,6 +132,11 @@ def no_reminder(intent: Intent) -> Reply:
 
 SKILL = Skill(
     "reminders",
-    {"SetReminder": set_reminder, "ListReminders": list_reminders, "CancelReminder": cancel_reminder},
+    {
+        "SetReminder": set_reminder,
+        "ListReminders": list_reminders,
+        "CancelReminder": cancel_reminder,
+        "ChangeReminder": change_reminder,
+    },
     for_models=("SetReminder", "ListReminders"),
 )

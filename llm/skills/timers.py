@@ -55,6 +55,11 @@ def time_left(intent: Intent, context: Context) -> Reply:
     chosen = meant(intent, context)
     if isinstance(chosen, Reply):
         return chosen
+    if intent.word("first") and len(chosen) > 1:
+        first = min(chosen, key=lambda item: item.left(context.schedule.now))
+        called, left = title(first, intent.language), say_about(first.left(context.schedule.now), intent.language)
+        return reply(intent, en=f"{called[0].upper()}{called[1:]}, with {left} left.",
+                     fr=f"{called[0].upper()}{called[1:]}, encore {left}.")  # fmt: skip
     if len(chosen) > 1:
         return told(intent, context, chosen)
     left = say_about(chosen[0].left(context.schedule.now), intent.language)

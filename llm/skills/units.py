@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from llm.skills.base import Context, Intent, Reply, Skill, reply
+from llm.skills.base import Context, Intent, Reply, Skill, choose, reply
 from llm.skills.spoken import say_number
 
 Dimension = Literal["length", "mass", "volume", "speed", "temperature", "time", "area", "data"]
@@ -87,6 +87,8 @@ _SINGULAR = {
     "jours": "jour", "semaines": "semaine", "ans": "an", "octets": "octet", "nœuds": "nœud",
 }  # fmt: skip
 _ABSOLUTE_ZERO = -1e-9
+_INCHES_A_FOOT = 12
+_ROUNDING = 1e-9
 
 
 def convert_value(value: float, source: Unit, target: Unit) -> float:
@@ -98,6 +100,7 @@ def convert(intent: Intent, context: Context) -> Reply:
     source, target = UNITS.get(intent.word("source")), UNITS.get(intent.word("target"))
     amount = intent.number("amount")
     amount = 1.0 if amount is None else amount
+    amount += (intent.number("inches") or 0.0) / _INCHES_A_FOOT + (intent.number("centimetres") or 0.0) / 100.0
     if source is None and target is not None and context.session.result is not None:
         return reply(intent, en="Say it in one go: convert 5 miles to kilometers.",
                      fr="Dites-le d'un trait : convertis 5 miles en kilomètres.")  # fmt: skip
@@ -109,7 +112,18 @@ def convert(intent: Intent, context: Context) -> Reply:
     value = convert_value(amount, source, target)
     digits = 5 if source.dimension != "temperature" else (2 + len(str(abs(int(value)))))
     said, given = with_unit(value, target, intent, digits), with_unit(amount, source, intent, 10)
+    if intent.number("inches") is not None:
+        given = feet_and_inches(amount, intent)
+    elif target is UNITS["ft"] and abs(value - round(value)) > _ROUNDING:
+        said += choose(intent.language, ", about ", ", environ ") + feet_and_inches(value, intent)
     return reply(intent, en=f"{given} is {said}.", fr=f"{given}, c'est {said}.", result=value)
+
+
+def feet_and_inches(feet: float, intent: Intent) -> str:
+    """A length as people tell their height, to the inch."""
+    whole, inches = divmod(round(feet * _INCHES_A_FOOT), _INCHES_A_FOOT)
+    parts = [with_unit(whole, UNITS["ft"], intent, 10)] if whole else []
+    return " ".join([*parts, with_unit(inches, UNITS["in"], intent, 10)] if inches or not whole else parts)
 
 
 def with_unit(value: float, unit: Unit, intent: Intent, digits: int) -> str:
