@@ -4,13 +4,15 @@ stage; memory; the guard. One thing alone: `python3 -m benchmarks.stt --only "ti
 Tiny and base shapes with random weights, 2 threads, at temperature 0; all sides give the same number of tokens. What
 random weights hide: that a default setting may decode up to six times over, that real texts end by themselves, what
 the short window does to the words, and that passes over real speech disagree: `bench stt_real` has real weights. The
-guard is timed apart, as noise would never pass it; how often it interferes `bench stt_speech` tells.
+guard is timed apart, as noise would never pass it; how often it interferes `bench stt_speech` tells. Where the time of
+the short path goes: `--only "base parts of 3 s"`.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -18,19 +20,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.figures import Figure
-from benchmarks.stt_parts import guard, lengths, memory, streaming
+from benchmarks.stt_parts import guard, lengths, memory, parts, streaming
 from benchmarks.stt_parts.engines import load_engines
+from core.optimization.torch_settings import prepare_environment
+from core.utils.whisper.faster import FasterWhisper
 
 if TYPE_CHECKING:
     from benchmarks.whisper.shapes import Checkpoints
 
 logger = logging.getLogger(__name__)
 
-GUARD, MEMORY = "guard", "memory"
+GUARD, MEMORY, SHARES = "guard", "memory", "parts of 3 s"
 STREAMED = ("streaming faster-whisper", "streaming openai-whisper")
-BASE_LENGTH = lengths.Length(lengths.TARGET_S, 5)
-OF_TINY = (MEMORY, *(length.name for length in lengths.LENGTHS), *STREAMED)
-OF_BASE = (MEMORY, BASE_LENGTH.name)
+BASE_LENGTH = lengths.Length(lengths.TARGET_S, 9)
+OF_TINY = (MEMORY, SHARES, *(length.name for length in lengths.LENGTHS), *STREAMED)
+OF_BASE = (MEMORY, SHARES, BASE_LENGTH.name)
 PARTS = (GUARD, *(f"tiny {part}" for part in OF_TINY), *(f"base {part}" for part in OF_BASE))
 """each ends within 100 s on two quiet cores"""
 Measure = Callable[[], list[Figure]]
@@ -63,8 +67,8 @@ def _of_size(size: str, wanted: Sequence[str]) -> Iterator[Figure]:
         checkpoints = make_checkpoints(Path(folder), shape, quantization="int8", timestamps=False)
         if MEMORY in wanted:
             yield from memory.figures(size, checkpoints)
-        parts = _loaded(size, checkpoints) if set(wanted) != {MEMORY} else {}
-        for name, measure in parts.items():
+        loaded = _loaded(size, checkpoints) if set(wanted) != {MEMORY} else {}
+        for name, measure in loaded.items():
             if name in wanted:
                 yield from measure()
 
@@ -73,13 +77,14 @@ def _loaded(size: str, checkpoints: Checkpoints) -> Mapping[str, Measure]:
     """What is measured on engines in this process, by name."""
     engines = load_engines(checkpoints)
     every = lengths.LENGTHS if size == "tiny" else (BASE_LENGTH,)
-    parts: dict[str, Measure] = {
+    measures: dict[str, Measure] = {
         length.name: lambda length=length: lengths.figures(size, engines, length)  # type: ignore[misc]
         for length in every
     }
     for name, backend in zip(STREAMED, engines.backends(), strict=True):
-        parts[name] = lambda backend=backend: streaming.figures(size, backend)  # type: ignore[misc]
-    return parts
+        measures[name] = lambda backend=backend: streaming.figures(size, backend)  # type: ignore[misc]
+    measures[SHARES] = lambda: parts.figures(size, FasterWhisper(engines.faster))
+    return measures
 
 
 def main() -> None:
@@ -87,6 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to measure")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    prepare_environment(None, os.environ)  # as main.py does, for both sides
     for figure in measured(parser.parse_args().only):
         print(figure.line(), flush=True)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from benchmarks.corpora.speech import ASSETS
 from benchmarks.figures import Figure
 from benchmarks.stt_parts import real_language, real_streaming, real_words
+from core.optimization.torch_settings import prepare_environment
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, help="whose weights")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    prepare_environment(None, os.environ)  # as main.py does, for both sides
     for figure in measured(arguments.only, arguments.models):
         print(figure.line(), flush=True)
 

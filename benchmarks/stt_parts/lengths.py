@@ -23,7 +23,7 @@ class Length:
         return f"{self.seconds:g} s"
 
 
-LENGTHS = (Length(1.0, 4), Length(TARGET_S, 5), Length(10.0, 3), Length(30.0, 2))
+LENGTHS = (Length(1.0, 4), Length(TARGET_S, 9), Length(10.0, 3), Length(30.0, 2))
 
 
 def figures(size: str, engines: Engines, length: Length) -> list[Figure]:
