@@ -266,7 +266,7 @@ CASES = [
     # noms, adresses, rapports, prix et notes de tous les jours
     ("J. R. R. Tolkien et J.-J. Rousseau", "J R R Tolkien et J J Rousseau"),
     ("J.-C. Dupont, 52 av. J.-C.", "J C Dupont, cinquante-deux avant Jésus-Christ."),
-    ("M. et Mme Dupont, M./Mme", "monsieur et madame Dupont, monsieur slash Mme"),
+    ("M. et Mme Dupont, M./Mme", "monsieur et madame Dupont, monsieur slash madame"),
     ("Dr. Martin, Mr Petit, Mme. Roy", "docteur Martin, monsieur Petit, madame Roy"),
     ("192.168.1.1:80", "cent quatre-vingt-douze point cent soixante-huit point un point un deux-points quatre-vingts"),
     ("localhost:8080", "localhost deux-points huit mille quatre-vingts"),
@@ -310,6 +310,23 @@ CASES = [
     ("vol. II, tableau IV", "volume deux, tableau quatre"),
     ("lun.-ven., lundi-vendredi, juin-août", "lundi à vendredi, lundi à vendredi, juin à août"),
     ("vent NNO à 5 km/h, ESE", "vent nord-nord-ouest à cinq kilomètres heure, est-sud-est"),
+    ("le Dr A. Martin, Mme la Présidente", "le docteur A Martin, madame la Présidente"),
+    ("Mmes et MM. les députés", "mesdames et messieurs les députés"),
+    (
+        "UTC-4, vent de SO, Qwen2.5-0.5B",
+        "UTC moins quatre, vent de sud-ouest, Qwen deux virgule cinq-zéro virgule cinq B",
+    ),
+    ("1,2 k€, 10 k abonnés, 1.000 €", "mille deux cents euros, dix mille abonnés, mille euros"),
+    ("1½ c. à s. d'huile", "une cuillère à soupe et demie d'huile"),
+    ("5'30\" de pause, 2h01'09\"", "cinq minutes trente secondes de pause, deux heures une minute neuf secondes"),
+    ("f(x) = 2x + 1", "f(x) égale deux x plus un"),
+    (
+        "1 85 05 78 006 084 36",
+        "un, quatre-vingt-cinq, zéro cinq, soixante-dix-huit, zéro zéro six, zéro huit quatre, trente-six",
+    ),
+    ("5, pl. de la République, 3 imp. des Lilas", "cinq, place de la République, trois impasse des Lilas"),
+    ("les nos 2 et 3, p. 45-47, P.-D.G.", "les numéros deux et trois, pages quarante-cinq à quarante-sept, P D G."),
+    ("Il/elle && oui/non", "Il ou elle et oui ou non"),
     ("S.V.P. répondez", "s'il vous plaît répondez"),
     ("écrit par A. Dumas, Petit et J. Roy", "écrit par A Dumas, Petit et J Roy"),
     (

@@ -38,7 +38,17 @@ from tts.normalise.forms import (
 from tts.normalise.french_calendar import DATES_AND_TIMES
 from tts.normalise.french_numbers import cardinal, digits, integer, ordinal
 from tts.normalise.french_operators import OPERATORS
-from tts.normalise.french_quantities import NUMBER, QUANTITY, SIGN_WORDS, counted, of, parts, quantity
+from tts.normalise.french_quantities import (
+    NUMBER,
+    QUANTITY,
+    SIGN_WORDS,
+    counted,
+    of,
+    parts,
+    quantity,
+    rate,
+    share_of_a_unit,
+)
 from tts.normalise.nouns import Noun, regular
 from tts.normalise.rules import LanguageRules, Rule, plain
 from tts.normalise.symbols import SymbolNames
@@ -88,6 +98,20 @@ def _money(number: str, scale: str | None, symbol: str) -> str:
     return f"{sign}{counted(whole, currency.unit)} {small}"
 
 
+def _thousands(match: re.Match[str]) -> str:
+    """1,2 k€ as mille deux cents."""
+    whole, fraction = parts(match[1])
+    return str(int(whole + fraction.ljust(3, "0"))) if len(fraction) <= 3 else match[1]
+
+
+def _grouped(match: re.Match[str]) -> str:
+    return cardinal(int(match[1] + match[2]))
+
+
+def _kilo(match: re.Match[str]) -> str:
+    return counted(_thousands(match), words.CURRENCIES["€"].unit) if match[2] else cardinal(int(_thousands(match)))
+
+
 def _scaled(match: re.Match[str]) -> str:
     return counted(match[1], regular("million" if match[2] == "M" else "milliard"))
 
@@ -117,24 +141,6 @@ def _share(whole: str | None, above: str, below: str) -> str | None:
     part = {2: "demi", 3: "tiers", 4: "quart"}.get(bottom, ordinal(bottom))
     spoken = f"{cardinal(top)} {part if top == 1 or part.endswith('s') else part + 's'}"
     return f"{integer(whole)} et {spoken}" if whole else spoken
-
-
-def _rate(match: re.Match[str]) -> str:
-    """ "cinq litres par minute", "par mètre cube", "par seconde au carré" """
-    per, power = words.UNITS[match[3]], match[4]
-    said = f"{counted(match[1], words.UNITS[match[2]])} par {per.one}"
-    if power and per.feminine:
-        return f"{said} {'au carré' if power == '2' else 'au cube'}"
-    return f"{said} {'carré' if power == '2' else 'cube'}" if power else said
-
-
-def _share_of_a_unit(match: re.Match[str]) -> str:
-    """ "une demi-cuillère à café", "un quart de litre" """
-    noun = words.UNITS[match[2]]
-    if match[1] == "1/2":
-        return f"{'une' if noun.feminine else 'un'} demi-{noun.one}"
-    part = "un quart" if match[1] == "1/4" else "trois quarts"
-    return f"{part} {'d' + chr(39) if noun.one[0] in 'aeiouéo' else 'de '}{noun.one}"
 
 
 def _share_of_an_hour(match: re.Match[str]) -> str:
@@ -178,11 +184,17 @@ def _phone(match: re.Match[str]) -> str:
     return plus + ", ".join(integer(group) for group in groups if group)
 
 
+def _groups(match: re.Match[str]) -> str:
+    return ", ".join(integer(group) if group.isdecimal() else group for group in match[0].split())
+
+
 def _before_feminine(match: re.Match[str]) -> str:
     return quantity(match[0], feminine=True)
 
 
 _PHONES = (
+    Rule(re.compile(r"(?<![\d.,])[12] \d\d \d\d \d[\dAB] \d{3} \d{3}(?: \d\d)?(?!\d)"), _groups),
+    Rule(re.compile(r"(?<=SIRE[NT] )\d{3} \d{3} \d{3}(?: \d{5})?(?!\d)"), _groups),
     Rule(re.compile(IBAN), lambda match: spell_account(match[0], digits)),
     Rule(re.compile(CARD), lambda match: ", ".join(map(digits, re.findall(r"\d+", match[0])))),
     Rule(re.compile(rf"(?:\+\d{{2}}{SPACE}?(?:\(0\){SPACE}?)?\d|0\d)(?:[ .\u00a0\u202f-]\d{{2}}){{4}}(?!\d)"), _phone),
@@ -190,6 +202,11 @@ _PHONES = (
     Rule(re.compile(r"\+\d{9,13}(?![\d.,])|(?<![\d.,])0 8\d\d(?: \d{3}){2}(?!\d)"), _phone),
 )
 _MONEY = (
+    Rule(re.compile(rf"(\d+(?:[.,]\d{{1,3}})?){SPACE}?k(?:(€)|(?= [a-zà-ÿ]{{3}}))"), _kilo),
+    Rule(
+        re.compile(rf"(?<![\d.])([1-9]\d?\d?)\.(\d{{3}})(?={SPACE}?€(?!/))"),
+        lambda match: cardinal(int(match[1] + match[2])),
+    ),
     Rule(re.compile(r"(\d+)€(\d{2})(?!\d)"), lambda match: _money(f"{match[1]},{match[2]}", None, "€")),
     Rule(re.compile(rf"((?<![\w)])[-−])?([$€£¥₹₿]){SPACE}?({NUMBER})"), _money_before),
     Rule(
@@ -221,7 +238,7 @@ _UNITS = (
     ),
     Rule(
         re.compile(rf"(?<![A-Za-z\d])({QUANTITY}){SPACE}?({_U})/({_U})(?:\^?([23]))?{_NOT_A_UNIT}"),
-        _rate,
+        rate,
     ),
     Rule(
         re.compile(rf"(?<![\w/])({alternatives(words.UNITS_ALONE)})(?![\w²³/])"),
@@ -252,7 +269,7 @@ FRENCH = LanguageRules(
         Rule(re.compile(r"§ ?(\d+\.\d+)(?!\.?\d)"), lambda match: f"paragraphe {_version(match[1])}"),
         Rule(
             re.compile(rf"\b(1/2|1/4|3/4){SPACE}?(c\. à c\.|c\. à s\.|càc|càs|kg|km|l|L|oz|lb|mi)(?!\w)"),
-            _share_of_a_unit,
+            share_of_a_unit,
         ),
         Rule(re.compile(rf"\b(1/2|1/4|3/4){SPACE}?(?:h|heure)\b"), _share_of_an_hour),
         Rule(re.compile(rf"({SIGN})(?:(\d{{1,15}}) )?(\d{{1,15}})/(\d{{1,15}})(?![/\d])"), _fraction),
@@ -263,7 +280,7 @@ FRENCH = LanguageRules(
         *abbreviations.RULES,
         plain(r"\bC#(?!\w)", "C dièse"),
         Rule(re.compile(rf"{SIGN}{NUMBER}(?= {words.FEMININE}\b)"), _before_feminine),
-        Rule(re.compile(rf"({NUMBER})[x×](?!\w)(?! ?\d)"), lambda match: f"{quantity(match[1], True)} fois"),
+        Rule(re.compile(rf"({NUMBER})[x×](?!\w)(?! ?[\d+=<>^−-])"), lambda match: f"{quantity(match[1], True)} fois"),
         Rule(re.compile(rf"(?<=\w){SUPERSCRIPT}|(?<=\)){SUPERSCRIPT}"), _power),
         Rule(re.compile(rf"({NUMBER})[eE]([-+−]?\d{{1,3}})\b"), _scientific),
         Rule(

@@ -31,6 +31,7 @@ _BEFORE_FIGURES = {
     "th": "thermostat",
 }
 """Short only with a dot and a figure or a capital behind it."""
+_WAYS = {"pl": "place", "imp": "impasse", "ch": "chemin", "all": "allée", "rte": "route"}
 _OPENERS = "À Au Aux Ce Ces Cet Cette C De Des Du D Elle Elles En Et Il Ils J Je L La Le Les Mais Ma Mon Ne Nous"
 _MORE_OPENERS = "On Or Où Oui Non Par Pas Pour Puis Qu Que Qui Quand Sa Se Ses Si Son Sur Ton Tu Un Une Vous Y"
 _A_NAME = rf"(?!(?:{'|'.join((*_OPENERS.split(), *_MORE_OPENERS.split()))})\b)[A-ZÀ-Ý][\w'’-]+"
@@ -50,7 +51,15 @@ RULES = (
         lambda match: " ".join(re.sub(r"[.-]", " ", match[1]).split()),
     ),
     plain(r"\bM\.(?=\s+(?:et|ou)\s+M|\s+l(?:e\b|['’])|/)", "monsieur"),
-    plain(r"\bpp\.(?= ?\d)", "pages"),
+    plain(r"\bpp\.(?= ?\d)|\bp\.(?= ?\d+[-–]\d)", "pages"),
+    plain(r"\bMM\.(?!\w)", "messieurs"),
+    plain(r"\bP\.-D\. ?G\.(?=\s+[A-ZÀ-Ý]|\s*$)", "P D G."),
+    plain(r"\bP\.-D\. ?G\.", "P D G"),
+    Rule(re.compile(rf"(?:(?<=\bDr )|(?<=\bMme )|(?<=\bM\. ))([A-ZÀ-Ý])\.(?= {_A_NAME})"), lambda match: match[1]),
+    Rule(
+        re.compile(r"(?:(?<=\d, )|(?<=\d ))(pl|imp|ch|all|rte)\.(?= d[eu'’]| [A-ZÀ-Ý])"),
+        lambda match: _WAYS[match[1]],
+    ),
     plain(r"\bp\.(?= ?\d)", "page"),
     plain(r"\b(?:v|ca)\. (?=\d{3})", "vers "),
     Rule(

@@ -86,7 +86,13 @@ def _days(match: re.Match[str]) -> str:
     return counted(match[1], regular("jour"))
 
 
+def _minutes_seconds(match: re.Match[str]) -> str:
+    hours = f"{counted(match[1], words.UNITS['h'])} " if match[1] else ""
+    return f"{hours}{counted(str(int(match[2])), words.UNITS['min'])} {counted(str(int(match[3])), words.UNITS['s'])}"
+
+
 DATES_AND_TIMES = (
+    Rule(re.compile(r"(?:(\d{1,2}) ?h ?)?(\d{1,2})['’′](\d{2})(?:[\"″]|'')"), _minutes_seconds),
     Rule(re.compile(ISO_DATE), _iso_date),
     Rule(re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![/\d])"), _slashed_date),
     Rule(re.compile(r"(?<=\b[Ll]e )(\d{1,2})/(\d{1,2})(?![/\d]| d[e'’u])"), _day_and_month),

@@ -14,6 +14,14 @@ _LENGTHS = r"(?=\d+(?:[.,]\d+)? ?(?:m|cm|mm|km)\b)"
 _POINTS = {"N": "nord", "E": "est", "S": "sud", "O": "ouest"}
 
 
+_IN_A_NAME = re.compile(r"[A-Za-gi-z][\d.]+$")
+
+
+def _range(match: re.Match[str]) -> str | None:
+    """None within a name with figures, as in Qwen2.5-0.5B; 9h is no name."""
+    return None if _IN_A_NAME.search(match.string, max(0, match.start() - 6), match.start()) else " à "
+
+
 def _wind(match: re.Match[str]) -> str:
     return "-".join(_POINTS[point] for point in match.groups())
 
@@ -21,6 +29,16 @@ def _wind(match: re.Match[str]) -> str:
 OPERATORS = (
     Rule(re.compile(r"\b(?=NN[EO]\b|SS[EO]\b|E[NS]E\b|O[NS]O\b)([NESO])([NS])([EO])\b"), _wind),
     plain(r"#(?=[A-Z]{1,4}-?\d)", "numéro"),
+    Rule(
+        re.compile(r"(?:(?<=[Vv]ent de )|(?<=[Vv]ent ))([NS])([EO])\b"),
+        lambda match: f"{_POINTS[match[1]]}-{_POINTS[match[2]]}",
+    ),
+    plain(r"(?<=\bUTC)[-−](?=\d)|(?<=\bGMT)[-−](?=\d)", " moins "),
+    plain(r" ?&& ?", " et "),
+    plain(r" ?\|\| ?", " ou "),
+    plain(r"(?:^|(?<=\n))> (?=\S)", " "),
+    plain(r"(?<=\b[Ii]l)/(?=elle\b)|(?<=\bson)/(?=sa\b)|(?<=\bsa)/(?=son\b)|(?<=\boui)/(?=non\b)", " ou "),
+    plain(r"(?<=\b[Ll]es )nos(?= \d)", "numéros"),
     plain(rf"(?<=[A-Za-z²]) [x×] (?=\d)|(?<=\d) ?[x×] ?{_LENGTHS}", " sur "),
     plain(r"(?<=[(=±])[-−](?=[a-z]\b)|(?<=[=±×] )[-−](?=[a-z]\b)", " moins "),
     plain(r"(?<=[²³]) - (?=\w)|(?<=\b[a-z]) - (?=\d)", " moins "),
@@ -51,5 +69,5 @@ OPERATORS = (
     plain(r"(?<=[\d€$£])/m²", " le mètre carré"),
     plain(r"\bet/ou\b", "et ou"),
     plain(r"(?<!\S)~(?=/)", "tilde "),
-    plain(r"(?<=[\dh%°€£$])-(?=[\d$€£])|(?<=[\d%°CFhn€]) ?– ?(?=[\d$€£])", " à "),
+    Rule(re.compile(r"(?<=[\dh%°€£$])-(?=[\d$€£])|(?<=[\d%°CFhn€]) ?– ?(?=[\d$€£])"), _range),
 )

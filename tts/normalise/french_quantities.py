@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from tts.normalise import french_symbols as symbols
+from tts.normalise import french_words as words
 from tts.normalise.forms import SIGN, VULGAR
 from tts.normalise.french_numbers import decimal, integer
 from tts.normalise.nouns import Noun
@@ -47,5 +48,25 @@ def counted(number: str, noun: Noun) -> str:
     """The quantity with its noun."""
     # French is plural from two on: "1,5 kilomètre", "zéro heure".
     whole, _ = parts(number.lstrip("-−+±").rstrip(VULGAR))
+    if number.endswith("½") and whole:
+        return f"{counted(number[:-1], noun)} et demi{'e' * noun.feminine}"
     many = len(whole.lstrip("0")) > 1 or whole.lstrip("0") not in ("", "1")
     return of(quantity(number, noun.feminine), noun.many if many else noun.one)
+
+
+def rate(match: re.Match[str]) -> str:
+    """ "cinq litres par minute", "par mètre cube", "par seconde au carré" """
+    per, power = words.UNITS[match[3]], match[4]
+    said = f"{counted(match[1], words.UNITS[match[2]])} par {per.one}"
+    if power and per.feminine:
+        return f"{said} {'au carré' if power == '2' else 'au cube'}"
+    return f"{said} {'carré' if power == '2' else 'cube'}" if power else said
+
+
+def share_of_a_unit(match: re.Match[str]) -> str:
+    """ "une demi-cuillère à café", "un quart de litre" """
+    noun = words.UNITS[match[2]]
+    if match[1] == "1/2":
+        return f"{'une' if noun.feminine else 'un'} demi-{noun.one}"
+    part = "un quart" if match[1] == "1/4" else "trois quarts"
+    return f"{part} {'d' + chr(39) if noun.one[0] in 'aeiouéo' else 'de '}{noun.one}"

@@ -82,6 +82,7 @@ SYMBOLS = {
     "↓": "flèche vers le bas",
     "№": "numéro",
     "✓": "coche",
+    **{"⇒": "implique", "✗": "croix", "✘": "croix", "⭐": "étoile", "∑": "somme", "∫": "intégrale", "∆": "delta"},
     "✔": "coche",
     "✅": "coche",
     "❌": "croix",

@@ -222,6 +222,8 @@ TITLES = {
 ABBREVIATIONS = {
     "etc.": "et cetera",
     "env.": "environ",
+    "pers.": "personnes",
+    "réf.": "référence",
     "p. ex.": "par exemple",
     "par ex.": "par exemple",
     "p.ex.": "par exemple",
@@ -246,6 +248,7 @@ ABBREVIATIONS = {
 """Written with a dot, which may end the sentence as well."""
 PLAIN_ABBREVIATIONS = {
     "svp": "s'il vous plaît",
+    **{"Mme": "madame", "Mmes": "mesdames", "Mlle": "mademoiselle", "Mlles": "mesdemoiselles"},
     "càd": "c'est-à-dire",
     "rdv": "rendez-vous",
     "RDV": "rendez-vous",
