@@ -7,7 +7,7 @@ Dropping one exchange a turn would lose it every turn; dropping down to KEPT_SHA
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -77,6 +77,10 @@ class ChatHistory:
         )
         return prompt
 
+    def alone(self, text: str) -> Prompt:
+        """The user's new words as if they were the first."""
+        return self._around_words(text, ())
+
     def _drop_oldest(self) -> bool:
         if self._earlier:
             del self._earlier[0]
@@ -88,12 +92,15 @@ class ChatHistory:
         return True
 
     def _prompt(self, text: str) -> Prompt:
+        return self._around_words(text, (*self._earlier, *self._around.conversation.since(self._first).exchanges))
+
+    def _around_words(self, text: str, exchanges: Iterable[Exchange]) -> Prompt:
         around = self._around
         if around.wall().date() != self._began.date():
             self._began = around.wall()
         system = system_prompt(around.language, self._began, around.facts(), bool(self._tools), around.speaks())
         messages = [ChatMessage("system", system)]
-        for exchange in (*self._earlier, *around.conversation.since(self._first).exchanges):
+        for exchange in exchanges:
             messages += self._told(exchange)
         return Prompt(tuple(alternating([*messages, ChatMessage("user", text)])), self._tools)
 

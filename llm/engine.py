@@ -45,6 +45,8 @@ class Prompt:
     tools: tuple[Tool, ...] = ()
     callable: frozenset[str] | None = None
     """names of those that the reply may call, None: all; the others stay in the prompt, so that its cache does"""
+    aside: bool = False
+    """no part of the conversation, whose cache stays as it is; the likeliest reply is asked for"""
 
     @property
     def calls(self) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from core.messages import Language
 from core.utils.errors import DataError, InferenceError
+from llm.asking import asked_for_call
 from llm.call_text import ToolCallRefusedError
 from llm.chat_history import Around, ChatHistory
 from llm.conversation import Exchange
@@ -162,8 +163,7 @@ class LanguageAnswers:
         return self._box.written(intent)
 
     def _call_for(self, text: str, language: Language) -> str:
-        """The call of words that a skill must have answered, where only these are known: no model was there, or the
-        data are of a version that did not keep it."""
+        """Of words that a skill has answered: no model was there, or the data are of an earlier version."""
         intent = self._skills.skills.recogniser.recognise_any(text, language)
         return "" if intent is None or intent.unsure else self._box.written(intent)
 
@@ -183,12 +183,18 @@ class LanguageAnswers:
         language = context.session.language = guess_language(text, language)
         spoken = context.session.speaks or language
         prompt = self._history.prompt(text)
+        names = self._box.may_be_called(text, language) if self.engine.is_small else NONE
         if self.engine.is_small:
-            prompt = replace(prompt, callable=self._box.may_be_called(text, language))
+            prompt = replace(prompt, callable=NONE)
         reply = Draft(turn, Words(text, language, self._said_before()), SpeakableText(spoken), spoken)
         conversation.begin(Exchange(turn, text, (), spoken), held)
         try:
-            yield from self._written(prompt, reply)
+            if names:
+                alone = replace(self._history.alone(text), callable=names, aside=True)
+                for _ in asked_for_call(self.engine.answer(alone), reply):
+                    yield Unit("", reply.language, False)
+            if not reply.acts:
+                yield from self._written(prompt, reply)
             if reply.acts:
                 yield Unit("", reply.language, False, acts=True)
                 said = self._carry_out(reply)

@@ -22,19 +22,17 @@ from core.optimization.plan import StagePlan
 from core.optimization.resident import Resident, Tenant, spoken_name
 from core.utils.errors import InferenceError
 from core.utils.model_store import ModelStore
+from llm.aside import Ahead, AsideCache
 from llm.chat_template import THOUGHT, ChatTemplate, shared
 from llm.context_room import ContextRoom, available_bytes
 from llm.engine import PREFILL_AT_ONCE, ChatMessage, Prompt
 from llm.in_words import Restricted, is_small
 from llm.model_place import CARD_FULL, check_numbers, is_card_full, landed, on_card, reason_to_stay, weight_bytes
-from llm.runtime import Optimizer, Runtime, process_optimizer, process_runtime
+from llm.runtime import Optimizer, Runtime, make_sampler, process_optimizer, process_runtime
 
 logger = logging.getLogger(__name__)
 
 ENGINE = "mlx"
-TOP_P = 0.8
-TOP_K = 20
-"""as Qwen recommends for its models without thinking"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +47,6 @@ class LanguageModelSettings:
     context_tokens: int = 4096
     temperature: float = 0.7
     """0: always the likeliest token"""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ahead:
-    """A whole prompt that the cache holds, and what the model makes of it."""
-
-    tokens: list[int]
-    logits: Any
-    """for the reply's first token"""
 
 
 class LanguageModel:
@@ -87,8 +76,9 @@ class LanguageModel:
         self._cache: list[Any] = []
         self._cached: list[int] = []
         """the tokens that the cache holds"""
-        self._ahead: _Ahead | None = None
+        self._ahead: Ahead | None = None
         """of exactly these tokens"""
+        self._beside = AsideCache()
         self.prefill_s: float | None = None
         """how long the last reply's prompt was read; None until it has been"""
         self.is_small = True
@@ -125,7 +115,7 @@ class LanguageModel:
         wanted = min(settings.context_tokens, trained_for or settings.context_tokens)
         self._context_tokens = self._room.context_tokens(wanted, settings.model)
         self._template = ChatTemplate(self._tokenizer, settings.model)
-        self._sampler = self._make_sampler()
+        self._sampler = make_sampler(self._runtime, settings.temperature)
         self._restricted = Restricted(self._tokenizer)
         self.is_small = is_small(model)
         self._reset(model)
@@ -142,6 +132,7 @@ class LanguageModel:
     def _forget(self) -> None:
         """The model goes, and what it knew of the conversation with it."""
         self._cache, self._cached, self._ahead = [], [], None
+        self._beside.clear()
 
     def close(self) -> None:
         """Give the model back."""
@@ -173,7 +164,7 @@ class LanguageModel:
             with self._optimizer.get_inference_context(self._plan):
                 logits = self._runtime.read_prompt(new, model, prompt_cache=self._cache, logits=whole)
             self._remember(model, known)
-            self._ahead = _Ahead(known, logits) if whole else None
+            self._ahead = Ahead(known, logits) if whole else None
 
     def answer(self, prompt: Prompt) -> Iterator[str]:
         """The reply as it is written; closing the iterator ends it. Raises InferenceError."""
@@ -188,7 +179,7 @@ class LanguageModel:
         if self._rendering.opens_thought(tokens):
             yield THOUGHT
         written = tokens
-        with self._resident.use() as model, self._explained(model):
+        with self._resident.use() as model, self._explained(model), self._place(prompt.aside, tokens):
             ahead, self._ahead = self._ahead, None
             read = ahead is not None and ahead.tokens == tokens
             new = [] if read else self._align(model, tokens)
@@ -197,7 +188,7 @@ class LanguageModel:
                 self._tokenizer,
                 new or tokens,
                 max_tokens=self._room.reply_tokens(len(new), min(self._settings.max_tokens, room)),
-                sampler=self._restricted.sampler(self._sampler, prompt.callable),
+                sampler=self._restricted.sampler(None if prompt.aside else self._sampler, prompt.callable),
                 prompt_cache=self._cache,
                 prompt_logits=ahead.logits if ahead is not None and read else None,
             )
@@ -245,6 +236,21 @@ class LanguageModel:
 
     def _reset(self, model: Any) -> None:
         self._cache, self._cached, self._ahead = self._runtime.make_prompt_cache(model), [], None
+        self._beside.clear()
+
+    @contextmanager
+    def _place(self, aside: bool, tokens: Sequence[int]) -> Iterator[None]:
+        """For a prompt beside the conversation, a cache of its own."""
+        if not aside:
+            yield
+            return
+        conversation = self._cache, self._cached, self._ahead
+        self._cache, self._cached = self._beside.take(self._cache, self._cached, tokens)
+        try:
+            yield
+        finally:
+            self._beside.put(self._cache, self._cached)
+            self._cache, self._cached, self._ahead = conversation
 
     @contextmanager
     def _explained(self, model: Any) -> Iterator[None]:
@@ -277,12 +283,6 @@ class LanguageModel:
             logger.warning("the card has no memory left: %s goes on on the CPU, slower", self._settings.model)
         self._reset(model)
         return InferenceError(refusal or f"{CARD_FULL}; it goes on on the CPU, slower; this turn is lost")
-
-    def _make_sampler(self) -> Any:
-        temperature = self._settings.temperature
-        if temperature == 0:
-            return self._runtime.make_sampler(temp=0.0)
-        return self._runtime.make_sampler(temp=temperature, top_p=TOP_P, top_k=TOP_K)
 
     def _warm_up(self, model: Any) -> None:
         prompt = self._rendering.render(Prompt((ChatMessage("user", "hello"),)))

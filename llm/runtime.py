@@ -8,6 +8,10 @@ from typing import Any, Protocol, cast
 
 from core.optimization.plan import StagePlan
 
+TOP_P = 0.8
+TOP_K = 20
+"""as Qwen recommends for its models without thinking"""
+
 
 class Runtime(Protocol):
     """What is asked of core.optimization.mlx_replacement."""
@@ -48,3 +52,10 @@ def process_optimizer() -> Optimizer:
     from core.optimization.torch_optimizer import get_performance_optimizer
 
     return get_performance_optimizer()
+
+
+def make_sampler(runtime: Runtime, temperature: float) -> Any:
+    """What chooses the tokens of a reply; at 0 the likeliest."""
+    if temperature == 0:
+        return runtime.make_sampler(temp=0.0)
+    return runtime.make_sampler(temp=temperature, top_p=TOP_P, top_k=TOP_K)

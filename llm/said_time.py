@@ -14,6 +14,8 @@ from llm.skills.languages import COMMON_WORDS
 from llm.skills.normalise import Utterance, normalise
 from llm.skills.recognise import SkillRecogniser
 
+SHORTEST = 3
+"""letters of a word that shows a time by itself; "am" is said of oneself as well"""
 LONGEST = 9
 """words of a time"""
 BEFORE, BEHIND = 4, 3
@@ -45,7 +47,8 @@ class SaidTimes:
 
     def __init__(self, recogniser: SkillRecogniser, near: Collection[str]) -> None:
         self._recogniser = recogniser
-        self._near = frozenset(near).difference(*COMMON_WORDS.values())
+        telling = (word for word in near if len(word) >= SHORTEST)
+        self._near = frozenset(telling).difference(*COMMON_WORDS.values())
 
     def may_hold(self, text: str, language: Language) -> bool:
         """Whether a number or a word of time stands in a text."""

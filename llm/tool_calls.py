@@ -31,6 +31,8 @@ LARGEST = 1e9
 LABEL = "name"
 """the slot of what a timer or an alarm is for; a model that has nothing to put there puts anything"""
 LABEL_WORDS = 3
+DAY = "day"
+"""the slot of a day, which alone is when something happens sooner than when an alarm is to ring"""
 _NAME = re.compile(r"[\"']name[\"']\s*:\s*[\"'](\w+)")
 _AND: dict[Language, str] = {"en": " and ", "fr": " et "}
 
@@ -88,6 +90,8 @@ class ToolBox:
         name, arguments = named(loaded(call))
         known = self._by_fold.get(_key(name))
         time = self._times.find(words.text, words.language) if known in TIMED else None
+        if known in TIMED and time is None and not self._may_mean(known, words):
+            raise ToolCallRefusedError(f"{known}: nobody has said a time, or asked for it")
         if known is None or time is None:
             return self._grounded(self.read(call, words), words)
         return self._at(time, known, arguments, words)
@@ -104,6 +108,8 @@ class ToolBox:
             elif slot != LABEL:
                 raise ToolCallRefusedError(f"{name}: nobody has said {text!r}")
         if name in (FROM_NOW, AT):
+            if time.slots.keys() == {DAY} and not is_about(words.text, self._declared[name].words):
+                raise ToolCallRefusedError(f"{name}: {time.words!r} is a day alone")
             name = FROM_NOW if time.from_now else AT
         said = normalise(words.text, words.language)
         return Intent(name, said, words.language, MappingProxyType({**time.slots, **texts}), frozenset(texts))
@@ -127,6 +133,10 @@ class ToolBox:
             if not parameter.free and value not in numbers and not any(said in text for said in chosen):
                 del slots[slot]
         return replace(intent, slots=MappingProxyType(slots))
+
+    def _may_mean(self, name: str, words: Words) -> bool:
+        """Whether words without a time may still mean one of these tools: by a number, or a word of its own."""
+        return bool(numbers_in(words.text, words.language)) or is_about(words.text, self._declared[name].words)
 
     def may_be_called(self, text: str, language: Language) -> frozenset[str]:
         """The tools that words may ask for; a model that calls another has lost its way.

@@ -575,7 +575,45 @@ def test_words_that_ask_for_no_tool_are_answered_in_words_and_others_may_call_on
     rig.say("my pasta needs nine")
     rig.say("qui a écrit Les Misérables", "fr")
     rig.say("il faudra que tu me réveilles assez tôt", "fr")
-    assert rig.runtime.words_only == [True, False, True, False]
+    words = [True]  # where a call may be asked for it is, and the words come where none is made
+    assert rig.runtime.words_only == [*words, False, *words, *words, False, *words]
+
+
+def test_a_small_model_is_asked_for_a_call_before_what_was_said_and_the_conversation_stays_in_its_cache() -> None:
+    rig = Rig(("pasta", call("SetTimer", '{"minutes": 9}')), ("nine planets", "Well, there are eight."))
+    rig.words = {"planets": "There are eight.", "sky": "Because of the air."}
+    rig.say("why is the sky blue")
+    assert rig.say("my pasta needs nine minutes, can you tell me when") == ["Timer set for 9 minutes."]
+    asked = rig.runtime.prompts[-1]
+    assert "sky" not in asked
+    assert "pasta" in asked
+    before = rig.runtime.computed
+    assert rig.say("are there nine planets") == ["There are eight."]
+    alone, whole = rig.runtime.prompts[-2:]
+    assert "sky" not in alone
+    assert "pasta" not in alone
+    assert "sky" in whole
+    assert "<tool_call>" in whole
+    assert rig.runtime.computed - before < 150  # the instructions alone have more
+
+
+def test_where_asking_for_a_call_fails_the_next_turn_asks_again() -> None:
+    rig = Rig(("pasta", call("SetTimer", '{"minutes": 9}')))
+    rig.say("why is the sky blue")
+    rig.runtime.fail_after = 0
+    assert rig.say("my pasta needs nine minutes")[0].startswith("Sorry, I can't answer that")
+    rig.runtime.fail_after = None
+    assert rig.say("my pasta needs nine minutes") == ["Timer set for 9 minutes."]
+    assert "sky" in rig.runtime.prompts[0]
+
+
+def test_an_alarm_at_a_time_that_nobody_said_or_on_a_day_alone_is_not_set() -> None:
+    wrong = call("SetAlarm", '{"day": "friday", "hour": 9}')
+    rig = Rig(("plumber", wrong), ("long day", wrong))
+    rig.words = {"plumber": "I see.", "long day": "Have a rest."}
+    assert rig.say("would you jot that the plumber comes on friday") == ["I see."]
+    assert rig.say("I had a long day at work") == ["Have a rest."]
+    assert rig.skills.context.schedule.items("alarm") == []
 
 
 def test_a_larger_model_chooses_for_itself_when_a_tool_is_wanted() -> None:
