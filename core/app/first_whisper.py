@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 
 from core.app import answering, speaking
-from core.app.hearing import BACKENDS, ENGINE, engines_here
+from core.app.hearing import ENGINE, engines_here
 from core.app.model_fit import ModelFit
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.profile import MachineProfile
@@ -14,6 +14,7 @@ from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config
 from core.utils.model_catalogue import KnownModel
 from core.utils.model_store import ModelStore
+from core.utils.whisper.choice import unread_format
 
 CLIENT = "huggingface_hub"
 
@@ -54,4 +55,4 @@ def model_to_fetch(config: Config, store: ModelStore, profile: MachineProfile | 
 def packages_are_here() -> bool:
     """Whether a Whisper could be fetched and loaded by this process now."""
     importlib.invalidate_caches()
-    return importlib.util.find_spec(CLIENT) is not None and any(importlib.util.find_spec(name) for name in BACKENDS)
+    return importlib.util.find_spec(CLIENT) is not None and not unread_format()

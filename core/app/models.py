@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal, TextIO
 
 from core.app.consent import YES
+from core.app.hearing import ENGINE
 from core.app.model_fit import ModelFit
 from core.app.voice_conversion import make_lasting
 from core.environment.view import readable
@@ -25,6 +26,7 @@ from core.utils.hub import Hub, HubOptions
 from core.utils.model_catalogue import KnownModel, is_hub_name, known_model, with_needs
 from core.utils.model_download import MARGIN_BYTES, DownloadPlan, ModelDownload
 from core.utils.model_store import ModelStore, State
+from core.utils.whisper.choice import unread_format
 
 DOES = {"stt": "understands speech", "llm": "answers", "tts": "speaks", "turn": "hears whether you have finished"}
 LINE_S = 1.0
@@ -179,6 +181,8 @@ def _download(store: ModelStore, config: Config, names: list[str], offline: bool
     plans = [download.plan(name) for name in wanted]
     for plan in plans:
         print(announced(plan), flush=True)
+        if plan.model.engine == ENGINE and unread_format():
+            print(f"{plan.model.name}: {unread_format()}", file=sys.stderr, flush=True)
     if plans:
         download.check_space(*plans)
     if chosen and plans and sys.stdin.isatty():

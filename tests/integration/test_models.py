@@ -55,6 +55,17 @@ def wait_for_bytes(folder: Path, size_bytes: int) -> None:
         threading.Event().wait(0.02)
 
 
+def test_what_nothing_here_can_read_is_said_before_it_is_fetched(tmp_path: Path, server: HubServer):
+    """A machine with openai-whisper alone, where the hub's folders are for faster-whisper."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['faster_whisper'] = None\n")
+    environment = {"HF_ENDPOINT": server.endpoint, "NO_PROXY": "127.0.0.1", "PYTHONPATH": str(tmp_path)}
+    done = run(tmp_path, "models", "download", NAME, **environment)
+    assert done.returncode == 0, done.stderr
+    assert f"{NAME}: faster-whisper, which alone reads it, is not installed" in done.stderr
+    assert "extra 'full'" in done.stderr
+    assert "openai-whisper takes a .pt file" in done.stderr
+
+
 def test_list_download_use_remove(tmp_path: Path, server: HubServer):
     assert listed(tmp_path)[NAME]["state"] == "absent"
     done = models(tmp_path, "download", NAME, endpoint=server.endpoint)

@@ -31,6 +31,17 @@ def known_loaders() -> tuple[BackendLoader, ...]:
     return FasterWhisperLoader(), OpenAIWhisperLoader()
 
 
+def unread_format() -> str:
+    """Why a folder in CTranslate2's format, as `models download` fetches them, cannot be read here; empty if it can."""
+    package = FasterWhisperLoader().missing()
+    if package is None:
+        return ""
+    return (
+        f"{_PREFERRED}, which alone reads it, is not installed ({package} is missing); {_INSTALL}; "
+        "openai-whisper takes a .pt file: `--set stt.model=PATH`"
+    )
+
+
 def choose(loaders: Sequence[BackendLoader], backend: str, model: str, device: str) -> Choice:
     """The first of `loaders` that is installed, runs on `device` and has the model in its format.
 
