@@ -10,10 +10,12 @@ learnt of the speakers meanwhile.
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from pathlib import Path
 from statistics import NormalDist, fmean
 
 import numpy as np
@@ -125,9 +127,15 @@ def tell(name: str, pauses: Sequence[Pause], words_ms: float) -> None:
         print(f"{name}{also}: {fmean(ends) / FIXED_MS:.3f} of {FIXED_MS} ms at {len(ends)} ends, {cut}", flush=True)
 
 
+def _beside_the_others() -> Path | None:
+    """Smart Turn in the folder that MERLINE_REAL names."""
+    folder = Path(os.environ.get(whisper_words.REAL, ""), NAME)
+    return folder if any(folder.glob("*.onnx")) else None
+
+
 def main(names: Sequence[str]) -> None:
     """All models, or those whose names are given."""
-    folder = ModelStore().find(NAME)
+    folder = ModelStore().find(NAME) or _beside_the_others()
     model = SmartTurn(folder) if folder is not None else None
     recogniser = SkillRecogniser(RecogniserConfig(), load_skills())
     print(f"a fixed pause of {FIXED_MS} ms: 1, {100 * longer(FIXED_MS):.1f} % of pauses")
