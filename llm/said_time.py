@@ -62,7 +62,7 @@ class SaidTimes:
                 intent = self._recogniser.recognise(carrier.format(words), language)
                 if intent is None or not intent.open_slots <= {_TEXT} or intent.slots.get(_TEXT, _WHAT) != _WHAT:
                     continue
-                slots = {slot: value for slot, value in intent.slots.items() if slot != _TEXT}
+                slots = _whole_hour({slot: value for slot, value in intent.slots.items() if slot != _TEXT})
                 if intent.name in TIMED and slots:
                     return SaidTime(slots, words, intent.name == FROM_NOW)
         return None
@@ -81,3 +81,12 @@ def _spans(said: Utterance, places: list[int]) -> Iterator[str]:
         for start in range(first, last - length + 1):
             if any(start <= place < start + length for place in places):
                 yield said.original[said.tokens[start].start : said.tokens[start + length - 1].end]
+
+
+def _whole_hour(slots: dict[str, Slot]) -> dict[str, Slot]:
+    """ "6.30" as a recogniser writes half past six."""
+    hour = slots.get("hour")
+    if not isinstance(hour, float) or hour.is_integer() or "minute" in slots:
+        return slots
+    minute = round(hour % 1 * 100)
+    return {**slots, "hour": float(int(hour)), "minute": float(minute)} if minute < 60 else slots

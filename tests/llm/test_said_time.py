@@ -47,3 +47,10 @@ def test_what_may_hold_one_is_seen_by_a_word() -> None:
     assert times().may_hold("at seven", "en")
     assert times().may_hold("tomorrow", "en")
     assert not times().may_hold("the sky is blue", "en")
+
+
+def test_half_past_six_as_a_recogniser_writes_it() -> None:
+    found = times().find("I need to be up by 6.30.", "en")
+    assert found is not None
+    assert (found.slots["hour"], found.slots["minute"]) == (6, 30)
+    assert times().find("it costs 6.50 euros", "en") is None
