@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.messages import Language
@@ -16,6 +16,7 @@ ANY_TEXT = st.text(st.characters(codec=None), max_size=200)
 FIGURES = st.text("0123456789.,:/-–−+$€% °CkmhAMPpe'\u202f½²#n(", max_size=60)
 
 
+@settings(deadline=None)  # eight thousand digits on a busy machine
 @given(ANY_TEXT | FIGURES, LANGUAGES)
 @example("\ud800", "en")
 @example("9" * 5000, "fr")
