@@ -26,8 +26,12 @@ _PROMISE = re.compile(
 )
 """folded; what something is said to be done with"""
 _CLAIM = re.compile(
-    r"\b(?:timer|alarm|reminder) set\b|^(?:added to your|noted\b)"
-    r"|^(?:minuteur|alarme|rappel)\b.*\b(?:lance|regle)e?\b|^(?:ajoute a la liste|c'est note)\b"
+    r"^(?:\w+[,.!] )?(?:(?:the|a|your|[’'\"].+[’'\"]) )?(?:timer|alarm|reminder)(?: is| has been)? set"
+    r"(?: for| to| at|[:.!]|$)"
+    r"|^added to your \w+(?: \w+)? ?(?:list|:)|^noted(?:[:.!]|$)"
+    r"|^(?:\w+[,.!] )?(?:le |l[’']|votre |ton )?(?:minuteur|alarme|rappel)\b(?:(?! est ).)*(?: est)? (?:lance|regle)e?"
+    r"(?: ?[:.!]|$)"
+    r"|^ajoute a la liste|^c[’']est note(?: ?[:.!]|$)"
 )
 """folded; how the skills tell what they have done, which a model that has seen it in the conversation copies"""
 _WORD = re.compile(r"[^\W\d_]+")

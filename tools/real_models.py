@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -93,7 +94,15 @@ def _from_gguf(source: Path, folder: Path) -> None:
     state[EMBEDDING] = state[HEAD] = state.get(HEAD, state[EMBEDDING])
     model.load_state_dict(state)
     model.save_pretrained(folder)
+    _name_theta(folder / "config.json")
     AutoTokenizer.from_pretrained(source, gguf_file=file.name).save_pretrained(folder)
+
+
+def _name_theta(file: Path) -> None:
+    """transformers 5 writes the base of the rotary angles among others; mlx-lm reads it beside them."""
+    config = json.loads(file.read_text("utf-8"))
+    config.setdefault("rope_theta", config["rope_parameters"]["rope_theta"])
+    file.write_text(json.dumps(config, indent=2), "utf-8")
 
 
 def _unpermuted(values: torch.Tensor, heads: int) -> torch.Tensor:
