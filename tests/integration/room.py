@@ -5,8 +5,11 @@ Null sinks fall asleep and take about a second to wake, so both streams run from
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
 import subprocess
+import termios
 import threading
 import time
 from collections import deque
@@ -118,8 +121,6 @@ class Room(threading.Thread):
         self._floor = (FLOOR * np.random.default_rng(1).standard_normal(BLOCK)).astype(np.float32)
         self.late_blocks = 0
         """blocks by which this thread came too late: the harness's own failures, to be reported"""
-        # PulseAudio plays silence while it waits for us, and would keep that delay: as many silent blocks are left out
-        self._owed = 0
 
     def start(self) -> None:
         self._reader = subprocess.Popen(
@@ -157,9 +158,7 @@ class Room(threading.Thread):
             if data is None:
                 return
             now = time.monotonic()
-            late = max(0, int(max(0.0, now - last) * RATE_HZ) // BLOCK - LEAD_BLOCKS)
-            self._owed += late
-            self.late_blocks += late
+            self.late_blocks += max(0, int(max(0.0, now - last) * RATE_HZ) // BLOCK - LEAD_BLOCKS)
             last = now
             emitted = np.frombuffer(data, np.float32)
             echo = self.echo
@@ -171,12 +170,22 @@ class Room(threading.Thread):
                 if said:
                     heard = heard + self._queued.popleft()
                 self._condition.notify_all()
-            if self._owed and not said and np.abs(heard).max() < QUIET:
-                self._owed -= 1
+            if not said and np.abs(heard).max() < QUIET and self.behind_s > BLOCK / RATE_HZ:
                 continue
             if not self.muted:
                 heard = heard + self._floor
             _write_all(sink, np.clip(heard, -1, 1).astype(np.float32).tobytes())
+
+    @property
+    def behind_s(self) -> float:
+        """By how much later than usual the microphone gives what enters the room now.
+
+        PulseAudio plays silence while it waits for us or for pacat, and what was written meanwhile stays in the pipe:
+        silent blocks are left out until it is gone.
+        """
+        assert self._writer.stdin is not None
+        waiting = struct.unpack("i", fcntl.ioctl(self._writer.stdin.fileno(), termios.FIONREAD, bytes(4)))[0]
+        return max(0.0, waiting / (4 * RATE_HZ) - LEAD_BLOCKS * BLOCK / RATE_HZ)
 
     @property
     def now(self) -> float:
