@@ -56,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(export(chosen.folder, chosen.models))
         case _:
             from benchmarks.whisper.training.measure import report
+            from benchmarks.whisper.training.shards import make_held_out
 
+            make_held_out(chosen.folder)
             for line in report(chosen.folder, chosen.models):
                 print(line, flush=True)
     return 0
