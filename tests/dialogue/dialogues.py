@@ -138,7 +138,7 @@ dialogue(
 # In a pause the reply and its first sound are prepared: nobody hears of it, sees it or finds it in the history.
 
 for _first, _pause, _rest, _reply in (
-    ("what time is it", 0.26, "in paris", "Sorry"),
+    ("what time is it", 0.26, "in paris", "It's"),
     ("what time is it", 0.26, "no what is the date", ""),
     ("what can you do", 0.26, "stop", ""),
 ):
