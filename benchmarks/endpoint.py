@@ -67,10 +67,6 @@ class Result:
     name: str
     turns: list[Turn] = field(default_factory=list)
 
-    def half(self) -> Result:
-        """Every second turn: the others are those that stt.endpointing's constants were first chosen on."""
-        return Result(f"{self.name}, every second turn", self.turns[1::2])
-
     @property
     def waits_ms(self) -> list[float]:
         return [wait for turn in self.turns for wait in turn.waits_ms]
@@ -114,8 +110,6 @@ def run() -> list[Figure]:
                 continue
             result = measure(f"{name}, habits{also}", EndpointConfig(), sessions, heard, turn_model)
             figures += _compared(result, fixed, best or bool(also))
-            if heard is not plain:
-                figures += _compared(result.half(), fixed.half(), False)
     known = [(texts, len(turn) - 1) for texts, turn in zip(plain.texts, phrases, strict=False)]
     speakers = tuple(_speakers(SEEDS[0]))
     return figures + complete.figures(known, lambda text: recogniser.is_complete(text, "en"), speakers)
