@@ -11,7 +11,9 @@ from torch import fx, nn
 
 from core.utils.errors import OptimizationError
 
-UNTRACEABLE = (TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError, KeyError, IndexError)
+UNTRACEABLE = (
+    TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError, KeyError, IndexError, AssertionError
+)  # fmt: skip
 """What fx and a forward that is fed stand-ins for tensors raise; TraceError is a ValueError"""
 
 RELU_FUNCTIONS = (torch.relu, nn.functional.relu, torch.relu_)
@@ -73,6 +75,15 @@ def only_user(node: fx.Node) -> fx.Node | None:
     """The node that alone takes this one's value."""
     users = list(node.users)
     return users[0] if len(users) == 1 else None
+
+
+def refuse_script(model: object, kind: type[OptimizationError]) -> None:
+    """Raises an error of `kind` for TorchScript: its layers are compiled code, which cannot be replaced or traced."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise kind(
+            f"{type(model).__name__} is TorchScript, compiled code whose layers cannot be replaced or traced: give the "
+            "Python module that it was made from"
+        )
 
 
 def set_module(model: nn.Module, name: str, new: nn.Module) -> None:

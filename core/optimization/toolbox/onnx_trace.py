@@ -47,8 +47,11 @@ def refuse_untraceable(model: Any) -> None:
     """Raises ExportError for what is no module, and for layers of packed weights: ONNX has no operator for them."""
     from torch import nn
 
+    from core.optimization.toolbox.graphs import refuse_script
+
     if not isinstance(model, nn.Module):
         raise ExportError(f"a {type(model).__name__} cannot be exported: give a torch.nn.Module")
+    refuse_script(model, ExportError)
     for name, part in model.named_modules():
         home = type(part).__module__
         if home.startswith(EAGER_INT8) or hasattr(part, "_packed_params"):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core.optimization.toolbox.artifact import unshared
+from core.optimization.toolbox.graphs import refuse_script
 from core.optimization.toolbox.pruned_files import sparse_bytes
 from core.optimization.toolbox.quantization import working_copy
 from core.optimization.toolbox.replacing import COMPUTED, computed_weights, own_weights
@@ -59,6 +60,7 @@ def prune_unstructured(model: nn.Module, ratio: float, scope: Scope = "global") 
     ratio = checked_ratio(ratio)
     if scope not in ("global", "layer"):
         raise OptimizationError(f"scope {scope!r}: take 'global' or 'layer'")
+    refuse_script(model, OptimizationError)
     work = working_copy(model)
     weights = _prunable(work)
     if not weights:

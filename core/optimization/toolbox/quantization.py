@@ -13,7 +13,7 @@ from core.models.packed_linear import PackedLinear
 from core.optimization.toolbox.batches import Batch, as_batches
 from core.optimization.toolbox.copies import borrowing_copy, deep_copy, own_weights_of
 from core.optimization.toolbox.fusion import Fusion, drop_relus, find_fusions, fold_norms
-from core.optimization.toolbox.graphs import replace_module, set_module
+from core.optimization.toolbox.graphs import refuse_script, replace_module, set_module
 from core.optimization.toolbox.int8_flow import Flow, find_flows
 from core.optimization.toolbox.int8_kernels import choose_kernel
 from core.optimization.toolbox.int8_layers import (
@@ -69,6 +69,7 @@ class ModelQuantizer:
         nothing can be quantised, data is missing or does not fit, or weights are not finite.
         """
         kind = self.config.quantization_type
+        refuse_script(model, QuantizationError)
         batches = self._batches(calibration_data)
         learns = kind is QuantizationType.QAT  # and its gradients are not to reach the model given
         work = working_copy(model) if learns else lean_copy(model)

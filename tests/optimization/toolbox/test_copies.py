@@ -12,15 +12,16 @@ import torch
 from small_models import conv_net, images, tied_lm, tokens
 from torch import nn
 
-from core.optimization import ModelQuantizer, QatConfig, QuantizationConfig, QuantizationType
+from core.optimization import ModelQuantizer, ONNXExporter, QatConfig, QuantizationConfig, QuantizationType
 from core.optimization.toolbox import strategies
 from core.optimization.toolbox.batches import as_batches
 from core.optimization.toolbox.copies import borrowing_copy
 from core.optimization.toolbox.deployment import deploy
+from core.optimization.toolbox.pruning import prune_unstructured
 from core.optimization.toolbox.quantization import as_float
 from core.optimization.toolbox.registry import Subject
 from core.optimization.toolbox.strategies import Workbench
-from core.utils.errors import ExportError, QuantizationError
+from core.utils.errors import ExportError, OptimizationError, QuantizationError
 
 
 class Mixed(nn.Module):
@@ -115,3 +116,19 @@ def test_an_export_that_fails_is_not_tried_again(monkeypatch: pytest.MonkeyPatch
             with pytest.raises(ExportError, match="it does not trace"):
                 bench.exported(subject)
     assert len(tries) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning")
+def test_torchscript_is_a_typed_error_wherever_layers_are_needed(tmp_path: Path):
+    pytest.importorskip("onnxscript", reason="the extra toolbox is missing: onnxscript")
+    script = torch.jit.trace(nn.Sequential(nn.Linear(4, 4)).eval(), torch.ones(1, 4))
+    told = "is TorchScript, compiled code .* give the Python module"
+    for kind in QuantizationType:
+        with pytest.raises(QuantizationError, match=told):
+            ModelQuantizer(QuantizationConfig(kind)).quantize(script, [torch.ones(1, 4)])
+    with pytest.raises(OptimizationError, match=told):
+        prune_unstructured(script, 0.2)
+    with pytest.raises(ExportError, match=told):
+        ONNXExporter().export(script, torch.ones(1, 4), tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
