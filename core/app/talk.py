@@ -80,9 +80,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         ends = SoundEnds(sound.microphone, sound.speaker, FrontEnd(config.echo, sound.speaker.far_end))
         plan = make_plan(config)
         apply_plan(config, plan)
-        if {plan.stt.engine, plan.llm.engine, plan.tts.engine} <= EMBEDDED_ENGINES:
-            share_arenas()
-        brain.memory.budgets = MemoryBudgets.of(plan)
+        _bound_memory(brain, plan)
         equip(config, plan, brain.responder, arguments.offline, brain.memory)
         assistant = Assistant(config, brain.clock, ends, brain, turn_finished)
         sound.microphone.at_rest = lambda: assistant.at_rest
@@ -111,6 +109,12 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         keeping.close()
         sound.close()
     return 0
+
+
+def _bound_memory(brain: Brain, plan: Plan) -> None:
+    brain.memory.budgets = MemoryBudgets.of(plan)
+    if {plan.stt.engine, plan.llm.engine, plan.tts.engine} <= EMBEDDED_ENGINES:
+        share_arenas()
 
 
 def _say_first(view: View, assistant: Assistant, plan: Plan, notice: str) -> None:
