@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+import re
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from llm.skills.base import Context, Intent, Reply, Skill, reply
+from llm.skills.base import Context, Intent, Reply, Skill, choose
 from llm.skills.normalise import fold
 from llm.skills.spoken import WEEKDAYS, say_time
 
@@ -66,6 +66,7 @@ _ZONES = {
 }
 """places that name no zone themselves, or not in this language"""
 _LEADING = ("the ", "la ", "le ", "les ", "l ", "downtown ")
+_BETWEEN = re.compile(r",|\s(?:and|et)(?:\s+(?:in|à|au|en))?\s", re.IGNORECASE)
 _AREAS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
 
@@ -92,18 +93,24 @@ def zone_of(place: str) -> str | None:
 
 
 def tell_time_in(intent: Intent, context: Context) -> Reply:
-    place = intent.word("place").strip(" .,;:!?")
+    """The time in each of the places that are named."""
+    places = [place for piece in _BETWEEN.split(intent.word("place")) if (place := piece.strip(" .,;:!?"))]
+    told = [_told(place, intent, context) for place in places]
+    return Reply(" ".join(told), intent.language, understood=bool(told))
+
+
+def _told(place: str, intent: Intent, context: Context) -> str:
     zone = zone_of(place)
     if zone is None:
-        return reply(intent, en=f"I don't know what time it is in {place}.",
-                     fr=f"Je ne sais pas quelle heure il est à cet endroit : {place}.")  # fmt: skip
-    there = context.clock.now().astimezone(UTC).astimezone(ZoneInfo(zone))
+        return choose(intent.language, f"I don't know what time it is in {place}.",
+                      f"Je ne sais pas quelle heure il est à cet endroit : {place}.")  # fmt: skip
+    there = context.clock.now().astimezone(ZoneInfo(zone))
     clock = say_time(there, intent.language)
     day = ""
     if there.date() != context.schedule.local.wall.date():
         day = (" on " if intent.language == "en" else " ") + WEEKDAYS[intent.language][there.weekday()]
     named = place if place[:1].isupper() else place.title()
-    return reply(intent, en=f"It's {clock}{day} in {named}.", fr=f"{named} : il est {clock}{day}.")
+    return choose(intent.language, f"It's {clock}{day} in {named}.", f"{named} : il est {clock}{day}.")
 
 
 SKILL = Skill("world_time", {"TellTimeIn": tell_time_in}, for_models=())
