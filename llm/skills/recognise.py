@@ -32,6 +32,9 @@ POLITE_RULES = ("polite_start", "polite_end")
 """Expansion rules of a language that may stand before and after any sentence."""
 MOST_FREE_WORDS = 20
 """A sentence with more that no template knows may only begin like a command."""
+_NAME = "name"
+"""the slot of what a timer or alarm is called"""
+MOST_WORDS_OF_A_NAME = 4
 _OPEN_NUMBER_ENDS = frozenset(
     words_of(
         "twenty thirty forty fifty sixty seventy eighty ninety hundred thousand point and plus minus times "
@@ -132,7 +135,7 @@ class SkillRecogniser:
         text = said.matching
         best, best_rank = None, (1 << 30, 0)
         for result in recognize_all(text, grammar.matched, language=language):
-            if _is_talk(result, language):
+            if _is_talk(result, language) or _is_no_name(result):
                 continue
             rank = _rank(result)
             if rank < best_rank:
@@ -267,6 +270,14 @@ def _is_talk(result: RecognizeResult, language: Language) -> bool:
         return False
     words = set(fold_template(excluded, language).split())
     return any(words & set(entity.text.split()) for entity in result.entities_list if entity.is_wildcard)
+
+
+def _is_no_name(result: RecognizeResult) -> bool:
+    """Whether what stands for a name is a sentence: "'add milk and set a' timer"."""
+    return any(
+        entity.is_wildcard and entity.name == _NAME and len(entity.text.split()) > MOST_WORDS_OF_A_NAME
+        for entity in result.entities_list
+    )
 
 
 def _many(slots: Mapping[str, Slot], open_slots: Collection[str]) -> bool:
