@@ -59,6 +59,7 @@ def tensorrt(arguments: argparse.Namespace, config: Config) -> int:
     from core.optimization.toolbox.tensorrt import UNVERIFIED, TensorRTConfig, TensorRTOptimizer
 
     check_out(arguments.out, "--out")
+    check_out(arguments.cache, "--cache")
     source, shapes, axes = Path(arguments.model), read_shapes(arguments.shape), read_axes(arguments.dynamic)
     print(UNVERIFIED, file=sys.stderr)
     data = None

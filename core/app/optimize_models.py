@@ -9,7 +9,16 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from core.app.toolbox_models import first_input, for_judging, made_model, need_torch, registered
-from core.app.toolbox_report import MB, check_out, check_room, print_result, progress, quality_line, written_lines
+from core.app.toolbox_report import (
+    MB,
+    check_folder,
+    check_out,
+    check_room,
+    print_result,
+    progress,
+    quality_line,
+    written_lines,
+)
 from core.optimization.toolbox.packages import toolbox_package
 from core.utils.config import Config
 from core.utils.errors import ConfigError
@@ -80,6 +89,7 @@ def prune(arguments: argparse.Namespace, config: Config) -> int:
 def distill(arguments: argparse.Namespace, config: Config) -> int:
     """A student model taught by a teacher, from the data that either brings."""
     check_out(arguments.out, "--out")
+    check_folder(arguments.checkpoints, "--checkpoints")
     need_torch()
     from core.optimization.toolbox.measuring import size_bytes
     from core.optimization.toolbox.model_optimizer import ModelOptimizer

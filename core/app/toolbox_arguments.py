@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,8 +35,19 @@ def above_zero(text: str) -> float:
     return number
 
 
-def at_most(text: str) -> float:
+def milliseconds(text: str) -> float:
     """A threshold: a number from 0 up."""
+    return _at_most(text, "milliseconds")
+
+
+def megabytes(text: str) -> float:
+    """A threshold: a number from 0 up."""
+    return _at_most(text, "MB")
+
+
+def _at_most(text: str, unit: str) -> float:
+    if re.fullmatch(r"[\d.]+ *[A-Za-z]+", text) and text.lower() not in ("inf", "nan"):
+        raise argparse.ArgumentTypeError(f"{text}: give the number alone, in {unit}")
     number = _number(float, text)
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{text}: give a number from 0 up")
@@ -44,19 +56,32 @@ def at_most(text: str) -> float:
 
 def share(text: str) -> float:
     """From 0 to 1."""
-    number = _number(float, text)
+    number = _no_percent(text)
     if not 0 <= number <= 1:
-        hint = f"; did you mean {number / 100:g}?" if 1 < number <= 100 else ""
-        raise argparse.ArgumentTypeError(f"{text}: it is a share, from 0 to 1{hint}")
+        raise argparse.ArgumentTypeError(f"{text}: it is a share, from 0 to 1{_hundredth(number)}")
     return number
 
 
 def ratio(text: str) -> float:
     """Of weights to prune: neither none nor all."""
-    number = _number(float, text)
+    number = _no_percent(text)
     if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(f"{text}: give a share above 0 and below 1; begin with 0.1 or 0.2")
+        hint = _hundredth(number) or "; begin with 0.1 or 0.2"
+        raise argparse.ArgumentTypeError(f"{text}: give a share above 0 and below 1{hint}")
     return number
+
+
+def _no_percent(text: str) -> float:
+    """A number that is to be a share, not yet held against its limits."""
+    if re.fullmatch(r"[\d.]+ *%", text):
+        number = _number(float, text.rstrip("% "))
+        raise argparse.ArgumentTypeError(f"{text}: give a share, not percent{_hundredth(number)}")
+    return _number(float, text)
+
+
+def _hundredth(number: float) -> str:
+    """What somebody meant who gave percent; "" where that is not likely."""
+    return f"; did you mean {number / 100:g}?" if 1 <= number < 100 else ""
 
 
 def opset(text: str) -> int:
@@ -170,9 +195,9 @@ def auto(parser: argparse.ArgumentParser) -> None:
     """Of `optimize auto`."""
     model(parser)
     parser.add_argument("platform", choices=PLATFORMS, help="mobile: small; server: fast; edge: both")
-    parser.add_argument("--inference-time", type=at_most, metavar="MS", help="at most")
-    parser.add_argument("--memory-usage", type=at_most, metavar="MB", help="at most, at work")
-    parser.add_argument("--model-size", type=at_most, metavar="MB", help="at most")
+    parser.add_argument("--inference-time", type=milliseconds, metavar="MS", help="at most")
+    parser.add_argument("--memory-usage", type=megabytes, metavar="MB", help="at most, at work")
+    parser.add_argument("--model-size", type=megabytes, metavar="MB", help="at most")
     parser.add_argument("--accuracy", type=share, metavar="SHARE", help="at least, 0..1")
 
 
@@ -183,7 +208,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "prune": ("a model without its smallest weights, or without whole channels", prune),
     "distill": ("teach a small model by a large one", distill),
     "export": ("a verified ONNX file", export),
-    "tensorrt": ("an engine for an NVIDIA card (built by us, never run: no card was at hand)", tensorrt),
+    "tensorrt": ("an engine for an NVIDIA card (built by us, never run: no card that it takes was at hand)", tensorrt),
     "compare": ("all ways beside each other: size, speed, quality", compare),
     "auto": ("the best way for a platform that meets thresholds", auto),
 }

@@ -12,6 +12,7 @@ from dataclasses import replace
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from core.app.calibration_text import SENTENCES
@@ -131,8 +132,18 @@ def _imported(path: Path) -> Any:
 def _from_path(path: Path) -> tuple[RegisteredModel, str]:
     if path.suffix == ".pt" and path.is_file():
         return _whisper(path)
+    if path.suffix == ".onnx":
+        raise ModelLoadError(
+            f"{path} is an ONNX graph, and this works on PyTorch models: give what it was exported from, as "
+            "FILE.py:FUNCTION or a folder; `optimize tensorrt` takes the graph itself"
+        )
     if path.suffix == ".py":
         raise ModelLoadError(f"{path}: name the function in it that makes the model: {path}:FUNCTION")
+    if path.is_file():
+        raise ModelLoadError(
+            f"{path} is no model that is read here: weights alone do not say what computes with them; give "
+            "FILE.py:FUNCTION that makes the model and loads them, or a model's folder with its config.json"
+        )
     try:
         config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -224,7 +235,13 @@ def _whisper(path: Path) -> tuple[RegisteredModel, str]:
     import torch
     import whisper
 
-    model = whisper.load_model(str(path), device="cpu")
+    try:
+        model = whisper.load_model(str(path), device="cpu")
+    except (KeyError, TypeError, AttributeError, RuntimeError, EOFError, UnpicklingError) as error:
+        raise ModelLoadError(
+            f"{path} is no Whisper of openai's ({type(error).__name__}), the one kind of .pt file that is read here; "
+            "give FILE.py:FUNCTION that makes the model and loads the file"
+        ) from error
     bands, places = model.dims.n_mels, 2 * model.dims.n_audio_ctx
     made = _inputs(lambda generator: torch.randn(1, bands, places, generator=generator))
     return _with(model.encoder.eval(), made, "the encoder of a Whisper over 30 s")

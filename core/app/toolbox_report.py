@@ -25,6 +25,15 @@ def check_out(out: Path | None, option: str) -> None:
         raise ConfigError(f"{option} {out}: no file can be written there; name a file in a folder of yours")
 
 
+def check_folder(folder: Path | None, option: str) -> None:
+    """Raises ConfigError, before the work, where no folder can be, or be written into."""
+    if folder is None:
+        return
+    nearest = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise ConfigError(f"{option} {folder}: nothing can be written there; name a folder of yours")
+
+
 def check_room(out: Path, needed_bytes: int) -> None:
     """Raises OptimizationError, before the work, where the disk has no room for its result."""
     nearest = next(folder for folder in out.absolute().parents if folder.exists())

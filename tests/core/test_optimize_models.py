@@ -218,6 +218,22 @@ def test_files_and_folders_that_are_no_models(own: str, tmp_path: Path) -> None:
         registered(f"{broken}:net")
 
 
+def test_files_of_another_kind_than_a_model_are_named(tmp_path: Path) -> None:
+    for name in ("m.onnx", "m.safetensors"):
+        (tmp_path / name).touch()
+    with pytest.raises(ModelLoadError, match=r"m\.onnx is an ONNX graph, .* give what it was exported from"):
+        registered(str(tmp_path / "m.onnx"))
+    with pytest.raises(ModelLoadError, match=r"m\.safetensors is no model that is read here: weights alone"):
+        registered(str(tmp_path / "m.safetensors"))
+    pytest.importorskip("whisper", reason="the extra full is missing: openai-whisper")
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "weights.pt")
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
+    (tmp_path / "empty.pt").touch()
+    for name in ("weights.pt", "module.pt", "empty.pt"):
+        with pytest.raises(ModelLoadError, match=rf"{name} is no Whisper of openai's .* give FILE\.py:FUNCTION"):
+            registered(str(tmp_path / name))
+
+
 def test_a_language_model_is_judged_on_text_where_its_tokenizer_is_there(real_model: Callable[[str], Path]) -> None:
     folder = real_model("SmolLM2-135M-Instruct")
     found, told = registered(str(folder))
@@ -262,11 +278,16 @@ def test_a_little_language_of_axes_and_shapes() -> None:
     ("words", "message"),
     [
         ("prune M --ratio 1.5", "--ratio: 1.5: give a share above 0 and below 1"),
+        ("prune M --ratio 20", "--ratio: 20: give a share above 0 and below 1; did you mean 0.2?"),
+        ("prune M --ratio 20%", "--ratio: 20%: give a share, not percent; did you mean 0.2?"),
         ("prune M --ratio half", "--ratio: half: give a number"),
         ("export M --out m.onnx --opset 12", "--opset: opset 12: torch's exporter writes 18 to 25"),
         ("quantize M --iterations 0", "--iterations: 0: give a whole number from 1 up"),
         ("compare M --iterations 2.5", "--iterations: 2.5: give a whole number"),
         ("auto M mobile --accuracy 95", "--accuracy: 95: it is a share, from 0 to 1; did you mean 0.95?"),
+        ("auto M mobile --accuracy 95%", "--accuracy: 95%: give a share, not percent; did you mean 0.95?"),
+        ("auto M mobile --inference-time 5s", "--inference-time: 5s: give the number alone, in milliseconds"),
+        ("auto M mobile --memory-usage 0.5GB", "--memory-usage: 0.5GB: give the number alone, in MB"),
         ("auto M mobile --accuracy nan", "--accuracy: nan: it is a share, from 0 to 1"),
         ("auto M mobile --inference-time -1", "--inference-time: -1: give a number from 0 up"),
         ("auto M mobile --latency 5", "unrecognized arguments: --latency 5"),
@@ -292,6 +313,8 @@ def test_values_that_the_toolbox_refuses_end_with_2(
         ("compare M --strategies dynamic,none", "--strategies none: there are: dynamic"),
         ("compare M --chart {folder}", "--chart .*: no file can be written there"),
         ("export M --out {folder}", "--out .*: no file can be written there"),
+        ("distill M M --checkpoints {folder}/own.py/run", "--checkpoints .*: nothing can be written there"),
+        ("tensorrt M --out m.engine --cache {folder}", "--cache .*: no file can be written there"),
         ("export M --out m.onnx --dynamic input", "--dynamic input: give INPUT:AXIS=NAME"),
         ("tensorrt M --out m.engine --shape 1x3", "--shape 1x3: give INPUT="),
         ("tensorrt M --out m.engine --dynamic input", "--dynamic input: give INPUT:AXIS=NAME"),

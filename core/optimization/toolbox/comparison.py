@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from core.optimization.model_call import call_model, placed
+from core.optimization.toolbox.artifact import write_whole
 from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.copies import deep_copy
 from core.optimization.toolbox.measuring import MEGABYTE, size_bytes, typical_ms
@@ -132,13 +133,7 @@ class Comparison:
         panels[0].invert_yaxis()
         busy = f", up to {self.original_most_ms:.3g} ms: other programs were at work" if self.busy else ""
         figure.suptitle(f"{self.model}: {self.original_mb:.3g} MB, {self.original_ms:.3g} ms{busy}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(path, format="png", dpi=120)
-        except OSError as error:
-            raise OptimizationError(
-                f"{path} cannot be written ({error}); make room or choose another folder"
-            ) from error
+        write_whole(path, lambda to: figure.savefig(to, format="png", dpi=120))
 
 
 def _draw(panel: Any, names: Sequence[str], values: Sequence[float | None], colour: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ from core.utils.errors import ExportError, ModelLoadError
 
 SLACK_BYTES = 2**20
 STREAMED_BYTES = 2**16
+PREFIX = ".onnx-"
+ABANDONED_S = 86400.0
+"""without a change, after which a folder is no working program's: a calibration may take hours without one"""
 _GRAPH, _INITIALISER, _RAW_DATA = (bytes((number << 3 | 2,)) for number in (7, 5, 9))
 """what stands before ModelProto.graph, GraphProto.initializer and TensorProto.raw_data, which have a length"""
 
@@ -31,13 +35,25 @@ def weight_bytes(model: Any) -> int:
 
 @contextmanager
 def workshop(path: Path) -> Iterator[Path]:
-    """A folder beside `path` to write into, gone at the end. Raises ExportError where none can be made."""
+    """A folder beside `path` to write into, gone at the end; what killed programs left goes a day later.
+
+    Raises ExportError where none can be made.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".onnx-", dir=path.parent) as folder:
+        _sweep(path.parent)
+        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=path.parent) as folder:
             yield Path(folder)
     except OSError as error:
         raise ExportError(f"{path} cannot be written ({error.strerror or error}): choose another place") from error
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what killed programs left there, which may be gigabytes."""
+    for left in folder.glob(f"{PREFIX}*"):
+        newest = max((one.stat().st_mtime for one in (left, *left.glob("*"))), default=0.0)
+        if time.time() - newest > ABANDONED_S:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def write_model(model: Any, path: Path, external: bool, meant_for: Path | None = None) -> Path | None:

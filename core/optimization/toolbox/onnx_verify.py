@@ -90,7 +90,7 @@ def verify(
         told = str(error.__cause__ or error).partition("\n")[0]
         raise ExportError(
             f"{path.name}: ONNX Runtime, which compares it with PyTorch, cannot run it here ({told}); for another "
-            "runtime export with verify_export=False"
+            "runtime export with verify_export=False, from the shell with --no-verify"
         ) from error
     done: list[Verification] = []
     for sizes in sizes_to_verify(example, axes, wanted):
@@ -111,7 +111,8 @@ def verify(
         if off > tolerance:
             raise ExportError(
                 f"{path.name}: at {where} ONNX Runtime differs from PyTorch by {off:.3g}, more than the tolerance "
-                f"{tolerance:g}; raise ONNXExportConfig.tolerance where that is right, or export with optimize=False"
+                f"{tolerance:g}; raise ONNXExportConfig.tolerance where that is right, or export with optimize=False, "
+                "from the shell --no-optimize"
             )
         done.append(Verification(sizes, off))
     return tuple(done)

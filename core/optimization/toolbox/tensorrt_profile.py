@@ -60,7 +60,8 @@ def read_profiles(input_shapes: Mapping[str, Any], model: OnnxInformation) -> di
     if unknown or missing:
         wrong = f"unknown: {', '.join(unknown)}" if unknown else f"without a shape: {', '.join(missing)}"
         raise ExportError(
-            f"input_shapes: {wrong}; the model takes {', '.join(f'{n}{list(v.shape)}' for n, v in known.items())}"
+            f"input_shapes (--shape): {wrong}; the model takes "
+            f"{', '.join(f'{n}{list(v.shape)}' for n, v in known.items())}"
         )
     profiles = {name: _profile(name, shapes) for name, shapes in input_shapes.items()}
     for name, profile in profiles.items():

@@ -335,6 +335,24 @@ def test_a_busy_machine_is_told_of_and_small_numbers_keep_their_column():
     assert calm.text().splitlines()[-1].split()[-2] == "3.65e-05%"
 
 
+def test_a_chart_for_which_the_disk_has_no_room_leaves_the_old_one(
+    comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    figures = pytest.importorskip("matplotlib.figure", reason="the extra toolbox is missing: matplotlib")
+
+    def full(_: Any, to: Path, **options: Any) -> None:
+        to.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "conv.png"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(figures.Figure, "savefig", full)
+    with pytest.raises(OptimizationError, match="No space left"):
+        comparison.chart(path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_chart_is_drawn_or_why_not_is_told(comparison: Comparison, tmp_path: Path):
     pytest.importorskip("matplotlib", reason="needs matplotlib (the extra toolbox)")
     from matplotlib.figure import Figure

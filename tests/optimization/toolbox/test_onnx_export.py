@@ -20,7 +20,7 @@ from torch import Tensor, nn  # noqa: E402
 
 from core.optimization import ONNXExportConfig, ONNXExporter, export_to_onnx  # noqa: E402
 from core.optimization.toolbox.graph_pass import GraphPass  # noqa: E402
-from core.optimization.toolbox.onnx_files import read_model, write_model  # noqa: E402
+from core.optimization.toolbox.onnx_files import read_model, workshop, write_model  # noqa: E402
 from core.optimization.toolbox.onnx_information import model_information  # noqa: E402
 from core.optimization.toolbox.onnx_model import OnnxModel  # noqa: E402
 from core.optimization.toolbox.onnx_runtime import benchmark_onnx, open_session, run_session  # noqa: E402
@@ -303,7 +303,7 @@ def test_outputs_that_are_one_another_or_the_input_have_names_of_their_own_and_b
             nn.Linear(4, 4).bfloat16(),
             torch.randn(2, 4).bfloat16(),
             {},
-            r"m\.onnx: ONNX Runtime, which compares it with PyTorch, cannot run it here .*verify_export=False",
+            r"m\.onnx: ONNX Runtime, which compares it with PyTorch, cannot run it here .*=False, .* --no-verify",
         ),
     ],
 )
@@ -457,3 +457,15 @@ def test_large_weights_are_written_one_after_the_other_and_read_by_onnx_itself(t
     found = read_model(path).graph.initializers["w"].const_value
     assert found.dtype == tensor.dtype
     assert found.tobytes() == tensor.tobytes()
+
+
+def test_what_a_killed_export_left_is_taken_away_a_day_later(tmp_path: Path) -> None:
+    old, fresh = tmp_path / ".onnx-old", tmp_path / ".onnx-fresh"
+    for left in (old, fresh):
+        left.mkdir()
+        (left / "m.onnx").write_bytes(b"half")
+    for one in (old / "m.onnx", old, fresh):
+        os.utime(one, (0, 0))  # in `fresh` a file is still written to
+    with workshop(tmp_path / "m.onnx"):
+        assert len(list(tmp_path.iterdir())) == 2
+    assert list(tmp_path.iterdir()) == [fresh]
