@@ -20,11 +20,18 @@ _TELLS_NOTHING = (
     COMMON_WORDS["en"]
     | COMMON_WORDS["fr"]
     | frozenset(words_of("all much take called plus sur dans tous temps prends appele appelee"))
+    | frozenset(words_of("which first combien lequel laquelle premier"))
 )
 _PROMISE = re.compile(
     r"\b(?:i (?:will|have|could)|i[’'](?:ll|ve|d)|je (?:vais|te|vous|peux)|j[’']ai|c[’']est (?:fait|note))\b"
 )
 """folded; what something is said to be done with"""
+_QUESTION = re.compile(
+    r"(?:(?:and|so|then|but|et|alors|mais) )?(?:who|whose|what|which|why|where|how(?! about)|qui|que|qu|"
+    r"quel(?:le)?s?|pourquoi|comment|combien|ou)\b"
+)
+"""folded; "when" and "quand" begin commands too"""
+_OWN = re.compile(r"\b(?:my|me|mine|mon|ma|mes|moi)\b")
 _CLAIM = re.compile(
     r"^(?:\w+[,.!] )?(?:(?:the|a|your|[’'\"].+[’'\"]) )?(?:timer|alarm|reminder)(?: is| has been)? set"
     r"(?: for| to| at|[:.!]|$)"
@@ -46,6 +53,12 @@ def telling(texts: Iterable[str]) -> frozenset[str]:
 def is_about(text: str, tool: frozenset[str]) -> bool:
     """Whether a word of the text is one of the tool's."""
     return any(_alike(word, other) for word in _words(text) for other in tool)
+
+
+def is_question(text: str) -> bool:
+    """Whether somebody asks about the world, and not for what is theirs."""
+    folded = fold(text).strip()
+    return _QUESTION.match(folded) is not None and _OWN.search(folded) is None
 
 
 def promises(unit: str, tool: frozenset[str]) -> bool:

@@ -277,7 +277,7 @@ class LanguageAnswers:
                     intents.append(intent)
         except ToolCallRefusedError as refusal:
             logger.warning("turn %d: a tool call is refused: %s", reply.turn, refusal)
-            meant = any(self._box.is_about(call, words.text) for call in reply.speakable.calls)
+            meant = any(self._box.is_meant(call, words.text) for call in reply.speakable.calls)
             return [choose(reply.language, *NOT_DONE)] if meant or reply.begun else None
         reply.call = CALL_BETWEEN.join(filter(None, map(self._box.written, intents)))
         said = []

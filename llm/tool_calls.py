@@ -17,7 +17,17 @@ from typing import Any
 from core.messages import Language
 from llm.call_text import ToolCallRefusedError, loaded, named
 from llm.engine import Tool
-from llm.grounding import claims, comes_from, is_about, name_words, numbers_in, promises, shares_number, telling
+from llm.grounding import (
+    claims,
+    comes_from,
+    is_about,
+    is_question,
+    name_words,
+    numbers_in,
+    promises,
+    shares_number,
+    telling,
+)
 from llm.said_time import AT, FROM_NOW, TIMED, SaidTime, SaidTimes
 from llm.skill_answers import HARMLESS
 from llm.skills.base import Intent, Slot
@@ -149,14 +159,21 @@ class ToolBox:
             about |= {name for name, one in self._declared.items() if SENTENCE in one.parameters}
         return frozenset(about & self._declared.keys())
 
-    def is_about(self, call: str, text: str) -> bool:
-        """Whether words ask for the very tool of a call, however wrong the call is."""
+    def is_meant(self, call: str, text: str) -> bool:
+        """Whether words ask for the very tool of a call, however wrong the call is.
+
+        A question about the world does not, whatever word it has in common with one; "time left" are two.
+        """
         try:
             declared = self._declared.get(self._by_fold.get(_key(named(loaded(call))[0]), ""))
         except ToolCallRefusedError:
             found = _NAME.search(call)
             declared = self._declared.get(self._by_fold.get(_key(found[1]), "")) if found else None
-        return declared is not None and is_about(text, declared.words)
+        if declared is None or not is_about(text, declared.words):
+            return False
+        if not is_question(text):
+            return True
+        return declared.tool.name in HARMLESS and sum(is_about(text, frozenset((word,))) for word in declared.words) > 1
 
     def promised(self, unit: str, text: str) -> bool:
         """Whether a reply in words claims what only a tool could have done: what the user asks for, or in its words."""

@@ -34,6 +34,8 @@ def box() -> ToolBox:
         ("wake me around noon or so", "en", True),
         ("could the timers be stopped", "en", True),
         ("who painted the Mona Lisa", "en", False),
+        ("which city is the capital of France", "en", False),
+        ("combien de côtés a le premier carré", "fr", False),
         ("il faudra que tu me réveilles", "fr", True),
         ("je dois penser à racheter du lait pour ma liste", "fr", True),
         ("mes pâtes cuisent neuf minutes", "fr", True),
@@ -50,10 +52,17 @@ def test_words_that_ask_for_a_tool(text: str, language: Language, asks: bool) ->
         ('{"name": "TellTime", "arguments": {}}', "who wrote Romeo and Juliet", False),
         ('{"name": "TellMeAJoke"}', "tell me a joke", False),
         ("{", "set a timer", False),
+        ('{"name": "TimeLeft"}', "what is left of the Roman Empire", False),
+        ('{"name": "TimeLeft"}', "so how much time is left", True),
+        ('{"name": "TimeLeft"}', "what is left on my egg", True),
+        ('{"name": "SetAlarm"}', "Who invented the alarm clock?", False),
+        ('{"name": "SetAlarm"}', "how about an alarm", True),
+        ('{"name": "SetAlarm"}', "pourquoi une alarme sonne-t-elle", False),
+        ('{"name": "SetAlarm"}', "quand je dors trop, réveille-moi", True),
     ],
 )
-def test_what_a_call_is_about(call: str, text: str, about: bool) -> None:
-    assert box().is_about(call, text) is about
+def test_what_a_call_is_meant_by(call: str, text: str, about: bool) -> None:
+    assert box().is_meant(call, text) is about
 
 
 @pytest.mark.parametrize(

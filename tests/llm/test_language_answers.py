@@ -636,6 +636,25 @@ def test_a_call_that_nobody_asked_for_is_refused_and_the_question_answered_in_wo
 
 
 @pytest.mark.parametrize(
+    ("asked", "language", "written", "said"),
+    [
+        ("which city is the capital of France", "en", call("TimeLeft", '{"name": "TOMORROW"}'), "Paris."),
+        ("What is left of the Roman Empire?", "en", call("TimeLeft", '{"name": "TOMORROW"}'), "Ruins."),
+        ("who invented alarm clocks in 1787", "en", call("SetAlarm", '{"day": "someday"}'), "Levi Hutchins."),
+        ("combien de côtés a un carré", "fr", call("TimeLeft", '{"name": "TOMORROW"}'), "Quatre."),
+    ],
+)
+def test_a_plain_question_is_answered_in_words_though_a_word_of_it_is_a_tools(
+    asked: str, language: Language, written: str, said: str
+) -> None:
+    rig = Rig((asked, written))
+    rig.words = {asked: said}
+    rig.answers.engine.is_small = False
+    assert rig.say(asked, language) == [said]
+    assert rig.runtime.words_only == [False, True]
+
+
+@pytest.mark.parametrize(
     ("asked", "written"),
     [
         ("please do wake us up rather early", '{"name": "SetAlarm", "arguments": {"hour": "30:00:00"}}'),
