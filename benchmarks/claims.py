@@ -40,7 +40,8 @@ ANSWERED_HERE = ("cpu", "16-core cpu")
 def run(only: Sequence[str] = ()) -> list[Answer]:
     """In the order of the claims; a claim that several networks answer has a line for each.
 
-    With `only`, the names of parts, what these measured and nothing else. Raises ConfigError for another name.
+    With `only`, the names of parts, what these measured, and of "card" also why it was not.
+    Raises ConfigError for another name.
     """
     if unknown := [name for name in only if name not in PARTS]:
         raise ConfigError(f"bench claims --only {' '.join(unknown)}: the parts are {', '.join(PARTS)}")
@@ -50,7 +51,8 @@ def run(only: Sequence[str] = ()) -> list[Answer]:
         told = f"{missing[0]} is not installed"
         return [Answer(claim, why=told) if claim.hardware in ANSWERED_HERE else no_hardware(claim) for claim in CLAIMS]
     answers = listed(measured_parts(None, float("inf"), time.perf_counter, only or PARTS))
-    return [one for one in answers if one.value is not None] if only else answers
+    asked = ("nvidia", "tensorrt") if "card" in only else ()
+    return [one for one in answers if not only or one.value is not None or one.claim.hardware in asked]
 
 
 def measured_parts(path: Path | None, seconds: float, clock: Callable[[], float], only: Sequence[str] = PARTS) -> Kept:
@@ -82,7 +84,11 @@ def listed(kept: Kept) -> list[Answer]:
 def _unanswered(claim: Claim) -> Answer:
     if claim.hardware in ANSWERED_HERE:
         return Answer(claim, why="it could not be measured, or there was no time for it yet")
-    if claim.hardware in ("nvidia", "tensorrt") and card_name():
+    if claim.hardware == "tensorrt" and card_name():
+        from core.optimization.toolbox.tensorrt import UNVERIFIED
+
+        return Answer(claim, why=UNVERIFIED)
+    if claim.hardware == "nvidia" and card_name():
         return Answer(claim, why=f"nothing of ours does this on the {card_name()}: see benchmarks.claim_parts.card")
     if claim.what.partition(": ")[2].lower() in f"{card_name()} {machine()['cpu']}".lower():
         return Answer(claim, why="this is that machine: `bench optimizer` measures each switch alone")

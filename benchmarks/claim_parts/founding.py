@@ -13,7 +13,7 @@ ON_PROCESSOR = ("resnet18", "bert", "checkpointing", "kv-cache", "steps")
 NEEDS: dict[Hardware, str] = {
     "cpu": "",
     "nvidia": "an NVIDIA card",
-    "tensorrt": "TensorRT and an NVIDIA card",
+    "tensorrt": "TensorRT and an NVIDIA card that it takes; unverified, as no engine of ours ever ran",
     "named card": "that very card",
     "16-core cpu": "16 cores",
     "apple": "an Apple computer of that kind",

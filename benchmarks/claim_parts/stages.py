@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,19 @@ FRAMES = 120
 """of MeloTTS's decoder: 1.4 s of sound"""
 WORD_PIECES = 20
 SEED = 20
+COMPUTE, PRECISION = "`optimization.compute_type`", "`tts.precision: int8`"
+KERNELS = "our float32 kernels"
+ROWS: dict[str, tuple[str, str, str, str]] = {
+    "hearing": ("hearing", "Whisper in {planned}, tiny", "float32", COMPUTE),
+    "answering": ("answering", "language model packed in {planned} ({layers} of 24 layers)", "float32", COMPUTE),
+    "bert": ("speaking", "MeloTTS's BERT in int8, if asked for", "float32", PRECISION),
+    "kernels": ("speaking", "its decoder in our kernels", "torch", "chosen where they run"),
+    "bfloat16": ("speaking", "its decoder in bfloat16, if asked for", KERNELS, PRECISION),
+    "onnx": ("speaking", "its decoder through ONNX Runtime", KERNELS, ""),
+    "threads": ("all", "{threads} threads", "1", "`optimization.threads`"),
+    "batches": ("all", "batches of {size}", "one by one", "`optimization.batch_size`"),
+}
+"""README's table in its order: stage, decision, instead of what, the setting that decides otherwise"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +49,7 @@ class Gain:
     override: str
     """the setting that decides otherwise"""
     value: float | None
-    """times faster than `instead_of`"""
+    """times as fast as `instead_of`"""
     instead_of: str
     milliseconds: tuple[float, float] = (0.0, 0.0)
     """plain, decided"""
@@ -68,9 +81,10 @@ class Gain:
     def line(self) -> str:
         """A row of README's table."""
         plain, decided = self.milliseconds
-        gained = f"{self.value:.2f}x ({plain:.1f} -> {decided:.1f} ms)" if self.value is not None else self.why
-        cost = self.cost or "-"
-        return f"| {self.stage} | {self.decision} | {self.instead_of} | {gained} | {cost} | {self.override} |"
+        times = "" if self.value is None else f"{self.value:.2f} times ({plain:.1f} -> {decided:.1f} ms)"
+        gained = ", ".join(one for one in (times, self.why) if one)
+        cells = (self.stage, self.decision, self.instead_of, gained, self.cost, self.override)
+        return "|" + "|".join(f" {cell} " if cell else " " for cell in cells) + "|"
 
 
 def gains(plan: Plan, progress: Callable[[str], None], clock: Clock = time.perf_counter) -> Iterator[Gain]:
@@ -83,18 +97,20 @@ def gains(plan: Plan, progress: Callable[[str], None], clock: Clock = time.perf_
         progress("answering")
         yield answering(plan, clock)
         progress("speaking: BERT")
-        yield from bert(plan, folder / "bert", clock)
+        spoken, *threads = bert(plan, folder / "bert", clock)
+        yield spoken
         progress("speaking: decoder")
         yield from decoder(plan, folder, clock)
+        yield from threads
     progress("batches")
     yield batches(plan, clock)
 
 
-def _gain(took: dict[str, float], told: tuple[str, str, str, str], cost: str = "") -> Gain:
-    """`took`: "plain" and "decided" in ms; `told`: stage, decision, what instead of, override."""
-    stage, decision, instead_of, override = told
+def _gain(took: dict[str, float], row: str, cost: str = "", **told: Any) -> Gain:
+    """`took`: "plain" and "decided" in ms; `row`: of ROWS; `told`: what stands in its braces."""
+    stage, decision, instead_of, override = ROWS[row]
     plain, decided = took["plain"], took["decided"]
-    return Gain(stage, decision, override, plain / decided, instead_of, (plain, decided), cost)
+    return Gain(stage, decision.format(**told), override, plain / decided, instead_of, (plain, decided), cost)
 
 
 def hearing(plan: Plan, folder: Path, clock: Clock) -> Gain:
@@ -118,7 +134,7 @@ def hearing(plan: Plan, folder: Path, clock: Clock) -> Gain:
         return call
 
     took = typical_ms({"plain": of("float32"), "decided": of(planned)}, ROUNDS, clock)
-    return _gain(took, ("hearing", f"Whisper in {planned}, tiny", "float32", "`optimization.compute_type`"))
+    return _gain(took, "hearing", "not to be seen on random weights", planned=planned)
 
 
 def answering(plan: Plan, clock: Clock) -> Gain:
@@ -134,8 +150,7 @@ def answering(plan: Plan, clock: Clock) -> Gain:
         for name, engine in engines.items():
             whole, begun = (_seconds(partial(engine.decode, prompt, count), clock) for count in (WRITTEN + 2, 2))
             best[name] = min(best.get(name, 1e9), 1000 * (whole - begun) / WRITTEN)
-    decision = f"language model packed in {planned}"
-    return _gain(best, ("answering", decision, "float32", "`optimization.compute_type`"), "perplexity: `bench llm`")
+    return _gain(best, "answering", "perplexity: `bench llm`", planned=planned, layers=LM_LAYERS)
 
 
 def _seconds(work: Callable[[], Any], clock: Clock) -> float:
@@ -156,11 +171,9 @@ def bert(plan: Plan, folder: Path, clock: Clock) -> Iterator[Gain]:
     with torch.inference_mode():
         exact, off = plain(tokens), packed(tokens)
     cost = f"features off by {100 * float((off - exact).norm() / exact.norm()):.1f} %"
-    yield _gain(took, ("speaking", "MeloTTS's BERT in int8, if asked for", "float32", "`tts.precision`"), cost)
+    yield _gain(took, "bert", cost)
     if plan.threads > 1:
-        yield _gain(
-            _threads(plan, partial(plain, tokens)), ("all", f"{plan.threads} threads", "1", "`optimization.threads`")
-        )
+        yield _gain(_threads(plan, partial(plain, tokens)), "threads", threads=plan.threads)
 
 
 def _threads(plan: Plan, call: Callable[[], Any]) -> dict[str, float]:
@@ -194,20 +207,18 @@ def decoder(plan: Plan, folder: Path, clock: Clock) -> Iterator[Gain]:
     if not missing_packages(("onnxscript", "onnxruntime")):
         ways["onnx"] = _onnx_decoder(network, (frames, speaker), folder / "decoder.onnx", plan.threads)
     took = typical_ms(ways, ROUNDS, clock)
-    stage = "speaking"
     if obstacle:
-        yield Gain(stage, "MeloTTS's decoder in our kernels", "none", None, "torch", why=obstacle)
+        stage, decision, instead_of, override = ROWS["kernels"]
+        yield Gain(stage, decision, override, None, instead_of, why=obstacle)
     else:
-        told = (stage, "MeloTTS's decoder in our kernels", "torch", "chosen where they run")
-        yield _gain({"plain": took["torch"], "decided": took["kernels"]}, told)
+        yield _gain({"plain": took["torch"], "decided": took["kernels"]}, "kernels", "none")
     if getattr(halves, "precision", "float32") == "bfloat16":
-        told = (stage, "that decoder in bfloat16, if asked for", "our float32 kernels", "`tts.precision`")
         exact, off = (ways[name]() for name in ("kernels", "bfloat16"))
         cost = f"samples off by {100 * float((off - exact).norm() / exact.norm()):.1f} %"
-        yield _gain({"plain": took["kernels"], "decided": took["bfloat16"]}, told, cost)
+        yield _gain({"plain": took["kernels"], "decided": took["bfloat16"]}, "bfloat16", cost)
     if "onnx" in took:
-        told = (stage, "that decoder through ONNX Runtime (not used)", "our float32 kernels", "none")
-        yield _gain({"plain": took["kernels"], "decided": took["onnx"]}, told)
+        gain = _gain({"plain": took["kernels"], "decided": took["onnx"]}, "onnx")
+        yield replace(gain, why=f"{'yet' if took['onnx'] < took['kernels'] else 'so'} not used")
 
 
 def _onnx_decoder(network: Any, inputs: tuple[Any, Any], path: Path, threads: int) -> Callable[[], Any]:
@@ -234,4 +245,4 @@ def batches(plan: Plan, clock: Clock) -> Gain:
             model(one[None])
 
     took = typical_ms({"plain": alone, "decided": partial(model, tokens)}, ROUNDS, clock)
-    return _gain(took, ("all", f"batches of {size}", "one by one", "`optimization.batch_size`"))
+    return _gain(took, "batches", size=size)

@@ -39,6 +39,7 @@ def test_what_needs_other_hardware_says_so() -> None:
     told = [no_hardware(claim).line() for claim in CLAIMS if claim.hardware not in ("cpu", "16-core cpu")]
     assert len(told) == 11
     assert all("not measured: no such hardware: it needs " in line for line in told)
+    assert sum("TensorRT" in line and "; unverified, as no engine" in line for line in told) == 2
     assert {claim.hardware for claim in CLAIMS} == set(NEEDS)
 
 
@@ -47,6 +48,7 @@ def test_a_machine_that_is_claimed_about_is_not_told_that_it_is_missing(
 ) -> None:
     pytest.importorskip("torch", reason="the extra full is missing: torch")
     from benchmarks.claim_parts.kept import Kept
+    from core.optimization.toolbox.tensorrt import UNVERIFIED
 
     monkeypatch.setattr(claims, "card_name", lambda: "NVIDIA GeForce RTX 3090")
     monkeypatch.setattr(claims, "machine", lambda: {"cpu": "Apple M1 Max"})
@@ -55,6 +57,7 @@ def test_a_machine_that_is_claimed_about_is_not_told_that_it_is_missing(
     assert told["B: M1 Max"] == told["B: RTX 3090"]
     assert told["B: RTX 4090"] == "no such hardware: it needs that very card"
     assert told["B: TF32 on Ampere and later"].startswith("nothing of ours does this on the NVIDIA GeForce RTX 3090")
+    assert told["D: TensorRT FP16"] == told["D: TensorRT INT8"] == UNVERIFIED
 
 
 def test_without_the_packages_every_claim_still_has_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,9 +96,36 @@ def test_a_gain_is_a_row_of_the_table() -> None:
 
     gain = Gain("speaking", "BERT in int8", "`tts.precision`", 2.0, "float32", (30.0, 15.0), "off by 1 %")
     assert (
-        gain.line() == "| speaking | BERT in int8 | float32 | 2.00x (30.0 -> 15.0 ms) | off by 1 % | `tts.precision` |"
+        gain.line()
+        == "| speaking | BERT in int8 | float32 | 2.00 times (30.0 -> 15.0 ms) | off by 1 % | `tts.precision` |"
     )
     assert gain.as_json()["baseline"] == 30.0
     left = Gain("speaking", "kernels", "none", None, "torch", why="no AVX2")
-    assert left.line() == "| speaking | kernels | torch | no AVX2 | - | none |"
+    assert left.line() == "| speaking | kernels | torch | no AVX2 | | none |"
     assert left.as_json()["value"] is None
+
+
+def test_readme_has_the_rows_that_are_measured_and_no_others() -> None:
+    pytest.importorskip("torch", reason="the extra full is missing: torch")
+    from benchmarks.claim_parts.stages import LM_LAYERS, ROWS
+
+    page = (Path(claims.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    _, _, table = page.partition("| stage | what the plan does |")
+    lines = table.partition("\n\n")[0].splitlines()[2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    told = {"planned": "int8", "layers": LM_LAYERS, "threads": 2, "size": 4}  # as planned on the machine it is of
+    wanted = [tuple(cell.format(**told) for cell in row) for row in ROWS.values()]
+    assert [(stage, decision, instead, override) for stage, decision, instead, _, _, override in cells] == wanted
+
+
+def test_the_card_without_a_card_says_why_nothing_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxscript", reason="the extra toolbox is missing: onnxscript")
+    pytest.importorskip("onnxruntime", reason="the extra toolbox is missing: onnxruntime")
+    from benchmarks.claim_parts.kept import Kept
+
+    monkeypatch.setattr(claims, "card_name", lambda: "")
+    monkeypatch.setattr(claims, "measured_parts", lambda *_: Kept(None))
+    answers = claims.run(("card",))
+    assert {one.claim.hardware for one in answers} == {"nvidia", "tensorrt"}
+    assert all(one.why.startswith("no such hardware") for one in answers)
+    assert claims.run(("steps",)) == []
