@@ -1,5 +1,6 @@
 """Published Whisper weights, where they are here: what the short window costs in words and saves in time, what
-streaming costs in words, and whether French is heard as such. One: `python3 -m benchmarks.stt_real --only streaming`.
+streaming costs in words, whether French is heard as such, and what is heard where nobody speaks. One:
+`python3 -m benchmarks.stt_real --only streaming`.
 
 The recordings are those on which the short path's constants were chosen; what is held out says so. MERLINE_REAL names
 the folder of tools/real_models.py (default build/real); needs sox, flite, espeak-ng and the recordings.
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.corpora.speech import ASSETS
 from benchmarks.figures import Figure
-from benchmarks.stt_parts import real_language, real_streaming, real_words
+from benchmarks.stt_parts import real_language, real_silence, real_streaming, real_words
 from core.optimization.torch_settings import prepare_environment
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[1]
 REAL = Path(os.environ.get("MERLINE_REAL", ROOT / "build" / "real"))
 MODELS = ("faster-whisper-tiny.en", "faster-whisper-base")
-PARTS = (*real_words.SETS, "time", "streaming", "language")
+PARTS = (*real_words.SETS, "time", "streaming", "language", "nothing said")
 PROGRAMS = ("sox", "flite", "espeak-ng")
 
 
@@ -54,6 +55,8 @@ def measured(only: Sequence[str], models: Sequence[str]) -> Iterator[Figure]:
             yield from real_streaming.figures(short, REAL / name)
         if "language" in only:
             yield from real_language.figures(short, REAL / name)
+        if "nothing said" in only:
+            yield from real_silence.figures(short, REAL / name)
 
 
 def main() -> None:
