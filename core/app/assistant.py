@@ -129,7 +129,7 @@ class Assistant:
         self.working = WorkingTone(self._clock.monotonic) if config.tts.working_tone else None
         tone = self.working.due if self.working else lambda: None
         self.announcer = Announcer(self.timers, self.turns, self.floor.gap, tone)
-        first_sound = FirstSound()
+        first_sound = FirstSound(self._clock)
         parts = [
             Part("listen", self.listener, self._ends.source),
             Part("stt", engines.transcriber),
