@@ -35,6 +35,8 @@ TALK = (
     ("cancel the timer", "timer"),
     ("what can you do", "timer"),
 )
+WHICH, ALL = "Which one", "all of them"
+"""a timer that was misheard is left, and each round would leave one more"""
 OVER = {"what can you do": "okay"}
 """said over the reply to it, which goes on"""
 OVER_S = 1.0
@@ -78,6 +80,9 @@ def _converse(card: SoundCard, seconds: float) -> tuple[list[Holdings], int, lis
             question, meant = TALK[turns % len(TALK)]
             turns += 1
             reply = _ask(card, program, question)
+            if reply.startswith(WHICH):
+                card.wait_for_silence(REPLY_S, quiet_s=PAUSE_S)
+                reply = _ask(card, program, ALL)
             if not re.search(meant, reply):
                 wrong.append(f"{question!r} was answered {reply!r}")
             seen.append(_look(process, time.monotonic() - began))
