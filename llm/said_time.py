@@ -13,6 +13,7 @@ from llm.skills.base import Slot
 from llm.skills.languages import COMMON_WORDS
 from llm.skills.normalise import Utterance, normalise
 from llm.skills.recognise import SkillRecogniser
+from llm.skills.vocabulary import Vocabulary
 
 SHORTEST = 3
 """letters of a word that shows a time by itself; "am" is said of oneself as well"""
@@ -47,6 +48,7 @@ class SaidTimes:
 
     def __init__(self, recogniser: SkillRecogniser, near: Collection[str]) -> None:
         self._recogniser = recogniser
+        self._vocabularies: dict[Language, Vocabulary] = {}
         telling = (word for word in near if len(word) >= SHORTEST)
         self._near = frozenset(telling).difference(*COMMON_WORDS.values())
 
@@ -58,14 +60,22 @@ class SaidTimes:
         """The longest time in a text, None where there is none."""
         said = normalise(text, language)
         for words in _spans(said, self._places(said)):
-            for carrier in _CARRIERS[language]:
-                intent = self._recogniser.recognise(carrier.format(words), language)
+            for sentence in (carrier.format(words) for carrier in _CARRIERS[language]):
+                if not self._vocabulary(language).holds(normalise(sentence, language)):
+                    continue
+                intent = self._recogniser.recognise(sentence, language)
                 if intent is None or not intent.open_slots <= {_TEXT} or intent.slots.get(_TEXT, _WHAT) != _WHAT:
                     continue
                 slots = _whole_hour({slot: value for slot, value in intent.slots.items() if slot != _TEXT})
                 if intent.name in TIMED and slots:
                     return SaidTime(slots, words, intent.name == FROM_NOW)
         return None
+
+    def _vocabulary(self, language: Language) -> Vocabulary:
+        """Of all sentences that hold a time: matching what cannot be one of them takes ten times as long."""
+        if language not in self._vocabularies:
+            self._vocabularies[language] = self._recogniser.vocabulary(TIMED, _WHAT, language)
+        return self._vocabularies[language]
 
     def _places(self, said: Utterance) -> list[int]:
         tokens = enumerate(said.tokens)

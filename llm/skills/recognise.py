@@ -21,6 +21,7 @@ from llm.skills.base import Intent, Parser, Skill, Slot
 from llm.skills.blocks import yaml_blocks
 from llm.skills.normalise import NUMBER_MARK, Utterance, fold_template, normalise
 from llm.skills.numbers import words_of
+from llm.skills.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from hassil import Intents, RecognizeResult
@@ -83,6 +84,12 @@ class SkillRecogniser:
         from hassil import Intents
 
         return Intents.from_dict(self._read(language))
+
+    def vocabulary(self, names: Collection[str], free: str, language: Language) -> Vocabulary:
+        """What the templates of these intents are made of, with the polite words around them, and `free` for others."""
+        grammar = self._grammar(language)
+        polite = (word for phrases in grammar.polite for phrase in phrases for word in phrase)
+        return Vocabulary(grammar.matched, names, (free, *polite))
 
     def recognise(self, text: str, language: Language) -> Intent | None:
         """The intent of a text, or None when no template and no parser fits."""

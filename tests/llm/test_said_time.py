@@ -8,7 +8,10 @@ import pytest
 from skill_rig import make_skills
 
 from core.messages import Language
-from llm.said_time import SaidTimes
+from llm.said_time import AT, FROM_NOW, SaidTimes
+from llm.skills.base import Intent
+from llm.skills.normalise import normalise
+from llm.skills.recognise import SkillRecogniser
 
 
 @cache
@@ -54,3 +57,33 @@ def test_half_past_six_as_a_recogniser_writes_it() -> None:
     assert found is not None
     assert (found.slots["hour"], found.slots["minute"]) == (6, 30)
     assert times().find("it costs 6.50 euros", "en") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "holds"),
+    [
+        ("remind me tomorrow at seven thirty please to something", "en", True),
+        ("on the twenty first of may", "en", False),
+        ("wake me in forty two minutes", "en", True),
+        ("wake me after the train", "en", False),
+        ("réveille-moi après-demain à midi s'il te plaît", "fr", True),
+        ("réveille-moi au gâteau", "fr", False),
+    ],
+)
+def test_which_words_the_templates_of_times_hold(text: str, language: Language, holds: bool) -> None:
+    vocabulary = make_skills().recogniser.vocabulary((FROM_NOW, AT, "SetReminder"), "something", language)
+    assert vocabulary.holds(normalise(text, language)) is holds
+
+
+def test_what_cannot_be_a_time_is_not_matched(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    recognise = SkillRecogniser.recognise
+
+    def counted(self: SkillRecogniser, text: str, language: Language) -> Intent | None:
+        tried.append(text)
+        return recognise(self, text, language)
+
+    monkeypatch.setattr(SkillRecogniser, "recognise", counted)
+    assert times().find("how far is five miles from here on foot", "en") is None
+    assert {text.removeprefix("wake me in ") for text in tried if text.startswith("wake me in ")} == {"is five", "five"}
+    assert len(tried) == 6
