@@ -20,21 +20,19 @@ from llm.chat_history import Around, ChatHistory
 from llm.conversation import Exchange
 from llm.draft import Draft
 from llm.engine import PREFILL_AT_ONCE, Engine, Prompt
-from llm.hidden_text import CALL_CLOSES, CALL_OPENS
 from llm.sentences import split
 from llm.skill_answers import SkillAnswers
 from llm.skills.base import Intent, choose
 from llm.skills.languages import guess_language
 from llm.skills.memory import facts
 from llm.speakable import SpeakableText
-from llm.tool_calls import ToolBox, Words
+from llm.tool_calls import CALL_BETWEEN, ToolBox, Words
 from llm.tools import declare
 
 logger = logging.getLogger(__name__)
 
 MOST_CALLS = 4
 """in one reply; a model that asks for more has lost its way"""
-CALL_BETWEEN = f"\n{CALL_CLOSES}\n{CALL_OPENS}\n"
 NONE: frozenset[str] = frozenset()
 """of the tools"""
 RECENT = 3

@@ -28,6 +28,7 @@ from llm.grounding import (
     shares_number,
     telling,
 )
+from llm.hidden_text import CALL_CLOSES, CALL_OPENS
 from llm.said_time import AT, FROM_NOW, TIMED, SaidTime, SaidTimes
 from llm.skill_answers import HARMLESS
 from llm.skills.base import Intent, Slot
@@ -43,6 +44,7 @@ LABEL = "name"
 LABEL_WORDS = 3
 DAY = "day"
 """the slot of a day, which alone is when something happens sooner than when an alarm is to ring"""
+CALL_BETWEEN = f"\n{CALL_CLOSES}\n{CALL_OPENS}\n"
 _NAME = re.compile(r"[\"']name[\"']\s*:\s*[\"'](\w+)")
 _AND: dict[Language, str] = {"en": " and ", "fr": " et "}
 
@@ -184,6 +186,9 @@ class ToolBox:
 
     def written(self, intent: Intent) -> str:
         """What a model would have to write for this intent; empty where no tool does the same."""
+        if intent.parts:
+            parts = [self.written(part) for part in intent.parts]
+            return CALL_BETWEEN.join(parts) if all(parts) else ""
         declared = self._declared.get(intent.name)
         if declared is None:
             return ""

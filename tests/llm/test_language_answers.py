@@ -141,6 +141,18 @@ def test_what_was_done_in_an_earlier_session_or_before_a_model_came_is_shown_wit
     second.skills.context.store.close()
 
 
+def test_several_commands_of_one_breath_are_shown_as_their_calls() -> None:
+    rig = Rig()
+    rig.say("put milk on my list and set a timer for five minutes")
+    rig.say("why is the sky blue")
+    dialogue = rig.runtime.prompts[-1].split("TOOLS", 1)[1]
+    made = [json.loads(made) for made in re.findall(r"<tool_call>\n(.*?)\n</tool_call>", dialogue)]
+    assert made == [
+        {"name": "AddItem", "arguments": {"item": "milk"}},
+        {"name": "SetTimer", "arguments": {"minutes": 5}},
+    ]
+
+
 @pytest.mark.parametrize(
     ("asked", "began", "question", "told", "reply"),
     [
