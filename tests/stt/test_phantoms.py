@@ -237,3 +237,27 @@ def test_a_track_begins_with_a_fresh_detector():
     track = VoiceTrack(engine)
     track.hear(SOUNDS["silence"][:RATE])
     assert track.voiced_s(0) == 0.0
+
+
+@pytest.mark.parametrize("word", ["Yes", "Okay", "No.", "Non.", "Oui."])
+@pytest.mark.parametrize(("no_speech", "logprob"), [(0.31, -0.73), (0.53, -1.0), (0.13, -0.97)])
+def test_a_lone_word_of_a_words_length_is_believed_where_whisper_half_doubts(
+    word: str, no_speech: float, logprob: float
+):
+    assert not rejection(Evidence(word, 0.42, no_speech, logprob, looping=False))
+
+
+@pytest.mark.parametrize(
+    ("text", "voiced_s", "no_speech", "logprob"),
+    [
+        ("So", 4.8, 0.31, -0.73),  # laughter
+        ("You", 0.22, 0.31, -0.73),
+        ("You", 0.42, 0.62, -0.73),
+        ("You", 0.42, 0.31, -1.1),
+        ("Thank you.", 0.42, 0.31, -0.73),
+    ],
+)
+def test_no_other_phantom_is_believed_where_whisper_half_doubts(
+    text: str, voiced_s: float, no_speech: float, logprob: float
+):
+    assert rejection(Evidence(text, voiced_s, no_speech, logprob, looping=False))
