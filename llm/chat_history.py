@@ -1,7 +1,7 @@
 """The messages a language model sees: instructions, what both have said as far as it was heard, and the new words.
 
 Trimmed by tokens, in large steps: whatever is dropped moves all that follows, so that the model's cache of it is lost.
-Dropping one exchange a turn would lose it every turn; dropping down to KEPT_SHARE of the room loses it once in many.
+Dropping one exchange a turn would lose it every turn; dropping down to KEPT_SHARE loses it once in many.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from llm.persona import system_prompt
 logger = logging.getLogger(__name__)
 
 KEPT_SHARE = 0.5
+"""of what the instructions and the new words leave"""
 CALLS_KNOWN = 64
 """exchanges whose calls are not reckoned twice"""
 EARLIER = 8
@@ -67,10 +68,11 @@ class ChatHistory:
         prompt = self._prompt(text)
         if self._count(prompt) <= self._room:
             return prompt
-        before = len(prompt.messages)
+        before, alone = len(prompt.messages), self._count(self.alone(text))
+        kept = alone + max(self._room - alone, 0) * KEPT_SHARE
         while self._drop_oldest():
             prompt = self._prompt(text)
-            if self._count(prompt) <= self._room * KEPT_SHARE:
+            if self._count(prompt) <= kept:
                 break
         logger.info(
             "the conversation outgrew the model's context: %d of %d messages stay", len(prompt.messages), before

@@ -115,6 +115,18 @@ def test_it_is_trimmed_in_large_steps_whole_exchanges_first_the_oldest() -> None
     assert min(lengths[10:]) >= 4
 
 
+def test_where_instructions_fill_more_than_half_of_the_room_the_last_exchanges_stay_all_the_same() -> None:
+    conversation = Conversation(MemoryConfig())
+    history = ChatHistory(Around(conversation, lambda: (), Wall()), [TOOL], 140, lambda prompt: 100 + words(prompt))
+    lengths = []
+    for turn in range(1, 30):
+        prompt = history.prompt(f"question {turn}")
+        assert words(prompt) <= 40
+        lengths.append(len(prompt.messages))
+        conversation.add(exchange(turn, f"question {turn}", "An answer of five words."))
+    assert min(lengths[10:]) >= 4
+
+
 def test_a_new_question_that_fills_the_room_alone_is_left_as_it_is() -> None:
     conversation = Conversation(MemoryConfig())
     conversation.add(exchange(1, "hello", "Hi."))
