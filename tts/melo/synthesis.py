@@ -132,14 +132,16 @@ class NetworkSynthesis:
         plan = self._plan
         if plan is not None and self._decoder_threads is not None:
             plan = replace(plan, threads=self._decoder_threads)
+        # the plan's, as torch has one while the machine is busy, and the decoder keeps its number for good
+        threads = torch.get_num_threads() if plan is None else plan.threads
         with optimizer.get_inference_context(plan):
-            self._decoder, reason = choose_decoder(network.dec, precision=self._precision)
+            self._decoder, reason = choose_decoder(network.dec, precision=self._precision, threads=threads)
         if not reason:
             del network.dec  # the kernels have their own copy of its weights
             if getattr(self._decoder, "precision", "float32") == "bfloat16":
                 from tts.melo.fused_feed_forward import fuse_flow
 
-                fuse_flow(network.flow, torch.get_num_threads())
+                fuse_flow(network.flow, threads)
         else:
             compiled = StageSteps(plan, lambda: optimizer).compile_model(network.dec, "melo decoder")
             self._decoder, _ = choose_decoder(network.dec, compiled)

@@ -80,11 +80,15 @@ class TorchDecoder:
 
 
 def choose_decoder(
-    decoder: Decoder, run: Callable[[Tensor, Tensor], Tensor] | None = None, precision: DecoderPrecision = "float32"
+    decoder: Decoder,
+    run: Callable[[Tensor, Tensor], Tensor] | None = None,
+    precision: DecoderPrecision = "float32",
+    threads: int | None = None,
 ) -> tuple[WindowDecoder, str]:
     """Our own kernels where they can be used, else torch; and why not the kernels, or "".
 
-    bfloat16 needs the kernels and a processor with tile registers; elsewhere the decoder computes in float32.
+    The kernels share their work among `threads`, by default torch's. bfloat16 needs them and a processor with tile
+    registers; elsewhere the decoder computes in float32.
     """
     try:
         from tts.melo.fused_decoder import FusedDecoder, obstacle
@@ -93,4 +97,4 @@ def choose_decoder(
     reason = obstacle(decoder)
     if reason:
         return TorchDecoder(decoder, run), reason
-    return FusedDecoder(decoder, torch.get_num_threads(), precision), ""
+    return FusedDecoder(decoder, threads or torch.get_num_threads(), precision), ""

@@ -17,7 +17,7 @@ from melo_voices import small
 from torch import Tensor
 
 from benchmarks.tts_parts.voice import sentence, write_voice
-from core.optimization import TorchOptimizer
+from core.optimization import StagePlan, TorchOptimizer
 from core.utils.errors import InferenceError
 from tts.melo.network import Manner, MeloNetwork, Sounds
 from tts.melo.synthesis import NetworkSynthesis
@@ -169,3 +169,18 @@ def test_inputs_that_do_not_belong_together_are_named(synthesis: NetworkSynthesi
 def test_the_shortest_sentence_is_a_sound(synthesis: NetworkSynthesis):
     one = Sounds(*[torch.tensor([1])] * 3)
     assert sum(map(len, synthesis.synthesize(one, Manner(length_scale=1e-6)))) >= 32
+
+
+def test_the_kernels_have_the_planned_threads_also_when_loaded_on_a_busy_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[int] = []
+    monkeypatch.setattr(
+        "tts.melo.synthesis.choose_decoder",
+        lambda *rest, threads, **named: asked.append(threads) or choose_decoder(*rest, threads=threads, **named),
+    )
+    optimizer = TorchOptimizer()
+    optimizer._crowding.crowded = True
+    made = NetworkSynthesis(write_voice(tmp_path, small()), StagePlan("melo", None, "cpu", "float32", 2, 0))
+    made.load(optimizer)
+    assert asked == [2]
