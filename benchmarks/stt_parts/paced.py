@@ -105,8 +105,11 @@ class ScriptedWords:
         )
 
     def _place(self, samples: Samples) -> float | None:
-        """Where in the script the sound begins, in seconds."""
-        for index in np.flatnonzero(self._script.samples == samples[0]):
-            if np.array_equal(self._script.samples[index : index + _COMPARED], samples[:_COMPARED]):
-                return float(index) / SAMPLE_RATE_HZ
+        """Where in the script the sound begins, in seconds, less the silence that is put before who speaks at once."""
+        silent = int(np.flatnonzero(samples)[0]) if samples.any() else 0
+        for before in (0, silent):
+            begin = samples[before : before + _COMPARED]
+            for index in np.flatnonzero(self._script.samples == begin[0]):
+                if np.array_equal(self._script.samples[index : index + _COMPARED], begin):
+                    return float(index - before) / SAMPLE_RATE_HZ
         return None
