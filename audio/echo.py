@@ -119,11 +119,6 @@ class EchoCanceller:
         """Whether the assistant was audible here at this time or up to `echo.tail_ms` before; never with headphones."""
         return not self.path.absent and self._timeline.audible(at, self._config.tail_ms / 1000)
 
-    @property
-    def stands_out(self) -> bool:
-        """Whether there is more than the echo in the sound that `process` gave last."""
-        return self._way is _Way.ABOVE
-
     def take_far_end(self) -> None:
         """Take in what the speaker has played since the last call."""
         while (played := self._far_end.take()) is not None:

@@ -44,11 +44,6 @@ class FrontEnd:
         """
         self.echo.load()
 
-    @property
-    def stands_out(self) -> bool:
-        """Whether there is more than the assistant's own voice in what `process` gave last."""
-        return self.echo.stands_out
-
     def process(self, frame: AudioFrame) -> Processed:
         """The frame's sound; up to 10 ms of it, and what the resampler holds, come with the next one."""
         if self._ends_at is None or abs(frame.captured_at - self._ends_at) > GAP_S:

@@ -27,16 +27,11 @@ MARGIN = 10 ** (6 / 10)
 """an echo may be 6 dB above what is expected of it"""
 MOST_OF_A_BAND = 4.0
 """nats that one band can count for: no single whistle or hum is a voice"""
-BESIDE = 0.5
-"""nats of other bands that must join the strongest"""
 FRAMES = 3
 """over which the bands' sum is taken"""
-LET_THROUGH_MARGIN = 10 ** (3 / 10)
-"""what is taken off a sound that stands above the echo, against what is expected: with 6 dB a voice is thinned so much
-that the detector doubts it"""
-LIKELY = 5.0
-"""Nats from which on there is another sound: with it no echo interrupts a reply, and every voice over a fainter one is
-heard (`python3 main.py test -m slow tests/integration/test_echo_in_rooms.py`); with 3.5 an echo at 0 dB did once."""
+LIKELY = 7.0
+"""Nats from which on there is another sound: with it no echo is heard as one, and every voice over a fainter echo is
+(`python3 main.py test -m slow tests/integration/test_echo_in_rooms.py`)."""
 POSSIBLE = 1.5
 """nats from which on there may be one; the echo alone stays below for nineteen of twenty frames"""
 HOLD = 12
@@ -83,12 +78,10 @@ class NearEnd:
         echo = self.echo
         echo.update(near, far)
         excess = np.maximum(echo.heard / (MARGIN * echo.expected), 1.0)
-        bands = np.minimum(excess - 1.0 - np.log(excess), MOST_OF_A_BAND)
-        self._likely.append(float(bands.sum()))
+        self._likely.append(float(np.minimum(excess - 1.0 - np.log(excess), MOST_OF_A_BAND).sum()))
         likely = sum(self._likely) / FRAMES
         goes_on = self.heard and not echo.audible
-        broad = bands.sum() - bands.max() > BESIDE
-        if echo.known and likely > LIKELY and broad and (self.heard or echo.sounding):
+        if echo.known and likely > LIKELY and (self.heard or echo.sounding):
             self._held = HOLD
         elif not goes_on:
             self._held = max(0, self._held - 1)
@@ -111,7 +104,7 @@ class NearEnd:
 
     def _shape(self) -> NDArray[np.float64]:
         """The filter [256]: of each band the share that is not echo."""
-        gains = np.maximum(1.0 - LET_THROUGH_MARGIN * self.echo.expected / np.maximum(self.echo.heard, 1e-12), LEAST)
+        gains = np.maximum(1.0 - MARGIN * self.echo.expected / np.maximum(self.echo.heard, 1e-12), LEAST)
         response = np.fft.irfft(self._weights @ gains, TAPS)
         return np.asarray(np.roll(response, TAPS // 2) * self._window, np.float64)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -96,13 +96,11 @@ class _Chunk:
 class VoiceActivityDetection:
     """A voice activity engine's ratings turned into events.
 
-    While the assistant is audible (`far_end`) the least lengths are those of `far_end_`, and so is the threshold unless
-    `stands_out()`: the front end has heard more than an echo.
+    While the assistant is audible (`far_end`) the threshold and the least lengths are those of `far_end_`.
     """
 
-    def __init__(self, config: VadConfig, engine: VadEngine, stands_out: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, config: VadConfig, engine: VadEngine) -> None:
         self._config = config
-        self._stands_out = stands_out
         self._engine = engine
         self._chunk_s = engine.chunk_samples / SAMPLE_RATE_HZ
         self._pending: Samples = np.zeros(0, np.float32)
@@ -168,8 +166,7 @@ class VoiceActivityDetection:
     def _is_voiced(self, chunk: _Chunk) -> bool:
         config = self._config
         rating = self._engine.probability(chunk.samples)
-        may_be_echo = chunk.far_end and not self._stands_out()
-        threshold = config.far_end_threshold if may_be_echo else config.threshold
+        threshold = config.far_end_threshold if chunk.far_end else config.threshold
         if self._state in (_State.ONSET, _State.SPEECH):
             threshold -= config.threshold - config.release
         return rating >= threshold

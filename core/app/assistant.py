@@ -116,14 +116,13 @@ class Assistant:
         """
         config, brain = self._config, self._brain
         self._transcriber = engines.transcriber
-        front_end = self._ends.front_end
-        detection = VoiceActivityDetection(config.vad, engines.vad, lambda: front_end.stands_out)
+        detection = VoiceActivityDetection(config.vad, engines.vad)
         self.interruptions = Interruptions(
             detection, lambda: self.floor.replying, lambda: self.floor.asks, config.vad.interrupt_ms / 1000
         )
         self.attention = make_attention(config.wake, self._clock) if announcing else None
         endpointing = make_endpointing(config, brain)
-        self.listener = Listener(self.interruptions, endpointing, front_end, self.turns, self.attention)
+        self.listener = Listener(self.interruptions, endpointing, self._ends.front_end, self.turns, self.attention)
         self.listener.unheard, self.interruptions.goes_on = self.floor.unheard, self.listener.goes_on
         self.timers = brain.timers(self.turns, self.floor.gap)
         self.working = WorkingTone(self._clock.monotonic) if config.tts.working_tone else None

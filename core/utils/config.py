@@ -43,7 +43,7 @@ class VadConfig(Section):
     engine: Literal["auto", "silero", "webrtc", "energy"] = "auto"
     threshold: Fraction = 0.5
     release: Fraction = 0.35
-    far_end_threshold: Fraction = 0.85
+    far_end_threshold: Fraction = 0.8
     onset_ms: Milliseconds = 60
     far_end_onset_ms: Milliseconds = 30
     min_speech_ms: Milliseconds = 200

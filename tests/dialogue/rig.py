@@ -70,8 +70,6 @@ class Heard:
 class OpenAir:
     """A front end that changes nothing: headphones."""
 
-    stands_out = False
-
     def process(self, frame: AudioFrame) -> Heard:
         return Heard(frame.samples, frame.captured_at, False)
 

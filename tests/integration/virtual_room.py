@@ -69,7 +69,7 @@ class VirtualRoom:
         self._sound = AudioSystem(config.audio, self._clock, lambda event: None, VoiceSettings(), self._backend)
         self.front_end = FrontEnd(config.echo, self._sound.speaker.far_end)
         self.front_end.load()
-        detection = VoiceActivityDetection(config.vad, load_vad(config.vad.engine), lambda: self.front_end.stands_out)
+        detection = VoiceActivityDetection(config.vad, load_vad(config.vad.engine))
         self._interruptions = Interruptions(detection, lambda: self.replying)
         self._listener = Listener(self._interruptions, Endpointing(config.endpoint), self.front_end, TurnClock())
         self._sound.open()

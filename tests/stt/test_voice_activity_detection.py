@@ -40,14 +40,9 @@ def sound(ratings: Iterable[float]) -> NDArray[np.float32]:
 
 
 def run(
-    ratings: Iterable[float],
-    config: VadConfig = CONFIG,
-    far_end: bool = False,
-    piece: int = 512,
-    start: float = 10.0,
-    stands_out: bool = False,
+    ratings: Iterable[float], config: VadConfig = CONFIG, far_end: bool = False, piece: int = 512, start: float = 10.0
 ) -> list[VadEvent]:
-    detection = VoiceActivityDetection(config, ScriptedEngine(), lambda: stands_out)
+    detection = VoiceActivityDetection(config, ScriptedEngine())
     samples = sound(ratings)
     events: list[VadEvent] = []
     for index in range(0, len(samples), piece):
@@ -115,11 +110,6 @@ def test_while_the_assistant_is_audible_a_voice_must_be_surer_and_longer() -> No
     events = run([0.9] * 12, far_end=True)
     assert kinds(events) == [Onset, Started]
     assert all(event.far_end for event in events if isinstance(event, Started))
-
-
-def test_what_stands_above_the_echo_need_not_be_surer_but_as_long() -> None:
-    assert kinds(run([0.7] * 9 + [0.0] * 5, far_end=True, stands_out=True)) == [Onset, Rejected]
-    assert kinds(run([0.7] * 12, far_end=True, stands_out=True)) == [Onset, Started]
 
 
 def test_too_long_speech_ends_once_and_needs_silence_before_the_next_onset() -> None:
