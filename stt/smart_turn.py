@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from core.messages import SAMPLE_RATE_HZ, Samples
 from core.utils.errors import InferenceError, MissingDependencyError, ModelLoadError
+from core.utils.whisper.mel import FFT, HOP_SAMPLES, log_bands
 
 logger = logging.getLogger(__name__)
 
 NAME = "smart-turn"
 WINDOW_S = 8
 _BANDS = 80
-_FFT = 400
-_HOP = 160
 _HIGHEST_HZ = 8000.0
 
 
@@ -76,25 +75,15 @@ def log_mel(samples: Samples) -> NDArray[np.float32]:
     taken = samples[-size:]
     sound[size - len(taken) :] = taken
     sound = (sound - sound.mean()) / np.sqrt(sound.var() + 1e-7)
-    padded = np.pad(sound, _FFT // 2, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _FFT)[::_HOP][: size // _HOP]
-    power = np.abs(np.fft.rfft(frames * _window(), axis=1)) ** 2  # [800, 201]
-    bands = np.log10(np.maximum(_filters() @ power.T, 1e-10))
-    bands = np.maximum(bands, bands.max() - 8.0)
-    return np.asarray((bands + 4.0) / 4.0, np.float32)
-
-
-@cache
-def _window() -> NDArray[np.float64]:
-    """A periodic Hann window."""
-    return np.hanning(_FFT + 1)[:-1]
+    half = FFT // 2
+    return log_bands(np.pad(sound, half, mode="reflect")[: size + 2 * half - HOP_SAMPLES], _filters())
 
 
 @cache
 def _filters() -> NDArray[np.float64]:
     """[80, 201] triangles on Slaney's mel scale (Auditory Toolbox, 1998), each of the same area."""
     corners = _hertz(np.linspace(0.0, float(_mel(_HIGHEST_HZ)), _BANDS + 2))
-    bins = np.linspace(0.0, SAMPLE_RATE_HZ / 2, _FFT // 2 + 1)
+    bins = np.linspace(0.0, SAMPLE_RATE_HZ / 2, FFT // 2 + 1)
     low, peak, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
     triangles = np.maximum(0.0, np.minimum((bins - low) / (peak - low), (high - bins) / (high - peak)))
     return np.asarray(triangles * 2.0 / (high - low))
