@@ -60,6 +60,13 @@ def _end_now(code: int) -> int:
     os._exit(code)
 
 
+def _dismiss_kernels() -> None:
+    """The kernels' threads wait for a next job until they are told that none comes, and look like computing ones."""
+    team = getattr(sys.modules.get("core.models.thread_team"), "TEAM", None)
+    if team is not None:
+        team.dismiss()
+
+
 def leave(code: int, end_now: Callable[[int], int] = _end_now) -> int:
     """The exit code, once no thread of ours computes any more. Main thread only, as the program's last act.
 
@@ -67,6 +74,7 @@ def leave(code: int, end_now: Callable[[int], int] = _end_now) -> int:
     does not end within `LEAVE_S` is not waited for: the process then ends at once, with the same code and nothing lost,
     as files are closed and the data file is written whole by then. `end_now` is for tests.
     """
+    _dismiss_kernels()
     try:
         until = time.monotonic() + LEAVE_S
         for thread in threading.enumerate():

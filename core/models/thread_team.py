@@ -117,17 +117,22 @@ class ThreadTeam:
                 inbox.put(job)
         job(0)
 
+    def dismiss(self) -> None:
+        """Let the threads end, each after the job it is in, without waiting for that."""
+        with self._lock:
+            self._closed = True
+            for inbox in self._inboxes:
+                inbox.put(None)
+            self._inboxes = []
+
     def close(self) -> None:
         """End the threads, each after the job it is in. They must be gone before the interpreter is.
 
         Python stops a thread that comes back from a kernel during the interpreter's end by unwinding its stack,
         and C++ code on that stack (torch's) then ends the process with SIGABRT.
         """
+        self.dismiss()
         with self._lock:
-            self._closed = True
-            for inbox in self._inboxes:
-                inbox.put(None)
-            self._inboxes = []
             threads, self._threads = self._threads, []
         for thread in threads:
             thread.join()

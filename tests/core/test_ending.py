@@ -80,3 +80,17 @@ def test_a_question_that_nobody_answers_holds_nothing_up(monkeypatch: pytest.Mon
     assert leave(3, ends) == 3
     go.set()
     thread.join(10)
+
+
+def test_threads_of_kernels_that_wait_for_a_job_are_told_that_none_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba", reason="needs numba (the extra full)")
+    from core.models.thread_team import ThreadTeam
+
+    team, before = ThreadTeam(), set(threading.enumerate())
+    monkeypatch.setattr("core.models.thread_team.TEAM", team)
+    team.run(lambda thread: None, 3)
+    waiting = set(threading.enumerate()) - before
+    assert len(waiting) == 2
+    monkeypatch.setattr(threading, "enumerate", lambda: [*waiting])
+    assert leave(0, ends) == 0
+    assert not any(thread.is_alive() for thread in waiting)

@@ -99,6 +99,22 @@ def test_a_closed_team_has_ended_its_threads_and_the_caller_works_alone():
     assert seen == {0}
 
 
+def test_a_dismissed_team_is_not_waited_for_and_finishes_its_job():
+    team, began, go, done = ThreadTeam(), threading.Event(), threading.Event(), []
+
+    def job(thread: int) -> None:
+        began.set() if thread else began.wait(60)
+        if thread and go.wait(60):
+            done.append(thread)
+
+    team.run(job, 2)
+    team.dismiss()
+    assert done == []
+    go.set()
+    team.close()
+    assert done == [1]
+
+
 def test_a_process_may_end_while_a_thread_is_in_its_job():
     pytest.importorskip("torch", reason="needs torch (the extra full)")
     code = (
