@@ -61,12 +61,49 @@ def test_a_whole_folder_loads(broken: Path):
     assert WhisperModel(broken, "cpu", "int8").compute_type.startswith("int8")
 
 
-@pytest.mark.parametrize("damage", [cut, lambda file: replace(file, b"pickle?" * 99), lambda file: replace(file, b"")])
-def test_a_damaged_checkpoint(checkpoints: Checkpoints, tmp_path: Path, damage: Callable[[Path], None]):
+def test_a_shortened_checkpoint(checkpoints: Checkpoints, tmp_path: Path):
     path = tmp_path / "model.pt"
     shutil.copy(checkpoints.openai, path)
-    damage(path)
-    with pytest.raises(ModelLoadError, match=r"model\.pt: no Whisper checkpoint, or damaged"):
+    cut(path)
+    with pytest.raises(ModelLoadError, match=r"model\.pt: no Whisper checkpoint but a damaged or shortened one"):
+        WhisperModel(path, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "but an empty file"),
+        ("notes about the model, and a café\n".encode() * 9, r"but a text that begins with 'notes about the model"),
+        (b"\n <!DOCTYPE html><html>404", "but a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\n", "but a pointer of Git LFS"),
+        (b"RIFF\0\0\0\0WAVEfmt ", "but a sound"),
+        (b"GGUF\3\0\0\0", "but a GGUF file"),
+        (b"\x40\0\0\0\0\0\0\0" + b'{"a":{}}', "but a safetensors file"),
+        (b"\x80\4junk", "but no file of torch.save"),
+        (bytes(5000), "but no file of torch.save"),
+    ],
+)
+def test_what_a_file_is_instead(tmp_path: Path, content: bytes, says: str):
+    path = tmp_path / "model.pt"
+    path.write_bytes(content)
+    with pytest.raises(ModelLoadError, match=rf"model\.pt: no Whisper checkpoint {says}.*fetch it again"):
+        WhisperModel(path, "cpu")
+
+
+class Other:
+    """What no checkpoint holds."""
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [({"weights": 1}, "of OpenAI's, as it lacks 'dims'"), ([1, 2], "or damaged"), (Other(), "more than tensors")],
+)
+def test_another_file_of_torch(tmp_path: Path, content: object, says: str):
+    import torch
+
+    path = tmp_path / "model.pt"
+    torch.save(content, path)
+    with pytest.raises(ModelLoadError, match=rf"model\.pt: no Whisper checkpoint.*{says}"):
         WhisperModel(path, "cpu")
 
 

@@ -7,18 +7,18 @@ growing text would be another graph.
 from __future__ import annotations
 
 import logging
-import pickle
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.utils.errors import ConfigError, GpuBusyError, GpuUnavailableError, InferenceError, ModelLoadError
+from core.utils.errors import ConfigError, GpuBusyError, GpuUnavailableError, InferenceError
 from core.utils.whisper.alignment import pieces_of, timed
 from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import LoadRequest, WindowRequest
 from core.utils.whisper.card import card_error
+from core.utils.whisper.checkpoint_file import read_checkpoint
 from core.utils.whisper.greedy import Rules, Start, decode_greedily, next_logits, token_path
 from core.utils.whisper.heard import Heard, projected
 from core.utils.whisper.languages import LanguageGuess, pick_language
@@ -256,16 +256,12 @@ class OpenAIWhisper:
 def _read(source: Path | Whisper, device: str, half: bool = False) -> Whisper:
     """The model on `device`, in float16 if `half`. Raises GpuBusyError, ModelLoadError."""
     import torch
-    import whisper
 
     try:
-        model = whisper.load_model(str(source), device="cpu") if isinstance(source, Path) else source
+        model = read_checkpoint(source) if isinstance(source, Path) else source
         return _moved(_halved(model) if half else model, device).eval()
     except torch.OutOfMemoryError as error:
         raise GpuBusyError(f"{source}: the GPU has no room for this model ({error})") from error
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ModelLoadError(f"{source}: no Whisper checkpoint, or damaged ({reason}); fetch it again") from error
 
 
 def _rules(tokenizer: Tokenizer) -> Rules:
