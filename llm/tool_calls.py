@@ -5,8 +5,6 @@ Nothing is carried out here, and nothing half read gets through: the intent is w
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,6 +14,7 @@ from typing import Any
 
 from core.messages import Language
 from llm.call_text import ToolCallRefusedError, loaded, named
+from llm.call_values import LABEL, argument_of, call_of, is_label, key, slots_of
 from llm.engine import Tool
 from llm.grounding import (
     claims,
@@ -34,19 +33,12 @@ from llm.skill_answers import HARMLESS
 from llm.skills.base import Intent, Slot
 from llm.skills.normalise import fold, normalise
 from llm.skills.recognise import SkillRecogniser
-from llm.tools import SENTENCE, DeclaredTool, Parameter
+from llm.tools import SENTENCE, DeclaredTool
 
-LONGEST_TEXT = 300
-"""characters; nobody dictates more to a timer"""
-LARGEST = 1e9
-LABEL = "name"
-"""the slot of what a timer or an alarm is for; a model that has nothing to put there puts anything"""
-LABEL_WORDS = 3
 DAY = "day"
 """the slot of a day, which alone is when something happens sooner than when an alarm is to ring"""
 CALL_BETWEEN = f"\n{CALL_CLOSES}\n{CALL_OPENS}\n"
 _NAME = re.compile(r"[\"']name[\"']\s*:\s*[\"'](\w+)")
-_AND: dict[Language, str] = {"en": " and ", "fr": " et "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +62,7 @@ class ToolBox:
 
     def __init__(self, declared: Mapping[str, DeclaredTool], recogniser: SkillRecogniser) -> None:
         self._declared = dict(declared)
-        self._by_fold = {_key(name): name for name in declared}
+        self._by_fold = {key(name): name for name in declared}
         self._recogniser = recogniser
         self._times = SaidTimes(recogniser, _near_times([one for name, one in declared.items() if name in TIMED]))
 
@@ -83,11 +75,11 @@ class ToolBox:
         """The intent of one call. Raises ToolCallRefusedError."""
         plain = loaded(call)
         name, arguments = named(plain)
-        known = self._by_fold.get(_key(name))
+        known = self._by_fold.get(key(name))
         if known is None:
             raise ToolCallRefusedError(f"there is no tool {name!r}")
         declared = self._declared[known]
-        slots = _slots(arguments, declared, words.language)
+        slots = slots_of(arguments, declared, words.language)
         if SENTENCE in declared.parameters:
             return self._by_sentence(known, str(slots[SENTENCE]), words)
         free = frozenset(slot for slot in slots if declared.parameters[slot].free)
@@ -100,7 +92,7 @@ class ToolBox:
         A time is the user's own wherever they have said one, whatever the call makes of it.
         """
         name, arguments = named(loaded(call))
-        known = self._by_fold.get(_key(name))
+        known = self._by_fold.get(key(name))
         time = self._times.find(words.text, words.language) if known in TIMED else None
         if known in TIMED and time is None and not self._may_mean(known, words):
             raise ToolCallRefusedError(f"{known}: nobody has said a time, or asked for it")
@@ -113,7 +105,7 @@ class ToolBox:
         texts: dict[str, Slot] = {}
         for slot, parameter in self._declared[name].parameters.items():
             text = " ".join(str(arguments.get(slot) or "").replace(time.words, " ").split())
-            if not parameter.free or not text or (slot == LABEL and not _is_label(text)):
+            if not parameter.free or not text or (slot == LABEL and not is_label(text)):
                 continue
             if comes_from(text, words.all, words.language):
                 texts[slot] = text
@@ -167,10 +159,10 @@ class ToolBox:
         A question about the world does not, whatever word it has in common with one; "time left" are two.
         """
         try:
-            declared = self._declared.get(self._by_fold.get(_key(named(loaded(call))[0]), ""))
+            declared = self._declared.get(self._by_fold.get(key(named(loaded(call))[0]), ""))
         except ToolCallRefusedError:
             found = _NAME.search(call)
-            declared = self._declared.get(self._by_fold.get(_key(found[1]), "")) if found else None
+            declared = self._declared.get(self._by_fold.get(key(found[1]), "")) if found else None
         if declared is None or not is_about(text, declared.words):
             return False
         if not is_question(text):
@@ -193,14 +185,14 @@ class ToolBox:
         if declared is None:
             return ""
         if SENTENCE in declared.parameters:
-            return _call(intent.name, {SENTENCE: intent.text})
+            return call_of(intent.name, {SENTENCE: intent.text})
         arguments: dict[str, Any] = {}
         for slot, value in intent.slots.items():
             parameter = declared.parameters.get(slot)
             if parameter is None:
                 return ""
-            arguments[slot] = _argument(value, parameter)
-        return _call(intent.name, arguments)
+            arguments[slot] = argument_of(value, parameter)
+        return call_of(intent.name, arguments)
 
     def _by_sentence(self, name: str, sentence: str, words: Words) -> Intent:
         intent = self._recogniser.recognise_any(sentence, words.language)
@@ -216,82 +208,3 @@ def _near_times(timed: Sequence[DeclaredTool]) -> frozenset[str]:
     return frozenset(word for words in choices for word in words.split()) | {
         word for word in shared if shared[word] > 1
     }
-
-
-def _is_label(text: str) -> bool:
-    return 0 < len(text.split()) <= LABEL_WORDS and not any(character.isdigit() for character in text)
-
-
-def _call(name: str, arguments: Mapping[str, Any]) -> str:
-    return json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
-
-
-def _argument(value: Slot, parameter: Parameter) -> Any:
-    if parameter.schema["type"] == "boolean":
-        return True
-    if parameter.choices:
-        shown = parameter.schema.get("enum", ())
-        words = [word for word, slot in parameter.choices.items() if slot == value]
-        return next((word for word in shown if fold(word) in words), words[0] if words else value)
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _key(name: str) -> str:
-    return fold(name).replace("_", "").replace("-", "").replace(" ", "")
-
-
-def _slots(arguments: Mapping[str, Any], declared: DeclaredTool, language: Language) -> dict[str, Slot]:
-    by_fold = {_key(slot): slot for slot in declared.parameters}
-    slots: dict[str, Slot] = {}
-    for given, value in arguments.items():
-        slot = by_fold.get(_key(str(given)))
-        if slot is None:
-            raise ToolCallRefusedError(f"{declared.tool.name}: there is no parameter {given!r}")
-        read = _value(slot, value, declared.parameters[slot], language)
-        if read is not None:
-            slots[slot] = read
-    missing = declared.required - slots.keys()
-    if missing:
-        raise ToolCallRefusedError(f"{declared.tool.name}: {', '.join(sorted(missing))} is missing")
-    return slots
-
-
-def _value(slot: str, value: Any, parameter: Parameter, language: Language) -> Slot | None:
-    """None where it means that nothing was given."""
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    kind = parameter.schema["type"]
-    if kind == "boolean":
-        given = value if isinstance(value, bool) else fold(str(value)) in ("true", "yes", "oui", "1", "all")
-        return parameter.choices["true"] if given else None
-    if kind == "number":
-        number = _number(value)
-        if number is None:
-            raise ToolCallRefusedError(f"{slot}: {value!r} is no number")
-        return None if number == 0 and parameter.least is not None and parameter.least > 0 else number
-    if isinstance(value, list) and parameter.free and all(isinstance(item, str) for item in value):
-        value = _AND[language].join(value)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ToolCallRefusedError(f"{slot}: {value!r} is no text")
-    text = " ".join(str(value).split())
-    if parameter.choices:
-        chosen = parameter.choices.get(fold(text).strip(" ."))
-        if chosen is None:
-            raise ToolCallRefusedError(f"{slot}: {text!r} is none of its values")
-        return chosen
-    if len(text) > LONGEST_TEXT:
-        raise ToolCallRefusedError(f"{slot}: its text has {len(text)} characters")
-    return text
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        try:
-            value = float(value.strip().replace(",", "."))
-        except ValueError:
-            return None
-    if not isinstance(value, int | float) or abs(value) > LARGEST or not math.isfinite(value):
-        return None
-    return float(value)
