@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from core.optimization.torch_settings import SPIN_VARIABLE, SPINS
+from core.optimization.torch_settings import prepare_environment
 
 MARKERS = ("audio", "gpu", "network", "slow")
 KIND, SKIPPED = "kind", "skipped"
@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if "NUMBA_CACHE_DIR" not in os.environ:
         folder = os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="merline-kernels-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-    os.environ.setdefault(SPIN_VARIABLE, SPINS)
+    prepare_environment(None, os.environ)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,8 @@ from benchmarks.stt_parts.engines import (
 )
 from core.utils.errors import DeviceError
 from core.utils.whisper.backend import LoadRequest
-from core.utils.whisper.faster import FasterWhisper, FasterWhisperLoader
+from core.utils.whisper.faster import FasterWhisper
+from core.utils.whisper.faster_loader import FasterWhisperLoader
 from core.utils.whisper.openai import OpenAIWhisper
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ import numpy as np
 from core.messages import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import Backend, LoadRequest
 from core.utils.whisper.faster import FasterWhisper
+from core.utils.whisper.faster_loader import in_passing_thread
 from core.utils.whisper.openai import OpenAIWhisper
 from core.utils.whisper_compat import ShortContext, WhisperModel
 
@@ -133,7 +134,12 @@ def load_engines(checkpoints: Checkpoints) -> Engines:
 
 
 def load_faster(folder: Path) -> faster_whisper.WhisperModel:
-    """faster-whisper in int8."""
+    """faster-whisper in int8, for all sides as Merline loads it; kept_threads.py has it loaded as it comes."""
+    return in_passing_thread(lambda: faster_as_it_comes(folder))
+
+
+def faster_as_it_comes(folder: Path) -> faster_whisper.WhisperModel:
+    """faster-whisper in int8, loaded in the calling thread."""
     import faster_whisper
 
     return faster_whisper.WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=THREADS)

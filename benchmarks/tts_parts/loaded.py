@@ -80,9 +80,10 @@ def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def _speak(way: str, voice: Path, bert: Path) -> None:
-    from core.optimization.torch_settings import SPIN_VARIABLE, prepare_environment
+    from core.optimization.torch_settings import WAITING, prepare_environment
 
-    os.environ.pop(SPIN_VARIABLE, None)
+    for name in WAITING:
+        os.environ.pop(name, None)
     if way == WAYS[0]:
         prepare_environment(None, os.environ)
     import torch

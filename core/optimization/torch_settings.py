@@ -13,9 +13,12 @@ from core.optimization.plan import Device, Plan
 from core.utils.config import OptimizationConfig
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-SPIN_VARIABLE, SPINS = "GOMP_SPINCOUNT", "8000"
-"""looks of a thread that waits in GNU's OpenMP (torch's and CTranslate2's on Linux) before it sleeps: about 0.4 ms. It
-looks 300,000 times by default, 15 ms of a processor that the thread it waits for may need"""
+WAITING = {"GOMP_SPINCOUNT": "8000", "OMP_WAIT_POLICY": "active", "KMP_BLOCKTIME": "1"}
+"""How long a thread that waits in OpenMP looks before it sleeps. In GNU's (torch's and CTranslate2's on Linux) 8000
+times, about 0.4 ms; 300,000 by default, 15 ms of a processor that the thread it waits for may need. Where more threads
+were ever started than there are processors, as by any assistant with two engines on two of them, it looks 100 times by
+default, 1000 where the policy is active: else whoever computes in many small steps sleeps at each of them. LLVM's and
+Intel's would wait for ever under that policy, and get 1 ms."""
 MPS_FALLBACK = "PYTORCH_ENABLE_MPS_FALLBACK"
 MPS_HIGH_WATERMARK = "PYTORCH_MPS_HIGH_WATERMARK_RATIO"
 MPS_LOW_WATERMARK = "PYTORCH_MPS_LOW_WATERMARK_RATIO"
@@ -43,8 +46,8 @@ def prepare_environment(
     if (system or platform.system()) == "Darwin":
         wanted[MPS_FALLBACK] = "1"
         wanted |= _watermarks(settings.mps_watermark, environ)
-    elif (system or platform.system()) == "Linux" and "OMP_WAIT_POLICY" not in environ:
-        wanted[SPIN_VARIABLE] = SPINS
+    elif (system or platform.system()) == "Linux" and not WAITING.keys() & environ.keys():
+        wanted |= WAITING
     names = []
     for name, value in wanted.items():
         forced = settings.threads > 0 and name in THREAD_VARIABLES

@@ -14,7 +14,7 @@ import pytest
 
 from core.utils.errors import GpuBusyError, GpuUnavailableError, GpuUnfitError
 from core.utils.whisper.card import absent_library, card_error, load_packaged
-from core.utils.whisper.faster import _try_card
+from core.utils.whisper.faster_loader import _try_card
 from core.utils.whisper_compat import WhisperModel
 from tests.core.fake_whisper import HELLO, FakeBackend, FakeLoader
 

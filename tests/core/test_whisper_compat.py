@@ -5,6 +5,7 @@ The weights are random: they prove that both compute the same, and nothing about
 
 from __future__ import annotations
 
+import threading
 import wave
 from pathlib import Path
 
@@ -41,6 +42,24 @@ def faster(checkpoints: Checkpoints) -> WhisperModel:
 @pytest.fixture(scope="module")
 def openai(checkpoints: Checkpoints) -> WhisperModel:
     return WhisperModel(checkpoints.openai, "cpu", "float32")
+
+
+def test_the_thread_that_loaded_ends_so_that_openmp_keeps_no_helpers_of_it(
+    checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+):
+    import faster_whisper
+
+    loading: list[threading.Thread] = []
+
+    class Watched(faster_whisper.WhisperModel):
+        def __init__(self, *arguments, **options) -> None:
+            loading.append(threading.current_thread())
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(faster_whisper, "WhisperModel", Watched)
+    WhisperModel(checkpoints.ctranslate2, "cpu", "float32", 1)
+    assert len(loading) == 1
+    assert not loading[0].is_alive()
 
 
 def heard(model: WhisperModel, sound: np.ndarray, **options):

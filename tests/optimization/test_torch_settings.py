@@ -6,6 +6,7 @@ import pytest
 from machines import FakeTorch, plan_of
 
 from core.optimization.torch_settings import (
+    WAITING,
     allow_tf32,
     autocast_obstacle,
     prepare_environment,
@@ -18,7 +19,7 @@ from core.utils.config import OptimizationConfig
 def test_the_plans_threads_reach_openmp_and_mkl_and_waiting_is_bounded_on_linux():
     environ: dict[str, str] = {}
     names = prepare_environment(plan_of(threads=6), environ, system="Linux")
-    assert environ == {"OMP_NUM_THREADS": "6", "MKL_NUM_THREADS": "6", "GOMP_SPINCOUNT": "8000"}
+    assert environ == {"OMP_NUM_THREADS": "6", "MKL_NUM_THREADS": "6"} | WAITING
     assert set(names) == set(environ)
 
 
@@ -28,16 +29,17 @@ def test_what_the_user_set_stays_and_reaches_mkl_too():
     assert environ == {"OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "3", "GOMP_SPINCOUNT": "5"}
 
 
-def test_how_long_to_wait_is_the_users_where_a_policy_is_set():
-    environ = {"OMP_WAIT_POLICY": "active"}
+@pytest.mark.parametrize(("name", "value"), [("OMP_WAIT_POLICY", "passive"), ("KMP_BLOCKTIME", "0")])
+def test_how_long_to_wait_is_the_users_where_any_of_it_is_set(name: str, value: str):
+    environ = {name: value}
     prepare_environment(None, environ, system="Linux")
-    assert environ == {"OMP_WAIT_POLICY": "active"}
+    assert environ == {name: value}
 
 
 def test_threads_asked_for_by_number_beat_the_variables():
     environ = {"OMP_NUM_THREADS": "3"}
     prepare_environment(plan_of(threads=6), environ, OptimizationConfig(threads=5), "Linux")
-    assert environ == {"OMP_NUM_THREADS": "5", "MKL_NUM_THREADS": "5", "GOMP_SPINCOUNT": "8000"}
+    assert environ == {"OMP_NUM_THREADS": "5", "MKL_NUM_THREADS": "5"} | WAITING
 
 
 def test_the_limit_that_keeps_silero_on_one_thread_is_left_alone():
@@ -56,8 +58,8 @@ def test_preparing_twice_changes_nothing_more():
 
 def test_without_a_plan_threads_are_left_to_torch():
     environ: dict[str, str] = {}
-    assert prepare_environment(None, environ, system="Linux") == ("GOMP_SPINCOUNT",)
-    assert environ == {"GOMP_SPINCOUNT": "8000"}
+    assert prepare_environment(None, environ, system="Linux") == tuple(WAITING)
+    assert environ == WAITING
 
 
 @pytest.mark.parametrize("ratio", [0.3, 0.8, 1.7])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.utils.errors import ConfigError, MissingDependencyError, ModelLoadError
 from core.utils.whisper.backend import BackendLoader
-from core.utils.whisper.faster import FasterWhisperLoader
+from core.utils.whisper.faster_loader import FasterWhisperLoader
 from core.utils.whisper.openai_loader import OpenAIWhisperLoader
 
 EXTRA = "full"
