@@ -9,6 +9,9 @@ from typing import Any
 
 from llm.chat_template import shared
 
+WORTH_A_COPY = 32
+"""tokens; reading fewer takes no longer than copying a conversation"""
+
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
@@ -35,7 +38,7 @@ class AsideCache:
         self._cache, self._tokens = cache, tokens
 
     def take(self, cache: list[Any], held: Sequence[int], wanted: Sequence[int]) -> tuple[list[Any], list[int]]:
-        """The one of last time, or a copy of the conversation's where that shares more with `wanted`."""
-        if not self._cache or shared(held, wanted) > shared(self._tokens, wanted):
+        """The one of last time, or a copy of the conversation's where that shares much more with `wanted`."""
+        if not self._cache or shared(held, wanted) > shared(self._tokens, wanted) + WORTH_A_COPY:
             return copy.deepcopy(cache), list(held)
         return self._cache, self._tokens

@@ -1,13 +1,12 @@
 """Asks a small model for a call before it sees what was said: where it has seen answers in words, it gives no other.
 
-Measured on Qwen2.5-Coder-0.5B: of 18 requests that no skill knew it made the right call for 12 in a conversation's
-first words, and for 2 behind a timer, an item and two answers in words.
+A call is read no further than something of it is taken: that takes longer than all else, a token at a time.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from core.utils.errors import InferenceError
 from llm.draft import Draft
@@ -17,9 +16,10 @@ from llm.speakable import SpeakableText
 logger = logging.getLogger(__name__)
 
 
-def asked_for_call(pieces: Iterator[str], reply: Draft) -> Iterator[None]:
+def asked_for_call(pieces: Iterator[str], reply: Draft, enough: Callable[[str], str]) -> Iterator[None]:
     """What the model writes, into the reply if it is calls, which then `acts`; of words nothing is left there.
 
+    `enough` makes a whole call of one that is still being written, as soon as that is possible, and is empty before.
     Yields after each piece, so that whoever waits can end it.
     """
     hidden, asked = HiddenText(), reply.speakable
@@ -31,6 +31,9 @@ def asked_for_call(pieces: Iterator[str], reply: Draft) -> Iterator[None]:
             asked.push(piece)
             if Draft(reply.turn, reply.words, asked, reply.language).is_lost:
                 return
+            if call := enough(asked.open_call):
+                asked.end(call)
+                break
             yield
         asked.flush()
         if asked.calls:

@@ -44,7 +44,7 @@ class Draft:
     @property
     def is_lost(self) -> bool:
         """Whether it says the same again and again, or writes a call that does not end."""
-        return self.speakable.open_call > LONGEST_CALL or bool(_ROUND.search(self.speakable.written[-LOOKED_AT:]))
+        return len(self.speakable.open_call) > LONGEST_CALL or bool(_ROUND.search(self.speakable.written[-LOOKED_AT:]))
 
     def end(self, cut: bool) -> None:
         """All is written. Of one that was `cut` off, a half sentence at the end is left out, if others stand before."""

@@ -46,9 +46,14 @@ class HiddenText:
         return bool(self._tag)
 
     @property
-    def open_call(self) -> int:
-        """How many characters the call has that is being written; 0 for none."""
-        return len(self._held) if self._tag in (*_CALLS, _BARE) else 0
+    def open_call(self) -> str:
+        """The call that is being written, as far as it goes; empty where there is none."""
+        return self._held if self._tag in (*_CALLS, _BARE) else ""
+
+    def end(self, call: str) -> None:
+        """The call that is being written is this one, and the text is at its end."""
+        self._calls.append(call)
+        self._held = self._tag = ""
 
     def feed(self, character: str) -> str:
         """Take one character in."""

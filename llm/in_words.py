@@ -17,7 +17,8 @@ SMALL = 1024
 Sampler = Callable[[Any], Any]
 _BLANKS = "ĠĊĉ▁ \n\t"
 """as the vocabularies of byte-level and of SentencePiece tokenizers write them"""
-_OPENINGS = ("{", "[{", "```", "<")
+_BEGINS = re.compile(r"[\"'“«‘(¿¡$£€+-]?(?:\w.*)?", re.DOTALL)
+"""what a reply in words may begin with: a word or a number, perhaps behind a sign; all else opens an object or a tag"""
 
 
 def is_small(model: Any) -> bool:
@@ -83,7 +84,7 @@ class WordsOnly:
         self._tags: list[int] = []
         for text, token in tokenizer.get_vocab().items():
             begins = text.lstrip(_BLANKS)
-            if not begins or begins.startswith(_OPENINGS):
+            if not begins or not _BEGINS.fullmatch(begins):
                 self._openings.append(token)
             if begins == CALL_OPENS:
                 self._tags.append(token)

@@ -189,7 +189,9 @@ class LanguageAnswers:
         try:
             if names:
                 alone = replace(self._history.alone(text), callable=names, aside=True)
-                for _ in asked_for_call(self.engine.answer(alone), reply):
+                for _ in asked_for_call(
+                    self.engine.answer(alone), reply, lambda call: self._box.enough(call, reply.words)
+                ):
                     yield Unit("", reply.language, False)
             if not reply.acts:
                 yield from self._written(prompt, reply)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from core.messages import Language
 from llm.skills.base import Slot
@@ -19,6 +20,8 @@ SHORTEST = 3
 """letters of a word that shows a time by itself; "am" is said of oneself as well"""
 LONGEST = 9
 """words of a time"""
+KNOWN = 4
+"""texts whose times are not looked for twice"""
 BEFORE, BEHIND = 4, 3
 """words of a time around those that show where it is: "a quarter of an" hour, neuf "heures et demie" """
 _WHAT = "something"
@@ -51,6 +54,7 @@ class SaidTimes:
         self._vocabularies: dict[Language, Vocabulary] = {}
         telling = (word for word in near if len(word) >= SHORTEST)
         self._near = frozenset(telling).difference(*COMMON_WORDS.values())
+        self._found = lru_cache(maxsize=KNOWN)(self._find)
 
     def may_hold(self, text: str, language: Language) -> bool:
         """Whether a number or a word of time stands in a text."""
@@ -58,6 +62,9 @@ class SaidTimes:
 
     def find(self, text: str, language: Language) -> SaidTime | None:
         """The longest time in a text, None where there is none."""
+        return self._found(text, language)
+
+    def _find(self, text: str, language: Language) -> SaidTime | None:
         said = normalise(text, language)
         for words in _spans(said, self._places(said)):
             for sentence in (carrier.format(words) for carrier in _CARRIERS[language]):

@@ -35,9 +35,13 @@ class SpeakableText:
         return self._hidden.calls
 
     @property
-    def open_call(self) -> int:
-        """How many characters the call has that is being written; 0 for none."""
+    def open_call(self) -> str:
+        """The call that is being written, as far as it goes; empty where there is none."""
         return self._hidden.open_call
+
+    def end(self, call: str) -> None:
+        """The call that is being written is this one, and the text is at its end."""
+        self._hidden.end(call)
 
     def push(self, piece: str) -> list[str]:
         """Take a piece of any length in. After a call of a tool nothing more is spoken: it has not seen the result."""

@@ -39,6 +39,7 @@ DAY = "day"
 """the slot of a day, which alone is when something happens sooner than when an alarm is to ring"""
 CALL_BETWEEN = f"\n{CALL_CLOSES}\n{CALL_OPENS}\n"
 _NAME = re.compile(r"[\"']name[\"']\s*:\s*[\"'](\w+)")
+_NAMED = re.compile(_NAME.pattern + r"[\"']")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,25 @@ class ToolBox:
         if known is None or time is None:
             return self._grounded(self.read(call, words), words)
         return self._at(time, known, arguments, words)
+
+    def enough(self, call: str, words: Words) -> str:
+        """A whole call for one that is still being written, once the rest of it is of no use; empty before.
+
+        Of a tool that takes a time which the user has said, its name and its texts are of use; of any, no label, which
+        small models fill with whatever comes.
+        """
+        found = _NAMED.search(call)
+        name = self._by_fold.get(key(found[1])) if found is not None else None
+        if name is None or name not in TIMED or self._times.find(words.text, words.language) is None:
+            return ""
+        texts: dict[str, str] = {}
+        for slot, parameter in self._declared[name].parameters.items():
+            if parameter.free and slot != LABEL:
+                value = re.search(rf'"{slot}"\s*:\s*"([^"\\]*)"', call)
+                if value is None:
+                    return ""
+                texts[slot] = value[1]
+        return call_of(name, texts)
 
     def _at(self, time: SaidTime, name: str, arguments: Mapping[str, Any], words: Words) -> Intent:
         """A timer, an alarm or a reminder at the time that was said."""

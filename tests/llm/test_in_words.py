@@ -9,7 +9,7 @@ import torch
 
 from llm.in_words import Restricted, WordsOnly, is_small
 
-VOCABULARY = ["{", 'Ġ{"', "<tool_call>", "```", "Ċ", "Hello", "Ġthere", "end", "beyond the logits"]
+VOCABULARY = ["{", 'Ġ{"', "<tool_call>", "```", "Ċ", "Hello", "Ġthere", "end", ">{", '("', "Ġ-", "beyond the logits"]
 
 
 class Vocabulary:
@@ -32,6 +32,14 @@ def test_a_reply_begins_with_a_word_and_holds_no_call() -> None:
         int(choose(logprobs("Ċ", "Hello"))),
     ]
     assert [VOCABULARY[token] for token in chosen] == ["Hello", "{", "Ċ"]
+
+
+@pytest.mark.parametrize(("wanted", "chosen"), [((">{", '("', "end"), "end"), (("Ġ-", "end"), "Ġ-")])
+def test_nothing_that_opens_an_object_begins_a_reply_whatever_sign_stands_before(
+    wanted: tuple[str, ...], chosen: str
+) -> None:
+    """A real model wrote ">{" where it could not write "{", and its call was read aloud."""
+    assert VOCABULARY[int(WordsOnly(Vocabulary()).sampler(None)(logprobs(*wanted)))] == chosen
 
 
 def test_the_rest_is_a_distribution_and_what_was_given_stays_as_it_was() -> None:

@@ -609,6 +609,17 @@ def test_a_small_model_is_asked_for_a_call_before_what_was_said_and_the_conversa
     assert rig.runtime.computed - before < 150  # the instructions alone have more
 
 
+def test_of_a_small_models_call_only_as_much_is_waited_for_as_is_taken() -> None:
+    zeros = ", ".join(f'"hours": {hour}' for hour in range(200))
+    rig = Rig(
+        ("pasta", f'<tool_call>\n{{"name": "SetTimer", "arguments": {{{zeros}'),
+        ("pills", f'{{"name": "SetReminder", "arguments": {{"text": "take my pills", {zeros}'),
+    )
+    rig.words = {"pasta": "I see.", "pills": "I see."}
+    assert rig.say("my pasta needs nine minutes, can you tell me when") == ["Timer set for 9 minutes."]
+    assert rig.say("at eight I want to hear that I must take my pills")[0].startswith("I'll remind you")
+
+
 def test_where_asking_for_a_call_fails_the_next_turn_asks_again() -> None:
     rig = Rig(("pasta", call("SetTimer", '{"minutes": 9}')))
     rig.say("why is the sky blue")
