@@ -68,7 +68,9 @@ class Microphone:
         self._device: Device | None = None
         self._alive_at = 0.0
         self._called = False
-        self._still_since: float | None = None
+        self._still_s = 0.0
+        """for how long it has given the same value"""
+        self._looked_at = 0.0
         self._still_told = False
         self._muted = False
         self._gone = False
@@ -138,7 +140,7 @@ class Microphone:
         samples = np.ascontiguousarray(
             taken.samples[:, 0] if taken.samples.shape[1] == 1 else taken.samples.mean(axis=1)
         )
-        self._watch_for_silence(samples, taken.captured_at)
+        self._watch_for_silence(samples)
         return AudioFrame(samples, taken.sample_rate_hz, taken.captured_at)
 
     def _start(self, device: Device, rate_hz: int, channels: int) -> None:
@@ -192,12 +194,15 @@ class Microphone:
         except queue.Empty:  # the listener was faster
             return
 
-    def _watch_for_silence(self, samples: Samples, at: float) -> None:
+    def _watch_for_silence(self, samples: Samples) -> None:
+        now = self._clock.monotonic()
+        since_s, self._looked_at = now - self._looked_at, now
         if len(samples) and (samples[0] != samples[-1] or samples.max() != samples.min()):
-            self._still_since, self._still_told = None, False
-        elif self._still_since is None:
-            self._still_since = at
-        elif not self._still_told and at - self._still_since > SILENT_S:
+            self._still_s, self._still_told = 0.0, False
+            return
+        # neither what a machine slept through counts, nor a minute of silence that comes at once when it wakes
+        self._still_s += min(len(samples) / self.sample_rate_hz, since_s)
+        if not self._still_told and self._still_s > SILENT_S:
             self._still_told = True
             text = (
                 f"The microphone ({self.device_name}) gives no sound at all: it may be muted, "

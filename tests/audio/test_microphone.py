@@ -153,6 +153,24 @@ def test_a_muted_microphone_is_reported_once(level: float) -> None:
     assert len(desk.events) == 1
 
 
+@pytest.mark.parametrize(("blocks", "every_s"), [(25, 0.02), (3000, 1e-4)], ids=["warming up", "a minute at once"])
+def test_a_microphone_that_slept_with_the_machine_is_not_called_muted(blocks: int, every_s: float) -> None:
+    desk = Desk()
+
+    def still(times: int, apart_s: float) -> None:
+        for _ in range(times):
+            desk.clock.at += apart_s
+            desk.backend.inputs[-1].capture(np.zeros(320, np.float32), 0.03)
+            desk.take_all()
+
+    still(5, 0.02)
+    desk.clock.at += 60.0
+    still(blocks, every_s)
+    desk.give(times=5)
+    desk.take_all()
+    assert not desk.events
+
+
 def test_a_quiet_room_is_not_a_muted_microphone() -> None:
     desk = Desk()
     for _ in range(300):
