@@ -28,6 +28,7 @@ _SYNCHRONOUS_OUTPUT = 2
 _DO_NOT_EXIT = 0x8000
 _BY_CHARACTER = 1
 _UTF8_PLAIN = 1
+_IPA = 2
 _RATE, _PITCH = 1, 3
 _WORD_EVENT = 1
 _END_OF_EVENTS = 0
@@ -161,6 +162,17 @@ class EspeakLibrary:
             finally:
                 given_up.set()
 
+    def phonemes(self, text: str, voice: VoiceChoice) -> str:
+        """What the text sounds like, in IPA with stress and length marks. Raises InferenceError."""
+        encoded = ctypes.create_string_buffer(text.replace("\0", " ").encode("utf-8", "replace"))
+        place = ctypes.c_void_p(ctypes.addressof(encoded))
+        clauses = []
+        with self._lock:
+            self._select(voice)
+            while place.value:  # the library moves it behind each clause, and at the end to nothing
+                clauses.append(self._library.espeak_TextToPhonemes(ctypes.byref(place), _UTF8_PLAIN, _IPA) or b"")
+        return b" ".join(clauses).decode("utf-8", "replace")
+
     def _speak(self, text: str, voice: VoiceChoice, stopped: Callable[[], bool]) -> SpokenClip:
         encoded = text.replace("\0", " ").encode("utf-8", "replace") + b"\0"
         with self._lock:
@@ -183,6 +195,8 @@ class EspeakLibrary:
         library.espeak_SetParameter.argtypes = (c_int, c_int, c_int)
         library.espeak_ListVoices.argtypes = (ctypes.c_void_p,)
         library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
+        library.espeak_TextToPhonemes.argtypes = (ctypes.POINTER(ctypes.c_void_p), c_int, c_int)
+        library.espeak_TextToPhonemes.restype = c_text
         library.espeak_Synth.argtypes = (
             ctypes.c_char_p,
             ctypes.c_size_t,

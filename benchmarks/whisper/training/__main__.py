@@ -29,27 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen.folder.mkdir(parents=True, exist_ok=True)
     match chosen.command:
         case "make":
-            from benchmarks.whisper.training.shards import make_held_out, make_shard
+            from benchmarks.whisper.training.shards import make_speech
 
-            make_held_out(chosen.folder)
-            for number in range(chosen.first, chosen.shards):
-                make_shard(chosen.folder, number)
+            make_speech(chosen.folder, range(chosen.first, chosen.shards), chosen.processes, chosen.minutes)
         case "train":
             _keep_memory()
-            from benchmarks.whisper.training.train import TrainConfig, train
-
-            train(
-                TrainConfig(
-                    chosen.folder,
-                    chosen.steps,
-                    chosen.minutes,
-                    chosen.rate,
-                    ending=chosen.ending,
-                    processes=chosen.processes,
-                    full=chosen.full,
-                    begin=chosen.begin,
-                )
-            )
+            _train(chosen)
         case "export":
             from benchmarks.whisper.training.export import export
 
@@ -64,6 +49,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _train(chosen: argparse.Namespace) -> None:
+    import torch
+
+    from benchmarks.whisper.training.train import TrainConfig, train
+
+    device = chosen.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.device_count() else "cpu"  # asked so, no context is made, which no fork survives
+    train(
+        TrainConfig(
+            chosen.folder,
+            chosen.steps,
+            chosen.minutes,
+            chosen.rate,
+            ending=chosen.ending,
+            processes=chosen.processes,
+            full=chosen.full,
+            begin=chosen.begin,
+            device=device,
+            frames=round(100 * (chosen.seconds or (100 if device == "cpu" else 1500))),
+            score_every_s=60.0 * chosen.score_minutes,
+        )
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python3 -m {_MODULE}", description=sys.modules[_MODULE].__doc__)
     parser.add_argument("command", choices=("make", "train", "export", "evaluate"))
@@ -72,12 +82,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--first", type=int, default=0, help="make: number of the first file")
     parser.add_argument("--shards", type=int, default=60, help="make: up to this number")
     parser.add_argument("--steps", type=int, default=9000, help="train: up to this step")
-    parser.add_argument("--minutes", type=float, default=1e9, help="train: for so long, pauses counted")
+    parser.add_argument(
+        "--minutes", type=float, default=1e9, help="train: for so long, pauses counted; make: begin no file later"
+    )
     parser.add_argument("--rate", type=float, default=3e-3, help="train: of learning, before it falls")
     parser.add_argument(
         "--ending", type=float, default=0.4, help="train: share of the steps or minutes in which it falls"
     )
-    parser.add_argument("--processes", type=int, default=2, help="train: of one thread each")
+    parser.add_argument(
+        "--processes", type=int, default=2, help="make: that speak; train: that learn on a CPU, or plan for a card"
+    )
+    parser.add_argument("--device", default="auto", help="train: cpu, cuda, or auto, a card where there is one")
+    parser.add_argument("--seconds", type=float, help="train: of sound in a step of a process (cpu 100, card 1500)")
+    parser.add_argument("--score-minutes", type=float, default=15.0, help="train: between two held-out error rates")
     parser.add_argument("--begin", type=Path, help="train: a small.pt to begin from, where there is no checkpoint")
     parser.add_argument("--full", type=float, default=0.005, help="train: share of windows of 30 s")
     return parser

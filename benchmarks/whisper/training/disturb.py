@@ -10,7 +10,7 @@ from core.messages import Samples
 
 Generator = np.random.Generator
 _FAINT = 3e-4
-_ROOMS, _NOISES, _NOISE_SAMPLES = 300, 120, 16 * RATE_HZ
+_NOISE_SAMPLES = 16 * RATE_HZ
 
 
 def at_speed(samples: Samples, speed: float) -> Samples:
@@ -22,14 +22,15 @@ def at_speed(samples: Samples, speed: float) -> Samples:
 class Rooms:
     """Rooms and noises, made once: what is drawn for an utterance is one of them, from anywhere in it."""
 
-    def __init__(self, rng: Generator) -> None:
-        self._responses = [_response(rng) for _ in range(_ROOMS)]
-        self._noises = [_noise(_NOISE_SAMPLES, rng) for _ in range(_NOISES)]
+    def __init__(self, rng: Generator, rooms: int = 300, noises: int = 120) -> None:
+        self.responses = [_response(rng) for _ in range(rooms)]
+        self.noises = [_noise(_NOISE_SAMPLES, rng) for _ in range(noises)]
+        """16 s each, root mean square 1"""
         self._white = rng.normal(0.0, 1.0, 2 * _NOISE_SAMPLES).astype(np.float32)
 
     def in_room(self, samples: Samples, rng: Generator) -> Samples:
         """With an exponentially decaying tail of 0.1 to 0.6 s, after the direct sound."""
-        response = self._responses[rng.integers(_ROOMS)]
+        response = self.responses[rng.integers(len(self.responses))]
         size = _quick_size(samples.size + response.size)
         echoed = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)
         return echoed[: samples.size].astype(np.float32)
@@ -37,7 +38,7 @@ class Rooms:
     def with_noise(self, samples: Samples, rng: Generator) -> Samples:
         """With noise 6 to 35 dB below the speech."""
         level = float(np.sqrt(np.mean(samples**2))) * 10.0 ** (-rng.uniform(6.0, 35.0) / 20.0)
-        noise = self._noises[rng.integers(_NOISES)]
+        noise = self.noises[rng.integers(len(self.noises))]
         begin = rng.integers(0, noise.size - samples.size)
         return samples + np.float32(level) * noise[begin : begin + samples.size]
 

@@ -21,11 +21,22 @@ HOP_SAMPLES = 160
 FULL_FRAMES = 3000
 LEAST_FRAMES = 120
 _TIMESTAMPS = 0.25
-_CONNECTED = 0.35
-_CUT = 0.15
-_NO_SPEECH = 0.06
+CONNECTED = 0.35
+CUT = 0.15
+NO_SPEECH = 0.06
 _LONGER = 0.08
-_LONGEST_CONNECTED_S = 10.0
+LONGEST_CONNECTED_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was said."""
+
+    text: str
+    phonemes: str
+    """empty where unknown"""
+    language: str
+    """empty for sounds that are no speech"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +81,16 @@ class Examples:
 
     def draw(self, rng: Generator, hardness: float = 1.0) -> Example:
         """One example. `hardness`, 0 to 1: how often noise and rooms are in it."""
-        silent = rng.random() < _NO_SPEECH
+        silent = rng.random() < NO_SPEECH
         speech = Speech(self._rooms.no_speech(rng), "", "", "") if silent else self._speech(rng, hardness)
         return self._example(speech, rng)
 
     def _speech(self, rng: Generator, hardness: float) -> Speech:
         one = self._utterances[int(rng.integers(len(self._utterances)))]
         kind = rng.random()
-        if kind < _CONNECTED:
+        if kind < CONNECTED:
             speech = self._connected(one, rng)
-        elif kind < _CONNECTED + _CUT and len(one.word_starts) > 2 and min(one.word_starts) >= 0:
+        elif kind < CONNECTED + CUT and len(one.word_starts) > 2 and min(one.word_starts) >= 0:
             speech = _cut(one, rng)
         else:
             speech = Speech(_floats(one), one.text, one.phonemes, one.language)
@@ -100,7 +111,7 @@ class Examples:
             following = self._utterances[others[rng.integers(len(others))]]
             gap = int(rng.uniform(0.05, 0.6) * RATE_HZ)
             length += gap + following.samples.size
-            if length > _LONGEST_CONNECTED_S * RATE_HZ:
+            if length > LONGEST_CONNECTED_S * RATE_HZ:
                 break
             parts += [np.zeros(gap, np.float32), _floats(following)]
             chosen.append(following)
@@ -114,21 +125,30 @@ class Examples:
     def _example(self, speech: Speech, rng: Generator) -> Example:
         mel = log_mel(speech.samples)
         content = mel.shape[1]
-        frames = max(content + int(rng.integers(20, 151)), int(rng.integers(LEAST_FRAMES, 240)))
-        chance = rng.random()
-        if chance < self._full:
-            frames = FULL_FRAMES
-        elif chance < self._full + _LONGER:
-            frames = max(frames, int(rng.integers(LEAST_FRAMES, 1200)))
-        frames = min(frames + frames % 2, FULL_FRAMES)
-        vocabulary = self._vocabulary
-        if speech.language:
-            timed = rng.random() < _TIMESTAMPS
-            end_s = speech.samples.size / RATE_HZ if timed else None
-            tokens, targets = vocabulary.speech(speech.text, speech.language, end_s)
-        else:
-            tokens, targets = vocabulary.no_speech("en" if rng.random() < 0.5 else "fr")
-        return Example(_masked(mel, rng), frames, tokens, targets, vocabulary.phonemes(speech.phonemes))
+        frames = window_frames(content, self._full, rng)
+        heard = Heard(speech.text, speech.phonemes, speech.language)
+        rows = targets(self._vocabulary, heard, speech.samples.size / RATE_HZ, rng)
+        return Example(_masked(mel, rng), frames, *rows, self._vocabulary.phonemes(speech.phonemes))
+
+
+def window_frames(content: int, full: float, rng: Generator) -> int:
+    """Length of the window around `content` frames of sound; `full` is the share of windows of 30 s."""
+    frames = max(content + int(rng.integers(20, 151)), int(rng.integers(LEAST_FRAMES, 240)))
+    chance = rng.random()
+    if chance < full:
+        frames = FULL_FRAMES
+    elif chance < full + _LONGER:
+        frames = max(frames, int(rng.integers(LEAST_FRAMES, 1200)))
+    return min(frames + frames % 2, FULL_FRAMES)
+
+
+def targets(
+    vocabulary: Vocabulary, heard: Heard, seconds: float, rng: Generator
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Tokens and targets of a sound of so many seconds, in some with its timestamps."""
+    if not heard.language:
+        return vocabulary.no_speech("en" if rng.random() < 0.5 else "fr")
+    return vocabulary.speech(heard.text, heard.language, seconds if rng.random() < _TIMESTAMPS else None)
 
 
 def log_mel(samples: Samples) -> NDArray[np.float32]:

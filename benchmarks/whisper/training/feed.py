@@ -1,6 +1,6 @@
-"""Batches from a process of its own, so that making them and learning from them take a processor each.
+"""Batches from processes of their own, so that making them and learning from them take a processor each.
 
-Pool number N of batches depends on the seed, N and the shards that are there. The process ends with its parent.
+Pool number N of batches depends on the seed, N and the shards that are there. The processes end with their parent.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,57 +57,105 @@ class FeedConfig:
     seed: int = 1
 
 
-def feed(config: FeedConfig, vocabulary: Vocabulary, pool: int) -> Iterator[Batch]:
-    """Batches without end, from pool `pool` on."""
+class Framed(Protocol):
+    """What is put into batches by its length."""
+
+    @property
+    def frames(self) -> int:
+        """Of its window."""
+
+
+T = TypeVar("T", bound=Framed)
+
+
+class Mixer(Protocol):
+    """Makes batches, in the process that it is sent to."""
+
+    def batches(self, pool: int) -> Sequence[Any]:
+        """Those of one pool."""
+
+
+class ExampleMixer:
+    """Examples with their sound, made on this processor from the speech that is there."""
+
+    def __init__(self, config: FeedConfig, vocabulary: Vocabulary) -> None:
+        self._config = config
+        self._vocabulary = vocabulary
+        self._shards: list[Path] = []
+        self._examples = Examples([], vocabulary, config.full)
+
+    def batches(self, pool: int) -> list[Batch]:
+        """Those of one pool."""
+        found = sorted(self._config.folder.glob("shard-*.npz"))
+        if len(found) != len(self._shards):
+            self._shards = found
+            spoken = [one for path in found for one in read_shard(path)]
+            self._examples = Examples(spoken, self._vocabulary, self._config.full)
+        rng = np.random.default_rng([self._config.seed, pool])
+        groups = grouped(lambda: self._examples.draw(rng, hardness(pool)), self._config.frames, rng)
+        return [_collate(pool, group) for group in groups]
+
+
+def feed(mixer: Mixer, pool: int, processes: int = 1) -> Iterator[Any]:
+    """Batches without end, from pool `pool` on; each process makes whole pools. Raises RuntimeError where all ended."""
     context = multiprocessing.get_context("fork")  # a fork keeps this program's command line, by which it is paused
     batches: Any = context.Queue(_WAITING)
     parent = os.getpid()
-    worker = context.Process(target=_work, args=(config, vocabulary, pool, batches, parent), daemon=True)
-    worker.start()
+    workers = [
+        context.Process(target=_work, args=(mixer, range(first, sys.maxsize, processes), batches, parent), daemon=True)
+        for first in range(pool, pool + processes)
+    ]
+    for worker in workers:
+        worker.start()
+    return _taken(batches, workers)
+
+
+def _taken(batches: Any, workers: Sequence[Any]) -> Iterator[Any]:
     while True:
         try:
             yield batches.get(timeout=60)
         except queue.Empty:
-            if not worker.is_alive():
-                raise RuntimeError("the process that makes the batches has ended; see what it wrote") from None
+            if not any(worker.is_alive() for worker in workers):
+                raise RuntimeError("the processes that make the batches have ended; see what they wrote") from None
 
 
-def _work(config: FeedConfig, vocabulary: Vocabulary, pool: int, batches: Any, parent: int) -> None:
+def _work(mixer: Mixer, pools: range, batches: Any, parent: int) -> None:
     import torch
 
     torch.set_num_threads(1)
     batches.cancel_join_thread()  # nobody reads the rest once the parent has ended
-    shards: list[Path] = []
-    while os.getppid() == parent:
-        found = sorted(config.folder.glob("shard-*.npz"))
-        if len(found) != len(shards):
-            shards = found
-            examples = Examples([one for path in shards for one in read_shard(path)], vocabulary, config.full)
-        for batch in _pool(examples, config, pool):
+    for pool in pools:
+        for batch in mixer.batches(pool):
             while os.getppid() == parent:
                 try:
                     batches.put(batch, timeout=5)
                     break
                 except queue.Full:
                     continue
-        pool += 1
+        if os.getppid() != parent:
+            break
 
 
-def _pool(examples: Examples, config: FeedConfig, pool: int) -> list[Batch]:
-    rng = np.random.default_rng([config.seed, pool])
-    drawn: list[Example] = []
+def hardness(pool: int) -> float:
+    """How often rooms and noise are in the examples of a pool, 0 to 1."""
+    return min(_HARDEST, pool / _EASY_POOLS)
+
+
+def grouped(draw: Callable[[], T], frames: int, rng: np.random.Generator) -> list[list[T]]:
+    """A pool of drawn ones in groups of like length, of at most so many frames each, in any order."""
+    drawn: list[T] = []
     total = 0
-    while total < _POOL * config.frames:
-        drawn.append(examples.draw(rng, min(_HARDEST, pool / _EASY_POOLS)))
+    while total < _POOL * frames:
+        drawn.append(draw())
         total += drawn[-1].frames
     drawn.sort(key=lambda one: one.frames)
-    groups: list[list[Example]] = [[]]
+    groups: list[list[T]] = [[]]
     for one in drawn:
-        if one.frames * (len(groups[-1]) + 1) > config.frames and groups[-1]:
+        if one.frames * (len(groups[-1]) + 1) > frames and groups[-1]:
             groups.append([])
         groups[-1].append(one)
     rng.shuffle(groups)
-    return [_collate(pool, group) for group in groups]
+    return groups
 
 
 def _collate(pool: int, group: Sequence[Example]) -> Batch:
@@ -116,15 +165,16 @@ def _collate(pool: int, group: Sequence[Example]) -> Batch:
     return Batch(
         pool,
         mel,
-        _padded([one.tokens for one in group], 0),
-        _padded([one.targets for one in group], IGNORED),
-        _padded([one.phonemes for one in group], 0),
+        padded([one.tokens for one in group], 0),
+        padded([one.targets for one in group], IGNORED),
+        padded([one.phonemes for one in group], 0),
         np.array([len(one.phonemes) for one in group]),
         np.array([one.mel.shape[1] // 2 for one in group]),
     )
 
 
-def _padded(rows: Sequence[Sequence[int]], filler: int) -> NDArray[np.int64]:
+def padded(rows: Sequence[Sequence[int]], filler: int) -> NDArray[np.int64]:
+    """Rows of one length, with `filler` behind each."""
     table = np.full((len(rows), max(1, *(len(row) for row in rows))), filler, np.int64)
     for line, row in zip(table, rows, strict=True):
         line[: len(row)] = row

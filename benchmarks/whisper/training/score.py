@@ -73,13 +73,14 @@ class Listener:
         mel = log_mel(samples)
         frames = max(mel.shape[1] + _MARGIN_FRAMES, _LEAST_FRAMES)
         padded = torch.nn.functional.pad(torch.from_numpy(mel), (0, frames + frames % 2 - mel.shape[1]))[None]
+        device = self._network.log_count.device
         prompt = list(self._vocabulary.speech("", language, None)[0][:4])
         end = self._vocabulary.speech("", language, None)[1][-1]
         rows = list(prompt)
         with torch.inference_mode():
-            encoded = self._network.encode(padded)
+            encoded = self._network.encode(padded.to(device))
             while len(rows) < _MOST_TOKENS:
-                row = int(self._network.logits(torch.tensor([rows]), encoded)[0, -1].argmax())
+                row = int(self._network.logits(torch.tensor([rows], device=device), encoded)[0, -1].argmax())
                 if row == end:
                     break
                 rows.append(row)

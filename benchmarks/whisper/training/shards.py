@@ -5,13 +5,16 @@ A file appears only when complete, so a killed `make` goes on where it stopped, 
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import re
-import subprocess
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +27,11 @@ from benchmarks.whisper.training.voices import (
     Voice,
     draw_manner,
     draw_voice,
+    espeak_name,
     speak,
 )
 from core.messages import Language
+from tts.espeak_library import VoiceChoice, shared_library
 
 _VOICES_PER_SHARD = 25
 _LINES_PER_VOICE = 24
@@ -35,6 +40,21 @@ _SINGLE_WORDS = 0.1
 _PREFIXES = 0.08
 _HELD_OUT_LINES = 25
 _DICTION: dict[Language, str] = {"en": "en-us", "fr": "fr-fr"}
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One utterance of a file without its sound."""
+
+    text: str
+    language: Language
+    voice: str
+    phonemes: str
+    start: int
+    """first sample of it among the file's"""
+    size: int
+    """in samples"""
+    word_starts: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +72,57 @@ class Utterance:
     """sample where each word begins, -1 where unknown"""
 
 
+def make_speech(folder: Path, numbers: range, processes: int = 1, minutes: float = 1e9) -> None:
+    """Write the held-out set and, in `processes`, the training files `numbers`; none is begun after `minutes`.
+
+    Raises RuntimeError where a process fails; it has written why.
+    """
+    for language in ("en", "fr"):
+        _sentences(language)  # read once, before the processes part
+    context = multiprocessing.get_context("fork")
+    following = context.Value("q", numbers.start)
+    ends = time.monotonic() + 60.0 * minutes
+    given = (folder, numbers.stop, following, ends)
+    workers: list[Any] = [context.Process(target=_make_shards, args=given) for _ in range(processes)]
+    workers.append(context.Process(target=make_held_out, args=(folder,)))
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if any(worker.exitcode for worker in workers):
+        failed = sum(bool(worker.exitcode) for worker in workers)
+        raise RuntimeError(f"speech: {failed} of {len(workers)} processes failed; each wrote why, and make goes on")
+
+
+def _make_shards(folder: Path, stop: int, following: Any, ends: float) -> None:
+    while time.monotonic() < ends:
+        with following.get_lock():
+            number = following.value
+            following.value += 1
+        if number >= stop:
+            break
+        make_shard(folder, number)
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    """Where training file `number` is."""
+    return folder / f"shard-{number:04d}.npz"
+
+
 def make_shard(folder: Path, number: int) -> Path:
     """Write training utterances `number`, unless they are there."""
-    path = folder / f"shard-{number:04d}.npz"
+    path = shard_path(folder, number)
     if not path.exists():
         rng = random.Random(number)
-        sentences: dict[Language, Sentences] = {"en": Sentences("en"), "fr": Sentences("fr")}
         spoken = []
         for index in range(_VOICES_PER_SHARD):
             language: Language = "en" if index < _ENGLISH_VOICES else "fr"
             name = draw_voice(language, rng)
-            lines = [_line(sentences[language], rng) for _ in range(_LINES_PER_VOICE)]
+            lines = [_line(_sentences(language), rng) for _ in range(_LINES_PER_VOICE)]
             for line, sounds in zip(lines, phonemes(lines, language), strict=True):
                 voice = draw_manner(name, rng)
                 spoken.append(_utterance(line, voice, sounds, speak(line.text, voice)))
-        _write(path, [one for one in spoken if one.samples.size])
+        write(path, [one for one in spoken if one.samples.size])
     return path
 
 
@@ -75,38 +131,57 @@ def make_held_out(folder: Path) -> Path:
     path = folder / "held-out.npz"
     if not path.exists():
         rng = random.Random(0)
-        sentences: dict[Language, Sentences] = {"en": Sentences("en"), "fr": Sentences("fr")}
         spoken = []
         for name in (*HELD_OUT_VOICES, *SEEN_VOICES):
             voice = Voice(name)
-            lines = [sentences[voice.language].draw(rng, held_out=True) for _ in range(_HELD_OUT_LINES)]
+            lines = [_sentences(voice.language).draw(rng, held_out=True) for _ in range(_HELD_OUT_LINES)]
             spoken += [_utterance(line, voice, "", speak(line.text, voice)) for line in lines]
-        _write(path, spoken)
+        write(path, spoken)
     return path
 
 
 def read_shard(path: Path) -> list[Utterance]:
     """The utterances of a file."""
+    samples = read_samples(path)
+    return [
+        Utterance(
+            one.text, one.language, one.voice, one.phonemes, samples[one.start : one.start + one.size], one.word_starts
+        )
+        for one in read_index(path)
+    ]
+
+
+def read_samples(path: Path) -> NDArray[np.int16]:
+    """All sound of a file, at 16 kHz."""
     with np.load(path) as data:
-        samples, offsets, starts = data["samples"], data["offsets"], data["word_starts"]
+        samples: NDArray[np.int16] = data["samples"]
+    return samples
+
+
+def read_index(path: Path) -> list[Spoken]:
+    """What was said in a file, and where."""
+    with np.load(path) as data:
+        offsets, starts = data["offsets"].tolist(), data["word_starts"].tolist()
         columns = [data[name].tolist() for name in ("text", "language", "voice", "phonemes")]
-    utterances, first = [], 0
+    found, first = [], 0
     for index, (text, language, voice, sounds) in enumerate(zip(*columns, strict=True)):
         last = first + len(text.split())
-        clip = samples[offsets[index] : offsets[index + 1]]
-        utterances.append(Utterance(text, language, voice, sounds, clip, tuple(starts[first:last].tolist())))
+        begin, end = offsets[index : index + 2]
+        found.append(Spoken(text, language, voice, sounds, begin, end - begin, tuple(starts[first:last])))
         first = last
-    return utterances
+    return found
 
 
 def phonemes(lines: Iterable[Line], language: Language) -> list[str]:
     """What each sentence sounds like, in IPA, by espeak-ng."""
-    spelled = []
-    for line in lines:
-        command = ["espeak-ng", "-q", "--ipa", "-v", _DICTION[language], line.text]
-        said = subprocess.run(command, check=True, capture_output=True, timeout=30).stdout.decode()
-        spelled.append(re.sub(r"\([a-z-]*\)|[^\w̃]|[ˈˌːˑ_\d]", "", said))
-    return spelled
+    voice = VoiceChoice(espeak_name(_DICTION[language]), 165, 50)
+    spelled = (shared_library().phonemes(line.text, voice) for line in lines)
+    return [re.sub(r"\([a-z-]*\)|[^\w̃]|[ˈˌːˑ_\d]", "", one) for one in spelled]
+
+
+@cache
+def _sentences(language: Language) -> Sentences:
+    return Sentences(language)
 
 
 def _line(sentences: Sentences, rng: random.Random) -> Line:
@@ -125,7 +200,8 @@ def _utterance(line: Line, voice: Voice, sounds: str, clip: Clip) -> Utterance:
     return Utterance(line.text, line.language, voice.name, sounds, samples, clip.word_starts)
 
 
-def _write(path: Path, utterances: list[Utterance]) -> None:
+def write(path: Path, utterances: list[Utterance]) -> None:
+    """A file of utterances, there only when complete."""
     part = path.with_suffix(".part")
     with part.open("wb") as file:
         np.savez(

@@ -103,11 +103,15 @@ def speak(text: str, voice: Voice) -> Clip:
         return Clip(_read(path, voice.size), (-1,) * len(text.split()))
 
 
+def espeak_name(name: str) -> str:
+    """By which the package's espeak-ng knows a dialect, with its variant if any."""
+    dialect, plus, variant = name.partition("+")
+    return f"{_FILES.get(dialect, dialect)}{plus}{variant}"
+
+
 def _espeak(text: str, name: str, voice: Voice) -> Clip:
     library = shared_library()
-    dialect, plus, variant = name.partition("+")
-    name = f"{_FILES.get(dialect, dialect)}{plus}{variant}"
-    spoken = library.speak(text, VoiceChoice(name, round(165 * voice.rate), voice.pitch))
+    spoken = library.speak(text, VoiceChoice(espeak_name(name), round(165 * voice.rate), voice.pitch))
     ratio = RATE_HZ / library.sample_rate_hz
     begins = {mark.position: round(mark.sample * ratio) for mark in spoken.words}
     starts, position = [], 0
