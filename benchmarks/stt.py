@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-GUARD, MEMORY, SHARES, KEPT = "guard", "memory", "parts of 3 s", "loaded in a thread that lives on"
+GUARD, MEMORY, SHARES = "guard", "memory", "parts of 3 s"
 STREAMED = ("streaming faster-whisper", "streaming openai-whisper")
 BASE_LENGTH = lengths.Length(lengths.TARGET_S, 9)
 OF_TINY = (MEMORY, SHARES, *(length.name for length in lengths.LENGTHS), *STREAMED)
 OF_BASE = (MEMORY, SHARES, BASE_LENGTH.name)
-PARTS = (GUARD, *(f"tiny {part}" for part in OF_TINY), *(f"base {part}" for part in OF_BASE), f"base {KEPT}")
-"""each ends within 100 s on two quiet cores; the last one spoils the process for the others"""
+PARTS = (GUARD, *(f"tiny {part}" for part in OF_TINY), *(f"base {part}" for part in OF_BASE))
+"""each ends within 100 s on two quiet cores"""
 Measure = Callable[[], list[Figure]]
 
 
@@ -67,13 +67,10 @@ def _of_size(size: str, wanted: Sequence[str]) -> Iterator[Figure]:
         checkpoints = make_checkpoints(Path(folder), shape, quantization="int8", timestamps=False)
         if MEMORY in wanted:
             yield from memory.figures(size, checkpoints)
-        loaded = _loaded(size, checkpoints) if set(wanted) - {MEMORY, KEPT} else {}
+        loaded = _loaded(size, checkpoints) if set(wanted) != {MEMORY} else {}
         for name, measure in loaded.items():
             if name in wanted:
                 yield from measure()
-        loaded.clear()
-        if KEPT in wanted:
-            yield from parts.kept_thread(size, checkpoints.ctranslate2)
 
 
 def _loaded(size: str, checkpoints: Checkpoints) -> dict[str, Measure]:

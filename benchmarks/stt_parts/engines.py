@@ -134,15 +134,12 @@ def load_engines(checkpoints: Checkpoints) -> Engines:
 
 
 def load_faster(folder: Path) -> faster_whisper.WhisperModel:
-    """faster-whisper in int8, for all sides as Merline loads it; kept_threads.py has it loaded as it comes."""
-    return in_passing_thread(lambda: faster_as_it_comes(folder))
-
-
-def faster_as_it_comes(folder: Path) -> faster_whisper.WhisperModel:
-    """faster-whisper in int8, loaded in the calling thread."""
+    """faster-whisper in int8, loaded as Merline does, for all sides."""
     import faster_whisper
 
-    return faster_whisper.WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=THREADS)
+    return in_passing_thread(
+        lambda: faster_whisper.WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=THREADS)
+    )
 
 
 def load_openai(file: Path) -> Whisper:

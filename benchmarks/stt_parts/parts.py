@@ -1,22 +1,16 @@
-"""Where the time of faster-whisper's short path goes: what stands between the end of 3 s of sound and its text."""
+"""Where the time of faster-whisper's short path goes: what stands between the end of 3 s of sound and its text.
+
+With GOMP_SPINCOUNT=8000 in the environment, OpenMP's threads wait as before: they sleep at once in a crowd of threads.
+"""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Figure
-from benchmarks.stt_parts.engines import (
-    Way,
-    buzz,
-    faster_as_it_comes,
-    faster_own,
-    load_faster,
-    measure,
-    tokens_said,
-)
+from benchmarks.stt_parts.engines import Way, buzz, measure, tokens_said
 from core.utils.whisper.faster import FasterWhisper
 from core.utils.whisper.short_context import ShortContext, window_frames
 
@@ -47,25 +41,6 @@ def figures(size: str, backend: FasterWhisper) -> list[Figure]:
     for behind, (first, every) in (("", ways[3:5]), (" before silence", ways[5:7])):
         each = statistics.median(b - a for a, b in zip(first.seconds, every.seconds, strict=True)) / (tokens - 1)
         found.append(Figure(f"{name}: each further token{behind}", 1000 * each, "ms", "lower"))
-    return found
-
-
-def kept_thread(size: str, folder: Path) -> list[Figure]:
-    """The same decoding, and the default settings, of a model loaded in a thread that lives on. It spoils what is
-    measured in this process behind it: OpenMP now keeps more threads than two processors bear."""
-    sound, tokens = buzz(SECONDS), tokens_said(SECONDS)
-    found = []
-    for how, load in (("that ends", load_faster), ("that lives on", faster_as_it_comes)):
-        model = load(folder)
-        backend = FasterWhisper(model)
-        encoded = model.encode(backend._features(sound, window_frames(len(sound), ShortContext())))
-        ways = [
-            Way(f"all {tokens} tokens", _part(lambda b=backend, e=encoded: _generate(b, e, tokens))),  # type: ignore[misc]
-            Way("faster-whisper's default", faster_own(model, sound, tokens)),
-        ]
-        measure(ways, ROUNDS)
-        name = f"whisper {size}, {SECONDS:g} s, loaded in a thread {how}"
-        found += [Figure(f"{name}: {way.name}", way.ms, "ms", "lower") for way in ways]
     return found
 
 
