@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from skill_rig import ZoneClock, make_responder
+from skill_rig import ZoneClock, make_responder, make_skills
 
 from core.messages import Language
+from llm.conversation import Exchange
 from llm.responder import Responder
 
 ANSWERED: tuple[tuple[Language, str, str], ...] = (
@@ -60,3 +63,21 @@ def test_words_that_come_long_after_a_question_are_no_answer() -> None:
     assert responder.reply("set a timer").text == "For how long?"
     clock.advance(300)
     assert not responder.reply("ten minutes").understood
+
+
+@pytest.mark.parametrize(
+    ("language", "asked", "told"),
+    [
+        ("en", "what did i ask", 'The last time, you said "how many legs has a spider".'),
+        ("en", "say that again", 'The last time, I said "Eight."'),
+        ("fr", "qu'est-ce que je t'ai demandé", "La dernière fois, vous avez dit : « how many legs has a spider »."),
+        ("fr", "répète", "La dernière fois, j'ai dit : « Eight. »"),
+    ],
+)
+def test_what_was_said_last_is_known_over_a_restart(tmp_path: Path, language: Language, asked: str, told: str) -> None:
+    first = make_skills(path=tmp_path / "merline.db")
+    first.context.conversation.add(Exchange(1, "how many legs has a spider", ("Eight.",), "en", (6,)))
+    first.context.store.close()
+    second = make_skills(language=language, path=tmp_path / "merline.db")
+    assert Responder(second).reply(asked).text == told
+    second.context.store.close()
