@@ -49,9 +49,9 @@ class ONNXExporter:
             name_outputs(graph, outputs)  # passes may have made two of them one
             with workshop(path) as folder:
                 made = folder / path.name
-                write_model(graph, made, self._external(graph, path), path)
+                written = write_model(graph, made, self._external(graph, path), path)
                 verifications = self._verified(model, made, example, axes)
-                data = move_into_place(made, path)
+                data = move_into_place(made, path, written)
         return _report(path, data, records, verifications)
 
     def _verified(self, model: Any, made: Path, example: Example, axes: DynamicAxes) -> tuple[Verification, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 import shutil
 import sys
 import tempfile
@@ -63,20 +65,26 @@ def write_model(model: Any, path: Path, external: bool, meant_for: Path | None =
     """
     ir = toolbox_package("onnx_ir", "writing an ONNX model")
     needed, named = weight_bytes(model) + SLACK_BYTES, meant_for or path
+    data = path.with_name(_data_name(named))
     try:
         free = shutil.disk_usage(path.parent).free
         if free < needed:
             raise ExportError(f"{named}: {needed / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free: make room")
         if external:
-            ir.save(model, path, external_data=f"{path.name}.data")
+            ir.save(model, path, external_data=data.name)
         else:
             _write_streaming(ir, model, path)
     except OSError as error:
         raise ExportError(
             f"{named} cannot be written ({error.strerror or error}): make room, or choose another place"
         ) from error
-    data = path.with_name(f"{path.name}.data")
     return data if external and data.exists() else None
+
+
+def _data_name(path: Path) -> str:
+    """`NAME.onnx.data`; where there is such a file, which may be a graph's, a name that no file has."""
+    usual = f"{path.name}.data"
+    return f"{path.name}.{secrets.token_hex(4)}.data" if path.with_name(usual).exists() else usual
 
 
 def _write_streaming(ir: Any, model: Any, path: Path) -> None:
@@ -138,16 +146,43 @@ def _varint(number: int) -> bytes:
     return bytes((*told, number))
 
 
-def move_into_place(made: Path, path: Path) -> Path | None:
-    """Put a written model, and its external data, where they belong; the path of the data."""
-    data = made.with_name(f"{made.name}.data")
-    target = path.with_name(f"{path.name}.data")
-    if data.exists():
+def move_into_place(made: Path, path: Path, data: Path | None = None) -> Path | None:
+    """Put a written model, and its external `data`, where they belong; the path of the data.
+
+    The data go first, under a name that no file has, and the old graph's go last: wherever this is broken off, the
+    graph that is in place has the weights that were written for it. Raises ExportError where another program took the
+    name meanwhile.
+    """
+    left = _data_left(path)
+    target = None if data is None else path.with_name(data.name)
+    if data is not None and target is not None:
+        try:
+            target.open("x").close()
+        except FileExistsError:
+            raise ExportError(f"{target} was written by another export meanwhile; export once more") from None
         data.replace(target)
-    else:
-        target.unlink(missing_ok=True)
     made.replace(path)
-    return target if target.exists() else None
+    for one in left:
+        one.unlink(missing_ok=True)
+    return target
+
+
+def _data_left(path: Path) -> list[Path]:
+    """Data files named after `path` that nothing needs once it is replaced: its own, and a killed export's of days ago.
+
+    One of today that is not its own may belong to an export that is just putting its graph into place.
+    """
+    named = re.compile(rf"{re.escape(path.name)}(\.[0-9a-f]{{8}})?\.data")
+    there = [one for one in path.parent.iterdir() if named.fullmatch(one.name)]
+    if not there:
+        return []
+    try:
+        graphs = read_model(path).graphs()
+    except ModelLoadError:
+        graphs = ()
+    tensors = (value.const_value for graph in graphs for value in graph.initializers.values())
+    own = {Path(one.path).name for one in tensors if type(one).__name__ == "ExternalTensor"}
+    return [one for one in there if one.name in own or time.time() - one.stat().st_ctime > ABANDONED_S]
 
 
 def read_model(path: Path) -> Any:

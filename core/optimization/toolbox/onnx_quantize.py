@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-import io
-import logging
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from core.optimization.toolbox.onnx_files import move_into_place, read_model, workshop
-from core.optimization.toolbox.onnx_information import model_information
-from core.optimization.toolbox.onnx_runtime import open_session, run_session, runtime_errors
+from core.optimization.toolbox.onnx_information import OnnxInformation, model_information
+from core.optimization.toolbox.onnx_qdq import OnnxQuantizationConfig, quietly, write_quantized
+from core.optimization.toolbox.onnx_runtime import open_session, run_session
 from core.optimization.toolbox.onnx_verify import difference
-from core.optimization.toolbox.packages import toolbox_package
 from core.utils.errors import InferenceError, QuantizationError
 
-RangeMethod = Literal["minmax", "entropy", "percentile"]
 RUINED = 0.1
 """a difference of the outputs beyond which a report warns"""
 OUTPUTS_SUFFIX = "_QuantizeLinear_Input"
 """what onnxruntime appends to the name of a graph's output, whose own name its DequantizeLinear takes"""
-
-
-@dataclass(frozen=True, slots=True)
-class OnnxQuantizationConfig:
-    """Raises QuantizationError for a value that is none of those named."""
-
-    calibration: RangeMethod = "minmax"
-    per_channel: bool = True
-    for_tensorrt: bool = False
-    """TensorRT wants ranges symmetric about zero, biases in float, and weights behind QuantizeLinear"""
-    operators: tuple[str, ...] = ("Conv", "MatMul", "Gemm")
-    skip: tuple[str, ...] = ()
-    """names of nodes that stay in float"""
-
-    def __post_init__(self) -> None:
-        if self.calibration not in get_args(RangeMethod):
-            raise QuantizationError(
-                f"calibration '{self.calibration}' is unknown; take one of: {', '.join(get_args(RangeMethod))}"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +59,15 @@ class OnnxQuantizationReport:
         return {**asdict(self), "path": str(self.path), **told}
 
 
-class _Reader:
-    """Hands one input after another to ONNX Runtime's calibration."""
+@dataclass(frozen=True, slots=True)
+class _Float:
+    """What the float model is and says, so that it is opened and run once."""
 
-    def __init__(self, inputs: list[Mapping[str, Any]]) -> None:
-        self._inputs = iter(inputs)
-
-    def get_next(self) -> dict[str, Any] | None:
-        """The next, None at the end."""
-        found = next(self._inputs, None)
-        return None if found is None else dict(found)
-
-    def set_range(self, start_index: int, end_index: int) -> None:
-        """ONNX Runtime calls it only for data in parts, which these are not."""
+    information: OnnxInformation
+    outputs: list[Any]
+    """for the first input"""
+    choices: list[Any]
+    """by input; empty where the first output has one number a place"""
 
 
 def quantize_onnx(
@@ -109,29 +82,30 @@ def quantize_onnx(
     quantised; ModelLoadError for a damaged source.
     """
     source, target, config = Path(source), Path(target), config or OnnxQuantizationConfig()
-    inputs = _checked(source, calibration_data)
-    with workshop(target) as folder, _quiet():
+    inputs, exact = _checked(source, calibration_data)
+    with workshop(target) as folder, quietly():
         made = folder / target.name
-        prepared = folder / "prepared.onnx"
-        _quantize(source, prepared, made, (inputs, config))
-        quantize_nodes = model_information(made).nodes.get("DequantizeLinear", 0)
+        write_quantized((source, exact.information.opset), made, inputs, config)
+        small = model_information(made)
+        quantize_nodes = small.nodes.get("DequantizeLinear", 0)
         if not quantize_nodes:
             raise QuantizationError(f"{source} has no {', '.join(config.operators)} to quantise")
-        off, agreement = _compared(source, made, inputs)
+        off, agreement = _compared(exact, made, inputs)
+        scales = activation_scales(made)
         move_into_place(made, target)
-    before, after = model_information(source).file_bytes, model_information(target).file_bytes
-    return OnnxQuantizationReport(target, before, after, quantize_nodes, off, activation_scales(target), agreement)
+    sizes = exact.information.file_bytes, small.file_bytes
+    return OnnxQuantizationReport(target, *sizes, quantize_nodes, off, scales, agreement)
 
 
-def _compared(source: Path, made: Path, inputs: list[Mapping[str, Any]]) -> tuple[float, float | None]:
+def _compared(exact: _Float, made: Path, inputs: list[Mapping[str, Any]]) -> tuple[float, float | None]:
     """How far the outputs are off on the first input, and the share of the choices that stay on all."""
-    exact, small = open_session(source), open_session(made)
+    session = open_session(made)
     off, same, choices = 0.0, 0, 0
     for place, one in enumerate(inputs):
-        wanted, found = run_session(exact, one), run_session(small, one)
-        off = off if place else difference(wanted, found)
-        if wanted[0].ndim > 1 and wanted[0].shape[-1] > 1:
-            agrees = wanted[0].argmax(-1) == found[0].argmax(-1)
+        found = run_session(session, one)
+        off = off if place else difference(exact.outputs, found)
+        if exact.choices:
+            agrees = exact.choices[place] == found[0].argmax(-1)
             same, choices = same + int(agrees.sum()), choices + agrees.size
     return off, same / choices if choices else None
 
@@ -145,21 +119,12 @@ def quantize_with_scales(
     no scale: they are another model's.
     """
     source, target, config = Path(source), Path(target), config or OnnxQuantizationConfig(for_tensorrt=True)
-    read_model(source)
-    ranges = toolbox_package("onnxruntime.quantization.calibrate", "quantising an ONNX model")
-    data = {name: ranges.TensorData(**_range(scale)) for name, scale in scales.items()}
-    with workshop(target) as folder, _quiet():
+    opset = model_information(source).opset
+    with workshop(target) as folder, quietly():
         made = folder / target.name
-        _quantize(
-            source, folder / "prepared.onnx", made, (ranges.TensorsData(ranges.CalibrationMethod.MinMax, data), config)
-        )
+        write_quantized((source, opset), made, scales, config)
         move_into_place(made, target)
     return target
-
-
-def _range(scale: float) -> dict[str, Any]:
-    largest = np.asarray(127 * scale, dtype=np.float32)
-    return {"lowest": -largest, "highest": largest}
 
 
 def activation_scales(path: Path) -> dict[str, float]:
@@ -173,8 +138,11 @@ def activation_scales(path: Path) -> dict[str, float]:
     }
 
 
-def _checked(source: Path, data: Iterable[Mapping[str, Any]] | Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    if model_information(source).quantised:
+def _checked(
+    source: Path, data: Iterable[Mapping[str, Any]] | Mapping[str, Any]
+) -> tuple[list[Mapping[str, Any]], _Float]:
+    information = model_information(source)
+    if information.quantised:
         raise QuantizationError(f"{source} is quantised already; give the float model that it was made from")
     data = [data] if isinstance(data, Mapping) else data
     inputs = [{name: np.asarray(value) for name, value in one.items()} for one in data] if data is not None else []
@@ -183,82 +151,14 @@ def _checked(source: Path, data: Iterable[Mapping[str, Any]] | Mapping[str, Any]
             f"{source}: static quantisation needs calibration_data: some inputs like those in use, numpy arrays by name"
         )
     session = open_session(source)
+    first: list[Any] = []
+    choices: list[Any] = []
     for place, one in enumerate(inputs):
         try:
-            run_session(session, one)
+            outputs = run_session(session, one)
         except InferenceError as error:
             raise QuantizationError(f"calibration_data[{place}]: {error}") from error
-    return list(inputs)
-
-
-def _quantize(source: Path, prepared: Path, made: Path, job: tuple[Any, OnnxQuantizationConfig]) -> None:
-    """`job` has inputs to calibrate on, or ONNX Runtime's TensorsData of ranges that are known."""
-    known, config = job
-    library = toolbox_package("onnxruntime.quantization", "quantising an ONNX model")
-    shapes = toolbox_package("onnxruntime.quantization.shape_inference", "quantising an ONNX model")
-    failures = runtime_errors()
-    try:
-        shapes.quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-        if isinstance(known, list):
-            _calibrate(library, (prepared, made), known, config)
-        else:
-            _insert(library, (prepared, made), known, config)
-    except failures as error:
-        raise QuantizationError(f"{source} cannot be quantised: {' '.join(str(error).split())[:300]}") from error
-
-
-def _calibrate(library: Any, files: tuple[Path, Path], inputs: list[Any], config: OnnxQuantizationConfig) -> None:
-    method = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}[config.calibration]
-    library.quantize_static(
-        str(files[0]),
-        str(files[1]),
-        _Reader(inputs),
-        quant_format=library.QuantFormat.QDQ,
-        op_types_to_quantize=list(config.operators),
-        per_channel=config.per_channel,
-        nodes_to_exclude=list(config.skip),
-        calibrate_method=getattr(library.CalibrationMethod, method),
-        activation_type=library.QuantType.QInt8 if config.for_tensorrt else library.QuantType.QUInt8,
-        weight_type=library.QuantType.QInt8,
-        extra_options=_options(config),
-    )
-
-
-def _insert(library: Any, files: tuple[Path, Path], ranges: Any, config: OnnxQuantizationConfig) -> None:
-    onnx = toolbox_package("onnx", "quantising an ONNX model")
-    rewriter = toolbox_package("onnxruntime.quantization.qdq_quantizer", "quantising an ONNX model").QDQQuantizer(
-        onnx.load(files[0]),
-        config.per_channel,
-        False,
-        library.QuantType.QInt8,
-        library.QuantType.QInt8,
-        ranges,
-        [],
-        list(config.skip),
-        list(config.operators),
-        _options(config),
-    )
-    rewriter.quantize_model()
-    rewriter.model.save_model_to_file(str(files[1]), False)
-
-
-def _options(config: OnnxQuantizationConfig) -> dict[str, bool]:
-    return {
-        "ActivationSymmetric": config.for_tensorrt,
-        "WeightSymmetric": True,
-        "AddQDQPairToWeight": config.for_tensorrt,
-        "QuantizeBias": not config.for_tensorrt,
-    }
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """onnxruntime.quantization prints, and tells the root logger, of what a user cannot change."""
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        with redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        root.setLevel(level)
+        first = first or outputs
+        if outputs[0].ndim > 1 and outputs[0].shape[-1] > 1:
+            choices.append(outputs[0].argmax(-1))
+    return list(inputs), _Float(information, first, choices if len(choices) == len(inputs) else [])

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from core.optimization.toolbox.onnx_config import PROTOBUF_LIMIT_BYTES
-from core.optimization.toolbox.onnx_quantize import OnnxQuantizationConfig, quantize_onnx, quantize_with_scales
+from core.optimization.toolbox.onnx_qdq import OnnxQuantizationConfig
+from core.optimization.toolbox.onnx_quantize import quantize_onnx, quantize_with_scales
 from core.optimization.toolbox.packages import toolbox_package
 from core.optimization.toolbox.tensorrt_calibration import CalibrationCache, CalibrationFeed, read_cache
 from core.utils.errors import ExportError

@@ -15,7 +15,8 @@ from core.optimization.toolbox.batches import as_batches
 from core.optimization.toolbox.export_example import example_of
 from core.optimization.toolbox.onnx_config import ONNXExportConfig
 from core.optimization.toolbox.onnx_export import ONNXExporter
-from core.optimization.toolbox.onnx_quantize import OnnxQuantizationConfig, quantize_onnx
+from core.optimization.toolbox.onnx_qdq import OnnxQuantizationConfig
+from core.optimization.toolbox.onnx_quantize import quantize_onnx
 from core.optimization.toolbox.onnx_verify import numpy_inputs
 from core.optimization.toolbox.tensorrt import TensorRTConfig, TensorRTOptimizer
 from core.utils.errors import ExportError, TensorRTUnavailableError

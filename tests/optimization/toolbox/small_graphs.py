@@ -23,12 +23,12 @@ class SmallGraph:
     weights: Mapping[str, Any] = field(default_factory=dict)
     output: str = "float[] y"
 
-    def model(self) -> Any:
+    def model(self, opset: int = 18) -> Any:
         """As an onnx.ModelProto."""
         import onnx
         from onnx import numpy_helper, parser
 
-        head = '<ir_version: 9, opset_import: ["" : 18]>'
+        head = '<ir_version: 9, opset_import: ["" : OPSET]>'.replace("OPSET", str(opset))
         model = parser.parse_model(f"{head} small ({self.inputs}) => ({self.output}) {{ {self.body} }}")
         for name, value in self.weights.items():
             model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))

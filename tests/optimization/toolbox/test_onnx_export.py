@@ -20,12 +20,13 @@ from torch import Tensor, nn  # noqa: E402
 
 from core.optimization import ONNXExportConfig, ONNXExporter, export_to_onnx  # noqa: E402
 from core.optimization.toolbox.graph_pass import GraphPass  # noqa: E402
-from core.optimization.toolbox.onnx_files import read_model, workshop, write_model  # noqa: E402
+from core.optimization.toolbox.onnx_files import move_into_place, read_model, workshop, write_model  # noqa: E402
 from core.optimization.toolbox.onnx_information import model_information  # noqa: E402
 from core.optimization.toolbox.onnx_model import OnnxModel  # noqa: E402
 from core.optimization.toolbox.onnx_runtime import benchmark_onnx, open_session, run_session  # noqa: E402
 from core.optimization.toolbox.onnx_verify import difference  # noqa: E402
 from core.utils.errors import ExportError, InferenceError, ModelLoadError  # noqa: E402
+from tests.optimization.toolbox.external_graphs import external_model, numbers_of, put_external  # noqa: E402
 from tests.optimization.toolbox.small_graphs import GRAPHS, save  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -216,6 +217,45 @@ def test_weights_beyond_the_limit_lie_in_a_file_of_their_own(tmp_path: Path) -> 
     report.external_data.unlink()
     with pytest.raises(ModelLoadError, match=r"big\.onnx\.data are missing; keep both files together"):
         model_information(report.path)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(one.name for one in folder.iterdir())
+
+
+def test_a_second_export_takes_the_first_one_s_weights_away(tmp_path: Path) -> None:
+    path, other = tmp_path / "m.onnx", tmp_path / "m.onnx.mydata"
+    other.write_text("somebody's")
+    assert put_external(path, 1) == tmp_path / "m.onnx.data"
+    stray = tmp_path / "m.onnx.0123abcd.data"
+    stray.write_text("of an export that puts its graph into place now")
+    data = put_external(path, 2)
+    assert data is not None
+    assert names_in(tmp_path) == sorted(["m.onnx", data.name, stray.name, other.name])
+    assert numbers_of(path) == (2, 2)
+    with workshop(path) as folder:
+        write_model(external_model(3), folder / "m.onnx", False, path)
+        assert move_into_place(folder / "m.onnx", path) is None
+    assert names_in(tmp_path) == sorted(["m.onnx", stray.name, other.name])
+
+
+def test_weights_of_the_same_name_written_meanwhile_are_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    with workshop(path) as folder:
+        written = write_model(external_model(1), folder / "m.onnx", True, path)
+        put_external(path, 2)
+        with pytest.raises(ExportError, match=r"m\.onnx\.data was written by another export meanwhile"):
+            move_into_place(folder / "m.onnx", path, written)
+    assert numbers_of(path) == (2, 2)
+
+
+def test_an_export_killed_while_it_moves_leaves_a_graph_with_its_own_weights(tmp_path: Path) -> None:
+    """Killed at each renaming and removal in turn, in children of one process."""
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork here")
+    command = [sys.executable, "-W", "ignore", "-m", "tests.optimization.toolbox.external_graphs"]
+    done = subprocess.run([*command, str(tmp_path / "m.onnx")], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines() == ["9 1 1", "9 1 1", "9 2 2"], done.stderr
 
 
 def test_one_file_asked_for_and_too_small_is_an_error(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ pytest.importorskip("torch", reason="the extra full is missing: torch")
 import torch
 
 from core.optimization import TensorRTConfig, TensorRTOptimizer, load_optimized_model
-from core.optimization.toolbox.onnx_quantize import OnnxQuantizationConfig, quantize_onnx
+from core.optimization.toolbox.onnx_qdq import OnnxQuantizationConfig
+from core.optimization.toolbox.onnx_quantize import quantize_onnx
 from core.optimization.toolbox.tensorrt import EngineReport
 from core.optimization.toolbox.tensorrt_engine_file import read_engine, write_engine
 from core.optimization.toolbox.tensorrt_library import check_card, describe_card, strongly_typed

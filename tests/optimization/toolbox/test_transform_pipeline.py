@@ -18,7 +18,8 @@ from torch import Tensor, nn  # noqa: E402
 from core.optimization import TensorRTConfig, TensorRTOptimizer, TransformPipeline, load_optimized_model  # noqa: E402
 from core.optimization.toolbox.onnx_information import model_information  # noqa: E402
 from core.optimization.toolbox.onnx_model import OnnxModel  # noqa: E402
-from core.optimization.toolbox.onnx_quantize import OnnxQuantizationConfig, OnnxQuantizationReport, quantize_onnx  # noqa: E402
+from core.optimization.toolbox.onnx_qdq import OnnxQuantizationConfig  # noqa: E402
+from core.optimization.toolbox.onnx_quantize import OnnxQuantizationReport, quantize_onnx  # noqa: E402
 from core.optimization.toolbox.tensorrt_engine_file import read_header  # noqa: E402
 from core.optimization.toolbox.tensorrt_library import SUPPORTED  # noqa: E402
 from core.optimization.toolbox.transform_pipeline import PipelineConfig, PipelineReport, Step  # noqa: E402
@@ -98,6 +99,18 @@ def test_ranges_for_onnx_runtime_are_smaller_files_and_nodes_can_be_skipped(buil
     assert fewer.quantize_nodes < done.quantize_nodes
     with pytest.raises(QuantizationError, match="is quantised already; give the float model"):
         quantize_onnx(done.path, tmp_path / "twice.onnx", data)
+
+
+@pytest.mark.parametrize("opset", [9, 12])
+def test_a_graph_older_than_scales_by_channel_is_converted(tmp_path: Path, opset: int) -> None:
+    weight = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+    source = save(
+        SmallGraph("float[n,8] x", "y = MatMul(x, w)", {}, {"w": weight}).model(opset=opset), tmp_path / "m.onnx"
+    )
+    assert model_information(source).opset == opset
+    done = quantize_onnx(source, tmp_path / "q.onnx", {"x": np.eye(8, dtype=np.float32)})
+    assert 0 < done.difference < 0.02
+    assert done.agreement == 1.0
 
 
 @NO_TENSORRT
