@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from core.messages import Language
+from llm.apologies import is_apology
 from llm.conversation import Conversation, Exchange
 from llm.engine import ChatMessage, Prompt, Tool, alternating
 from llm.grounding import claims
@@ -110,9 +111,10 @@ class ChatHistory:
         """Both sides of an exchange; of a reply cut short only what was heard. What was said unasked is left out.
 
         What a skill did is shown as the call it would have been: else the model learns to say that a timer is set, and
-        not to set one. A reply that tells of a deed, whose call nobody knows, is left out for the same reason.
+        not to set one. A reply that tells of a deed, whose call nobody knows, is left out for the same reason, and so
+        is one that failed: the model fails again, in the same words.
         """
-        if not exchange.user:
+        if not exchange.user or is_apology(exchange.reply):
             return []
         user = ChatMessage("user", exchange.user)
         heard = exchange.written if exchange.written and exchange.heard_whole else exchange.heard

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from core.messages import Language
 from core.utils.errors import DataError, InferenceError
+from llm.apologies import CANNOT_ANSWER, NO_ANSWER, NOT_DONE
 from llm.asking import asked_for_call
 from llm.call_text import ToolCallRefusedError
 from llm.chat_history import Around, ChatHistory
@@ -41,12 +42,6 @@ GUESS_S = 0.2
 """words that may still change are prepared with all that closes the prompt as long as that takes no longer"""
 CLOSE_S = 10.0
 """how long closing waits for a piece that is being computed"""
-CANNOT_ANSWER = (
-    "Sorry, I can't answer that right now. Timers, notes and sums still work.",
-    "Désolée, je ne peux pas répondre à cela maintenant. Minuteurs, notes et calculs marchent toujours.",
-)
-NOT_DONE = ("Sorry, I couldn't do that.", "Désolée, je n'ai pas pu le faire.")
-NO_ANSWER = ("Sorry, I have no answer to that.", "Désolée, je n'ai pas de réponse à cela.")
 
 
 @dataclass(frozen=True, slots=True)

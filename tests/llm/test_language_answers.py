@@ -731,6 +731,14 @@ def test_a_model_that_says_again_what_a_tool_has_said_is_not_believed() -> None:
     assert rig.say("it is time to get up") == ["Sorry, I couldn't do that."]
 
 
+def test_what_failed_is_not_shown_to_the_model_which_would_say_it_again() -> None:
+    rig = Rig(("milk", "I have added it to your list."))
+    assert rig.say("there is no milk, my list should have it") == ["Sorry, I couldn't do that."]
+    rig.say("why is the sky blue")
+    assert "Sorry" not in rig.runtime.prompts[-1]
+    assert "milk, my list" not in rig.runtime.prompts[-1]
+
+
 def test_what_is_told_of_a_tools_subject_is_no_promise() -> None:
     rig = Rig(("alarm clocks", "I will be brief. The first alarm clocks rang at four."))
     assert rig.say("who invented alarm clocks") == ["I will be brief.", "The first alarm clocks rang at four."]

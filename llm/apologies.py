@@ -1,0 +1,16 @@
+"""What is said instead of a reply of a language model that cannot be, in English and in French."""
+
+from __future__ import annotations
+
+CANNOT_ANSWER = (
+    "Sorry, I can't answer that right now. Timers, notes and sums still work.",
+    "Désolée, je ne peux pas répondre à cela maintenant. Minuteurs, notes et calculs marchent toujours.",
+)
+NOT_DONE = ("Sorry, I couldn't do that.", "Désolée, je n'ai pas pu le faire.")
+NO_ANSWER = ("Sorry, I have no answer to that.", "Désolée, je n'ai pas de réponse à cela.")
+_ALL = frozenset((*CANNOT_ANSWER, *NOT_DONE, *NO_ANSWER))
+
+
+def is_apology(reply: str) -> bool:
+    """Whether it is one of them and nothing else."""
+    return reply in _ALL
