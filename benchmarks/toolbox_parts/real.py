@@ -10,16 +10,12 @@ sentences of core/app/calibration_text.py; judged by the perplexity of the trans
 from __future__ import annotations
 
 import argparse
-import hashlib
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -32,6 +28,7 @@ from benchmarks.toolbox_parts.real_model import (
     sentences,
     test_rows,
 )
+from benchmarks.toolbox_parts.real_training import distil, distilled, early_stop, qat
 from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.measuring import size_bytes, typical_ms
 from core.optimization.toolbox.quantization import ModelQuantizer
@@ -40,6 +37,8 @@ from core.optimization.toolbox.registry import Subject
 
 SKIPPED = (0, 4, 8, 30)
 """how many of the costliest layers stay in float"""
+GRAPH = Path("build/toolbox/SmolLM2-135M-Instruct.onnx")
+"""that the part `onnx` leaves to those that quantise it"""
 HARDLY = 0.01
 """of 1 / perplexity that may be lost, of the model's own"""
 
@@ -134,92 +133,66 @@ def structured() -> Iterator[str]:
         )
 
 
-LESSON = {"temperature": 2.0, "epochs": 1, "learning_rate": 1e-4, "checkpoint_steps": 2, "gradient_checkpointing": True}
-STUDENT_LAYERS, STEPS_BEFORE_THE_KILL = 4, 2
-
-
-def distilled(folder: Path | None, told: Callable[[str], None]) -> str:
-    """A student of the model's first layers, taught; sums of its weights."""
-    from core.optimization.toolbox.distillation import DistillationConfig, Distiller
-
-    torch.manual_seed(0)
-    config = DistillationConfig(**LESSON, checkpoint_folder=folder)  # type: ignore[arg-type]
-
-    def progress(step: Any) -> None:
-        told(f"epoch {step.epoch} step {step.step} of {step.steps}, loss {step.loss:.4f}")
-
-    data = sentences()
-    done = Distiller(config, progress).distil(model(), model(STUDENT_LAYERS), data[:4], data[-1:])
-    digest = hashlib.sha256()
-    for tensor in done.model.state_dict().values():
-        digest.update(tensor.contiguous().numpy().tobytes())
-    told(f"{done.steps} steps, resumed from {done.resumed_from_step}, validation {done.best_loss:.3f}")
-    return digest.hexdigest()
-
-
-def distil() -> Iterator[str]:
-    """Killed in the middle, resumed, and compared with a training that was not."""
-    lines: list[str] = []
-    with tempfile.TemporaryDirectory() as name:
-        command = [sys.executable, "-m", "benchmarks.toolbox_parts.real", "student", name]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert child.stdout is not None
-        for number, line in enumerate(child.stdout, 1):
-            if number == STEPS_BEFORE_THE_KILL:
-                child.send_signal(signal.SIGKILL)
-                yield f"killed after: {line.strip()}"
-                break
-        child.wait()
-        child.stdout.close()
-        resumed = distilled(Path(name), lines.append)
-        yield f"gone on: {lines[-1]}"
-    whole = distilled(None, lines.append)
-    yield f"not interrupted: {lines[-1]}; the same weights to the bit: {resumed == whole}"
-
-
-def auto() -> Iterator[str]:
+def auto(platform: str, wanted: dict[str, float]) -> Iterator[str]:
     """What a deployment takes of the model, by agreement with it on the transcripts."""
     from core.optimization.toolbox.deployment import deploy
     from core.utils.errors import ThresholdsNotMetError
 
     rows = [Batch(row[None, :-1]) for row in test_rows()[:2]]
     subject = Subject(model(), tuple(rows), tuple(Batch(one) for one in sentences()), ())
-    for platform, wanted in (("edge", {"accuracy": 0.85, "model_size": 200.0}), ("mobile", {"accuracy": 0.99})):
-        try:
-            found = deploy(subject, platform, wanted, lambda line: print(f"    {line}", file=sys.stderr, flush=True))
-        except ThresholdsNotMetError as error:
-            yield f"{platform} {wanted}: {error}"
-            continue
-        told = [f"{one.strategy} {'; '.join(one.missing.values()) or one.why or 'would do'}" for one in found.tried]
-        yield f"{platform} {wanted}: {found.strategy}, {found.metrics}"
-        yield f"  tried: {' | '.join(told)}"
+    began_s = time.monotonic()
+
+    def progress(line: str) -> None:
+        print(f"    {time.monotonic() - began_s:5.1f} s  {line}", file=sys.stderr, flush=True)
+
+    try:
+        found = deploy(subject, platform, wanted, progress)
+    except ThresholdsNotMetError as error:
+        yield f"{platform} {wanted}: {error}"
+        return
+    for one in found.tried:
+        missing = "; ".join(f"{name} {told}" for name, told in one.missing.items()) or one.why or "would do"
+        if one.metrics is not None:
+            metrics = one.metrics
+            missing = (
+                f"{metrics.model_size:.0f} MB, {metrics.inference_time:.0f} ms, {metrics.memory_usage:.0f} MB at work, "
+                f"accuracy {metrics.accuracy:.3f}: {missing}"
+            )
+        yield f"  {one.strategy}: {missing}"
+    yield f"{platform} {wanted}: {found.strategy}"
 
 
-def onnx() -> Iterator[str]:
-    """QDQ int8 calibrated on random tokens and on sentences: the share of the float model's tokens."""
+def export() -> Iterator[str]:
+    """To GRAPH, verified, with a length that varies."""
     from core.optimization.toolbox.onnx_config import ONNXExportConfig
     from core.optimization.toolbox.onnx_export import ONNXExporter
+
+    report = ONNXExporter(ONNXExportConfig(dynamic_axes={"input": {1: "length"}})).export(
+        model(), sentences()[0], GRAPH
+    )
+    yield f"exported to {GRAPH}, {report.size_bytes / 1e6:.0f} MB, verified {report.verified}"
+
+
+def int8(what: str) -> Iterator[str]:
+    """GRAPH in QDQ int8, calibrated on sentences or on random tokens: the share of the float model's tokens."""
     from core.optimization.toolbox.onnx_model import OnnxModel
     from core.optimization.toolbox.onnx_quantize import quantize_onnx
 
+    if not GRAPH.is_file():
+        sys.exit(f"{GRAPH} is not there: python3 -m benchmarks.toolbox_parts.real onnx writes it")
+    noise = [torch.randint(49152, (1, CALIBRATION), generator=torch.Generator().manual_seed(7))]
+    data = {"sentences": sentences, "random tokens": lambda: noise}[what]()
     with tempfile.TemporaryDirectory() as name:
-        path, small = Path(name) / "smol.onnx", Path(name) / "small.onnx"
-        axes = {"input": {1: "length"}}
-        report = ONNXExporter(ONNXExportConfig(dynamic_axes=axes)).export(original := model(), sentences()[0], path)
-        yield f"exported, verified {report.verified}"
-        float32, exact = OnnxModel(path), perplexity(original)
-        noise = torch.randint(49152, (1, CALIBRATION), generator=torch.Generator().manual_seed(7))
-        for what, data in (("random tokens", [noise]), ("sentences", sentences())):
-            done = quantize_onnx(path, small, [{"input": one.numpy()} for one in data])
-            int8 = OnnxModel(small)
-            same = [
-                float((int8(x).argmax(-1) == float32(x).argmax(-1)).float().mean())
-                for x in (row[None, :-1] for row in test_rows())
-            ]
-            yield (
-                f"{what}: {sum(same) / len(same):.0%} of the float model's tokens, perplexity "
-                f"{perplexity(int8) / exact:.2f}; {done.bytes_after / 1e6:.0f} MB {done.warning}"  # type: ignore[arg-type]
-            )
+        done = quantize_onnx(GRAPH, Path(name) / "small.onnx", [{"input": one.numpy()} for one in data])
+        sizes = f"{done.bytes_before / 1e6:.0f} -> {done.bytes_after / 1e6:.0f} MB"
+        yield f"{what}: {sizes}; {done.warning or 'no warning'}"
+        float32, small = OnnxModel(GRAPH), OnnxModel(done.path)
+        same = [
+            float((small(x).argmax(-1) == float32(x).argmax(-1)).float().mean())
+            for x in (row[None, :-1] for row in test_rows())
+        ]
+        found = perplexity(small) / perplexity(float32)  # type: ignore[arg-type]
+        yield f"{what}: {sum(same) / len(same):.0%} of the float model's tokens, perplexity {found:.2f} of its"
 
 
 PARTS: dict[str, Callable[[], Iterator[str]]] = {
@@ -231,9 +204,14 @@ PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "recalibrate": recalibrated,
     "prune": prune,
     "structured": structured,
+    "qat": qat,
     "distil": distil,
-    "auto": auto,
-    "onnx": onnx,
+    "early-stop": early_stop,
+    "auto-edge": partial(auto, "edge", {"accuracy": 0.85, "model_size": 200.0}),
+    "auto-mobile": partial(auto, "mobile", {"accuracy": 0.99}),
+    "onnx": export,
+    "onnx-int8": partial(int8, "sentences"),
+    "onnx-int8-random": partial(int8, "random tokens"),
 }
 
 
