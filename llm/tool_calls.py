@@ -124,7 +124,7 @@ class ToolBox:
         """A timer, an alarm or a reminder at the time that was said."""
         texts: dict[str, Slot] = {}
         for slot, parameter in self._declared[name].parameters.items():
-            text = " ".join(str(arguments.get(slot) or "").replace(time.words, " ").split())
+            text = _without(time.words, str(arguments.get(slot) or ""))
             if not parameter.free or not text or (slot == LABEL and not is_label(text)):
                 continue
             if comes_from(text, words.all, words.language):
@@ -228,3 +228,8 @@ def _near_times(timed: Sequence[DeclaredTool]) -> frozenset[str]:
     return frozenset(word for words in choices for word in words.split()) | {
         word for word in shared if shared[word] > 1
     }
+
+
+def _without(time: str, text: str) -> str:
+    """A text in which a model may have written the time out again, "at eight AM"."""
+    return " ".join(re.sub(rf"{re.escape(time)}(?: ?[ap]\.?m\b\.?)?", " ", text, flags=re.IGNORECASE).split())

@@ -620,6 +620,12 @@ def test_of_a_small_models_call_only_as_much_is_waited_for_as_is_taken() -> None
     assert rig.say("at eight I want to hear that I must take my pills")[0].startswith("I'll remind you")
 
 
+def test_of_a_reminders_text_the_time_goes_whole() -> None:
+    rig = Rig(("pills", call("SetReminder", '{"text": "Take my pills at eight AM."}')))
+    said = rig.say("at eight I want to hear that I must take my pills")
+    assert "".join(said).endswith("take my pills.") or "".join(said).endswith("Take my pills.")
+
+
 def test_where_asking_for_a_call_fails_the_next_turn_asks_again() -> None:
     rig = Rig(("pasta", call("SetTimer", '{"minutes": 9}')))
     rig.say("why is the sky blue")
