@@ -1,7 +1,8 @@
 """The real program on published weights, asked aloud on the virtual sound card: what it hears, answers, and how soon.
 
-`MERLINE_REAL=build/real python3 -m benchmarks.voice_parts.real [WHISPER [LANGUAGE-MODEL]]`, after
-tools/real_models.py; faster-whisper-tiny.en and Qwen2.5-Coder-0.5B-Instruct unless named. The voice that answers and
+`MERLINE_REAL=build/real python3 -m benchmarks.voice_parts.real [WHISPER [LANGUAGE-MODEL [pausing]]]`, after
+tools/real_models.py; faster-whisper-tiny.en and Qwen2.5-Coder-0.5B-Instruct unless named. `pausing` asks with pauses
+and prints what was prepared for nothing ("work so far"). The voice that answers and
 the one that asks are Piper's joe; French is asked by espeak-ng and answered in joe's English or espeak-ng's French.
 A run takes 100 s once the numbers of the language model are packed (the first takes some minutes more). The weights of
 the language models went through 4 bits once, and Qwen's is the Coder model: what they say is no better than that.
@@ -60,10 +61,21 @@ ASKED = (
     Said("Why is the sky blue in the evening?", hold_s=4.0),
     Said("Tell me a long story about a dragon.", over="Stop!"),
 )
+PAUSING = (
+    Said("Why is the sky", "so blue in the evening?"),
+    Said("How far away,", "is the moon?"),
+    Said("What should I cook", "for dinner with my brother?", 0.7),
+    Said("What is the capital of Italy?"),
+    Said("I would like to know,", "how a steam engine works.", 0.7),
+    Said("Add butter,", "and eggs to my shopping list."),
+)
+"""with `pausing` as third argument: all but one pause within a question"""
 IN_FRENCH = (Said("quelle est la capitale de la france", french=True),)
 
 
-def main(whisper: str = "faster-whisper-tiny.en", language: str = "Qwen2.5-Coder-0.5B-Instruct") -> None:
+def main(
+    whisper: str = "faster-whisper-tiny.en", language: str = "Qwen2.5-Coder-0.5B-Instruct", kind: str = ""
+) -> None:
     """On a card of its own; prints each question's wait on the card's clock, its words, its reply and its waterfall."""
     real = Path(os.environ["MERLINE_REAL"]).resolve()
     home = kept_folder(f"voice-real-{whisper}-{language}")
@@ -89,7 +101,7 @@ def main(whisper: str = "faster-whisper-tiny.en", language: str = "Qwen2.5-Coder
         with Program(home, ["talk", *options, "--offline", "--log-level", "debug"], card.variables) as program:
             program.wait_for(r"^\[listening", READY_S)
             time.sleep(2.0)
-            asked = ASKED + (() if whisper.endswith(".en") else IN_FRENCH)
+            asked = PAUSING if kind == "pausing" else ASKED + (() if whisper.endswith(".en") else IN_FRENCH)
             for wait in (_ask(card, program, said, home) for said in asked):
                 print(wait, flush=True)
             program.interrupt(30)
@@ -128,7 +140,7 @@ def _ask(card: SoundCard, program: Program, said: Said, home: Path) -> str:
 def _told_of_speculation(lines: list[str]) -> Iterator[str]:
     """What the log says of revisions and of what was prepared."""
     for line in lines:
-        if re.search(r"goes on|went on|ends after|taken back|prefill|cache", line):
+        if re.search(r"goes on|went on|ends after|taken back|prefill|cache|work so far", line):
             yield line
 
 

@@ -7,6 +7,7 @@ threads meanwhile is not counted twice.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -16,6 +17,8 @@ from core.messages import SpeechStarted, Transcript
 from core.optimization.profiler import InferenceProfiler, ProfilerConfig
 from core.pipeline import Pipeline
 from core.stage import Span, TurnClock
+
+logger = logging.getLogger(__name__)
 
 MOST = 1.5
 """all work against that which somebody heard the end of"""
@@ -99,6 +102,8 @@ class Speculation:
     def _release(self, message: Transcript) -> None:
         with self._lock:
             self._count(useful_s=self._held.pop((message.turn, message.revision), 0.0), released=1)
+            account = self._account
+        logger.debug("work so far %.2f times what was of use: %s", account.ratio, account)
 
     def _count(self, useful_s: float = 0.0, wasted_s: float = 0.0, released: int = 0, superseded: int = 0) -> None:
         """The lock is held."""
