@@ -59,6 +59,14 @@ def test_a_full_stop_counts_by_how_sure_the_recogniser_was_of_it() -> None:
         assert CONFIG.complete_ms <= wait(Evidence(text="It is time.", sentence_end=extreme)) <= CONFIG.open_ms
 
 
+def test_the_marks_count_for_less_where_the_sound_was_judged_too() -> None:
+    says_nothing = 0.25
+    assert wait(Evidence(text="it is time", ended=says_nothing)) == pytest.approx(wait(Evidence(text="it is time")))
+    for sure in (0.9, 0.7):
+        beside = wait(Evidence(text="It is time.", sentence_end=sure, ended=says_nothing))
+        assert beside > wait(Evidence(text="It is time.", sentence_end=sure))
+
+
 def test_how_the_words_were_spoken_counts_more_than_the_mark_that_was_written() -> None:
     written = {wait(Evidence(text=f"Is it time{mark}", sentence_end=0.8)) for mark in ("", ".", "?", " !", ",")}
     assert len(written) == 1
