@@ -250,6 +250,7 @@ class Assistant:
             follow(self.attention, pipeline)
         if self.working is not None:
             self.working.watch(pipeline)
+            self._brain.memory.watch(self.working.model_moved)
         self.spoken.watch(pipeline)
         self.floor.watch(pipeline)
         self.recorder.watch(pipeline)

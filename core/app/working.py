@@ -19,11 +19,13 @@ from core.messages import (
     Utterance,
     Working,
 )
+from core.optimization.memory import Movement
 from core.pipeline import Pipeline
 from tts.chime import TONE_RATE_HZ, make_tone
 
 WAIT_S = 1.0
-"""from the last voiced sample; who waits longer is told, and at once where earlier answers took longer"""
+"""from the last voiced sample; who waits longer is told, and at once where earlier answers took longer, or a model that
+was put away will"""
 AGAIN_S = 4.0
 REMEMBERED = 8
 """answers of the language model whose median predicts the next one's wait"""
@@ -40,7 +42,8 @@ class WorkingTone:
         """turn and revision that wait for their first sound"""
         self._since = 0.0
         self._by_model = False
-        self._sounded = -math.inf
+        self._sounded = self._here_at = -math.inf
+        """when it last sounded, and when the model that is being brought back is expected to be here"""
         self._waits: deque[float] = deque(maxlen=REMEMBERED)
 
     def watch(self, pipeline: Pipeline) -> None:
@@ -52,13 +55,19 @@ class WorkingTone:
         for message_type in (SpeechStarted, Speech, TurnFailed, EchoDropped):
             pipeline.observe(message_type, lambda message: self._over())
 
+    def model_moved(self, movement: Movement) -> None:
+        """A model that was put away comes back because it is used: whoever asks now waits for it."""
+        if movement.back:
+            with self._lock:
+                self._here_at = max(self._here_at, self._now() + movement.load_s)
+
     def due(self) -> Working | None:
         """The tone for the turn that waits, if it is time for one; at most one every `AGAIN_S`."""
         with self._lock:
             if self._turn is None:
                 return None
             now = self._now()
-            wait_s = now - self._since
+            wait_s = max(now, self._here_at) - self._since
             if self._by_model and self._waits:
                 wait_s = max(wait_s, statistics.median(self._waits))
             if wait_s <= WAIT_S or now - self._sounded < AGAIN_S:

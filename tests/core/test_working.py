@@ -17,6 +17,7 @@ from core.messages import (
     Utterance,
     Working,
 )
+from core.optimization.memory import Movement
 from core.pipeline import Pipeline
 from core.stage import TurnClock
 
@@ -87,6 +88,34 @@ def test_quick_answers_are_learnt_too():
     talk.question(99)
     talk.pipeline.publish(ReplyUnderWay(99, 0))
     assert talk.after(0.5) is None
+
+
+def moved(back: bool = True, load_s: float = 2.0) -> Movement:
+    return Movement("Whisper base", "stt", back, load_s)
+
+
+def test_behind_the_return_of_a_model_it_comes_at_once():
+    talk = Talk()
+    talk.tone.model_moved(moved())
+    assert talk.after(0.3) is None, "nobody waits yet"
+    talk.question()
+    assert talk.after(0.2) is not None
+    talk.answer(after=1.5)
+    talk.question(2)
+    assert talk.after(0.2) is None, "it is here by now"
+
+
+@pytest.mark.parametrize(
+    ("movement", "before_s"),
+    [(moved(load_s=0.5), 0.0), (moved(back=False), 0.0), (moved(), 1.5)],
+    ids=["quick", "it went", "begun while the user spoke"],
+)
+def test_a_model_that_will_be_here_in_time_has_none(movement: Movement, before_s: float):
+    talk = Talk()
+    talk.tone.model_moved(movement)
+    talk.clock.advance(before_s)
+    talk.question()
+    assert talk.after(0.2) is None
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import pytest
 
 from core.app.brain import Brain
 from core.messages import AudioFrame, SpeechStarted, Transcript, Utterance
+from core.optimization.memory import Movement
 from core.pipeline import Pipeline
 from core.utils.config import Config
 from core.utils.errors import DataError, StageCrashedError
@@ -228,6 +229,16 @@ def test_a_crashed_stage_ends_the_conversation_and_loses_nothing_that_was_saved(
         assert later.store.query("SELECT count(*) FROM schedule")[0][0] == 1
     gc.collect()
     assert psutil.Process().num_fds() <= files
+
+
+def test_who_waits_for_a_model_that_was_put_away_hears_the_tone_at_once(talk: Conversation) -> None:
+    turn, tone = talk.assistant.turns.open(), talk.assistant.working
+    assert tone is not None
+    talk.brain.memory.tell(Movement("Whisper base", "stt", True, 3.0))
+    talk.pipeline.publish(Utterance(turn, 0, np.zeros(0, np.float32), True, talk.clock.monotonic()))
+    due = tone.due()
+    assert due is not None
+    assert due.turn == turn
 
 
 def test_a_stage_that_does_not_stop_is_left_alone_and_the_others_are_closed() -> None:
