@@ -13,12 +13,15 @@ from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config
 from core.utils.model_catalogue import KnownModel, is_hub_name, known_model, with_needs
 from core.utils.model_store import ModelStore
+from stt.smart_turn import NAME as SMART_TURN
 
 
 def planned_models(
     config: Config, store: ModelStore, language: Language, profile: MachineProfile | None = None
 ) -> tuple[KnownModel, ...]:
     """What hears, answers and speaks, what each needs before it; a stage that stays with its small engine has none.
+
+    With Whisper comes Smart Turn, which needs the package that Whisper's brings.
 
     A model that the configuration names takes the planned one's place. Raises what planning raises.
     """
@@ -33,6 +36,8 @@ def planned_models(
         elif planned.engine == engine:
             sizes = {model.size: model.name for model in store.catalogue if model.engine == engine}
             wanted += [sizes[planned.model]] if planned.model in sizes else []
+        if stage == "stt" and wanted and config.endpoint.model == "auto":
+            wanted.append(SMART_TURN)
     if voices:
         wanted += [name for name in voices if _can_be_fetched(name, store)]
     elif plan.tts.engine == speaking.ENGINE:

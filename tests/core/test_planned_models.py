@@ -32,11 +32,17 @@ def names(config: Config, tmp_path: Path, profile: MachineProfile = ROOMY, langu
 
 
 def test_every_stage_gets_its_model_and_a_voice_what_it_needs(tmp_path: Path):
-    whisper, qwen, bert, voice = names(Config(), tmp_path)
+    whisper, turn, qwen, bert, voice = names(Config(), tmp_path)
     assert whisper.startswith("whisper-")
+    assert turn == "smart-turn"
     assert qwen.startswith("qwen3-")
     assert (bert, voice) == ("bert-english", "melo-english")
-    assert names(Config(), tmp_path, language="fr")[2:] == ["bert-french", "melo-french"]
+    assert names(Config(), tmp_path, language="fr")[3:] == ["bert-french", "melo-french"]
+
+
+def test_smart_turn_comes_with_whisper_unless_it_is_switched_off(tmp_path: Path):
+    assert "smart-turn" not in names(Config.model_validate({"endpoint": {"model": "off"}}), tmp_path)
+    assert "smart-turn" not in names(Config(stt=SttConfig(engine="pocketsphinx")), tmp_path)
 
 
 def test_a_small_machine_fetches_nothing_that_it_cannot_hold(tmp_path: Path):
