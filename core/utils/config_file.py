@@ -92,7 +92,7 @@ def _read(path: Path | None) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ConfigError(f"{file}: is not a UTF-8 text file; save it as UTF-8") from None
     try:
-        values = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        values = yaml.load(text, Loader=_each_key_once())
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -103,6 +103,23 @@ def _read(path: Path | None) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{file}: must hold `section:` blocks with `key: value` lines, not a {type(values).__name__}")
     return {key: {} if value is None and key in _SECTIONS else value for key, value in values.items()}
+
+
+def _each_key_once() -> Any:
+    """YAML's loader, which by itself lets the second of two equal keys hide the first."""
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen = set()
+            for key, _ in node.value:
+                if key.value in seen:
+                    problem = f"'{key.value}' stands there twice"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    return Loader
 
 
 def _apply(values: dict[str, Any], setting: str) -> None:
@@ -199,6 +216,8 @@ def _wanted(problem: Any) -> str:
             return _expected(problem)
         case "tuple_type":
             return "a list of them"
+        case "model_type" | "dict_type" | "model_attributes_type":
+            return "a block of `key: value` lines"
         case "bool_parsing" | "bool_type":
             return "true, false"
     return str(problem["msg"]).partition(", unable")[0].replace("Input should be ", "")

@@ -72,6 +72,11 @@ def test_the_default_file_loads():
         ("- a\n- b", r"must hold `section:` blocks"),
         ("vad:\n  threshold: 0.5\n bad", r"is not valid YAML at line 3"),
         ("a: b: c", r"is not valid YAML at line 1"),
+        (
+            "tts:\n  rate_wpm: 150\nvad:\n  threshold: 0.5\ntts:\n  rate_wpm: 160",
+            r"line 5, column 1: 'tts' stands there twice",
+        ),
+        ("tts: 5", r"tts: 5 is not accepted; it must be a block of `key: value` lines"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_cure(tmp_path: Path, text: str, said: str):
