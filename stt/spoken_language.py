@@ -39,6 +39,10 @@ class LanguageChoice:
         """The only language, if there is but one."""
         return self._languages[0] if len(self._languages) == 1 else None
 
+    def others(self, language: str) -> tuple[Language, ...]:
+        """The configured languages but this one."""
+        return tuple(code for code in self._languages if code != language)
+
     def rule(self, speech_s: float) -> LanguageRule:
         """What an utterance with so much voice in it needs to be taken for another language."""
         return LanguageRule(self._languages, self.current, self._needed(speech_s))

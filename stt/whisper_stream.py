@@ -21,6 +21,7 @@ from core.utils.whisper.short_context import MAX_TOKENS, ShortContext
 from core.utils.whisper_compat import StreamOptions, WhisperModel
 from stt.levels import quiet_start
 from stt.local_agreement import LocalAgreement, is_word
+from stt.lone_words import LONE_VOICE_S, is_lone_word
 from stt.speech_evidence import LEAST_VOICE_S, Evidence, VoiceTrack, rejection
 from stt.speech_window import KEPT_S, Cut, SpeechWindow, choose_cut
 from stt.spoken_language import CLEAR_S, FIRM, SHORT_S, LanguageChoice
@@ -138,7 +139,7 @@ class WhisperStream:
         sound = self._window.samples(LONGEST_END_S)
         if self._voiced_s(sound) < LEAST_VOICE_S:
             return self._so_far((), None)
-        heard = self._hear(sound, timed=False, final=True)
+        heard = self._in_its_language(sound, self._hear(sound, timed=False, final=True))
         doubt = self._doubt(sound, heard)
         if doubt:
             logger.info("%r is no speech: %s", heard.text, doubt)
@@ -167,6 +168,24 @@ class WhisperStream:
             as_expected = self._language == self._choice.current and heard.language_probability >= FIRM
             clear_s = SHORT_S if as_expected else CLEAR_S
             self._settled = speech_s >= clear_s or self._window.seconds >= CUT_ANYWHERE_S
+        return heard
+
+    def _in_its_language(self, sound: Samples, heard: ShortTranscript) -> ShortTranscript:
+        """A lone word is too short to tell a language by: the one in which it makes a word that people say alone, and
+        which the model finds likelier as well. What the conversation's own language makes such a word of stays."""
+        if self._settled or self._window.begin or self._voiced_s(sound) > LONE_VOICE_S:
+            return heard
+        if is_lone_word(heard.text, heard.language):
+            return heard
+        for language in self._choice.others(heard.language):
+            again = self._model.transcribe_short(
+                sound, language, context=CONTEXT, stream=StreamOptions(may_fall_back=False, judged=True)
+            )
+            likelier = again.avg_logprob > heard.avg_logprob
+            if likelier and is_lone_word(again.text, language) and not self._doubt(sound, again):
+                logger.info("%r is %r in %s", heard.text, again.text, language)
+                self._language = language
+                return again
         return heard
 
     def _doubt(self, sound: Samples, heard: ShortTranscript) -> str:

@@ -157,7 +157,7 @@ def test_one_short_word_does_not_flip_the_language():
     stage = loaded(backend, settings())
     assert last(hear(stage, speech.samples)).language == "en"
     assert stage.language == "en"
-    assert all(request.stream.rule is not None for request in backend.requests)
+    assert all(request.stream.rule is not None for request in backend.requests if request.language != "fr")
 
 
 def test_a_fixed_language_is_never_detected():
