@@ -1,6 +1,6 @@
 """How loud speech is, and making it as loud as it should be, without clicks and never near full scale.
 
-A voice's gain is one number, measured once: a sentence is never turned up or down by itself, so nothing pumps.
+A sentence has one gain from its beginning to its end, so nothing pumps.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ PEAK = 0.87
 KNEE = 0.7
 """from here on samples are bent, the more the nearer they come to PEAK"""
 GAIN_RANGE = (0.05, 20.0)
+LEVELLING = 2.0
+"""by at most this a sentence is made louder or softer than its voice usually is: a voice's own sentences differ by
+several dB, and what is further off is no speech"""
 FRAME_S = 0.02
 GATE_DB = 30.0
 """frames so much below the loudest are pauses"""
@@ -34,9 +37,17 @@ def voiced_dbfs(samples: Samples, sample_rate_hz: int) -> float:
 def gain_for(samples: Samples, sample_rate_hz: int) -> float:
     """What brings a voice that sounds like this to TARGET_DBFS; 1 for silence."""
     level = voiced_dbfs(samples, sample_rate_hz)
-    if not np.isfinite(level):
-        return 1.0
-    return float(np.clip(10 ** ((TARGET_DBFS - level) / 20), *GAIN_RANGE))
+    return gain_from(level) if np.isfinite(level) else 1.0
+
+
+def gain_from(level_dbfs: float) -> float:
+    """What brings a voice of this level to TARGET_DBFS."""
+    return float(np.clip(10 ** ((TARGET_DBFS - level_dbfs) / 20), *GAIN_RANGE))
+
+
+def levelled(gain: float, usual: float) -> float:
+    """A sentence's own gain, within LEVELLING of its voice's usual one."""
+    return min(max(gain, usual / LEVELLING), usual * LEVELLING)
 
 
 def amplify(samples: Samples, gain: float) -> Samples:

@@ -20,7 +20,6 @@ from core.optimization.resident import Resident, Tenant
 from core.utils.errors import InferenceError, ModelError, ModelLoadError
 from tts.clauses import Unit, split_units
 from tts.engine import SpeechPiece, SpokenLanguage
-from tts.loudness import amplify
 from tts.melo.voice import MeloVoice, VoiceManner, VoiceMeasures
 from tts.melo.voice_files import VoiceFiles, has_speaker
 from tts.phrase_cache import PhraseCache, PhraseKey
@@ -147,9 +146,8 @@ class MeloEngine:
         with self._voices[language].use() as voice:
             made = []
             spoken = voice.speak(text, speed)
-            windows = (amplify(window, voice.gain) for window in spoken.windows)
             tail_ms = LAST_TAIL_MS if last else TAIL_MS
-            for piece in trimmed_pieces(windows, spoken.marks, self.sample_rate_hz, tail_ms):
+            for piece in trimmed_pieces(spoken.windows, spoken.marks, self.sample_rate_hz, tail_ms):
                 made.append(piece)
                 yield piece
             self._cache.put(key, tuple(made))

@@ -34,9 +34,6 @@ _MEASURED: dict[SpokenLanguage, str] = {
     "ko": "내일은 날씨가 맑고 따뜻하겠습니다.",
 }
 """said into the void when a voice is loaded, to be warm and to have its loudness measured"""
-LEVELLING = 2.0
-"""by at most this a unit is made louder or softer than its voice's own gain would: a real voice's sentences differ by
-several dB, and as each comes whole, it can be brought to one loudness without pumping"""
 
 
 class PiperVoice(Protocol):
@@ -111,7 +108,7 @@ class PiperEngine:
         speed = self._config.speed * rate_factor
         return speak_units(
             text,
-            lambda unit: _levelled(self._say(loaded, unit, speed), loaded.gain, self.sample_rate_hz),
+            lambda unit: self._say(loaded, unit, speed),
             self.sample_rate_hz,
             loaded.gain,
             self._closed.is_set,
@@ -175,12 +172,6 @@ def _native_errors() -> tuple[type[Exception], ...]:
     except ImportError:
         return ()
     return tuple(kind for kind in vars(native).values() if isinstance(kind, type) and issubclass(kind, Exception))
-
-
-def _levelled(samples: Samples, gain: float, sample_rate_hz: int) -> Samples:
-    """As loud as the others once `gain` is applied."""
-    factor = float(np.clip(gain_for(samples, sample_rate_hz) / gain, 1 / LEVELLING, LEVELLING))
-    return samples * np.float32(factor)
 
 
 def _settings(speaker: int | None, length_scale: float) -> Any:

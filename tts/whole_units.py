@@ -13,7 +13,7 @@ import numpy as np
 from core.messages import Mark, Samples
 from tts.clauses import Unit, split_units
 from tts.engine import SpeechPiece
-from tts.loudness import amplify
+from tts.loudness import amplify, gain_for, levelled
 from tts.shaping import cut_chunks, fade_edges, silence, trim_silence
 
 CLOSING_SILENCE_MS = 20
@@ -24,7 +24,10 @@ _WORD = re.compile(r"\S+")
 def speak_units(
     text: str, say: Callable[[str], Samples], sample_rate_hz: int, gain: float, stopped: Callable[[], bool]
 ) -> Iterator[SpeechPiece]:
-    """The sound of `text` by `say`, which is asked for one unit ahead of the consumer at most."""
+    """The sound of `text` by `say`, which is asked for one unit ahead of the consumer at most.
+
+    `gain` is what the voice needs usually; each unit comes whole, so it is brought to one loudness by itself.
+    """
     units = split_units(text)
     unit = next(units, None)
     if unit is None:
@@ -34,7 +37,8 @@ def speak_units(
             return
         sound = say(unit.text) if unit.text.strip() else np.zeros(0, np.float32)
         following = next(units, None)
-        voiced = amplify(fade_edges(trim_silence(sound, sample_rate_hz).samples, sample_rate_hz), gain)
+        own = levelled(gain_for(sound, sample_rate_hz), gain)
+        voiced = amplify(fade_edges(trim_silence(sound, sample_rate_hz).samples, sample_rate_hz), own)
         pause_ms = CLOSING_SILENCE_MS if following is None else unit.pause_ms * bool(len(voiced))
         samples = np.concatenate((voiced, silence(pause_ms, sample_rate_hz)))
         for chunk in cut_chunks(samples, word_marks(unit, len(voiced)), sample_rate_hz):

@@ -22,8 +22,9 @@ from core.utils.config import OptimizationConfig, TtsConfig
 from core.utils.voice import VoiceSettings
 from tts.engine import SpeechEngine
 from tts.espeak import EspeakEngine
-from tts.loudness import voiced_dbfs
-from tts.piper import PiperEngine
+from tts.loudness import amplify, gain_for, gain_from, voiced_dbfs
+from tts.melo.level_forecast import LevelForecast
+from tts.piper import _MEASURED, PiperEngine
 from tts.synthesizer import Synthesizer
 
 REPLIES: dict[Language, tuple[tuple[str, ...], ...]] = {
@@ -48,6 +49,8 @@ STEP = 0.1
 """of a planted click: -20 dB of full scale, as much as the voice's own mean"""
 PEAK = 10 ** (-1 / 20)
 QUIET = 0.003
+WHOLE_S = 0.93
+"""what is shorter is one window of MeloTTS's (tts.melo.pace.WHOLE)"""
 REAL_PIPER = Path(__file__).resolve().parents[2] / "build" / "real" / "piper-en_US-joe-medium"
 
 
@@ -102,17 +105,31 @@ def run(assets: Path, only: list[str]) -> Iterator[Figure]:
 
 
 def _unlevelled() -> Iterator[Figure]:
-    """What one gain for all leaves of a published voice's own differences, as where sound is given before a sentence's
-    end is made: MeloTTS's case, of which no published voice is here. Both are networks of one kind (VITS)."""
-    from piper import PiperVoice, SynthesisConfig
+    """What is left of a published voice's own differences where sound is given before a sentence's end is made:
+    MeloTTS's case, of which no published voice is here. Both are networks of one kind (VITS), so what tells MeloTTS's
+    loudness from its frames is put to Piper's."""
+    from benchmarks.tts_parts.piper_frames import PiperFrames
 
-    voice = PiperVoice.load(next(REAL_PIPER.glob("*.onnx")))
-    plain = SynthesisConfig(normalize_audio=False)
-    levels = []
+    voice = PiperFrames(REAL_PIPER)
+    frames, samples = voice.say(_MEASURED["en"])
+    forecast = LevelForecast.learnt(frames, samples, voice.rate_hz)
+    assert forecast is not None
+    one, foretold = [], []
     for sentences in REPLIES["en"]:
-        chunks = [chunk.audio_float_array for text in sentences for chunk in voice.synthesize(text, syn_config=plain)]
-        levels.append(voiced_dbfs(np.concatenate(chunks), voice.config.sample_rate))
-    yield Figure("Piper, joe en, replies apart with one gain for all", max(levels) - min(levels), "dB", "lower")
+        said = [voice.say(text) for text in sentences]
+        one.append(np.concatenate([samples for _, samples in said]))
+        gains = [
+            gain_for(samples, voice.rate_hz)
+            if len(samples) < WHOLE_S * voice.rate_hz
+            else gain_from(forecast.dbfs(frames))
+            for frames, samples in said
+        ]
+        foretold.append(
+            np.concatenate([amplify(samples, gain) for gain, (_, samples) in zip(gains, said, strict=True)])
+        )
+    for how, replies in (("one gain for all", one), ("gains foretold from the frames", foretold)):
+        levels = [voiced_dbfs(samples, voice.rate_hz) for samples in replies]
+        yield Figure(f"Piper, joe en, replies apart with {how}", max(levels) - min(levels), "dB", "lower")
 
 
 def _melo(assets: Path, only: list[str]) -> Iterator[Figure]:

@@ -23,6 +23,10 @@ SPARE = 1.5
 """a machine is slower than measured when something else runs, as listening always does"""
 LATE_S = 0.03
 """a window may come later by as much, as a thread gets its processor late on a busy machine"""
+WHOLE = 80
+"""frames, 0.9 s: a lone word or two are made whole, for what is loud in so little is not foretold well"""
+WHOLE_S = 0.2
+"""at most this is waited for it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,10 @@ class DecoderPace:
         """From the times of windows of SMALL and of LARGE frames."""
         frame_s = max(0.0, (large_s - small_s) / (LARGE - SMALL))
         return cls(max(0.0, small_s - SMALL * frame_s), frame_s)
+
+    def whole(self) -> int:
+        """Frames of the longest sentence that is made in one window."""
+        return next((count for count in range(WHOLE, 0, -1) if self.fixed_s + self.frame_s * count <= WHOLE_S), 0)
 
     def gap_s(self, growth: WindowGrowth, frame_length_s: float) -> float:
         """The longest silence between two windows of a sentence that is played as soon as the first one is decoded."""

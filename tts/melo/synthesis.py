@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from core.messages import Samples
@@ -56,6 +57,10 @@ class PreparedSentence:
     """[1, width, 1]"""
     ends: tuple[int, ...]
     """[phones] samples of the sentence up to the end of each phone"""
+
+    def latents(self) -> NDArray[np.float32]:
+        """[channels, frames] in main memory."""
+        return cast("NDArray[np.float32]", self.frames[0].float().cpu().numpy())
 
 
 class NetworkSynthesis:
@@ -234,7 +239,8 @@ class NetworkSynthesis:
             return decoder.window(frames, network.speaker(0), around, around + count)
 
         small_s, large_s = (optimizer.warmup_model(decode, (count,), runs=1) for count in (SMALL, LARGE))
-        return choose_growth(DecoderPace.measured(small_s, large_s), shape.hop / network.config.sample_rate_hz)
+        pace = DecoderPace.measured(small_s, large_s)
+        return replace(choose_growth(pace, shape.hop / network.config.sample_rate_hz), whole=pace.whole())
 
     def _warm_up(self) -> None:
         _, network, _ = self._loaded()

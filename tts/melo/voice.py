@@ -11,7 +11,8 @@ import numpy as np
 
 from core.messages import Mark, Samples
 from core.utils.errors import InferenceError, ModelLoadError
-from tts.loudness import gain_for
+from tts.loudness import amplify, gain_for, gain_from, levelled
+from tts.melo.level_forecast import LevelForecast
 from tts.melo.text.alignment import characters_said
 from tts.melo.text.front_ends import load_front_end
 from tts.melo.text.phonemes import FrontEnd, Phonemes
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tts.melo.bert import BertPrecision
     from tts.melo.decoder import DecoderPrecision
     from tts.melo.features import BertFeatures
-    from tts.melo.synthesis import NetworkSynthesis
+    from tts.melo.synthesis import NetworkSynthesis, PreparedSentence
     from tts.melo.windows import WindowGrowth
 
 _MEASURED = {
@@ -57,6 +58,7 @@ class VoiceMeasures:
 
     gain: float
     growth: WindowGrowth
+    forecast: LevelForecast | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,14 @@ class VoicedText:
     marks: tuple[Mark, ...]
     """samples from the beginning, at the end of each word"""
     windows: Iterator[Samples]
-    """as the network gives them, silence and all"""
+    """as loud as every voice, silence and all"""
 
 
 class MeloVoice:
-    """One thread at a time uses it. `gain` makes it as loud as every voice; `load` measures it, unless it is known."""
+    """One thread at a time uses it. `gain` makes it as loud as every voice; `load` measures it, unless it is known.
+
+    A sentence that comes in one window has its own, exactly, and a longer one that which is foretold from its frames.
+    """
 
     def __init__(
         self, files: VoiceFiles, manner: VoiceManner | None = None, known: VoiceMeasures | None = None
@@ -125,17 +130,16 @@ class MeloVoice:
             self._features = BertFeatures(self.files.bert, self.manner.precision, plan)
             self._features.load(optimizer)
         if self._known is None:
-            text = _MEASURED[self.files.language]
-            samples = np.concatenate(list(self._speak(text, 1.0, seed=0).windows))
-            self.gain = gain_for(samples, self.sample_rate_hz)
-            self._known = VoiceMeasures(self.gain, self._synthesis.growth)
+            self._known = self._measured(self._synthesis)
+            self.gain = self._known.gain
 
     def speak(self, text: str, speed: float) -> VoicedText:
         """`text`, one sentence or part of one, at `speed` times the voice's own.
 
         Raises InferenceError for what cannot be said.
         """
-        return self._speak(text, speed)
+        marks, prepared = self._prepared(text, speed)
+        return VoicedText(marks, self._windows(prepared))
 
     def close(self) -> None:
         """Give the memory back; `load` makes it usable again."""
@@ -144,7 +148,27 @@ class MeloVoice:
                 part.close()
         self._features = self._synthesis = None
 
-    def _speak(self, text: str, speed: float, seed: int | None = None) -> VoicedText:
+    def _measured(self, synthesis: NetworkSynthesis) -> VoiceMeasures:
+        _, prepared = self._prepared(_MEASURED[self.files.language], 1.0, seed=0)
+        samples = np.concatenate(list(synthesis.windows(prepared)))
+        forecast = LevelForecast.learnt(prepared.latents(), samples, synthesis.sample_rate_hz)
+        return VoiceMeasures(gain_for(samples, synthesis.sample_rate_hz), synthesis.growth, forecast)
+
+    def _windows(self, prepared: PreparedSentence) -> Iterator[Samples]:
+        """With one gain, known at the first."""
+        gain: float | None = None
+        for window in self._loaded().windows(prepared):
+            if gain is None:
+                gain = levelled(self._own_gain(prepared, window), self.gain)
+            yield amplify(window, gain)
+
+    def _own_gain(self, prepared: PreparedSentence, first: Samples) -> float:
+        forecast = self.measures.forecast
+        if len(first) == prepared.ends[-1]:
+            return gain_for(first, self.sample_rate_hz)
+        return self.gain if forecast is None else gain_from(forecast.dbfs(prepared.latents()))
+
+    def _prepared(self, text: str, speed: float, seed: int | None = None) -> tuple[tuple[Mark, ...], PreparedSentence]:
         from tts.melo.features import to_sounds
         from tts.melo.network import Manner
 
@@ -162,7 +186,7 @@ class MeloVoice:
             prepared = synthesis.prepare(to_sounds(numbers, features), manner)
         except ValueError as error:
             raise InferenceError(f"{self.files.folder}: cannot say {text[:40]!r}: {error}") from error
-        return VoicedText(_marks(text, phonemes, numbers, prepared.ends), synthesis.windows(prepared))
+        return _marks(text, phonemes, numbers, prepared.ends), prepared
 
     def _loaded(self) -> NetworkSynthesis:
         if self._synthesis is None:

@@ -26,6 +26,8 @@ class WindowGrowth:
     first: int = 8
     factor: float = 2.0
     largest: int = 64
+    whole: int = 0
+    """a sentence of no more frames is one window"""
 
     def __post_init__(self) -> None:
         if not 1 <= self.first <= self.largest or self.factor < 1:
@@ -33,7 +35,7 @@ class WindowGrowth:
 
     def bounds(self, frames: int) -> Iterator[tuple[int, int]]:
         """First frame and end of each window; a last one of less than half its size joins the one before."""
-        first, size = 0, float(self.first)
+        first, size = 0, float(self.first if frames > self.whole else frames)
         while first < frames:
             end = first + int(size)
             if frames - end < min(size * self.factor, self.largest) / 2 and frames - first <= 1.25 * self.largest:

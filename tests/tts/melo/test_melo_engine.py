@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from core.utils.voice import VoiceSettings
 from tts.engine import SpeechPiece
 from tts.espeak import EspeakEngine
 from tts.fallback import FallbackEngine
-from tts.loudness import PEAK, TARGET_DBFS, voiced_dbfs
+from tts.loudness import PEAK, TARGET_DBFS, amplify, voiced_dbfs
 from tts.melo.voice import VoiceManner
 from tts.melo.voice_files import VoiceFiles, find_voice
 from tts.melo.weights import CHECKPOINT_FILE
@@ -143,6 +144,33 @@ def test_replies_are_equally_loud_without_clicks_and_below_the_peak(engine: Melo
         assert max(abs(float(samples[0])), abs(float(samples[-1]))) < 1e-3
     assert max(levels) - min(levels) < 1.0
     assert levels[0] == pytest.approx(TARGET_DBFS, abs=1.0)
+
+
+def test_a_sentence_in_one_window_is_made_exactly_as_loud_as_it_should_be(english: VoiceFiles) -> None:
+    engine = make(english, cache_mb=0)
+    with engine._voices["en"].use() as voice:
+        voice.gain *= 1.8
+        synthesis = voice._loaded()
+        synthesis._growth = replace(synthesis.growth, whole=10_000)
+        whole = sound(list(engine.synthesize("Yes.", "en", 1.0)))
+    assert voiced_dbfs(whole, engine.sample_rate_hz) == pytest.approx(TARGET_DBFS, abs=0.5)  # its edges fade
+    engine.close()
+
+
+def test_a_longer_sentence_has_the_gain_that_is_foretold_within_bounds(english: VoiceFiles) -> None:
+    engine = make(english, cache_mb=0)
+    with engine._voices["en"].use() as voice:
+        synthesis, forecast = voice._loaded(), voice.measures.forecast
+        assert forecast is not None
+        voice.gain, synthesis._growth = 1.0, replace(synthesis.growth, whole=0)
+        prepared = voice._prepared("It is over.", 1.0)[1]
+        raw = np.concatenate(list(synthesis.windows(prepared)))
+        plain = forecast.dbfs(prepared.latents()) - forecast.correction_db
+        for softer_db, gain in ((3.0, 10 ** (3 / 20)), (20.0, 2.0), (-20.0, 0.5)):
+            told = replace(forecast, correction_db=TARGET_DBFS - softer_db - plain)
+            voice._known = replace(voice.measures, forecast=told)
+            np.testing.assert_allclose(np.concatenate(list(voice._windows(prepared))), amplify(raw, gain), atol=1e-6)
+    engine.close()
 
 
 def test_a_short_text_is_kept_by_all_that_changes_its_sound(english: VoiceFiles) -> None:

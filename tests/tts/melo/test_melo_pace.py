@@ -9,7 +9,8 @@ pytest.importorskip("torch", reason="needs torch (the extra full)")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts.melo.pace import GROWTHS, LARGE, SMALL, DecoderPace, choose_growth
+from tts.melo.pace import GROWTHS, LARGE, SMALL, WHOLE, WHOLE_S, DecoderPace, choose_growth
+from tts.melo.windows import WindowGrowth
 
 FRAME_S = 512 / 44_100
 
@@ -41,3 +42,15 @@ def test_a_window_that_comes_late_or_shares_the_processor_leaves_no_gap() -> Non
     chosen = choose_growth(pace, FRAME_S)
     (_, first), (begin, end) = list(chosen.bounds(300))[:2]
     assert pace.fixed_s + pace.frame_s * (end - begin) + 0.05 < first * FRAME_S
+
+
+def test_a_lone_word_is_made_whole_where_that_does_not_take_long() -> None:
+    assert DecoderPace(0.0, 0.0).whole() == DecoderPace(0.029, 0.0018).whole() == WHOLE
+    assert DecoderPace(0.05, 0.003).whole() == pytest.approx((WHOLE_S - 0.05) / 0.003, abs=1)
+    assert DecoderPace(2 * WHOLE_S, 0.001).whole() == 0
+
+
+def test_what_is_made_whole_is_one_window_and_the_rest_is_as_ever() -> None:
+    growth = WindowGrowth(8, 2.0, 64, whole=40)
+    assert [list(growth.bounds(frames)) for frames in (0, 1, 40)] == [[], [(0, 1)], [(0, 40)]]
+    assert list(growth.bounds(41)) == list(WindowGrowth(8, 2.0, 64).bounds(41))
