@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.whisper.convert import convert
 from benchmarks.whisper.tokens import END_OF_TEXT, FIRST_TIMESTAMP
 
 
@@ -66,6 +65,8 @@ def make_checkpoints(
     checkpoint = {"dims": asdict(size), "model_state_dict": random_weights(size, seed, timestamps)}
     openai = folder / "model.pt"
     torch.save(checkpoint, openai)
+    from benchmarks.whisper.convert import convert  # needs ctranslate2, which a training on a card does not
+
     converted = folder / "ctranslate2"
     convert(checkpoint, converted, quantization)
     return Checkpoints(openai, converted)
