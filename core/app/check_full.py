@@ -19,6 +19,7 @@ from core.app.cli import version
 from core.app.known_turns import KNOWN, TURN_S, Known, Turn, ask, judge
 from core.app.models import ShownProgress, announced, measured_machine, plain_size
 from core.app.planned_models import planned_models
+from core.app.shown_line import ShownLine
 from core.app.voice_conversion import make_lasting
 from core.optimization.profile import MachineProfile
 from core.selfcheck import Check, Finding, look
@@ -28,6 +29,8 @@ from core.utils.model_catalogue import KnownModel
 from core.utils.model_download import ModelDownload
 from core.utils.model_store import ModelStore
 
+WAITING_S = 15.0
+"""between two lines that tell that an answer is waited for, where they cannot be written over each other"""
 DOWNLOAD_S = 4 * 3600.0
 STAGES = {"stt": "hearing model", "llm": "answering model", "tts": "speaking model"}
 PACKAGES = ("torch", "transformers", "faster-whisper", "openai-whisper", "ctranslate2", "numba")
@@ -46,6 +49,8 @@ class FullCheck:
     _profile: MachineProfile | None = None
     _answers: bool = False
     """whether a language model is here"""
+    _answered: bool = False
+    """whether a question was asked before"""
 
     def checks(self) -> list[Check]:
         """The machine, the model of each stage, then a turn for each question."""
@@ -67,6 +72,13 @@ class FullCheck:
             return finding
 
         return Check(name, found, limit_s)
+
+    @property
+    def _waited_for(self) -> str:
+        if self._answered:
+            return "models are loaded, then it is answered"
+        packed = ", the answering model's numbers packed for this processor" if self._answers else ""
+        return f"models are loaded{packed}, which the first time takes minutes on a small machine"
 
     def _machine(self) -> Finding:
         profile = self._profile = measured_machine()
@@ -138,7 +150,12 @@ class FullCheck:
                 "warn", "not asked: no language model is here to answer it", f"see the {STAGES['llm']} above"
             )
         print(f"asking: {known.question} ...", file=sys.stderr, flush=True)
-        turn = ask(number, self.options)
+        shown = ShownLine(sys.stderr, WAITING_S)
+        try:
+            turn = ask(number, self.options, lambda seconds: shown.show(f"  {seconds:.0f} s: {self._waited_for}"))
+        finally:
+            shown.end()
+        self._answered = True
         return judge(known, turn) if isinstance(turn, Turn) else turn
 
 

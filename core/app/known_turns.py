@@ -7,14 +7,17 @@ kept: the answers are to be sent to others.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 
 TURN_S = 900.0
 """the first one packs a language model's numbers, which takes minutes on a small machine"""
+LOOK_S = 1.0
+"""how often whoever waits for an answer is told that it is still waited for"""
+MOST_NOTES = 3
 TERMINATED = 143
 EMBEDDED = {"stt": "pocketsphinx", "llm": "skills", "tts": "espeak"}
 RATE_WPM: dict[Language, int] = {"en": 140, "fr": 170}
@@ -76,6 +82,8 @@ class Turn:
     timings_ms: dict[str, float | None]
     typed: str | None = None
     """the language model's reply to the question in writing, where another one was heard"""
+    notes: Sequence[str] = ()
+    """what was warned of meanwhile, and why a planned engine was not used"""
 
     @property
     def told(self) -> str:
@@ -83,30 +91,40 @@ class Turn:
         total = self.timings_ms.get("total")
         took = "" if total is None else f"; {total / 1000:.1f} s after the last word, one thing after another"
         typed = "" if self.typed is None else f"; in writing: {self.typed!r}"
-        return f"{self.transcript!r} -> {self.reply!r}{typed} ({', '.join(self.engines.values())}{took})"
+        notes = "".join(f"; {note}" for note in self.notes)
+        return f"{self.transcript!r} -> {self.reply!r}{typed} ({', '.join(self.engines.values())}{took}){notes}"
 
 
-def ask(number: int, options: Sequence[str]) -> Turn | Finding:
+def ask(number: int, options: Sequence[str], waiting: Callable[[float], None] = lambda seconds: None) -> Turn | Finding:
     """Question `number` of KNOWN with the command line's options; the process gives the memory back. A Finding: why
-    there is no answer."""
+    there is no answer. `waiting` is told now and then for how long it has been waited."""
     command = [sys.executable, "-m", "core.app.known_turns", str(os.getpid()), str(number), *options]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=TURN_S,
-            check=False,
-            cwd=PROJECT_FOLDER,
-            start_new_session=True,
-        )
-    except subprocess.TimeoutExpired:
-        return Finding("fail", f"no answer within {TURN_S / 60:.0f} minutes", "name a smaller model in config.yaml")
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no answer"])[-1]
+    began_s = time.monotonic()
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        cwd=PROJECT_FOLDER,
+        start_new_session=True,
+    ) as running:
+        try:
+            while True:
+                try:
+                    out, complaints = running.communicate(timeout=LOOK_S)
+                    break
+                except subprocess.TimeoutExpired:
+                    waited_s = time.monotonic() - began_s
+                    if waited_s > TURN_S:
+                        cure = "name a smaller model in config.yaml"
+                        return Finding("fail", f"no answer within {TURN_S / 60:.0f} minutes", cure)
+                    waiting(waited_s)
+        finally:
+            running.kill()
+    if running.returncode != 0:
+        last = (complaints.strip().splitlines() or ["no answer"])[-1]
         return Finding("fail", last.removeprefix("error: "), "see `check` and `models`")
-    return Turn(**json.loads(done.stdout.splitlines()[-1]))
+    return Turn(**json.loads(out.splitlines()[-1]))
 
 
 def judge(known: Known, turn: Turn) -> Finding:
@@ -144,6 +162,7 @@ def _turn(config: Config, known: Known, offline: bool) -> Turn:
     plan = make_plan(config)
     apply_plan(config, plan)
     with (
+        warnings_of("llm", "stt", "tts", "core") as warned,
         tempfile.TemporaryDirectory(prefix="merline-check-") as folder,
         Brain(config, folder=Path(folder), language=known.language) as brain,
     ):
@@ -157,7 +176,29 @@ def _turn(config: Config, known: Known, offline: bool) -> Turn:
             brain.responder.load()
             typed = brain.responder.reply(f"{known.question[0].upper()}{known.question[1:]}?").text
             brain.responder.close()
-    return Turn(record.transcript, record.reply, asdict(answered.engines), asdict(record.timings_ms), typed)
+    notes = [*answered.fallback_reason.splitlines(), *warned][:MOST_NOTES]
+    return Turn(record.transcript, record.reply, asdict(answered.engines), asdict(record.timings_ms), typed, notes)
+
+
+@contextlib.contextmanager
+def warnings_of(*packages: str) -> Iterator[list[str]]:
+    """What these packages warn of while this context lasts, each once."""
+    found: list[str] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said = record.getMessage().strip()
+            if said and said not in found:
+                found.append(said)
+
+    kept = Kept(logging.WARNING)
+    for package in packages:
+        logging.getLogger(package).addHandler(kept)
+    try:
+        yield found
+    finally:
+        for package in packages:
+            logging.getLogger(package).removeHandler(kept)
 
 
 def _child(arguments: list[str]) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal, TextIO
@@ -13,6 +12,7 @@ from typing import Literal, TextIO
 from core.app.consent import YES
 from core.app.hearing import ENGINE
 from core.app.model_fit import ModelFit
+from core.app.shown_line import ShownLine
 from core.app.voice_conversion import make_lasting
 from core.environment.view import readable
 from core.optimization.analyzer import SystemAnalyzer
@@ -29,9 +29,6 @@ from core.utils.model_store import ModelStore, State
 from core.utils.whisper.choice import unread_format
 
 DOES = {"stt": "understands speech", "llm": "answers", "tts": "speaks", "turn": "hears whether you have finished"}
-LINE_S = 1.0
-"""between two lines of progress, where they cannot be written over each other"""
-REDRAW_S = 0.2
 GB = 10**9
 
 
@@ -263,31 +260,17 @@ def plain_size(size_bytes: int) -> str:
 
 
 class ShownProgress:
-    """One line that is written over in a terminal; elsewhere a line now and then."""
+    """That of a download."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._terminal = stream.isatty()
-        self._shown_s = 0.0
-        self._open = False
+        self._line = ShownLine(stream)
 
     def report(self, progress: DownloadProgress) -> None:
-        now_s = time.monotonic()
-        if now_s - self._shown_s < (REDRAW_S if self._terminal else LINE_S):
-            return
-        self._shown_s = now_s
-        line = describe(progress)
-        if self._terminal:
-            print(f"\r{line}\x1b[K", end="", file=self._stream, flush=True)
-            self._open = True
-        else:
-            print(line, file=self._stream, flush=True)
+        self._line.show(describe(progress))
 
     def end(self) -> None:
         """Leave the line as it stands."""
-        if self._open:
-            print(file=self._stream, flush=True)
-            self._open = False
+        self._line.end()
 
 
 def describe(progress: DownloadProgress) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core.app.known_turns import KNOWN, TERMINATED, Known, Turn, judge
+from core.app.known_turns import KNOWN, TERMINATED, Known, Turn, ask, judge, warnings_of
 from core.utils.config import PROJECT_FOLDER
 
 FULL = {"vad": "silero", "stt": "whisper", "llm": "mlx", "tts": "melo"}
@@ -43,6 +45,42 @@ def test_the_verdict(known: Known, told: Turn, outcome: str, says: str):
     finding = judge(known, told)
     assert (finding.outcome, says in finding.text) == (outcome, True), finding
     assert (finding.cure == "") is (outcome == "pass")
+
+
+def test_what_was_warned_of_meanwhile_is_told_with_the_answer():
+    with warnings_of("llm", "core") as warned:
+        for _ in range(2):
+            logging.getLogger("llm.language_answers").warning("turn %d: a tool call is refused: no such tool", 1)
+        logging.getLogger("core.app").info("nothing of interest")
+        logging.getLogger("urllib3").warning("of another's")
+    logging.getLogger("llm").warning("later")
+    assert warned == ["turn 1: a tool call is refused: no such tool"]
+    answered = Turn("what is it", "I can't do that.", FULL, {}, notes=warned)
+    assert judge(FRANCE, answered).text.startswith(f"{answered.told}: ")
+    assert "a tool call is refused: no such tool" in answered.told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the script is a shell's")
+def test_who_waits_for_an_answer_is_told_for_how_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    told, go = tmp_path / "told", tmp_path / "go"
+    told.write_text(json.dumps({"transcript": "a", "reply": "b", "engines": FULL, "timings_ms": {}}))
+    slow = tmp_path / "slow"
+    slow.write_text(f"#!/bin/sh\nwhile [ ! -e {go} ]; do sleep 0.02; done\ncat {told}\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr("core.app.known_turns.LOOK_S", 0.01)
+    monkeypatch.setattr(sys, "executable", str(slow))
+    waited: list[float] = []
+
+    def waiting(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            go.touch()
+
+    answered = ask(0, (), waiting)
+    assert isinstance(answered, Turn)
+    assert answered.reply == "b"
+    assert waited[:3] == sorted(waited[:3])
+    assert waited[0] > 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process on Windows is not told that its parent has gone")
