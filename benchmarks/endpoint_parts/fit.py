@@ -36,7 +36,7 @@ from stt.turn_words import Wording, wording
 
 NOTICED_MS = 215.0
 """silence before a pause is noticed, in frames of 20 ms"""
-WORDS_MS = {"whisper-tiny.en": 77.0, "whisper-base": 211.0}
+WORDS_MS = {"whisper-tiny.en": 66.0, "whisper-base": 130.0}
 """between that and the words, as measured once on two quiet cores; others: as it took in this run"""
 PEOPLE_COUNT = 3.0
 """times, against a synthetic voice"""

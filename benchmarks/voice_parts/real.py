@@ -62,14 +62,14 @@ ASKED = (
     Said("Tell me a long story about a dragon.", over="Stop!"),
 )
 PAUSING = (
-    Said("Why is the sky", "so blue in the evening?"),
-    Said("How far away,", "is the moon?"),
-    Said("What should I cook", "for dinner with my brother?", 0.7),
+    Said("Why is the sky", "so blue in the evening?", over="Stop!"),
+    Said("How far away,", "is the moon?", over="Stop!"),
+    Said("What should I cook", "for dinner with my brother?", 0.7, over="Stop!"),
     Said("What is the capital of Italy?"),
-    Said("I would like to know,", "how a steam engine works.", 0.7),
+    Said("I would like to know,", "how a steam engine works.", 0.7, over="Stop!"),
     Said("Add butter,", "and eggs to my shopping list."),
 )
-"""with `pausing` as third argument: all but one pause within a question"""
+"""With `pausing` as third argument. A long reply is stopped: a small language model says much."""
 IN_FRENCH = (Said("quelle est la capitale de la france", french=True),)
 
 
@@ -104,9 +104,9 @@ def main(
             asked = PAUSING if kind == "pausing" else ASKED + (() if whisper.endswith(".en") else IN_FRENCH)
             for wait in (_ask(card, program, said, home) for said in asked):
                 print(wait, flush=True)
-            program.interrupt(30)
+            print("\n".join(_told_of_speculation(program.lines)), flush=True)
             (home / "said.txt").write_text("\n".join(program.lines), encoding="utf-8")
-        print("\n".join(_told_of_speculation(program.lines)))
+            program.interrupt(30)
     finally:
         card.stop()
     print("\n".join(_waterfalls(home)))
