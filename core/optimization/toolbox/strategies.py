@@ -104,8 +104,10 @@ def _onnx(quantize: bool, subject: Subject, bench: Workbench) -> OnnxModel:
 
 
 def _varying_axes(subject: Subject) -> dict[str, dict[int, str]]:
-    """Axes whose size differs between batches; those that always have one size together have one name."""
-    tensors = [example_of(subject.model, batch.inputs).tensors() for batch in subject.test]
+    """Axes whose size differs between batches, to judge by or to calibrate on; those of one size each time have one
+    name."""
+    batches = (*subject.test, *subject.calibration)
+    tensors = [example_of(subject.model, batch.inputs).tensors() for batch in batches]
     axes: dict[str, dict[int, str]] = {}
     labels: dict[tuple[int, ...], str] = {}
     for name, first in tensors[0].items():

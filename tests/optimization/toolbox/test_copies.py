@@ -82,7 +82,9 @@ def test_what_cannot_be_copied_is_a_typed_error():
         borrowing_copy(model)
 
 
-def test_both_onnx_ways_begin_with_one_export(monkeypatch: pytest.MonkeyPatch):
+def test_both_onnx_ways_begin_with_one_export_that_takes_inputs_to_calibrate_of_another_size(
+    monkeypatch: pytest.MonkeyPatch,
+):
     pytest.importorskip("onnxoptimizer", reason="the extra toolbox is missing: onnxoptimizer")
     batches = tuple(as_batches(images(), "test"))
     exports: list[Path] = []
@@ -96,7 +98,8 @@ def test_both_onnx_ways_begin_with_one_export(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(deployment.CANDIDATES, "edge", ("onnx", "onnx_int8"))  # the other ways take seconds
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(2)).eval()
     batches[0].run(model)
-    found = deploy(Subject(model, batches, batches), "edge", {"accuracy": 0.0, "inference_time": 1e6})
+    single = tuple(as_batches([images()[0][:1]], "calibration"))
+    found = deploy(Subject(model, batches, single), "edge", {"accuracy": 0.0, "inference_time": 1e6})
     told = {one.strategy: one for one in found.tried}
     assert told["onnx"].metrics is not None
     assert told["onnx_int8"].metrics is not None
