@@ -16,6 +16,7 @@ from typing import Any
 
 from core.app.assistant import EngineNames
 from core.turns import PARTS, TurnRecord, Waterfall
+from core.utils.errors import DataError
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +67,9 @@ class TurnFile:
         try:
             if self._lines >= 2 * KEPT:
                 self._cut_back()
+            begin = "\n" if _broke_off(self._path) else ""
             with open(self._path, "a", encoding="utf-8", opener=_private) as out:
-                out.write(json.dumps(asdict(past), ensure_ascii=False) + "\n")
+                out.write(f"{begin}{json.dumps(asdict(past), ensure_ascii=False)}\n")
             self._lines += 1
             self._failed = False
         except OSError as error:
@@ -76,20 +78,26 @@ class TurnFile:
             self._failed = True
 
     def _cut_back(self) -> None:
-        lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)[-KEPT:]
+        lines = _lines(self._path)[-KEPT:]
         partial = self._path.with_name(self._path.name + ".part")
         with open(partial, "w", encoding="utf-8", opener=_private) as out:
-            out.writelines(lines)
+            out.writelines(f"{line}\n" for line in lines)
         os.replace(partial, self._path)
         self._lines = len(lines)
 
 
 def read_turns(path: Path) -> list[PastTurn]:
-    """All that can be read, the oldest first; damaged lines are left out."""
+    """All that can be read, the oldest first; damaged lines are left out. Raises DataError for an unreadable file."""
     if not path.exists():
         return []
+    try:
+        found = _lines(path)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); move it away, and the next turn begins a new one"
+        ) from error
     turns = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(found, 1):
         try:
             turns.append(_past_turn(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -110,8 +118,25 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def _lines(path: Path) -> list[str]:
+    """Not by splitlines, which also divides at characters that a reply may hold."""
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def _broke_off(path: Path) -> bool:
+    """Whether the last line was not written to its end, as when the disk was full."""
+    if not path.exists() or path.stat().st_size == 0:
+        return False
+    with open(path, "rb") as written:
+        written.seek(-1, os.SEEK_END)
+        return written.read(1) != b"\n"
+
+
 def _count_lines(path: Path) -> int:
-    if not path.exists():
+    """0 for a file that cannot be read, which `keep` then tells."""
+    try:
+        with open(path, "rb") as lines:
+            return sum(1 for _ in lines)
+    except OSError:
         return 0
-    with open(path, "rb") as lines:
-        return sum(1 for _ in lines)

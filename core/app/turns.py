@@ -118,4 +118,6 @@ def _against_usual(part: str, turn: PastTurn, others: Sequence[PastTurn]) -> Rea
 
 def _as_json(turn: PastTurn, past: Sequence[PastTurn]) -> dict[str, object]:
     reason = why_slow(turn, past)
-    return {**asdict(turn), "waited_ms": turn.waterfall_ms.waited, "slow_because": asdict(reason) if reason else None}
+    waited = turn.waterfall_ms.waited
+    waited_ms = None if waited is None else round(waited, 1)
+    return {**asdict(turn), "waited_ms": waited_ms, "slow_because": asdict(reason) if reason else None}

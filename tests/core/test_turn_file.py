@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from core.app.assistant import EngineNames
 from core.app.turn_file import PastTurn, TurnFile, read_turns
 from core.turns import PARTS, Timings, TurnRecord, Waterfall
 from core.utils.config import Config
-from core.utils.errors import ConfigError
+from core.utils.errors import ConfigError, DataError
 
 ENGINES = EngineNames("silero", "whisper", "qwen", "espeak")
 USUAL = Waterfall(900.0, 350.0, 80.0, 100.0, 50.0, 40.0, 120.0, 1500.0)
@@ -80,6 +81,30 @@ def test_a_damaged_line_costs_itself_alone(tmp_path: Path, damage: str) -> None:
         out.write(damage + "\n")
     make(path).keep(record(2))
     assert [turn.turn for turn in read_turns(path)] == [1, 2]
+
+
+def test_a_line_that_broke_off_does_not_take_the_next_one_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "turns.jsonl"
+    make(path).keep(record(1))
+    with path.open("a") as out:
+        out.write('{"at": "2026-11')
+    make(path).keep(record(2))
+    assert [turn.turn for turn in read_turns(path)] == [1, 2]
+
+
+def test_what_separates_lines_elsewhere_does_not_separate_turns(tmp_path: Path) -> None:
+    path = tmp_path / "turns.jsonl"
+    said = "one\u2028two\x85three\nfour"
+    make(path).keep(replace(record(1), reply=said))
+    assert [turn.reply for turn in read_turns(path)] == [said]
+
+
+def test_a_file_that_cannot_be_read_is_named_and_costs_no_conversation(tmp_path: Path) -> None:
+    path = tmp_path / "turns.jsonl"
+    path.mkdir()
+    make(path).keep(record(1))
+    with pytest.raises(DataError, match=r"turns\.jsonl: cannot be read \(.+\); "):
+        read_turns(path)
 
 
 def test_the_parts_of_the_wait_add_up() -> None:
