@@ -19,7 +19,7 @@ SHORTEST = 3
 _TELLS_NOTHING = (
     COMMON_WORDS["en"]
     | COMMON_WORDS["fr"]
-    | frozenset(words_of("all much take called plus sur dans tous temps prends appele appelee"))
+    | frozenset(words_of("all much take need some called plus sur dans tous temps prends appele appelee"))
     | frozenset(words_of("which first combien lequel laquelle premier"))
 )
 _PROMISE = re.compile(
@@ -28,9 +28,10 @@ _PROMISE = re.compile(
 """folded; what something is said to be done with"""
 _QUESTION = re.compile(
     r"(?:(?:and|so|then|but|et|alors|mais) )?(?:who|whose|what|which|why|where|how(?! about)|qui|que|qu|"
-    r"quel(?:le)?s?|pourquoi|comment|combien|ou)\b"
+    r"quel(?:le)?s?|pourquoi|comment|combien|ou|(?:tell me|parle[sz]?[- ]moi) (?:more |plus )?(?:about|of|de|du|des)|"
+    r"explain|describe|explique[sz]?(?:[- ]moi)?|decri[st]|raconte[sz]?(?:[- ]moi)?)\b"
 )
-"""folded; "when" and "quand" begin commands too"""
+"""folded; it asks for words; "when" and "quand" begin commands too"""
 _OWN = re.compile(r"\b(?:my|me|mine|mon|ma|mes|moi)\b")
 _CLAIM = re.compile(
     r"^(?:\w+[,.!] )?(?:(?:the|a|your|[’'\"].+[’'\"]) )?(?:timer|alarm|reminder)(?: is| has been)? set"
@@ -58,7 +59,8 @@ def is_about(text: str, tool: frozenset[str]) -> bool:
 def is_question(text: str) -> bool:
     """Whether somebody asks about the world, and not for what is theirs."""
     folded = fold(text).strip()
-    return _QUESTION.match(folded) is not None and _OWN.search(folded) is None
+    asked = _QUESTION.match(folded)
+    return asked is not None and _OWN.search(folded, asked.end()) is None
 
 
 def promises(unit: str, tool: frozenset[str]) -> bool:

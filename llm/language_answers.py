@@ -236,7 +236,7 @@ class LanguageAnswers:
                     break
                 units = speakable.push(piece)
                 for unit in units:
-                    if self._box.promised(unit, reply.words.text):
+                    if self._box.promised(unit, reply.words):
                         reply.ending = self._not_done(reply, unit)
                         return
                     reply.begin(unit)
@@ -244,7 +244,7 @@ class LanguageAnswers:
                 if not units:
                     yield ""
             reply.end(cut=getattr(self.engine, "cut", False))
-            if reply.ending and not reply.acts and self._box.promised(reply.ending[0], reply.words.text):
+            if reply.ending and not reply.acts and self._box.promised(reply.ending[0], reply.words):
                 reply.ending, reply.written = self._not_done(reply, reply.ending[0]), ""
         except InferenceError as error:
             logger.error("turn %d: %s", reply.turn, error)

@@ -15,6 +15,7 @@ from typing import Any
 from core.messages import Language
 from llm.call_text import ToolCallRefusedError, loaded, named
 from llm.call_values import LABEL, argument_of, call_of, is_label, key, slots_of
+from llm.deeds import tells_of_a_deed
 from llm.engine import Tool
 from llm.grounding import (
     claims,
@@ -65,7 +66,9 @@ class ToolBox:
         self._declared = dict(declared)
         self._by_fold = {key(name): name for name in declared}
         self._recogniser = recogniser
-        self._times = SaidTimes(recogniser, _near_times([one for name, one in declared.items() if name in TIMED]))
+        timed = [one for name, one in declared.items() if name in TIMED]
+        self._of_times = _shared_words(timed)
+        self._times = SaidTimes(recogniser, _near_times(timed))
 
     @property
     def tools(self) -> tuple[Tool, ...]:
@@ -189,12 +192,18 @@ class ToolBox:
             return True
         return declared.tool.name in HARMLESS and sum(is_about(text, frozenset((word,))) for word in declared.words) > 1
 
-    def promised(self, unit: str, text: str) -> bool:
+    def promised(self, unit: str, words: Words) -> bool:
         """Whether a reply in words claims what only a tool could have done: what the user asks for, or in its words."""
         if claims(unit):
             return True
-        acting = (one.words for name, one in self._declared.items() if name not in HARMLESS)
-        return any(is_about(text, words) and promises(unit, words) for words in acting)
+        text, language = words.text, words.language
+        acting = {name: one.words for name, one in self._declared.items() if name not in HARMLESS}
+        if any(is_about(text, tool) and promises(unit, tool) for tool in acting.values()):
+            return True
+        if is_question(text):
+            return False
+        meant = [acting[name] - self._of_times for name in self.may_be_called(text, language) & acting.keys()]
+        return bool(meant) and tells_of_a_deed(unit, text, meant, language)
 
     def written(self, intent: Intent) -> str:
         """What a model would have to write for this intent; empty where no tool does the same."""
@@ -223,11 +232,14 @@ class ToolBox:
 
 def _near_times(timed: Sequence[DeclaredTool]) -> frozenset[str]:
     """Words that stand in times: their lists', and those that the templates of several such tools share."""
-    shared = Counter(word for one in timed for word in one.words - telling([name_words(one.tool.name)]))
     choices = {words for one in timed for parameter in one.parameters.values() for words in parameter.choices}
-    return frozenset(word for words in choices for word in words.split()) | {
-        word for word in shared if shared[word] > 1
-    }
+    return frozenset(word for words in choices for word in words.split()) | _shared_words(timed)
+
+
+def _shared_words(tools: Sequence[DeclaredTool]) -> frozenset[str]:
+    """Those of several tools, their names' left out."""
+    shared = Counter(word for one in tools for word in one.words - telling([name_words(one.tool.name)]))
+    return frozenset(word for word in shared if shared[word] > 1)
 
 
 def _without(time: str, text: str) -> str:
