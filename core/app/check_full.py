@@ -76,9 +76,9 @@ class FullCheck:
     @property
     def _waited_for(self) -> str:
         if self._answered:
-            return "models are loaded, then it is answered"
+            return "models are loaded again, each question by itself"
         packed = ", the answering model's numbers packed for this processor" if self._answers else ""
-        return f"models are loaded{packed}, which the first time takes minutes on a small machine"
+        return f"models are loaded{packed}; the first time that takes minutes on a small machine"
 
     def _machine(self) -> Finding:
         profile = self._profile = measured_machine()
@@ -149,10 +149,10 @@ class FullCheck:
             return Finding(
                 "warn", "not asked: no language model is here to answer it", f"see the {STAGES['llm']} above"
             )
-        print(f"asking: {known.question} ...", file=sys.stderr, flush=True)
+        print(f"asking: {known.question} ... ({self._waited_for})", file=sys.stderr, flush=True)
         shown = ShownLine(sys.stderr, WAITING_S)
         try:
-            turn = ask(number, self.options, lambda seconds: shown.show(f"  {seconds:.0f} s: {self._waited_for}"))
+            turn = ask(number, self.options, lambda seconds: shown.show(f"  waiting, {seconds:.0f} s"))
         finally:
             shown.end()
         self._answered = True

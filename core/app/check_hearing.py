@@ -1,6 +1,6 @@
 """The part of `check` about understanding speech: which engine it will be, with which model, and whether that is here.
 
-Loads no model; that the engine really understands is the question's check.
+Loads no model but a wake word's small one; that the engine really understands is the question's check.
 """
 
 from __future__ import annotations
@@ -20,8 +20,20 @@ from core.utils.whisper.languages import knows_only_english, not_understood
 
 
 def hearing_checks(config: Config, store: ModelStore | None = None) -> list[Check]:
-    """One check."""
-    return [Check("recogniser", lambda: judge_hearing(config, store or ModelStore()))]
+    """The recogniser's, and the wake word's where one is asked for."""
+    checks = [Check("recogniser", lambda: judge_hearing(config, store or ModelStore()))]
+    if config.wake.mode == "word":
+        checks.append(Check("wake word", lambda: judge_wake_word(config.wake.word)))
+    return checks
+
+
+def judge_wake_word(word: str) -> Finding:
+    """What has to be said first. Raises MissingDependencyError and ModelLoadError, as `talk` would."""
+    from stt.wake_word import MicroWakeWord
+
+    wake_word = MicroWakeWord(word)
+    wake_word.load()
+    return Finding("pass", f"say {wake_word.phrase!r} first")
 
 
 def judge_hearing(config: Config, store: ModelStore, plan: StagePlan | None = None) -> Finding:

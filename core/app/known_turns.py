@@ -40,6 +40,8 @@ TURN_S = 900.0
 LOOK_S = 1.0
 """how often whoever waits for an answer is told that it is still waited for"""
 MOST_NOTES = 3
+MOST_LETTERS = 200
+"""of a reply, in a report"""
 TERMINATED = 143
 EMBEDDED = {"stt": "pocketsphinx", "llm": "skills", "tts": "espeak"}
 RATE_WPM: dict[Language, int] = {"en": 140, "fr": 170}
@@ -92,7 +94,8 @@ class Turn:
         took = "" if total is None else f"; {total / 1000:.1f} s after the last word, one thing after another"
         typed = "" if self.typed is None else f"; in writing: {self.typed!r}"
         notes = "".join(f"; {note}" for note in self.notes)
-        return f"{self.transcript!r} -> {self.reply!r}{typed} ({', '.join(self.engines.values())}{took}){notes}"
+        reply = self.reply if len(self.reply) <= MOST_LETTERS else f"{self.reply[:MOST_LETTERS]}..."
+        return f"{self.transcript!r} -> {reply!r}{typed} ({', '.join(self.engines.values())}{took}){notes}"
 
 
 def ask(number: int, options: Sequence[str], waiting: Callable[[float], None] = lambda seconds: None) -> Turn | Finding:

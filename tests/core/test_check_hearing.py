@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from core.app.check_hearing import judge_hearing
+from core.app.check_hearing import hearing_checks, judge_hearing
 from core.optimization.plan import StagePlan
-from core.utils.config import Config, SttConfig
+from core.selfcheck import look
+from core.utils.config import Config, SttConfig, WakeConfig
 from core.utils.errors import ModelError, ModelTooLargeError
 from core.utils.model_store import Manifest, ModelStore, StoredFile, write_manifest
 
@@ -42,6 +43,16 @@ def test_the_embedded_one_names_what_would_better_it(empty: ModelStore):
     assert found.outcome == "pass"
     assert found.text.startswith("pocketsphinx; whisper-")
     assert "models download whisper-" in found.text
+
+
+def test_a_wake_word_is_looked_at_where_one_is_asked_for():
+    pytest.importorskip("pymicro_wakeword", reason="pymicro-wakeword is not installed (extra `wake`)")
+    assert [check.name for check in hearing_checks(Config())] == ["recogniser"]
+    (found,) = (look(check) for check in hearing_checks(Config(wake=WakeConfig(mode="word")))[1:])
+    assert (found.outcome, found.text) == ("pass", "say 'Okay Nabu' first")
+    wrong = Config(wake=WakeConfig(mode="word", word="Okay Nabu"))
+    found = look(hearing_checks(wrong)[1])
+    assert (found.outcome, found.cure) == ("fail", "did you mean 'okay_nabu'?")
 
 
 def test_the_embedded_one_asked_for_says_no_more(empty: ModelStore):

@@ -58,6 +58,7 @@ def test_what_was_warned_of_meanwhile_is_told_with_the_answer():
     answered = Turn("what is it", "I can't do that.", FULL, {}, notes=warned)
     assert judge(FRANCE, answered).text.startswith(f"{answered.told}: ")
     assert "a tool call is refused: no such tool" in answered.told
+    assert len(turn(FRANCE, reply="so " * 1000).told) < 500
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the script is a shell's")
