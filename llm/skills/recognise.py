@@ -9,7 +9,7 @@ read by `normalise`, so a template's range bounds what may be spoken, not what m
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from llm.skills.base import Intent, Parser, Skill, Slot
 from llm.skills.blocks import yaml_blocks
 from llm.skills.normalise import NUMBER_MARK, Utterance, fold_template, normalise
 from llm.skills.numbers import words_of
+from llm.skills.templates import map_templates, phrases
 from llm.skills.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -161,13 +162,13 @@ class SkillRecogniser:
 
         values = self._read(language)
         try:
-            matched = Intents.from_dict(_map_templates(values, lambda text: fold_template(text, language)))
+            matched = Intents.from_dict(map_templates(values, lambda text: fold_template(text, language)))
             for intent in matched.intents.values():
                 for data in intent.data:
                     _ = data.sentences
         except (ParseError, KeyError, ValueError) as error:
             raise ConfigError(f"sentences/{language}.yaml: a template cannot be read ({error}); correct it") from error
-        starts, ends = (_phrases(matched, rule, language) for rule in POLITE_RULES)
+        starts, ends = (phrases(matched, rule, language) for rule in POLITE_RULES)
         return _Grammar(matched, (starts, tuple(tuple(reversed(phrase)) for phrase in ends)))
 
     def _read(self, language: Language) -> dict[str, Any]:
@@ -196,46 +197,6 @@ def _leading(words: tuple[str, ...], phrases: tuple[tuple[str, ...], ...]) -> in
         if not length:
             return taken
         taken += length
-
-
-def _phrases(intents: Intents, rule: str, language: Language) -> tuple[tuple[str, ...], ...]:
-    from hassil import sample_expression
-
-    sentence = intents.expansion_rules.get(rule)
-    if sentence is None:
-        return ()
-    samples = sample_expression(
-        sentence.expression, slot_lists={}, expansion_rules=intents.expansion_rules, language=language
-    )
-    return tuple(sorted({tuple(text.split()) for text in samples if text.strip()}))
-
-
-def _map_templates(values: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """The same configuration with `change` applied to every template, list value and rule, but to no name."""
-    mapped = dict(values)
-    if "lists" in values:
-        mapped["lists"] = {name: _map_list(entry, change) for name, entry in values["lists"].items()}
-    if "expansion_rules" in values:
-        mapped["expansion_rules"] = {name: change(rule) for name, rule in values["expansion_rules"].items()}
-    if "sentences" in values:
-        mapped["sentences"] = [change(sentence) for sentence in values["sentences"]]
-    if "intents" in values:
-        mapped["intents"] = {
-            name: {"data": [_map_templates(data, change) for data in block["data"]]}
-            for name, block in values["intents"].items()
-        }
-    return mapped
-
-
-def _map_list(entry: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """A list with its values changed. Numbers reach it as digits only, so a range needs no words."""
-    mapped = dict(entry)
-    if "values" in entry:
-        pairs = (value if isinstance(value, dict) else {"in": value, "out": value} for value in entry["values"])
-        mapped["values"] = [{**pair, "in": change(str(pair["in"]))} for pair in pairs]
-    if "range" in entry:
-        mapped["range"] = {**entry["range"], "words": False}
-    return mapped
 
 
 def _rank(result: RecognizeResult) -> tuple[int, int]:
