@@ -7,6 +7,13 @@ import pytest
 from tts.normalise.speakable import normalise
 
 CASES = [
+    ("Take 5 mg/day or 20 g/week.", "Take five milligrams per day or twenty grams per week."),
+    ("5 µg/day and 5 μg", "five micrograms per day and five micrograms"),
+    ("120/80 mmHg", "one hundred twenty over eighty millimeters of mercury"),
+    ("22:41.3", "twenty-two minutes forty-one point three seconds"),
+    ("in 0:47:12, or 0:01:01", "in forty-seven minutes and twelve seconds, or one minute and one second"),
+    ("b²-4ac", "b squared minus four ac"),
+    ("See eq. (7).", "See equation (seven)."),
     # clock times
     ("It's 7:05 PM.", "It's seven oh five p m."),
     ("7:30 pm", "seven thirty p m"),

@@ -7,6 +7,11 @@ import pytest
 from tts.normalise.speakable import normalise
 
 CASES = [
+    ("5 mg/jour, 5 µg/j et 3 g/j", "cinq milligrammes par jour, cinq microgrammes par jour et trois grammes par jour"),
+    ("toutes les 1/2 h", "toutes les demi-heures"),
+    ("pour 1 pers. seule", "pour une personne seule"),
+    ("art. L. 121-1", "article L. cent vingt et un tiret un"),
+    ("Cf. p. 12, 8,3 Mpx", "Voir page douze, huit virgule trois mégapixels"),
     # heures
     ("19 h 05", "dix-neuf heures cinq"),
     ("19h05", "dix-neuf heures cinq"),

@@ -55,7 +55,8 @@ _SAID_AS_TWO = {
     "20/20": "twenty twenty",
 }
 _SPOONS = "tsp|tbsp|oz|lb|lbs|kg|g|km|mi|cm|m|l|L|ml|gal|qt|hr|min"
-_NOT_A_UNIT = r"(?![\w²³]|/[A-Za-z]|\^|['’]\w)"
+_PERIODS = r"(?:month|year|week|day|night|dose|person|serving)\b"
+_NOT_A_UNIT = rf"(?![\w²³]|/(?!{_PERIODS})[A-Za-z]|\^|['’]\w)"
 _DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 100})
 
 

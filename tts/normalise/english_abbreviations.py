@@ -91,7 +91,7 @@ RULES = (
     plain(r"\bpp\.(?= ?\d)", "pages"),
     plain(r"\bp\.(?= ?\d)", "page"),
     Rule(
-        re.compile(rf"\b({alternatives(_BEFORE_FIGURES)})\.(?= ?[\dA-Z])"),
+        re.compile(rf"\b({alternatives(_BEFORE_FIGURES)})\.(?= ?(?:\(?\d|[A-Z]))"),
         lambda match: _BEFORE_FIGURES[match[1]],
     ),
     plain(r"(?<=[a-z] )St(?:\.(?=\s+[a-z]|,)|(?=\.\s*$)|(?=\s*$|,))", "Street"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from tts.normalise import english_words as words
-from tts.normalise.english_numbers import cardinal, ordinal, year
+from tts.normalise.english_numbers import cardinal, digits, ordinal, year
 from tts.normalise.forms import ISO_DATE, LAST_OF_THIS_CENTURY, NOT_AT_END, SPACE, alternatives, is_clock, is_date
 from tts.normalise.rules import Rule, plain
 
@@ -93,6 +93,16 @@ def _clock(hour: int, minute: int, second: int, half: str) -> str | None:
     return f"{spoken} {half.lower()} m" if half else spoken
 
 
+def _lap(match: re.Match[str]) -> str | None:
+    """Minutes, seconds and a part of one, or no hours, minutes and seconds: no clock shows that."""
+    minutes, seconds, part = (match[1], match[2], match[3]) if match[1] else (match[4], match[5], "")
+    if int(seconds) > 59:
+        return None
+    spoken = f"{cardinal(int(seconds))}{' point ' + digits(part) if part else ''}"
+    minutes_word, seconds_word = "minute" + "s" * (int(minutes) != 1), "second" + "s" * (spoken != "one")
+    return f"{cardinal(int(minutes))} {minutes_word} {'' if part else 'and '}{spoken} {seconds_word}"
+
+
 def _clock_time(match: re.Match[str]) -> str | None:
     return _clock(int(match[1]), int(match[2]), int(match[3] or 0), match[4] or "")
 
@@ -152,6 +162,7 @@ DATES_AND_TIMES = (
         ),
         lambda match: words.WEEKDAY_FORMS[match[1]],
     ),
+    Rule(re.compile(r"(?<![\d:])(?:(\d{1,2}):(\d{2})\.(\d{1,3})|0:(\d{2}):(\d{2}))(?![\d:.]\d|\d)"), _lap),
     Rule(re.compile(rf"(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?(?!\d){_HALF_OF_DAY}?"), _clock_time),
     Rule(re.compile(rf"(\d{{1,2}}){_HALF_OF_DAY}"), _hour),
     plain(r"(?<=[AaPp][Mm]) ?[-–] ?(?=\d)|(?<=[AaPp]\.[Mm]\.) ?[-–] ?(?=\d)", " to "),

@@ -53,7 +53,7 @@ from tts.normalise.nouns import Noun, regular
 from tts.normalise.rules import LanguageRules, Rule, plain
 from tts.normalise.symbols import SymbolNames
 
-_NOT_A_UNIT = r"(?![\w²³]|/[A-Za-z]|\^|['’]\w)"
+_NOT_A_UNIT = r"(?![\w²³]|/(?!(?:j|jour|semaine|mois|an|nuit|dose|personne)\b)[A-Za-z]|\^|['’]\w)"
 _NO_NOUN = r"(?!(?:et|ou|par|en|à|aux?|pour|dans|sur|soit|mais|est|sont|a|ont|ne|qui|que|fois|de|du|des|d|n|qu|l)\b)"
 _DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 100})
 _MARKS = frozenset({10, 20})

@@ -6,7 +6,7 @@ import re
 
 from tts.normalise import french_words as words
 from tts.normalise import roman
-from tts.normalise.forms import NOT_AT_END, alternatives
+from tts.normalise.forms import NOT_AT_END, SPACE, alternatives
 from tts.normalise.french_numbers import cardinal
 from tts.normalise.rules import Rule, plain
 
@@ -44,6 +44,7 @@ def _part(match: re.Match[str]) -> str | None:
 
 
 RULES = (
+    plain(rf"(?<![\d.,])1{SPACE}pers(?:\.{NOT_AT_END}|(?=\.))", "une personne"),
     Rule(re.compile(rf"\b({alternatives(_BEFORE_FIGURES)})\. ([IVX]{{1,8}})\b"), _part),
     Rule(re.compile(rf"\b(par|de|(?<=[a-zéè] )et) ([A-ZÀ-Ý])\.(?= {_A_NAME})"), lambda match: f"{match[1]} {match[2]}"),
     Rule(

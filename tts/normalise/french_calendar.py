@@ -92,6 +92,7 @@ def _minutes_seconds(match: re.Match[str]) -> str:
 
 
 DATES_AND_TIMES = (
+    plain(r"(?<=[Tt]outes les )1/2 ?h(?:eures?)?\b", "demi-heures"),
     Rule(re.compile(r"(?:(\d{1,2}) ?h ?)?(\d{1,2})['’′](\d{2})(?:[\"″]|'')"), _minutes_seconds),
     Rule(re.compile(ISO_DATE), _iso_date),
     Rule(re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![/\d])"), _slashed_date),

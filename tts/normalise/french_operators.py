@@ -7,7 +7,7 @@ import re
 from tts.normalise.forms import SPACE
 from tts.normalise.rules import Rule, plain
 
-_PER = "mois|an|semaine|jour|nuit|heure|minute|seconde|personne|page|unité"
+_PER = "mois|an|semaine|jour|nuit|dose|heure|minute|seconde|personne|page|unité"
 
 _LENGTHS = r"(?=\d+(?:[.,]\d+)? ?(?:m|cm|mm|km)\b)"
 
@@ -63,6 +63,8 @@ OPERATORS = (
     plain(r" ?={2,3} ?", " égale "),
     plain(r" ?[-=]> ?", " vers "),
     plain(rf"(?<=[\dA-Za-z€$£%)])/(?=(?:{_PER})\b)", " par "),
+    plain(r"(?<=[\da-z€$£])/j\b", " par jour"),
+    plain(r"(?<=\b[LRD]\. \d\d\d)-(?=\d)|(?<=\b[LRD]\.\d\d\d)-(?=\d)|(?<=\b[LRD]\d\d\d)-(?=\d)", " tiret "),
     plain(r"(?<=[\d€$£])/h\b", " de l'heure"),
     plain(r"(?<=[\d€$£])/kg\b", " le kilo"),
     plain(r"(?<=[\d€$£])/[lL]\b", " le litre"),
