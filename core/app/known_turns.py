@@ -179,7 +179,7 @@ def _turn(config: Config, known: Known, offline: bool) -> Turn:
             brain.responder.load()
             typed = brain.responder.reply(f"{known.question[0].upper()}{known.question[1:]}?").text
             brain.responder.close()
-    notes = [*answered.fallback_reason.splitlines(), *warned][:MOST_NOTES]
+    notes = list(dict.fromkeys((*answered.fallback_reason.splitlines(), *warned)))[:MOST_NOTES]
     return Turn(record.transcript, record.reply, asdict(answered.engines), asdict(record.timings_ms), typed, notes)
 
 

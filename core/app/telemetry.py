@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SERVICE = "merline"
 FLUSH_MS = 2000
+TRACES = "/v1/traces"
 
 
 class Telemetry:
@@ -81,4 +82,9 @@ def make_telemetry(url: str, now: Callable[[], datetime], engines: Callable[[], 
             f"log.telemetry: {url} needs the package {error.name}; .venv/bin/pip install 'opentelemetry-sdk' "
             "'opentelemetry-exporter-otlp-proto-http' (the extra `telemetry`), or set log.telemetry: null"
         ) from None
-    return Telemetry(BatchSpanProcessor(OTLPSpanExporter(f"{url.rstrip('/')}/v1/traces", timeout=2)), now, engines)
+    return Telemetry(BatchSpanProcessor(OTLPSpanExporter(traces_address(url), timeout=2)), now, engines)
+
+
+def traces_address(url: str) -> str:
+    """Where a server at `url` takes spans, also where the address says so already."""
+    return f"{url.rstrip('/').removesuffix(TRACES)}{TRACES}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -155,6 +156,14 @@ class LogConfig(Section):
     trace: bool = False
     turns: bool = True
     telemetry: str | None = None
+
+    @field_validator("telemetry")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        """Else the exporter would say so after each turn, and in the log alone."""
+        if value is not None and not re.match(r"https?://[^/\s]+", value):
+            raise ValueError("it must be a server's address, like http://localhost:4318")
+        return value
 
 
 class GpuConfig(Section):

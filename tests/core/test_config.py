@@ -76,6 +76,7 @@ def test_the_default_file_loads():
             "tts:\n  rate_wpm: 150\nvad:\n  threshold: 0.5\ntts:\n  rate_wpm: 160",
             r"line 5, column 1: 'tts' stands there twice",
         ),
+        ("log: {telemetry: 'localhost:4318'}", r"log\.telemetry: 'localhost:4318' .*like http://localhost:4318"),
         ("tts: 5", r"tts: 5 is not accepted; it must be a block of `key: value` lines"),
     ],
 )

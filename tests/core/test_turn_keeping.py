@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core.app.assistant import EngineNames
-from core.app.telemetry import Telemetry, make_telemetry
+from core.app.telemetry import Telemetry, make_telemetry, traces_address
 from core.app.turn_file import read_turns
 from core.app.turn_keeping import TurnKeeping
 from core.turns import PARTS, Timings, TurnRecord, Waterfall
@@ -74,6 +74,11 @@ def test_who_is_recorded_is_told_where(home: Path) -> None:
     assert len(one.pipeline.observed) >= 6
     assert str(home) in keeping.notice("en")
     assert str(home) in keeping.notice("fr")
+
+
+@pytest.mark.parametrize("end", ["", "/", "/v1/traces", "/v1/traces/"])
+def test_a_server_is_named_with_or_without_its_path(end: str) -> None:
+    assert traces_address(f"http://localhost:4318{end}") == "http://localhost:4318/v1/traces"
 
 
 def test_telemetry_has_a_span_a_part_and_no_words() -> None:
