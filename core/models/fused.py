@@ -28,6 +28,7 @@ from core.models.fused_step import (
     run_head,
     run_layers,
 )
+from core.models.kernel_threads import kernel_threads
 from core.models.kv_cache import KVCache
 from core.models.packed_linear import PackedLinear, rounding_room
 from core.models.quantize import BLOCK
@@ -137,7 +138,7 @@ class FusedDecoder:
 
     def _pass(self, tokens: Tensor, caches: Sequence[KVCache], wanted: int) -> Tensor:
         """Some rows through all layers; logits [wanted, vocab] of the last ones."""
-        config, rows, threads = self._config, len(tokens), torch.get_num_threads()
+        config, rows, threads = self._config, len(tokens), kernel_threads()
         start = caches[0].offset
         room = self._room_for(rows, threads)
         room.hidden[:rows] = self._decoder.embed(tokens.unsqueeze(0)).squeeze(0)

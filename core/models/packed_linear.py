@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from core.models.kernel_threads import kernel_threads
 from core.models.quantize import BLOCK, GROUP, Bits, Packed, has_kernels, pack, rows_of, unpack
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class PackedLinear(nn.Module):
 
         count, padded = len(x), int(self.packed.shape[0]) * BLOCK
         out = torch.empty(count, padded)
-        threads = torch.get_num_threads()
+        threads = kernel_threads()
         room = rounding_room(count, self.columns)
         panels = torch.empty(threads, panel_bytes(self.columns), dtype=torch.uint8)
         counters = torch.zeros(2, COUNTERS, dtype=torch.int64)

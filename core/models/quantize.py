@@ -15,6 +15,7 @@ from typing import Literal
 
 import torch
 
+from core.models.kernel_threads import kernel_threads
 from core.utils.errors import QuantizationError
 
 GROUP = 32
@@ -107,7 +108,7 @@ def _pack_by_kernel(weight: torch.Tensor, packed: Packed) -> None:
             packed.codes.data_ptr(), packed.scales.data_ptr(), counters.data_ptr(),
         )  # fmt: skip
 
-    TEAM.run(job, torch.get_num_threads())
+    TEAM.run(job, kernel_threads())
 
 
 def unpack(packed: Packed, first: int = 0, last: int | None = None) -> torch.Tensor:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, ContextDecorator, ExitStack
 from types import TracebackType
 from typing import Any, Self
 
+from core.models.kernel_threads import planned_threads
 from core.optimization.crowding import Crowding
 
 
@@ -43,12 +44,15 @@ class _OpenStacks(threading.local):
 
 @contextlib.contextmanager
 def thread_count(torch: Any, threads: int, crowding: Crowding) -> Iterator[None]:
-    """torch's threads within an operator, for the calling thread, one where it is crowded; put back at the end."""
+    """torch's threads within an operator, for the calling thread, one where it is crowded; put back at the end.
+
+    Our own kernels get them all.
+    """
     if threads == 1:
-        with _threads(torch, 1):
+        with planned_threads(1), _threads(torch, 1):
             yield
         return
-    with _threads(torch, crowding.threads(threads)):
+    with planned_threads(threads), _threads(torch, crowding.threads(threads)):
         began_s, ran_s = crowding.clock(), crowding.ran()
         try:
             yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from machines import FakeTorch
 
+from core.models.kernel_threads import kernel_threads
 from core.optimization.crowding import JUDGED_S, MOST_PATIENCE, Crowding
 from core.optimization.inference_context import thread_count
 
@@ -59,7 +60,7 @@ def test_what_failed_at_once_is_tried_again_later_each_time_up_to_a_bound():
     assert not crowding.crowded, "several ran well, so the next trial is an early one again"
 
 
-def test_a_context_measures_its_own_thread_and_gives_torch_one_thread_when_crowded():
+def test_a_context_measures_its_own_thread_and_gives_torch_one_thread_and_our_kernels_all_when_crowded():
     seconds, torch = [0.0], FakeTorch()
     torch.set_num_threads(3)
     crowding = Crowding(clock=lambda: seconds[0], ran=lambda: 0.0, tick_s=1e-9)
@@ -68,6 +69,10 @@ def test_a_context_measures_its_own_thread_and_gives_torch_one_thread_when_crowd
         seconds[0] += JUDGED_S
     with thread_count(torch, 2, crowding):
         assert torch.get_num_threads() == 1
+        assert kernel_threads() == 2, "our own kernels wait for no late thread"
+        with thread_count(torch, 1, crowding):
+            assert kernel_threads() == 1
+        assert kernel_threads() == 2
     assert torch.get_num_threads() == 3
 
 
