@@ -305,6 +305,18 @@ def test_a_tone_that_comes_too_late_is_not_heard() -> None:
     assert desk.speaker.position == position
 
 
+def test_a_speaker_that_is_stuck_does_not_gather_tones() -> None:
+    desk = Desk()
+    assert run(desk.player.process(Working(1, 0, tone(0.1), RATE_HZ))) == []
+    position = desk.speaker.position
+    assert run(desk.player.process(Working(1, 0, tone(0.1), RATE_HZ))) == []
+    assert desk.speaker.position == position
+    for _ in range(20):
+        desk.pass_time()
+    assert run(desk.player.process(Working(1, 0, tone(0.1), RATE_HZ))) == []
+    assert desk.speaker.position == 2 * position
+
+
 def word_tones() -> tuple[Samples, tuple[Mark, ...]]:
     """Five words of 0.2 s, each as loud as its number / 10, marked at their ends."""
     size = round(0.2 * RATE_HZ)
