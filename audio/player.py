@@ -178,8 +178,9 @@ class Player:
         self.silence()
 
     def _sound(self, tone: Working) -> None:
-        """All at once, for it is short; what begins to play in the meantime follows it. A device that takes nothing gets
-        one: several would be heard in a row when it is back.
+        """All at once, for it is short; what begins to play in the meantime follows it.
+
+        A device that takes nothing gets one: several would be heard in a row when it is back.
         """
         if self._turn is None and not self._output.queued:
             self._output.write(Resampler(self._output.sample_rate_hz).process(tone.samples, tone.sample_rate_hz, True))
