@@ -1,7 +1,8 @@
 """Keeps from a model's text what is not meant to be heard: its thoughts, and its calls of tools, which are collected.
 
 Works on any pieces, also where a tag is split over several; what only looks like the start of a tag comes out.
-Small models often leave the tags of a call out: a text that begins as the object of one is a call as well.
+Models often leave the tags of a call out: a text that begins as the object of one is a call as well, and so is such
+an object behind words.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ _BARE = "{"
 """what is open once a text has begun with a call without tags"""
 _MAY_BE_BARE = re.compile(r"\s*(?:`{1,2}|```\w*\s*)?(?:(?<!`)(?<!\w)\[?\s*(?:\{\s*(?:[\"']\w*(?:[\"']\s*)?)?)?)?")
 _IS_BARE = re.compile(r"\s*(?:```\w*\s+)?\[?\s*\{\s*[\"'](?:name|function|arguments|type)[\"']\s*:")
+_MAY_BE_BEHIND = re.compile(
+    r"\{\s*(?:[\"']\w*(?:[\"']\s*(?::\s*(?:[\"']\w*(?:[\"']\s*(?:,\s*(?:[\"']\w*(?:[\"'])?)?)?)?)?)?)?)?"
+)
+_IS_BEHIND = re.compile(r"\{\s*[\"']name[\"']\s*:\s*[\"']\w+[\"']\s*,\s*[\"'](?:arguments|parameters)[\"']")
+"""a call without tags behind words, which has to be seen in full: "{" there may begin anything"""
 _NEXT_BARE = re.compile(r"(?<=\})\s*,?\s*(?=\{\s*[\"'](?:name|function)[\"'])")
 
 
@@ -66,7 +72,7 @@ class HiddenText:
             if self._held in _TAGS:
                 self._tag = self._held if self._held in _OPENS else ""
                 self._held = ""
-            elif self._begins and _IS_BARE.fullmatch(self._held):
+            elif (self._begins and _IS_BARE.fullmatch(self._held)) or _IS_BEHIND.fullmatch(self._held):
                 self._tag = _BARE
                 break
             elif self._may_go_on():
@@ -90,7 +96,8 @@ class HiddenText:
         """Whether what is held may still become a tag, or a call without."""
         if any(tag.startswith(self._held) for tag in _TAGS):
             return True
-        return self._begins and _MAY_BE_BARE.fullmatch(self._held) is not None
+        may_be = _MAY_BE_BARE if self._begins else _MAY_BE_BEHIND
+        return may_be.fullmatch(self._held) is not None
 
     def _hide(self) -> None:
         close = _OPENS.get(self._tag)

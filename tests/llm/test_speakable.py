@@ -189,3 +189,14 @@ def test_a_text_that_begins_as_the_object_of_a_call_is_one(text: str, calls: int
     said = [unit for character in text for unit in speakable.push(character)] + speakable.flush()
     assert len(speakable.calls) == calls
     assert bool(said) is (not calls and text != "``")
+
+
+def test_a_call_without_tags_behind_words_is_a_call_and_other_objects_are_text() -> None:
+    called = SpeakableText()
+    assert called.push('Sure! {"name": "SetTimer", "arguments": {"minutes": 9}}') + called.flush() == ["Sure!"]
+    assert called.calls == ('{"name": "SetTimer", "arguments": {"minutes": 9}}',)
+    for text in ('It is {"name": "Ann", "age": 3} then.', 'It is {"name": "Ann", "ar', "It is {x, y} or {"):
+        told = SpeakableText()
+        told.push(text)
+        told.flush()
+        assert (told.written, told.calls) == (text, ())
