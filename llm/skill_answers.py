@@ -10,6 +10,7 @@ from dataclasses import replace
 from core.messages import Language
 from core.utils.errors import DataError
 from llm.assistant import SkillSet
+from llm.correcting import corrected
 from llm.skills.base import ANSWER, Asked, Context, Intent, Reply, Undo, Undoable, choose
 from llm.skills.languages import guess_language
 from llm.skills.normalise import normalise
@@ -60,7 +61,7 @@ class SkillAnswers:
         if asked is not None and asked.any_words and (intent is None or intent.name not in ENDS_QUESTION):
             return self._kept(text, asked) or intent
         if intent is None or intent.name == NO_ANSWER:
-            return self._answer(text) or intent
+            return self._answer(text) or self._corrected(text) or intent
         return intent
 
     def act(self, intent: Intent) -> Reply:
@@ -77,7 +78,7 @@ class SkillAnswers:
         if intent.parts:
             return _joined([self.draft(part) for part in intent.parts], intent.language)
         try:
-            return self.skills.act(intent)
+            return self._changed(intent) if intent.corrects else self.skills.act(intent)
         except DataError as error:
             logger.error("%s failed: %s", intent.name, error)
             return Reply(
@@ -100,9 +101,21 @@ class SkillAnswers:
         elif intent.name != AGAIN:
             session.asked = None
         if reply.undo is not None:
-            session.undoable = Undoable(reply.undo, self.context.clock.monotonic())
+            session.undoable = Undoable(reply.undo, now, None if intent.parts else intent)
         if reply.result is not None:
             session.result = reply.result
+
+    def _corrected(self, text: str) -> Intent | None:
+        now = self.context.clock.monotonic()
+        return corrected(text, self.context.session.undoable, now, self.skills.recogniser.recognise)
+
+    def _changed(self, intent: Intent) -> Reply:
+        """Do what is meant instead of the last action, which stays where this one cannot be done."""
+        before, reply = self.context.session.undoable, self.skills.act(intent)
+        if before is None or reply.undo is None:
+            return reply
+        before.undo.action()
+        return replace(reply, text=choose(intent.language, f"Changed. {reply.text}", f"C'est changé. {reply.text}"))
 
     def _answer(self, text: str) -> Intent | None:
         """What the text asks for as the answer to the question that was asked last."""

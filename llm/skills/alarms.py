@@ -23,11 +23,17 @@ from llm.skills.when import clock_time, duration_s, moment
 def set_alarm(intent: Intent, context: Context) -> Reply:
     local, language = context.schedule.local, intent.language
     when = moment(intent, local, morning=bool(intent.word("wake")))
-    if when is None:
+    only_day = bool(intent.word("day")) and clock_time(intent) is None and not intent.word("part_of_day")
+    if when is None or only_day:
+        begun = " ".join(intent.said.words) if only_day else ""
         return ask(
             intent,
-            en=("At what time?", "set an alarm {}", "set an alarm for {}"),
-            fr=("À quelle heure ?", "mets une alarme {}", "mets une alarme à {}"),
+            en=(
+                "At what time?",
+                f"{begun or 'set an alarm'} {{}}",
+                f"{begun or 'set an alarm'} {'at' if begun else 'for'} {{}}",
+            ),
+            fr=("À quelle heure ?", f"{begun or 'mets une alarme'} {{}}", f"{begun or 'mets une alarme'} à {{}}"),
         )
     name = clean_name(intent.word("name"))
     item = context.schedule.add(Item("alarm", name, language, when.instant, wall=when.wall, weekdays=when.weekdays))

@@ -26,6 +26,7 @@ _LEADS: dict[Language, tuple[str, ...]] = {
         "que fait",
         "quelle", "qu est ce que", "ca fait", "fais", "donne moi", "c est quoi", "puis", "maintenant", "combien vaut",
         "combien valent", "vaut", "dis moi", "resultat de",
+        "les", "c est combien",
     ),
 }  # fmt: skip
 _ENDS: dict[Language, tuple[str, ...]] = {

@@ -45,6 +45,8 @@ class Intent:
     """a language model, where there is one, may know better what is meant"""
     heard_in: Language | None = None
     """the language of the user's words, where they are answered in another; see `words_language`"""
+    corrects: bool = False
+    """it takes the place of the last action, which is taken back; see `llm.correcting`"""
     parts: tuple[Intent, ...] = ()
     """the commands of which it is made, where several came in one breath; see `llm.skills.several`"""
 
@@ -117,6 +119,8 @@ class Undoable:
     undo: Undo
     at: float
     """monotonic seconds"""
+    intent: Intent | None = None
+    """what was done, where one command did it"""
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 
 from core.messages import Language
+from llm.skills.clock_words import in_full
 from llm.skills.numbers import read_number
 
 NUMBER_MARK = "1"
@@ -53,7 +54,7 @@ _EN_WHOLE = {
     "im": "i am",
     "dont": "don't",
     "oclock": "o'clock",
-    "per cent": "percent",
+    "you're": "you are",
 }
 _AFTER_NUMBER: dict[Language, dict[str, str]] = {
     "en": {
@@ -147,8 +148,8 @@ def fold_template(text: str, language: Language) -> str:
 
 def normalise(text: str, language: Language) -> Utterance:
     """Read a text in one language."""
-    tokens = _numbers(_expand(_split(text, language), language), language)
-    return Utterance(text, tuple(_signs(_meridiem(tokens), language)))
+    tokens = _meridiem(_numbers(_expand(_split(text, language), language), language))
+    return Utterance(text, tuple(_signs(in_full(tokens, language), language)))
 
 
 def _split(text: str, language: Language) -> list[Token]:

@@ -7,7 +7,7 @@ from llm.skills.alarms import describe
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.rescheduling import about, exchange, moved
 from llm.skills.spoken import join, say_duration
-from llm.skills.when import duration_s, moment
+from llm.skills.when import date_of, duration_s, moment
 
 
 def set_reminder(intent: Intent, context: Context) -> Reply:
@@ -53,16 +53,25 @@ def set_reminder(intent: Intent, context: Context) -> Reply:
 
 
 def list_reminders(intent: Intent, context: Context) -> Reply:
-    items = context.schedule.items("reminder")
+    items, language, local = context.schedule.items("reminder"), intent.language, context.schedule.local
     if not items:
         return no_reminder(intent)
-    language = intent.language
-    listed = join([f"{item.text or '…'}, {describe(item, context, language)}" for item in items], language)
+    day, when = intent.word("day"), ""
+    if day:
+        meant = date_of(day, local)
+        items = [item for item in items if local.at(item.due_at).date() == meant]
+        when = choose(language, " for that day", " pour ce jour-là")
+        if not items:
+            return reply(intent, en="You have no reminders for that day.", fr="Vous n'avez pas de rappel ce jour-là.")
+    if intent.word("first"):
+        told = f"{items[0].text or '…'}, {describe(items[0], context, language)}"
+        return reply(intent, en=f"Next: {told}.", fr=f"Le prochain : {told}.")
+    listed = "; ".join(f"{item.text or '…'}, {describe(item, context, language)}" for item in items)
     count = len(items)
     return reply(
         intent,
-        en=f"You have {count} reminder{'s' if count > 1 else ''}: {listed}.",
-        fr=f"Vous avez {count} rappel{'s' if count > 1 else ''} : {listed}.",
+        en=f"You have {count} reminder{'s' if count > 1 else ''}{when}: {listed}.",
+        fr=f"Vous avez {count} rappel{'s' if count > 1 else ''}{when} : {listed.replace('; ', ' ; ')}.",
     )
 
 

@@ -30,6 +30,8 @@ _NOUNS: dict[str, dict[Language, str]] = {
     "SetAlarm": {"en": "an alarm", "fr": "une alarme"},
 }
 """what "another one" is one more of"""
+_REMIND: dict[Language, str] = {"en": "remind me to", "fr": "rappelle-moi de"}
+_HOURS = frozenset(("hour", "named_clock"))
 _DICTATED = "text"
 """a slot of free words that goes on to the end of what is said: a note, what to be reminded of"""
 
@@ -39,7 +41,7 @@ Recognise = Callable[[str, Language], Intent | None]
 def several(text: str, whole: Intent | None, language: Language, recognise: Recognise) -> Intent | None:
     """The text as several commands; None where it is one, or none. `whole` is what it was taken for as one."""
     if whole is not None and not _may_hold_another(whole, language):
-        return None
+        return _two_reminders(text, language, recognise) if whole.name == "SetReminder" else None
     cuts = list(_CUT[language].finditer(text))
     if not cuts or len(cuts) > MOST_CUTS:
         return None
@@ -54,6 +56,19 @@ def several(text: str, whole: Intent | None, language: Language, recognise: Reco
         second = _second(before, after, first, language, recognise)
         if second is not None:
             return _together(text, first, second)
+    return None
+
+
+def _two_reminders(text: str, language: Language, recognise: Recognise) -> Intent | None:
+    """ "Remind me to call mum tomorrow at nine and dad at ten": only where both halves name their hour."""
+    for cut in _CUT[language].finditer(text):
+        first = recognise(text[: cut.start()].strip(), language)
+        second = recognise(f"{_REMIND[language]} {text[cut.end() :].strip()}", language)
+        if first is None or second is None or not _HOURS & first.slots.keys() or not _HOURS & second.slots.keys():
+            continue
+        if first.name == second.name == "SetReminder" and first.word(_DICTATED) and second.word(_DICTATED):
+            day = {name: value for name, value in first.slots.items() if name == "day"}
+            return _together(text, first, replace(second, slots=day | dict(second.slots)))
     return None
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from llm.local_time import LocalTime
 from llm.skills.base import Intent
@@ -15,6 +15,12 @@ DEFAULT_TIME = time(9, 0)
 """when only a day is given"""
 LONGEST_S = 366 * 86_400.0
 SHORTEST_REPEAT_S = 60.0
+LATE_HOUR = 20
+"""from then on "twelve" is midnight"""
+_NIGHT_ENDS = 4
+"""until then "tonight" is what comes after midnight"""
+_FRENCH_AFTERNOON = 5
+"""up to there a French hour may be one of the afternoon too, where one is to be reminded and not to get up"""
 _PARTS = {
     "half_hour": 1.0,
     "half_minute": 1.0,
@@ -26,7 +32,13 @@ _PARTS = {
     "fixed_duration": 1.0,
 }
 _GROUPS = {"daily": EVERY_DAY, "weekdays": WORKING_DAYS, "weekend": WEEKEND}
-_PARTS_OF_DAY = {"morning": time(8, 0), "afternoon": time(15, 0), "evening": time(19, 0), "night": time(21, 0)}
+_PARTS_OF_DAY = {
+    "morning": time(8, 0),
+    "noon": time(12, 0),
+    "afternoon": time(15, 0),
+    "evening": time(19, 0),
+    "night": time(21, 0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +86,8 @@ def clock_time(intent: Intent) -> tuple[time, bool] | None:
         minutes -= 720
     if part == "night":
         minutes += 720 if 6 <= hour_number < 12 else -720 if hour_number == 12 else 0
-    open_half = not part and 1 <= hour_number <= 12 and intent.words_language == "en"
+    latest = 12 if intent.words_language == "en" else _FRENCH_AFTERNOON if intent.name == "SetReminder" else 0
+    open_half = not part and 1 <= hour_number <= latest
     minutes %= 1440
     return time(int(minutes) // 60, int(minutes) % 60), open_half
 
@@ -109,20 +122,22 @@ def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | No
     part = intent.word("part_of_day")
     if clock is None and part:
         clock = (_PARTS_OF_DAY[part], False)
-    elif clock is not None and part and clock[1]:
-        clock = (_shifted(clock[0]) if part != "morning" and clock[0].hour < 12 else clock[0], False)
+    elif clock is not None and part and not intent.word("daypart"):
+        clock = (_shifted(clock[0]) if part != "morning" and 1 <= clock[0].hour < 12 else clock[0], False)
     if clock is None:
-        if intent.number("hour") is not None or not (day or days or intent.word("period")):
+        if intent.number("hour") is not None or not (day or days or intent.word("period") or day_of_month(intent)):
             return None
-        clock = (DEFAULT_TIME, False)
+        clock = (_evening(local) if day == "tonight" else DEFAULT_TIME, False)
     wall, open_half = clock
     if intent.word("period"):
         return _every(intent, _likely(wall) if open_half else wall, local)
-    if open_half and morning:
-        wall = wall.replace(hour=wall.hour % 12)
-        open_half = False
+    if open_half and wall.hour == 12:
+        wall = _twelve(wall, morning, day, local)
+    open_half = open_half and not morning and wall.hour % 12 != 0
     if days:
         return When(local.next(_likely(wall) if open_half else wall, days), _likely(wall) if open_half else wall, days)
+    if day_of_month(intent):
+        return _on_date(intent, _likely(wall) if open_half else wall, local)
     if not day:
         halves = (wall, _shifted(wall)) if open_half else (wall,)
         return When(min(local.next(half) for half in halves))
@@ -148,8 +163,10 @@ def day_of_month(intent: Intent) -> int:
 
 def _on_day(wall: time, open_half: bool, day: str, local: LocalTime) -> When | None:
     today = local.wall
+    if day == "tonight" and wall.hour < _NIGHT_ENDS:
+        return When(local.next(wall))
     if day in ("today", "tonight"):
-        if day == "tonight" and wall.hour < 12 and open_half:
+        if day == "tonight" and wall.hour < 12:
             wall = _shifted(wall)
         halves = (wall, _shifted(wall)) if open_half and day == "today" else (wall,)
         for half in sorted(halves):
@@ -159,9 +176,33 @@ def _on_day(wall: time, open_half: bool, day: str, local: LocalTime) -> When | N
         return None
     likely = _likely(wall) if open_half else wall
     if day in ("tomorrow", "after_tomorrow"):
-        date = today.date() + timedelta(days=1 if day == "tomorrow" else 2)
-        return When(local.instant(datetime.combine(date, likely)))
+        return When(local.instant(datetime.combine(date_of(day, local), likely)))
     return When(local.next(likely, (int(day),)))
+
+
+def date_of(day: str, local: LocalTime) -> date:
+    """The date that a value of {day} is: "today", "tomorrow", the number of a weekday."""
+    ahead = {"today": 0, "tonight": 0, "tomorrow": 1, "after_tomorrow": 2}.get(day)
+    today = local.wall.date()
+    return today + timedelta(days=(int(day) - today.weekday()) % 7 if ahead is None else ahead)
+
+
+def _on_date(intent: Intent, wall: time, local: LocalTime) -> When | None:
+    """Once, on the next day of that name: "the third", "December 24"."""
+    day, month = day_of_month(intent), int(intent.number("month") or 0)
+    return When(local.next_day_of_month(wall, day, month)) if 1 <= day <= 31 and month <= 12 else None
+
+
+def _evening(local: LocalTime) -> time:
+    """When "tonight" is, where no hour is named."""
+    evening, night = _PARTS_OF_DAY["evening"], _PARTS_OF_DAY["night"]
+    return evening if local.wall.time() < evening else night
+
+
+def _twelve(wall: time, morning: bool, day: str, local: LocalTime) -> time:
+    """ "Twelve" without a half is noon, unless it is late enough that midnight comes to mind first."""
+    midnight = not morning and (day == "tonight" or (not day and local.wall.hour >= LATE_HOUR))
+    return _shifted(wall) if midnight else wall
 
 
 def _shifted(wall: time) -> time:

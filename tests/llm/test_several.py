@@ -31,6 +31,8 @@ def parts(text: str, language: Language = "en") -> list[str]:
         ("set a timer for five minutes and another one for ten minutes", ["SetTimer", "SetTimer"]),
         ("set an alarm for seven and one for half past seven", ["SetAlarm", "SetAlarm"]),
         ("set a timer for five minutes, then remind me at six to call mum and dad", ["SetTimer", "SetReminder"]),
+        ("remind me to call mum tomorrow at nine and dad at ten", ["SetReminder", "SetReminder"]),
+        ("remind me tomorrow to call mum and dad at ten", ["SetReminder"]),
     ],
 )
 def test_several_commands_are_told_apart(text: str, expected: list[str]) -> None:

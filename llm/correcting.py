@@ -1,0 +1,87 @@
+"""The last timer, alarm or reminder put right: "no, fifteen minutes", "actually make that seven", "non, plutôt demain".
+
+What is said anew takes the place of what it corrects; a name, the words of a reminder, and the day or the time that is
+not said again stay. Only words that lead in a correction make one: a bare "fifteen minutes" is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from core.messages import Language
+from llm.skills.base import Intent, Slot, Undoable
+
+CORRECTED_WITHIN_S = 60.0
+_LEAD: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(
+        r"^(?:(?:no|nope|wait|sorry|oops|oh|actually|well|rather|i (?:meant|mean|said)|make (?:it|that|this)|"
+        r"(?:change|set|move) (?:it|that|this) (?:to|for)|let's say)\b[\s,.;:!-]*)+",
+        re.IGNORECASE,
+    ),
+    "fr": re.compile(
+        r"^(?:(?:non|nan|attends|attendez|pardon|désolée?|oups|en fait|finalement|enfin|plutôt|je voulais dire|"
+        r"j'ai dit|(?:mets|mettez|fais|disons)(?: plutôt)?|(?:change|remplace)(?:-l[ea])?(?: (?:pour|par|à))?)"
+        r"\b[\s,.;:!-]*)+",
+        re.IGNORECASE,
+    ),
+}
+_TAIL: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"[\s,]+(?:instead|rather|please|thanks)[\s.!]*$|[\s.!?]+$", re.IGNORECASE),
+    "fr": re.compile(r"[\s,]+(?:plutôt|à la place|s'il (?:te|vous) plaît|merci)[\s.!]*$|[\s.!?]+$", re.IGNORECASE),
+}
+_SENTENCES: dict[str, dict[Language, tuple[str, ...]]] = {
+    "SetTimer": {"en": ("set a timer for {}",), "fr": ("mets un minuteur de {}",)},
+    "SetAlarm": {
+        "en": ("set an alarm for {}", "set an alarm {}", "set an alarm {} at 1"),
+        "fr": ("mets une alarme à {}", "mets une alarme {}", "mets une alarme {} à 1 h"),
+    },
+    "SetReminder": {
+        "en": ("remind me at {} to something", "remind me {} to something"),
+        "fr": ("rappelle-moi à {} de quelque chose", "rappelle-moi {} de quelque chose"),
+    },
+}
+_LENGTH = frozenset(
+    ("half_hour", "half_minute", "weeks", "days", "hours", "minutes", "seconds", "fixed_duration", "interval", "repeat")
+)
+_CLOCK = frozenset(("hour", "minute", "past", "before", "clock_shift", "after_hour", "named_clock", "daypart"))
+_DAY = frozenset(("day", "recurrence", "part_of_day", "period", "tens", "nth", "month_day", "month"))
+_ABOUT = frozenset(("name", "text", "wake"))
+
+Recognise = Callable[[str, Language], Intent | None]
+
+
+def corrected(text: str, last: Undoable | None, now: float, recognise: Recognise) -> Intent | None:
+    """The last command as the text puts it right, or None where it does not. `now` is in monotonic seconds."""
+    if last is None or last.intent is None or now - last.at > CORRECTED_WITHIN_S:
+        return None
+    before, language = last.intent, last.intent.words_language
+    lead = _LEAD[language].match(text.strip())
+    if lead is None or before.name not in _SENTENCES:
+        return None
+    words = _TAIL[language].sub("", text.strip()[lead.end() :])
+    for sentence in _SENTENCES[before.name][language] if words else ():
+        anew = recognise(sentence.format(words), language)
+        slots = _put_right(before, anew, without_clock="1" in sentence) if anew is not None else {}
+        if anew is not None and slots:
+            return replace(
+                before, said=replace(anew.said, original=text), slots=slots, heard_in=None, language=language,
+                corrects=True,
+            )  # fmt: skip
+    return None
+
+
+def _put_right(before: Intent, anew: Intent, without_clock: bool) -> dict[str, Slot]:
+    """The slots of the command as it is meant now; none where nothing is put right."""
+    said = {name: value for name, value in anew.slots.items() if name in _LENGTH | _CLOCK | _DAY}
+    if without_clock:
+        said = {name: value for name, value in said.items() if name in _DAY}
+    if anew.name != before.name or not said:
+        return {}
+    kept = set(_ABOUT)
+    if not said.keys() & _LENGTH:
+        kept |= _DAY if not said.keys() & _DAY else set()
+        kept |= _CLOCK if not said.keys() & _CLOCK else set()
+        kept |= {"daypart"} if (anew.number("hour") or 13) <= 12 else set()
+    return {name: value for name, value in before.slots.items() if name in kept} | said

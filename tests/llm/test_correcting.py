@@ -1,0 +1,72 @@
+"""A timer, an alarm or a reminder is put right by what is said after it; nothing else is."""
+
+from __future__ import annotations
+
+import pytest
+from skill_rig import ZoneClock, make_responder, make_skills
+
+from core.messages import Language
+from llm.responder import Responder
+
+PUT_RIGHT: tuple[tuple[Language, str, str], ...] = (
+    ("en", "set a timer for ten minutes | no, fifteen minutes", "Changed. Timer set for 15 minutes."),
+    ("en", "set a tea timer for ten minutes | make it half an hour", "Changed. 'tea' timer set for 30 minutes."),
+    ("en", "set a timer for ten minutes | sorry I meant twenty minutes please", "Timer set for 20 minutes."),
+    ("en", "wake me up at half past six | actually make that seven", "at 7:00 AM tomorrow."),
+    ("en", "set an alarm for 7 pm tomorrow | no, eight", "at 8:00 PM tomorrow."),
+    ("en", "set an alarm for 7 am tomorrow | no, on Monday", "at 7:00 AM on Monday."),
+    ("en", "remind me to call mum at six | no, at seven", "at 7:00 PM: call mum."),
+    ("en", "remind me to call mum at six | no, tomorrow", "at 6:00 PM tomorrow: call mum."),
+    ("fr", "mets un minuteur de dix minutes | non, quinze minutes", "C'est changé. Minuteur de 15 minutes lancé."),
+    ("fr", "un minuteur d'un quart d'heure | plutôt une demi-heure", "Minuteur de 30 minutes lancé."),
+    ("fr", "réveille-moi à six heures et demie | en fait plutôt sept heures", "demain à 7 h."),
+    ("fr", "rappelle-moi demain à 9 h d'appeler maman | non, à dix heures", "demain à 10 h : appeler maman."),
+)
+
+
+@pytest.mark.parametrize(("language", "dialogue", "reply"), PUT_RIGHT, ids=[line[1] for line in PUT_RIGHT])
+def test_what_is_put_right_takes_the_place_of_what_was_said(language: Language, dialogue: str, reply: str) -> None:
+    skills = make_skills(language=language)
+    responder = Responder(skills)
+    assert reply in [responder.reply(text).text for text in dialogue.split(" | ")][-1]
+    assert len(skills.context.schedule.items()) == 1
+
+
+@pytest.mark.parametrize(
+    "dialogue",
+    [
+        "set a timer for ten minutes | fifteen minutes",
+        "set a timer for ten minutes | no",
+        "set a timer for ten minutes | no, bananas",
+        "set a timer for ten minutes | no, tomorrow",
+        "set a timer for ten minutes | cancel the timer | no, fifteen minutes",
+        "no, fifteen minutes",
+    ],
+)
+def test_what_puts_nothing_right_is_not_taken_for_it(dialogue: str) -> None:
+    responder = make_responder()
+    assert not [responder.reply(text) for text in dialogue.split(" | ")][-1].understood
+
+
+def test_an_impossible_time_leaves_what_was_set() -> None:
+    skills = make_skills()
+    responder = Responder(skills)
+    responder.reply("set a timer for ten minutes")
+    assert "from 1 second to 7 days" in responder.reply("no, 400 hours").text
+    assert [item.duration_s for item in skills.context.schedule.items()] == [600.0]
+
+
+def test_what_was_said_long_ago_is_put_right_no_more() -> None:
+    clock = ZoneClock()
+    responder = make_responder(clock)
+    responder.reply("set a timer for ten minutes")
+    clock.advance(61.0)
+    assert not responder.reply("no, fifteen minutes").understood
+
+
+def test_never_mind_takes_the_correction_back() -> None:
+    skills = make_skills()
+    responder = Responder(skills)
+    for text in ("set a timer for ten minutes", "no, fifteen minutes", "never mind"):
+        responder.reply(text)
+    assert skills.context.schedule.items() == []
