@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import tempfile
 from collections.abc import Sequence
 from importlib import import_module
@@ -16,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.figures import Figure
+from core.optimization.torch_settings import prepare_environment
 
 logger = logging.getLogger(__name__)
 
@@ -49,5 +51,7 @@ def run(only: Sequence[str] = PARTS) -> list[Figure]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
-    for figure in run(parser.parse_args().only):
+    asked = parser.parse_args().only
+    prepare_environment(None, os.environ)  # as the program does
+    for figure in run(asked):
         print(figure.line())
