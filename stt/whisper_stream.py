@@ -33,8 +33,8 @@ CUT_AT_PAUSE_S, CUT_ANYWHERE_S, LONGEST_PASS_S = 5.0, 7.0, 9.0
 LONGEST_END_S = 28.0
 """What is left at the end is heard at once up to here: Whisper's window less its margin."""
 LEAST_BEFORE_S = 0.1
-"""Who speaks as soon as there is sound, as many files begin, is given so much silence before it. Published base
-takes more of the French sentences that a window begins with for English."""
+"""Who speaks as soon as there is sound, as many files begin, is given so much silence before it. Without it
+published base takes more French sentences for English (docs/speech.md)."""
 _KEPT = round(KEPT_S * SAMPLE_RATE_HZ)
 LIMITS = GuardLimits()
 CONTEXT = ShortContext(limits=LIMITS)
