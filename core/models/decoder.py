@@ -239,10 +239,13 @@ class Decoder(nn.Module):
 
     def head(self, hidden: Tensor) -> Tensor:
         """Float32 logits [..., vocab] of normed states [..., hidden]."""
+        table: Any = self.model.embed_tokens
         if self.lm_head is not None:
             logits: Tensor = self.lm_head(hidden)
+        elif isinstance(table, nn.Embedding):
+            logits = F.linear(hidden, table.weight)
         else:
-            logits = F.linear(hidden, self.model.embed_tokens.weight)  # type: ignore[arg-type]
+            logits = table.linear(hidden)  # the toolbox packs the table of a tied model, and no head beside it
         return logits.float()
 
     def _run(self, hidden: Tensor, cache: Sequence[Cache] | None) -> Tensor:

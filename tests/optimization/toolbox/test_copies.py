@@ -14,6 +14,8 @@ from small_graphs import SmallGraph, save
 from small_models import conv_net, tied_lm, tokens
 from torch import nn
 
+from core.models.configuration import DecoderConfig
+from core.models.decoder import Decoder
 from core.optimization import ModelQuantizer, ONNXExporter, QatConfig, QuantizationConfig, QuantizationType
 from core.optimization.toolbox import deployment, strategies
 from core.optimization.toolbox.batches import as_batches
@@ -141,3 +143,20 @@ def test_torchscript_is_a_typed_error_wherever_layers_are_needed(tmp_path: Path)
     with pytest.raises(ExportError, match=told):
         ONNXExporter().export(script, torch.ones(1, 4), tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "static", "int8_weight"])
+def test_our_own_language_model_without_a_head_of_its_own_answers_from_the_packed_table(kind: str):
+    told = {"model_type": "qwen2", "vocab_size": 40, "hidden_size": 64, "intermediate_size": 64,
+            "tie_word_embeddings": True, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2,
+            "rms_norm_eps": 1e-6}  # fmt: skip
+    torch.manual_seed(0)
+    model = Decoder(DecoderConfig.from_dict(told)).eval()
+    for weight in model.parameters():
+        weight.data = torch.randn_like(weight) * 0.2
+    ids = torch.arange(12).view(1, -1)
+    small = ModelQuantizer(QuantizationConfig(kind)).quantize(model, [ids])
+    assert not isinstance(small.model.embed_tokens, nn.Embedding)
+    with torch.no_grad():
+        exact, found = model(ids), small(ids)
+    assert float((exact - found).norm() / exact.norm()) < 0.1
