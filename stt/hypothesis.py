@@ -9,6 +9,12 @@ import numpy as np
 
 from core.messages import Samples
 
+# fmt: off
+PHONES = (
+    "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH", "K",
+    "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
+)
+# fmt: on
 OPEN_PREFIX = "_"
 """Begins the words of an open slot: `_AH` is the phone AH heard there."""
 FRAME_S = 0.01

@@ -21,17 +21,11 @@ from core.messages import Samples
 from core.utils.errors import InferenceError, MissingDependencyError, ModelLoadError
 from stt.automaton import OPEN
 from stt.grammar import JOINING, Grammar
-from stt.hypothesis import FRAME_S, OPEN_PREFIX, Hypothesis, Word
+from stt.hypothesis import FRAME_S, OPEN_PREFIX, PHONES, Hypothesis, Word
 from stt.numbers import CLASSES
 
 logger = logging.getLogger(__name__)
 
-# fmt: off
-PHONES = (
-    "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH", "K",
-    "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
-)
-# fmt: on
 _OPEN_PHONES = tuple(OPEN_PREFIX + phone for phone in PHONES)
 PIECE_BYTES = 640
 """20 ms of 16-bit sound at 16 kHz: pocketsphinx holds the interpreter's lock while it decodes, and the sound devices'
