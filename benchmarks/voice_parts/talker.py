@@ -10,6 +10,7 @@ import json
 import sys
 import tempfile
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +115,11 @@ def transcriber(models: Models, text: str, seconds: float, plain: bool) -> Any:
 
     from benchmarks.stt_parts.engines import AtHand
     from core.utils.whisper.faster import FasterWhisper
+    from core.utils.whisper.faster_loader import in_passing_thread
     from stt.whisper_transcriber import Surroundings, WhisperSettings, WhisperTranscriber
 
-    engine = FasterWhisper(faster_whisper.WhisperModel(str(models.whisper), "cpu", compute_type="int8", cpu_threads=2))
+    loaded = partial(faster_whisper.WhisperModel, str(models.whisper), "cpu", compute_type="int8", cpu_threads=2)
+    engine = FasterWhisper(in_passing_thread(loaded))
     wish = WhisperSettings("at hand", languages=("en",), partial_ms=0 if plain else WhisperSettings("").partial_ms)
     words: Any = PaddedWhisper(engine) if plain else engine
     if not models.real_whisper:
