@@ -53,12 +53,15 @@ def compile_grammar(intents: Intents, can_say: Callable[[str], bool]) -> Grammar
     """Compile all sentences of `intents`; `can_say(word)` tells whether a pronunciation is known.
 
     A sentence that begins with an open slot, or has almost nothing beside one, is left out: it would fit any speech.
-    The n-gram model's words serve for it. Where "and" and "then" can be said, another sentence may follow them.
+    The n-gram model's words serve for it, and for one whose metadata says that it is rare, as an arc takes 4 KB. Where
+    "and" and "then" can be said, another sentence may follow them.
     """
     compiler = _Compiler(intents.expansion_rules, intents.slot_lists, can_say)
     sentences: list[Node] = []
     for name, intent in intents.intents.items():
         for data in intent.data:
+            if (data.metadata or {}).get("rare"):
+                continue
             for template in data.sentences:
                 sentence = compiler.within(data).expression(template.expression)
                 if sentence is None:

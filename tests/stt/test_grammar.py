@@ -60,6 +60,20 @@ def test_expansion_rules_may_use_each_other() -> None:
     check(grammar("<all_of> news", rules=rules), ["give me all the news", "tell me the news"], ["all the news"])
 
 
+def test_a_rare_sentence_is_left_to_free_words() -> None:
+    document = yaml.safe_load("""
+        language: en
+        intents:
+          Spoken: {data: [{sentences: [go on]}]}
+          Seldom: {data: [{sentences: [carry on with it], metadata: {rare: true}}]}
+    """)
+    check(
+        compile_grammar(hassil.Intents.from_dict(document), lambda word: True),
+        ["go on"],
+        ["carry on with it", "carry on"],
+    )
+
+
 def test_a_block_of_sentences_has_rules_and_lists_of_its_own() -> None:
     document = yaml.safe_load("""
         language: en
