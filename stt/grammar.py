@@ -33,8 +33,6 @@ _WRITTEN_ONLY = re.compile("[ckm]?m|kms|mi|yd|ft|m?g|kg|t|lbs?|oz|[cm]?l|tbsp|ts
 """Typed, but said in full: abbreviations, which as sounds are easily heard in anything, and the mark of any number."""
 _COURTESY = ("polite_start", "polite_end")
 """Expansion rules that, where the templates define them, may come before and after every sentence."""
-JOINING = ("and", "then")
-"""what leads from one command to the next, the second where it is said"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +43,13 @@ class Grammar:
     before: Automaton
     after: Automaton
     words: frozenset[str]
-    joined: bool = False
-    """whether "and" or "and then" may lead from one sentence to another in the same breath"""
 
 
 def compile_grammar(intents: Intents, can_say: Callable[[str], bool]) -> Grammar:
     """Compile all sentences of `intents`; `can_say(word)` tells whether a pronunciation is known.
 
     A sentence that begins with an open slot, or has almost nothing beside one, is left out: it would fit any speech.
-    The n-gram model's words serve for it, and for one whose metadata says that it is rare, as an arc takes 4 KB. Where
-    "and" and "then" can be said, another sentence may follow them.
+    The n-gram model's words serve for it, and for one whose metadata says that it is rare, as an arc takes 4 KB.
     """
     compiler = _Compiler(intents.expansion_rules, intents.slot_lists, can_say)
     sentences: list[Node] = []
@@ -73,14 +68,12 @@ def compile_grammar(intents: Intents, can_say: Callable[[str], bool]) -> Grammar
     before, after = (compiler.courtesy(rule) for rule in _COURTESY)
     parts = (build(choice(sentences)), build(before), build(after))
     tokens = {arc.word for part in parts for arc in part.arcs} - {OPEN}
-    words = frozenset(word for token in tokens for word in CLASSES.get(token, (token,)))
-    joined = all(can_say(word) for word in JOINING)
-    return Grammar(*parts, words | frozenset(JOINING) if joined else words, joined)
+    return Grammar(*parts, frozenset(word for token in tokens for word in CLASSES.get(token, (token,))))
 
 
 def template_words(intents: Intents) -> frozenset[str]:
     """All words that `compile_grammar` would ask about."""
-    asked = set(JOINING)
+    asked: set[str] = set()
 
     def note(word: str) -> bool:
         asked.add(word)

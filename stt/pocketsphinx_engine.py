@@ -20,7 +20,7 @@ import numpy as np
 from core.messages import Samples
 from core.utils.errors import InferenceError, MissingDependencyError, ModelLoadError
 from stt.automaton import OPEN
-from stt.grammar import JOINING, Grammar
+from stt.grammar import Grammar
 from stt.hypothesis import FRAME_S, OPEN_PREFIX, PHONES, Hypothesis, Word
 from stt.numbers import CLASSES
 
@@ -221,12 +221,6 @@ def _transitions(grammar: Grammar, open_weight: float) -> tuple[int, list[_Trans
             transitions += [(source, target, weight, word) for word in words]
         transitions += [(state + offset, offset + part.states, 1.0) for state in sorted(part.finals)]
         offset += part.states
-    if (
-        grammar.joined
-    ):  # courtesies stand before the first and behind the last: "thanks then uh" sounds like "and set a"
-        begin, again = grammar.before.states, final + 1 + len(shared)
-        end = begin + grammar.sentences.states
-        transitions += [(end, again, 1.0, JOINING[0]), (again, again, 1.0, JOINING[1]), (again, begin, 1.0)]
     return final, transitions
 
 

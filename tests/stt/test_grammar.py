@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stt.automaton import OPEN, Automaton, Chain, Choice, Node, Token, build
-from stt.grammar import JOINING, Grammar, compile_grammar, template_words
+from stt.grammar import Grammar, compile_grammar, template_words
 from stt.numbers import CLASSES, number_phrases, number_words
 
 
@@ -147,7 +147,7 @@ def test_a_sentence_that_would_fit_any_speech_is_left_out() -> None:
 def test_what_cannot_be_pronounced_is_left_out_and_the_rest_stays() -> None:
     compiled = grammar("ten (km|kilometers)", "five km", unsayable=["km"])
     check(compiled, ["ten kilometers"], ["ten km", "five km"])
-    assert compiled.words == {"ten", "kilometers", *JOINING}
+    assert compiled.words == {"ten", "kilometers"}
 
 
 def test_abbreviations_are_typed_but_not_said() -> None:
@@ -226,11 +226,3 @@ def test_the_automaton_says_exactly_the_phrases(node: Node) -> None:
         waiting += [(arc.target, f"{text} {arc.word}".strip()) for arc in automaton.arcs if arc.source == state]
     assert said == phrases(node)
     assert len({(arc.source, arc.word) for arc in automaton.arcs}) == len(automaton.arcs)
-
-
-def test_another_sentence_may_follow_where_what_leads_to_it_can_be_said() -> None:
-    assert grammar("stop").joined
-    assert set(JOINING) <= grammar("stop").words
-    assert not grammar("stop", unsayable=["then"]).joined
-    assert grammar("stop", unsayable=["then"]).words == {"stop"}
-    assert set(JOINING) <= template_words(hassil.Intents.from_dict({"language": "en", "intents": {}}))
