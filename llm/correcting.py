@@ -38,7 +38,7 @@ _SENTENCES: dict[str, dict[Language, tuple[str, ...]]] = {
         "fr": ("mets une alarme à {}", "mets une alarme {}", "mets une alarme {} à 1 h"),
     },
     "SetReminder": {
-        "en": ("remind me at {} to something", "remind me {} to something"),
+        "en": ("remind me at {} to something", "remind me {} to something", "remind me on {} to something"),
         "fr": ("rappelle-moi à {} de quelque chose", "rappelle-moi {} de quelque chose"),
     },
 }

@@ -21,6 +21,7 @@ PUT_RIGHT: tuple[tuple[Language, str, str], ...] = (
     ("fr", "un minuteur d'un quart d'heure | plutôt une demi-heure", "Minuteur de 30 minutes lancé."),
     ("fr", "réveille-moi à six heures et demie | en fait plutôt sept heures", "demain à 7 h."),
     ("fr", "rappelle-moi demain à 9 h d'appeler maman | non, à dix heures", "demain à 10 h : appeler maman."),
+    ("en", "remind me on the third of december to pay the rent | actually make that the fourth", "December 4"),
 )
 
 
