@@ -107,6 +107,8 @@ class Endpointing:
         self._config = config
         self._pauses = pauses or Pauses()
         self.model = model
+        self._offered: TurnModel | None = None
+        """judges from the next turn on"""
         self._patient = patient
         self._share = outlasting(config.incomplete_ms)
 
@@ -130,6 +132,26 @@ class Endpointing:
         """The user paused for so long and went on."""
         if self._config.learn:
             self._pauses.learn(pause_ms)
+
+    @property
+    def engine_name(self) -> str:
+        """What pauses are judged by, beside their length."""
+        return "words" if self.model is None else "words and sound"
+
+    def offer(self, model: TurnModel) -> bool:
+        """Judge by a model's ear too, from the next turn on; from any thread, once. It was taken: always."""
+        self._offered = model
+        return True
+
+    def close_retired(self) -> bool:
+        """Whether what was offered has been taken; nothing was in its place."""
+        return self._offered is None
+
+    def between_turns(self) -> None:
+        """Nobody speaks: what was offered is taken. Called by the thread that asks for decisions."""
+        if self._offered is not None:
+            self.model = self._offered
+            self._offered = None
 
     def close(self) -> None:
         """Keep what was learnt. What cannot be kept is learnt again."""

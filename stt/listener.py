@@ -139,6 +139,8 @@ class Listener:
         samples = undamaged(sound.samples)
         if len(samples) == 0:
             return
+        if self._speech is None:
+            self._endpointing.between_turns()
         self._level = max(20.0 * math.log10(max(rms(samples), 1e-9)), SILENT_DBFS)
         if self._next_at is not None and abs(sound.captured_at - self._next_at) > GAP_S:
             logger.debug("input jumped by %.2f s", sound.captured_at - self._next_at)
@@ -294,7 +296,11 @@ class Listener:
         """The model's word on [n] samples; without one, or when it fails, None."""
         model = self._endpointing.model
         try:
-            return model.probability(samples) if model is not None else None
+            if model is None:
+                return None
+            rating = model.probability(samples)
+            logger.debug("the pause sounds finished by %.2f", rating)
+            return rating
         except InferenceError as error:
             logger.warning("the sound of the pause could not be judged: %s", error)
             return None

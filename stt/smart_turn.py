@@ -57,6 +57,14 @@ class SmartTurn:
         self._session: Any = session
         self._input = inputs[0][0]
 
+    def warm_up(self) -> None:
+        """Judge silence once, so that the first pause is judged as fast as any. Raises InferenceError."""
+        self.probability(np.zeros(SAMPLE_RATE_HZ, np.float32))
+
+    def close(self) -> None:
+        """Give the network back."""
+        self._session = None
+
     def probability(self, samples: Samples) -> float:
         """0..1 that whoever spoke these [n] samples at 16 kHz has finished. Raises InferenceError."""
         try:

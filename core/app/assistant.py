@@ -121,8 +121,8 @@ class Assistant:
             detection, lambda: self.floor.replying, lambda: self.floor.asks, config.vad.interrupt_ms / 1000
         )
         self.attention = make_attention(config.wake, self._clock) if announcing else None
-        endpointing = make_endpointing(config, brain)
-        self.listener = Listener(self.interruptions, endpointing, self._ends.front_end, self.turns, self.attention)
+        self.endpointing = make_endpointing(config, brain)
+        self.listener = Listener(self.interruptions, self.endpointing, self._ends.front_end, self.turns, self.attention)
         self.listener.unheard, self.interruptions.goes_on = self.floor.unheard, self.listener.goes_on
         self.timers = brain.timers(self.turns, self.floor.gap)
         self.working = WorkingTone(self._clock.monotonic) if config.tts.working_tone else None

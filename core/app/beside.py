@@ -10,6 +10,7 @@ from core.app.consent import LANGUAGE_SETTING, SETTING, VOICE_SETTING, decision,
 from core.app.first_language_model import FirstLanguageModel
 from core.app.first_question import FirstQuestion
 from core.app.first_run import FirstRun
+from core.app.first_turn_model import FirstTurnModel
 from core.app.first_voice import FirstVoice
 from core.app.logs import DriversLog
 from core.app.memory_watch import MemoryWatch
@@ -22,10 +23,10 @@ from core.utils.config import Config
 
 
 class Beside:
-    """One after the other: what hears, then what answers, then what speaks. All methods are the main thread's."""
+    """One after the other: what hears and what judges pauses, what answers, what speaks. All is the main thread's."""
 
     def __init__(self, config: Config, assistant: Assistant, brain: Brain, plan: Plan, offline: bool) -> None:
-        question = FirstQuestion(brain.language, brain.store)
+        self._question = question = FirstQuestion(brain.language, brain.store)
         self._config = config
         self._assistant = assistant
         self._plan = plan
@@ -33,6 +34,7 @@ class Beside:
         self._offline = offline
         self._setup = FullSetup(config, offline=offline)
         self._hearing = FirstRun(config, assistant, brain, offline, question)
+        self._judging = FirstTurnModel(config, assistant, brain, offline)
         self._answering = FirstLanguageModel(config, brain, assistant.say, offline, question)
         self._speaking = FirstVoice(config, assistant, brain, offline, question)
         self._voice = VoiceBeside(config, assistant, plan)
@@ -65,6 +67,7 @@ class Beside:
             if self._speed.done:
                 self._decide_again()
             self._setup.start()
+            self._judging.decide(self._question, self._setup, whisper_comes=self._hearing.fetches)
             self._hearing.start(self._setup)
 
     def _speed_matters(self) -> bool:
@@ -77,7 +80,7 @@ class Beside:
 
     def _decide_again(self) -> None:
         config, assistant, brain, offline = self._config, self._assistant, self._brain, self._offline
-        question = FirstQuestion(brain.language, brain.store)
+        self._question = question = FirstQuestion(brain.language, brain.store)
         self._hearing.decide(question)
         self._answering = FirstLanguageModel(config, brain, assistant.say, offline, question)
         self._speaking = FirstVoice(config, assistant, brain, offline, question)
@@ -90,7 +93,7 @@ class Beside:
     @property
     def asking(self) -> bool:
         """Whether the keys that are pressed now answer a question."""
-        return self._hearing.asking or self._answering.asking or self._speaking.asking
+        return any(part.asking for part in (self._hearing, self._judging, self._answering, self._speaking))
 
     def news(self) -> list[str]:
         """Go on with what is due; lines for the user, usually none."""
@@ -99,15 +102,20 @@ class Beside:
             self._go_on()
         if self.measuring:
             return self._memory.news()
-        parts = (self._setup, self._hearing, self._answering, self._speaking, self._memory)
+        parts = (self._setup, self._hearing, self._judging, self._answering, self._speaking, self._memory)
         lines = [text for part in parts for text in part.news()]
-        if self._hearing.over:
-            self._answering.start(self._setup)
-            if self._answering.over:
-                self._speaking.start(self._setup)
+        for part, following in (
+            (self._hearing, self._judging),
+            (self._judging, self._answering),
+            (self._answering, self._speaking),
+        ):
+            if not part.over:
+                break
+            following.start(self._setup)
         return lines
 
     def stop(self) -> None:
         """End what is under way; the next start goes on from there."""
-        for part in (self._speed, self._hearing, self._answering, self._speaking, self._setup, self._voice):
+        engines = (self._hearing, self._judging, self._answering, self._speaking)
+        for part in (self._speed, *engines, self._setup, self._voice):
             part.stop()

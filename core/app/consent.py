@@ -15,7 +15,9 @@ logger = logging.getLogger(__name__)
 SETTING = "fetch_models"
 LANGUAGE_SETTING = "fetch_language_model"
 VOICE_SETTING = "fetch_voice"
-"""in the data file, one each for what hears, answers and speaks: asked together, and each to be changed by itself"""
+TURN_SETTING = "fetch_turn_model"
+"""in the data file, one each for what hears, answers, speaks and judges pauses: asked together, and each to be changed
+by itself"""
 YES = frozenset({"", "y", "yes", "o", "oui"})
 NO = frozenset({"n", "no", "non"})
 

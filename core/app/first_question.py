@@ -14,6 +14,7 @@ from core.messages import Language
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "stt": "to understand free speech",
+        "turn": "to cut you off less often when you pause",
         "llm": "to answer any question",
         "tts": "to speak with a more natural voice",
         "each": "  {name} ({size}, from {repository}, licence {licence}), {purpose}",
@@ -24,6 +25,7 @@ WORDS: dict[Language, dict[str, str]] = {
     },
     "fr": {
         "stt": "pour comprendre la parole libre",
+        "turn": "pour vous couper moins souvent quand vous marquez une pause",
         "llm": "pour répondre à toute question",
         "tts": "pour parler d'une voix plus naturelle",
         "each": "  {name} ({size}, de {repository}, licence {licence}), {purpose}",
@@ -33,6 +35,10 @@ WORDS: dict[Language, dict[str, str]] = {
         "declined": "Pas de téléchargement ; `python3 main.py models download` le fera à tout moment.",
     },
 }
+
+
+STAGES = ("stt", "turn", "llm", "tts")
+"""in the order in which they are named and fetched"""
 
 
 class Reply(Protocol):
@@ -63,7 +69,7 @@ class FirstQuestion:
         if self._reply is not None:
             return []
         self._reply = self._ask()
-        plans = list(self._plans.values())
+        plans = sorted(self._plans.values(), key=lambda plan: STAGES.index(plan.model.stage))
         if len(plans) == 1:
             return [plans[0].words("question")]
         words = WORDS[self._language]

@@ -49,6 +49,11 @@ class FirstRun(FirstEngine):
         if self._plan is not None and not self._offline:
             question.add(self._plan, SETTING)
 
+    @property
+    def fetches(self) -> bool:
+        """Whether a Whisper is to be fetched, if the user agrees."""
+        return self._plan is not None and not self._offline
+
     def engines(self, plan: StagePlan | None) -> Engines:
         """As planned, but with a recogniser that can be exchanged where another is to be fetched."""
         engines = self._assistant.engines(plan)

@@ -18,7 +18,7 @@ from core.app.consent import Decision, Question
 from core.app.model_fetch import FetchState, ModelFetch
 from core.app.models import describe, plain_size
 from core.app.setup import FIRST_S, OFTEN_S, SELDOM_S
-from core.app.switch_words import ANSWERING_WORDS, SPEAKING_WORDS, UNKNOWN
+from core.app.switch_words import ANSWERING_WORDS, SPEAKING_WORDS, TURN_WORDS, UNKNOWN
 from core.app.switch_words import WORDS as WORDS
 from core.messages import Language
 from core.utils.errors import MerlineError
@@ -61,7 +61,8 @@ class Engine(Protocol):
 
 
 class Switch(Protocol):
-    """What is asked of stt.switching.SwitchingTranscriber, llm.responder.Responder and tts.synthesizer.Synthesizer."""
+    """What is asked of stt.switching.SwitchingTranscriber, llm.responder.Responder, tts.synthesizer.Synthesizer and
+    stt.endpointing.Endpointing."""
 
     @property
     def engine_name(self) -> str: ...
@@ -82,7 +83,7 @@ class SwitchPlan:
     def words(self, which: str, present: str = "", reason: str = "") -> str:
         """One of WORDS."""
         model = self.model
-        words = {"llm": ANSWERING_WORDS, "tts": SPEAKING_WORDS}.get(model.stage, WORDS)
+        words = {"llm": ANSWERING_WORDS, "tts": SPEAKING_WORDS, "turn": TURN_WORDS}.get(model.stage, WORDS)
         return words[self.language][which].format(
             name=model.name,
             size=plain_size(model.size_bytes) if model.size_bytes else UNKNOWN[self.language]["size"],
@@ -101,8 +102,8 @@ class SwitchMeans:
     """the new engine, loaded and warm; raises MerlineError. Called on a thread of its own"""
     keep: Callable[[bool], None] = lambda answer: None
     """the user's answer, for good"""
-    say: Callable[[str], None] = lambda text: None
-    """aloud, in the next gap of the conversation"""
+    say: Callable[[str], None] | None = None
+    """aloud, in the next gap of the conversation; None: what nobody can hear the difference of is not said aloud"""
     ready: Callable[[], bool] = lambda: True
     """whether the packages are here, to fetch and to load with"""
     fetch: Callable[[str], Fetch] = ModelFetch
@@ -169,7 +170,8 @@ class SwitchOver:
                 return self._take_loaded()
             case _Step.OFFERED if self._switch.close_retired():
                 self._step = _Step.OVER
-                self._means.say(self._words("aloud"))
+                if self._means.say is not None:
+                    self._means.say(self._words("aloud"))
                 return [self._words("switched")]
         return []
 

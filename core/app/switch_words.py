@@ -1,4 +1,5 @@
-"""What a first run says of the models that it fetches, in both languages: to hear, to answer and to speak."""
+"""What a first run says of the models that it fetches, in both languages: to hear, to answer, to speak and to judge
+pauses."""
 
 from __future__ import annotations
 
@@ -86,5 +87,33 @@ SPEAKING_WORDS: dict[Language, dict[str, str]] = {
         "essaiera de nouveau.",
         "switched": "{name} parle désormais.",
         "aloud": "Voici ma nouvelle voix.",
+    },
+}
+
+TURN_WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "question": "Fetch {name} ({size}, from {repository}, licence {licence}) in the background, to cut you off "
+        "less often when you pause? [Y/n]",
+        "declined": "Not fetched; `python3 main.py models download {name}` does it at any time.",
+        "offline": "{name} ({size}) would cut you off less often when you pause; --offline forbids fetching it.",
+        "lacking": "{name} ({size}, licence {licence}) would cut you off less often when you pause: `python3 main.py "
+        "models download {name}`",
+        "begun": "fetching {name} ({size}) in the background; talk meanwhile.",
+        "failed": "{name} cannot be used yet: {reason}. Pauses are judged by the words alone; the next start "
+        "tries again.",
+        "switched": "{name} hears from now on whether you have finished.",
+    },
+    "fr": {
+        "question": "Télécharger {name} ({size}, de {repository}, licence {licence}) en arrière-plan, pour vous couper "
+        "moins souvent quand vous marquez une pause ? [O/n]",
+        "declined": "Pas de téléchargement ; `python3 main.py models download {name}` le fera à tout moment.",
+        "offline": "{name} ({size}) vous couperait moins souvent quand vous marquez une pause ; --offline interdit de "
+        "le télécharger.",
+        "lacking": "{name} ({size}, licence {licence}) vous couperait moins souvent quand vous marquez une pause : "
+        "`python3 main.py models download {name}`",
+        "begun": "téléchargement de {name} ({size}) en arrière-plan ; parlez, je vous écoute.",
+        "failed": "{name} ne peut pas encore servir : {reason}. Je juge vos pauses aux seuls mots ; le prochain "
+        "démarrage essaiera de nouveau.",
+        "switched": "{name} entend désormais si vous avez fini.",
     },
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from pathlib import Path
 
 from core.app.brain import Brain
 from core.utils.config import Config
-from core.utils.errors import ModelError
+from core.utils.errors import InferenceError, ModelError, ModelLoadError
 from core.utils.model_store import ModelStore
 from stt.endpointing import Endpointing, TurnModel
 from stt.pauses import Pauses, read_pauses
@@ -27,13 +28,23 @@ def make_endpointing(config: Config, brain: Brain, store: ModelStore | None = No
     return Endpointing(endpoint, Pauses(learnt, keep), model, lambda: brain.patient)
 
 
+def load_smart_turn(folder: Path) -> SmartTurn:
+    """Smart Turn of a folder, warm. Raises MissingDependencyError, ModelLoadError."""
+    model = SmartTurn(folder)
+    try:
+        model.warm_up()
+    except InferenceError as error:
+        raise ModelLoadError(f"{folder}: {error}") from error
+    return model
+
+
 def _model(store: ModelStore) -> TurnModel | None:
     """Smart Turn where it is here and can be run; the words alone serve as well."""
     folder = store.find(NAME)
     if folder is None:
         return None
     try:
-        return SmartTurn(folder)
+        return load_smart_turn(folder)
     except ModelError as error:
         logger.warning("pauses are judged by words alone: %s", error)
         return None

@@ -12,6 +12,7 @@ from core.selfcheck import look
 from core.utils.config import Config, SttConfig, WakeConfig
 from core.utils.errors import ModelError, ModelTooLargeError
 from core.utils.model_store import Manifest, ModelStore, StoredFile, write_manifest
+from tests.stt.test_smart_turn import make_model
 
 PLANNED = StagePlan("whisper", "base", "cpu", "int8", 2, 10**8)
 EMBEDDED = StagePlan("pocketsphinx", None, "cpu", "float32", 1, 10**8)
@@ -47,12 +48,36 @@ def test_the_embedded_one_names_what_would_better_it(empty: ModelStore):
 
 def test_a_wake_word_is_looked_at_where_one_is_asked_for():
     pytest.importorskip("pymicro_wakeword", reason="pymicro-wakeword is not installed (extra `wake`)")
-    assert [check.name for check in hearing_checks(Config())] == ["recogniser"]
-    (found,) = (look(check) for check in hearing_checks(Config(wake=WakeConfig(mode="word")))[1:])
+    assert [check.name for check in hearing_checks(Config())] == ["recogniser", "turn taking"]
+    (found,) = (look(check) for check in hearing_checks(Config(wake=WakeConfig(mode="word")))[2:])
     assert (found.outcome, found.text) == ("pass", "say 'Okay Nabu' first")
     wrong = Config(wake=WakeConfig(mode="word", word="Okay Nabu"))
-    found = look(hearing_checks(wrong)[1])
+    found = look(hearing_checks(wrong)[2])
     assert (found.outcome, found.cure) == ("fail", "did you mean 'okay_nabu'?")
+
+
+def test_without_smart_turn_one_line_says_what_it_would_bring(empty: ModelStore):
+    found = look(hearing_checks(Config(), empty)[1])
+    assert found.outcome == "pass"
+    assert "smart-turn is not here (9.0 MB, licence BSD-2-Clause) and would cut you off less often" in found.text
+    assert found.text.endswith("`python3 main.py models download smart-turn`")
+    off = look(hearing_checks(Config.model_validate({"endpoint": {"model": "off"}}), empty)[1])
+    assert (off.outcome, "smart-turn" in off.text) == ("pass", False)
+
+
+def test_smart_turn_is_run_once_and_what_is_wrong_with_it_is_said(empty: ModelStore):
+    pytest.importorskip("onnxruntime")
+    folder = empty.folder / "smart-turn"
+    folder.mkdir()
+    make_model(folder, 0.0)
+    size = (folder / "model.onnx").stat().st_size
+    write_manifest(folder, Manifest("owner/name", "1", (StoredFile("model.onnx", size, ""),)))
+    found = look(hearing_checks(Config(), empty)[1])
+    assert (found.outcome, found.text) == ("pass", "by words, pauses and sound, with smart-turn")
+    (folder / "model.onnx").write_bytes(bytes(size))
+    found = look(hearing_checks(Config(), empty)[1])
+    assert found.outcome == "warn"
+    assert "by words and pauses alone" in found.text
 
 
 def test_the_embedded_one_asked_for_says_no_more(empty: ModelStore):

@@ -39,9 +39,15 @@ class Program:
     """`main.py` running in the background; its standard output and error are read together, line by line."""
 
     def __init__(
-        self, home: Path, arguments: Sequence[str], environment: Mapping[str, str], keyboard: bool = False
+        self,
+        home: Path,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        keyboard: bool = False,
+        terminal: bool = False,
     ) -> None:
-        self._keys, keys_read = os.openpty() if keyboard else (None, subprocess.DEVNULL)
+        """`keyboard`: its input alone is a terminal; `terminal`: what it prints goes there too."""
+        self._keys, keys_read = os.openpty() if keyboard or terminal else (None, subprocess.DEVNULL)
         self.lines: list[str] = []
         self._new: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._read = 0
@@ -49,13 +55,14 @@ class Program:
             [sys.executable, str(ROOT / "main.py"), *arguments],
             env=variables(home, environment),
             stdin=keys_read,
-            stdout=subprocess.PIPE,
+            stdout=keys_read if terminal else subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
-        if keyboard:
+        if self._keys is not None:
             os.close(keys_read)
+        self._output = self.process.stdout or os.fdopen(os.dup(self._keys), encoding="utf-8", errors="replace")
         self._reader = threading.Thread(target=self._collect, daemon=True)
         self._reader.start()
 
@@ -108,15 +115,16 @@ class Program:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
         self._reader.join(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self._output.close()
         if self._keys is not None:
             os.close(self._keys)
             self._keys = None
 
     def _collect(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-            self._new.put(line)
+        try:
+            for line in self._output:
+                self.lines.append(line.rstrip("\n"))
+                self._new.put(line)
+        except OSError:  # how a terminal ends
+            self.lines.append("")
         self._new.put(None)

@@ -23,11 +23,12 @@ from core.app.setup import FullSetup
 from core.messages import Transcript
 from core.turns import TurnRecord
 from core.utils.config import Config, SetupConfig
-from core.utils.model_catalogue import CATALOGUE
+from core.utils.model_catalogue import CATALOGUE, known_model
 from core.utils.model_store import PARTS
 from tests.hub_server import Fault, HubServer, SilentServer
 from tests.integration.program import Program, run
 from tests.integration.sound_card import RATE_HZ, SoundCard, spoken
+from tests.stt.test_smart_turn import make_model
 
 pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed (extra `full`)")
 pytest.importorskip("faster_whisper", reason="faster-whisper is not installed (extra `full`)")
@@ -61,9 +62,19 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
 
 @pytest.fixture
 def server(files: Mapping[str, bytes]) -> Iterator[HubServer]:
-    """Has it under every size's name: which one is planned depends on the machine."""
-    with HubServer({model.repository: files for model in CATALOGUE}) as running:
+    """Has it under every size's name: which one is planned depends on the machine. Has no Smart Turn."""
+    with HubServer({model.repository: files for model in CATALOGUE if model.engine == "whisper"}) as running:
         yield running
+
+
+@pytest.fixture
+def smart_turn(server: HubServer, tmp_path: Path) -> HubServer:
+    """The same with a network of Smart Turn's shape."""
+    folder = tmp_path / "network"
+    folder.mkdir()
+    model = known_model("smart-turn")
+    server.repositories[model.repository] = {model.files[0]: (make_model(folder, 0.0) / "model.onnx").read_bytes()}
+    return server
 
 
 def talk(home: Path, card: SoundCard, endpoint: str, *settings: str) -> Program:
@@ -163,3 +174,36 @@ def test_a_hub_that_is_silent_costs_nothing_and_is_said_once(tmp_path: Path, sou
         program.wait_for(r"^merline: ", 20.0)  # what it understands, other tests look at
         assert program.interrupt() == 0
         assert sum("cannot be used" in line for line in program.lines) == 1
+
+
+@pytest.mark.audio
+def test_smart_turn_comes_beside_whisper_and_judges_the_next_pause(
+    tmp_path: Path, sound_card: SoundCard, smart_turn: HubServer
+):
+    home = tmp_path / "home"
+    with talk(home, sound_card, smart_turn.endpoint, "--log-level", "debug") as program:
+        program.wait_for(r"^\* whisper-\S+ listens from now on", FETCH_S)
+        program.wait_for(r"^\* fetching smart-turn \(9.0 MB\) in the background", FETCH_S)
+        program.wait_for(r"^\* smart-turn hears from now on whether you have finished", FETCH_S)
+        sound_card.wait_for_silence(5.0, quiet_s=0.3)
+        sound_card.say(question())
+        program.wait_for(r"the pause sounds finished by 0\.\d\d", 20.0)
+        assert program.interrupt() == 0
+        assert not any(re.search("traceback", line, re.IGNORECASE) for line in program.lines)
+    told = run(home, "check", "--json", **sound_card.variables).stdout
+    assert "by words, pauses and sound, with smart-turn" in told
+
+
+@pytest.mark.audio
+def test_the_one_question_names_smart_turn_and_a_yes_fetches_it(
+    tmp_path: Path, sound_card: SoundCard, smart_turn: HubServer
+):
+    chosen = ("setup.full_packages=false", "llm.engine=skills", "tts.engine=espeak", "view.style=plain")
+    settings = [part for one in chosen for part in ("--set", one)]
+    variables = {**sound_card.variables, "HF_ENDPOINT": smart_turn.endpoint, "NO_PROXY": "127.0.0.1"}
+    with Program(tmp_path / "home", ["talk", *settings], variables, terminal=True) as program:
+        program.wait_for(r"smart-turn \(9.0 MB, from pipecat-ai/smart-turn-v3, licence BSD-2-Clause\)", START_S)
+        program.wait_for(r"Fetch them \(\d+ MB in all\) in the background\? \[Y/n\]", 5.0)
+        program.press("\n")
+        program.wait_for(r"smart-turn hears from now on whether you have finished", FETCH_S)
+        assert program.interrupt() == 0

@@ -72,7 +72,8 @@ class Room:
         self.front_end = PassThrough()
         self.engine = LoudnessEngine()
         detection = VoiceActivityDetection(vad or VadConfig(), self.engine)
-        self.listener = Listener(detection, Endpointing(ENDPOINT, self.pauses, model), self.front_end, self.clock)
+        self.endpointing = Endpointing(ENDPOINT, self.pauses, model)
+        self.listener = Listener(detection, self.endpointing, self.front_end, self.clock)
         self.now = 100.0
 
     def hear(self, levels: Iterable[float]) -> list[Any]:
@@ -296,6 +297,19 @@ def test_the_sound_is_judged_once_a_pause_and_decides_with_the_words() -> None:
     voiced = np.flatnonzero(done.heard[0] == np.float32(0.3))
     assert len(voiced) >= 31 * 512
     assert len(done.heard[0]) - voiced[-1] == pytest.approx(1600, abs=1)
+
+
+def test_a_model_that_is_brought_judges_from_the_next_turn_on() -> None:
+    brought, room = Judge(0.95), Room()
+    room.hear(frames(0.8))
+    assert room.endpointing.offer(brought)
+    room.hear(frames(0.4, 0.0) + frames(0.5))
+    assert not room.endpointing.close_retired(), "in the middle of a turn"
+    room.hear(frames(2.0, 0.0))
+    assert room.endpointing.close_retired()
+    assert brought.heard == []
+    assert silence_before_the_end(room, None) < 0.4
+    assert len(brought.heard) == 1
 
 
 def test_a_model_that_fails_leaves_the_words_to_decide() -> None:

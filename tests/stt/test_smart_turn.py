@@ -70,6 +70,14 @@ def test_the_network_hears_the_features(tmp_path: Path) -> None:
     assert model.probability(voice(2.0)) == pytest.approx(1 / (1 + np.exp(-mean - 0.5)), abs=1e-5)
 
 
+def test_warmed_up_it_has_heard_and_closed_it_is_given_back(tmp_path: Path) -> None:
+    with pytest.raises(InferenceError, match="no probability"):
+        SmartTurn(make_model(tmp_path, float("nan"))).warm_up()
+    model = SmartTurn(make_model(tmp_path, 0.5))
+    model.warm_up()
+    model.close()
+
+
 def test_no_probability_is_an_error_of_that_pause_alone(tmp_path: Path) -> None:
     model = SmartTurn(make_model(tmp_path, float("nan")))
     with pytest.raises(InferenceError, match="nan, which is no probability"):
