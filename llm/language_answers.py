@@ -74,6 +74,8 @@ class LanguageAnswers:
         self.engine = engine
         self.failure = ""
         """why the last reply failed; empty once one has not"""
+        self.asked = False
+        """whether a reply is waited for"""
         self._skills = skills
         self._settings = settings or AnswerSettings()
         self._listened: tuple[str, bool] = ("", False)
@@ -81,7 +83,8 @@ class LanguageAnswers:
         """how long the last preparation of a whole prompt took"""
         self._lock = threading.Lock()
         """held while the engine computes"""
-        self._stop = threading.Event()
+        self._asked = 0
+        """how often words have come, or the end: what is prepared ahead of them gives way"""
         self._preparing: threading.Thread | None = None
 
     def load(self) -> None:
@@ -104,24 +107,36 @@ class LanguageAnswers:
         if not self._settings.beside:
             self.engine.prefill(prompt, at_most=self.engine.context_tokens)
             return
+        self._prepare_beside(prompt)
+
+    def get_ready(self) -> None:
+        """A model that has come back reads all that stands before the next words, beside what follows, until they come.
+
+        From any thread.
+        """
+        with self._lock:
+            if self._preparing is None or not self._preparing.is_alive():
+                self._prepare_beside(self._history.prompt(""))
+
+    def _prepare_beside(self, prompt: Prompt) -> None:
         pieces = self.engine.count(prompt) // PREFILL_AT_ONCE + 1
         self._preparing = threading.Thread(
-            target=self._prepare, args=(prompt, pieces), name="merline-prefill", daemon=True
+            target=self._prepare, args=(prompt, pieces, self._asked), name="merline-prefill", daemon=True
         )
         self._preparing.start()
 
     def close(self) -> None:
         """Give the engine back."""
-        self._stop.set()
+        self._asked += 1
         if self._preparing is not None:
             self._preparing.join(CLOSE_S)
         self.engine.close()
 
-    def _prepare(self, prompt: Prompt, pieces: int) -> None:
+    def _prepare(self, prompt: Prompt, pieces: int, asked: int) -> None:
         """A piece at a time, until all is computed or the first words come, which take it over."""
         for _ in range(pieces):
             with self._lock:
-                if self._stop.is_set():
+                if self._asked != asked:
                     return
                 try:
                     self.engine.prefill(prompt)
@@ -141,7 +156,7 @@ class LanguageAnswers:
         if not heard[0] or heard == self._listened:
             return
         self._listened = heard
-        self._stop.set()
+        self._asked += 1
         with self._lock:
             began = time.monotonic()
             try:
@@ -166,9 +181,13 @@ class LanguageAnswers:
         One that is `held` is kept from the conversation until that confirms it.
         """
         self._listened = ("", False)
-        self._stop.set()
-        with self._lock:
-            yield from self._answer(text, language, turn, held)
+        self._asked += 1
+        self.asked = True
+        try:
+            with self._lock:
+                yield from self._answer(text, language, turn, held)
+        finally:
+            self.asked = False
 
     def _answer(self, text: str, language: Language, turn: int, held: bool) -> Iterator[Unit]:
         context = self._skills.context

@@ -74,6 +74,16 @@ class Responder:
         """Why no model answers although one was to, or why its last reply failed; empty when all is well."""
         return self._load_failure or (self._language.failure if self._language else "")
 
+    @property
+    def asks_model(self) -> bool:
+        """Whether the turn under way waits for a model's words, and not for a skill's."""
+        return self._language is not None and self._language.asked
+
+    def get_ready(self) -> None:
+        """The model has come back before the words for it: it reads what stands before them. From any thread."""
+        if self._language is not None:
+            self._language.get_ready()
+
     def use(self, language: LanguageAnswers, may_fall_back: bool = True) -> None:
         """Answer with a model too, not yet loaded; before `load`. One that cannot be loaded may be done without."""
         self._language, self._may_fall_back = language, may_fall_back

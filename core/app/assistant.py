@@ -13,6 +13,7 @@ from audio.player import Output, Player
 from core.app.announcer import Announcer
 from core.app.attending import follow, make_attention
 from core.app.brain import Brain
+from core.app.coming_back import ComingBack
 from core.app.first_sound import FirstSound
 from core.app.floor import Floor
 from core.app.speaking import SpeakingParts, make_engine
@@ -125,7 +126,9 @@ class Assistant:
         self.listener = Listener(self.interruptions, self.endpointing, self._ends.front_end, self.turns, self.attention)
         self.listener.unheard, self.interruptions.goes_on = self.floor.unheard, self.listener.goes_on
         self.timers = brain.timers(self.turns, self.floor.gap)
-        self.working = WorkingTone(self._clock.monotonic) if config.tts.working_tone else None
+        self.working = (
+            WorkingTone(self._clock.monotonic, lambda: brain.responder.asks_model) if config.tts.working_tone else None
+        )
         tone = self.working.due if self.working else lambda: None
         self.announcer = Announcer(self.timers, self.turns, self.floor.gap, tone)
         first_sound = FirstSound(self._clock)
@@ -241,6 +244,7 @@ class Assistant:
         pipeline.observe(VoiceRejected, lambda message: self.player.resume())
         pipeline.observe(InterjectionHeard, self.interruptions.understood)
         pipeline.observe(SpeechStarted, self._interrupt)
+        pipeline.observe(SpeechStarted, ComingBack(self._brain.memory, self._brain.responder.get_ready).speech_started)
         pipeline.observe(Transcript, self.listener.transcribed)
         pipeline.observe(Heard, self._brain.conversation.heard)
         pipeline.observe(Heard, self.timers.heard)

@@ -19,7 +19,7 @@ from core.messages import (
     Utterance,
     Working,
 )
-from core.optimization.memory import Movement
+from core.optimization.memory import Movement, Stage
 from core.pipeline import Pipeline
 from tts.chime import TONE_RATE_HZ, make_tone
 
@@ -34,16 +34,20 @@ REMEMBERED = 8
 class WorkingTone:
     """Watches the conversation; `due` gives the tone when it is time. Safe from any thread."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], asks_model: Callable[[], bool] = lambda: True) -> None:
+        """`asks_model()` says whether the turn waits for the language model; for the others every turn waits."""
         self._now = now
+        self._asks_model = asks_model
         self._tone = make_tone(TONE_RATE_HZ)
         self._lock = threading.Lock()
         self._turn: tuple[int, int] | None = None
         """turn and revision that wait for their first sound"""
         self._since = 0.0
         self._by_model = False
-        self._sounded = self._here_at = -math.inf
-        """when it last sounded, and when the model that is being brought back is expected to be here"""
+        self._sounded = -math.inf
+        """when it last did"""
+        self._here_at: dict[Stage, float] = {}
+        """when the model of a stage that is being brought back is expected to be here"""
         self._waits: deque[float] = deque(maxlen=REMEMBERED)
 
     def watch(self, pipeline: Pipeline) -> None:
@@ -56,10 +60,10 @@ class WorkingTone:
             pipeline.observe(message_type, lambda message: self._over())
 
     def model_moved(self, movement: Movement) -> None:
-        """A model that was put away comes back because it is used: whoever asks now waits for it."""
+        """A model that was put away comes back: whoever needs it waits for it."""
         if movement.back:
             with self._lock:
-                self._here_at = max(self._here_at, self._now() + movement.load_s)
+                self._here_at[movement.stage] = self._now() + movement.load_s
 
     def due(self) -> Working | None:
         """The tone for the turn that waits, if it is time for one; at most one every `AGAIN_S`."""
@@ -67,7 +71,8 @@ class WorkingTone:
             if self._turn is None:
                 return None
             now = self._now()
-            wait_s = max(now, self._here_at) - self._since
+            awaited = (at for stage, at in self._here_at.items() if stage != "llm" or self._asks_model())
+            wait_s = max((now, *awaited)) - self._since
             if self._by_model and self._waits:
                 wait_s = max(wait_s, statistics.median(self._waits))
             if wait_s <= WAIT_S or now - self._sounded < AGAIN_S:

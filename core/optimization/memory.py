@@ -80,6 +80,13 @@ class _Model:
     users: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Away:
+    key: str
+    size_bytes: int
+    bring_back: Callable[[], None]
+
+
 class MemoryOptimizer:
     """Keeps the models that are loaded and unloads the one idle longest first. Callable from any thread."""
 
@@ -87,6 +94,8 @@ class MemoryOptimizer:
         self.budgets = budgets or MemoryBudgets()
         self.clock = clock
         self._models: dict[str, _Model] = {}
+        self._away: dict[Stage, _Away] = {}
+        """by stage the model that went last, which is the one used last"""
         self._lock = threading.Lock()
         self._watchers: list[Callable[[Movement], None]] = []
 
@@ -101,6 +110,7 @@ class MemoryOptimizer:
             if name in self._models:
                 raise ValueError(f"the model '{name}' is registered already; forget it first, or give another name")
             self._models[name] = model
+            self._away.pop(stage, None)
             model.users = 1  # the newcomer is not what has to go
         try:
             return self.make_room(stage, 0)
@@ -112,6 +122,32 @@ class MemoryOptimizer:
         """The model was unloaded by its owner. An unknown name is fine: it may just have been unloaded from here."""
         with self._lock:
             self._models.pop(name, None)
+            self._away = {stage: away for stage, away in self._away.items() if away.key != name}
+
+    def put_away(self, name: str, stage: Stage, size_bytes: int, bring_back: Callable[[], None]) -> None:
+        """That model is gone; `bring_back` loads it again ahead of its use, or does nothing where it is here."""
+        with self._lock:
+            self._away[stage] = _Away(name, size_bytes, bring_back)
+
+    def lacks(self, stage: Stage) -> bool:
+        """Whether a model of this stage was put away, and none has come since."""
+        with self._lock:
+            return stage in self._away
+
+    def bring_back(self, stage: Stage, available_bytes: int | None) -> bool:
+        """Load again what a stage lost last, on the calling thread; whether it did. `available_bytes` None: unknown.
+
+        Not where memory has no room for it beside the reserve: then it comes only if it is used. Raises InferenceError.
+        """
+        with self._lock:
+            away = self._away.get(stage)
+        if away is None:
+            return False
+        if available_bytes is not None and away.size_bytes + self.budgets.reserve > available_bytes:
+            logger.info("no room for %s until it is used", away.key)
+            return False
+        away.bring_back()
+        return True
 
     @contextlib.contextmanager
     def use(self, name: str) -> Iterator[None]:

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 M = TypeVar("M")
 _numbers = count(1)
+CLOSE_S = 2.0
+"""how long closing waits for a model that is being loaded"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +98,26 @@ class Resident(Generic[M]):
             assert model is not None
             yield model
 
-    def close(self) -> None:
-        """Give it back for good; nothing may be using it."""
+    def come_back(self) -> None:
+        """Load it again ahead of its use, where it had to go. Raises InferenceError."""
         with self._lock:
+            if self._key and self._model is None:
+                self._bring_back()
+
+    def close(self) -> None:
+        """Give it back for good; nothing may be using it. One that is being loaded is left to the process's end."""
+        if not self._lock.acquire(timeout=CLOSE_S):
+            logger.warning("%s was still being loaded at the end", self._tenant.name)
+            return
+        try:
             self._tenant.memory.forget(self._key)
             self._model, self._key = None, ""
+        finally:
+            self._lock.release()
 
     def _bring_back(self) -> None:
         tenant = self._tenant
-        logger.info("%s is loaded again: it is used (the last time it took %.1f s)", tenant.name, self._load_s)
+        logger.info("%s is loaded again (the last time it took %.1f s)", tenant.name, self._load_s)
         tenant.memory.tell(Movement(tenant.name, tenant.stage, True, self._load_s))
         try:
             self._bring()
@@ -149,8 +162,9 @@ class Resident(Generic[M]):
                 return
             self._model = None
             self._forget()
+            tenant = self._tenant
+            tenant.memory.put_away(key, tenant.stage, self._size_bytes, self.come_back)
         give_back_memory()
-        tenant = self._tenant
         tenant.memory.tell(Movement(tenant.name, tenant.stage, False, self._load_s))
 
 

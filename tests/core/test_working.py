@@ -29,7 +29,8 @@ class Talk:
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
-        self.tone = WorkingTone(self.clock.monotonic)
+        self.asks_model = False
+        self.tone = WorkingTone(self.clock.monotonic, lambda: self.asks_model)
         self.pipeline = Pipeline((), TurnClock())
         self.tone.watch(self.pipeline)
 
@@ -103,6 +104,15 @@ def test_behind_the_return_of_a_model_it_comes_at_once():
     talk.answer(after=1.5)
     talk.question(2)
     assert talk.after(0.2) is None, "it is here by now"
+
+
+def test_a_skill_does_not_wait_for_a_language_model_that_comes_back():
+    talk = Talk()
+    talk.tone.model_moved(Movement("qwen3-1.7b", "llm", True, 5.0))
+    talk.question()
+    assert talk.after(0.2) is None
+    talk.asks_model = True
+    assert talk.after(0.2) is not None
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,17 @@ def test_who_waits_for_a_model_that_was_put_away_hears_the_tone_at_once(talk: Co
     assert due.turn == turn
 
 
+def test_a_model_that_was_put_away_comes_back_with_the_first_words_and_with_no_cough(talk: Conversation) -> None:
+    came = threading.Event()
+    talk.brain.memory.put_away("a language model", "llm", 1, came.set)
+    talk.noise(0.1)
+    talk.wait(1.0)
+    assert not came.is_set()
+    talk.start_saying("what time is it")
+    talk.until(lambda: talk.assistant.listener.speaking)
+    assert came.wait(10), "before the words are understood"
+
+
 def test_a_stage_that_does_not_stop_is_left_alone_and_the_others_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing an engine under a thread that still computes is how processes crash."""
     from core.pipeline import Part

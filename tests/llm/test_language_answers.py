@@ -247,6 +247,32 @@ def test_what_stands_before_the_first_words_is_computed_beside_until_they_come()
     rig.responder.close()
 
 
+def test_a_model_that_has_come_back_reads_what_stands_before_the_next_words() -> None:
+    rig = Rig()
+    assert rig.say("why is the sky blue") == ["I see."]
+    before = rig.runtime.computed
+    rig.answers.engine.close()
+    rig.answers.engine.load()
+    rig.responder.get_ready()
+    assert rig.answers._preparing is not None
+    rig.answers._preparing.join(10)
+    read = rig.runtime.computed - before
+    assert read > 60
+    assert rig.say("and at night") == ["I see."]
+    assert rig.runtime.computed - before - read < 60, "only the new words, and the reply"
+
+
+def test_whether_a_turn_waits_for_the_model_is_known_while_it_does() -> None:
+    rig = Rig()
+    list(rig.responder.process(Transcript(1, 0, "what time is it", 15, "en", True)))
+    assert not rig.responder.asks_model
+    asked = rig.responder.process(Transcript(2, 0, "why is the sky blue", 19, "en", True))
+    next(asked)
+    assert rig.responder.asks_model
+    list(asked)
+    assert not rig.responder.asks_model
+
+
 def test_a_tool_is_called_once_and_its_own_reply_is_said() -> None:
     asked = call("SetTimer", '{"minutes": 9, "name": "pasta"}')
     rig = Rig(("pasta", f"Sure thing, let me see. {asked} It is set!"))

@@ -125,6 +125,53 @@ def test_a_model_that_cannot_come_back_loses_the_turn_and_not_the_assistant(reas
     assert engine.loads == 2
 
 
+def test_ahead_of_its_use_the_one_used_last_comes_back_once():
+    engine, other = Engine(), Engine()
+    other.memory, other.clock = engine.memory, engine.clock
+    other.resident = Resident(Tenant("MeloTTS (fr)", "tts", engine.memory), Model, size_of=lambda model: 100 * MB)
+    engine.resident.load()
+    other.resident.load()
+    engine.work()
+    assert not engine.memory.lacks("tts")
+    assert len(engine.memory.unload_idle(0.0)) == 2
+    assert engine.memory.lacks("tts")
+    assert engine.memory.bring_back("tts", None)
+    assert (engine.resident.is_here, other.resident.is_here, engine.loads) == (True, False, 2)
+    assert not engine.memory.lacks("tts")
+    assert not engine.memory.bring_back("tts", None)
+    engine.work()
+    assert engine.loads == 2
+
+
+def test_closed_it_does_not_come_back_ahead():
+    engine = Engine()
+    engine.resident.load()
+    engine.memory.pressure(0)
+    engine.resident.close()
+    assert not engine.memory.lacks("tts")
+    engine.resident.come_back()
+    assert engine.loads == 1
+
+
+def test_closing_does_not_wait_for_one_that_is_being_loaded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("core.optimization.resident.CLOSE_S", 0.01)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow() -> Model:
+        begun.set()
+        assert go_on.wait(10)
+        return Model()
+
+    resident = Resident(Tenant("MeloTTS", "tts"), slow)
+    loading = threading.Thread(target=resident.load)
+    loading.start()
+    assert begun.wait(10)
+    resident.close()
+    go_on.set()
+    loading.join(10)
+    assert resident.is_here
+
+
 def test_closed_it_takes_no_part_any_more():
     engine = Engine()
     engine.resident.load()
