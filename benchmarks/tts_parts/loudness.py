@@ -30,6 +30,8 @@ from tts.synthesizer import Synthesizer
 REPLIES: dict[Language, tuple[tuple[str, ...], ...]] = {
     "en": (
         ("Yes.",),
+        ("Stopped.",),
+        ("Watch out!",),
         ("It is five o'clock in the afternoon.",),
         ("The timer is set for ten minutes.", "I will tell you when it is over."),
         ("Your list has milk, bread and apples.", "Shall I add anything?", "You can also ask me to clear it."),
@@ -39,6 +41,8 @@ REPLIES: dict[Language, tuple[tuple[str, ...], ...]] = {
     ),
     "fr": (
         ("Oui.",),
+        ("Six.",),
+        ("Chut !",),
         ("Il est cinq heures de l'après-midi.",),
         ("Minuteur de vingt minutes lancé.", "Je vous préviendrai quand il sera fini."),
         ("Votre liste contient du lait, du pain et des pommes.", "Voulez-vous ajouter autre chose ?"),

@@ -369,3 +369,9 @@ def test_replies_are_equally_loud_and_below_the_peak(engine: EspeakEngine) -> No
     assert max(levels) - min(levels) < 1.0
     assert levels[0] == pytest.approx(TARGET_DBFS, abs=0.5)
     assert max(np.abs(sound).max() for sound in sounds) <= PEAK
+
+
+def test_a_soft_word_is_as_loud_as_a_sentence(engine: EspeakEngine) -> None:
+    for text in ("Six.", "Dix.", "Chut !", "Trois minutes.", "Ouh, où ?"):
+        sound = np.concatenate([piece.samples for piece in engine.synthesize(text, "fr", 1.0)])
+        assert voiced_dbfs(sound, engine.sample_rate_hz) == pytest.approx(TARGET_DBFS, abs=0.3)

@@ -38,6 +38,8 @@ _MEASURED = {
     "ko": "내일은 날씨가 맑고 따뜻하겠습니다.",
 }
 """what a voice says into the void when it is loaded, to be warm and to have its loudness measured"""
+FORETOLD = 2.0
+"""by at most this a forecast makes a sentence louder or softer than its voice usually is: it may be wrong"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +161,15 @@ class MeloVoice:
         gain: float | None = None
         for window in self._loaded().windows(prepared):
             if gain is None:
-                gain = levelled(self._own_gain(prepared, window), self.gain)
+                gain = self._own_gain(prepared, window)
             yield amplify(window, gain)
 
     def _own_gain(self, prepared: PreparedSentence, first: Samples) -> float:
-        forecast = self.measures.forecast
         if len(first) == prepared.ends[-1]:
-            return gain_for(first, self.sample_rate_hz)
-        return self.gain if forecast is None else gain_from(forecast.dbfs(prepared.latents()))
+            return levelled(gain_for(first, self.sample_rate_hz), self.gain)
+        forecast = self.measures.forecast
+        own = self.gain if forecast is None else gain_from(forecast.dbfs(prepared.latents()))
+        return levelled(own, self.gain, FORETOLD)
 
     def _prepared(self, text: str, speed: float, seed: int | None = None) -> tuple[tuple[Mark, ...], PreparedSentence]:
         from tts.melo.features import to_sounds
