@@ -6,6 +6,7 @@ second Ctrl-C does raise KeyboardInterrupt, for whoever cannot wait.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
@@ -53,7 +54,7 @@ WAITING = frozenset({"merline-question", "merline-hub"})
 
 
 def _end_now(code: int) -> int:
-    logging.shutdown()
+    atexit._run_exitfuncs()  # as the interpreter would; there is no public name for it
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
@@ -68,11 +69,12 @@ def _dismiss_kernels() -> None:
 
 
 def leave(code: int, end_now: Callable[[int], int] = _end_now) -> int:
-    """The exit code, once no thread of ours computes any more. Main thread only, as the program's last act.
+    """Ends the process with this code, once no thread of ours computes any more. Main thread only, as its last act.
 
-    A thread inside torch, numba or CTranslate2 while the interpreter takes itself apart aborts the process. One that
-    does not end within `LEAVE_S` is not waited for: the process then ends at once, with the same code and nothing lost,
-    as files are closed and the data file is written whole by then. `end_now` is for tests.
+    The interpreter is not taken apart: with torch that takes 0.6 s, several on a busy machine, in which Ctrl-C seems to
+    do nothing, and a thread inside torch, numba or CTranslate2 would abort the process meanwhile. One that does not end
+    within `LEAVE_S` is not waited for; nothing is lost, as files are closed and the data file is written whole by then.
+    `end_now` is for tests.
     """
     _dismiss_kernels()
     try:
@@ -82,7 +84,7 @@ def leave(code: int, end_now: Callable[[int], int] = _end_now) -> int:
                 thread.join(max(0.0, until - time.monotonic()))
                 if thread.is_alive():
                     logger.warning("%s still computes; ending without it", thread.name)
-                    return end_now(code)
+                    break
     except KeyboardInterrupt:
-        return end_now(code)
-    return code
+        logger.debug("a second Ctrl-C: ending without waiting")
+    return end_now(code)

@@ -48,7 +48,7 @@ def test_whisper_understands_it(engine: PiperEngine, real_model: Callable[[str],
 
 
 def test_replies_are_equally_loud_without_clicks(engine: PiperEngine) -> None:
-    for text in SENTENCES:
+    for text in (*SENTENCES, "Stopped.", "Fish."):
         sound = said(engine, text)
         assert voiced_dbfs(sound, engine.sample_rate_hz) == pytest.approx(TARGET_DBFS, abs=0.5)
         assert np.abs(sound).max() < 10 ** (-1 / 20)
