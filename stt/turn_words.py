@@ -34,6 +34,11 @@ _HESITATIONS: dict[Language, frozenset[str]] = {
     "en": _words("um uh uhm erm er hm hmm mm umm uhh"),
     "fr": _words("euh heu hum hm hmm ben bah"),
 }
+_THINKING: dict[Language, tuple[str, ...]] = {
+    "en": ("let me think", "let me see", "hang on", "hold on"),
+    "fr": ("c'est-à-dire", "attends voir", "attendez voir", "voyons", "laisse-moi réfléchir", "laissez-moi réfléchir"),
+}
+"""whoever says it last is looking for words"""
 _OPEN: dict[Language, frozenset[str]] = {
     "en": _words(
         "a an the this that these those my your his her its our their some any every each another no "
@@ -64,12 +69,18 @@ _NUMBERS: dict[Language, frozenset[str]] = {
     ),
 }
 _NONE: frozenset[str] = frozenset()
+_HOUR_TO_COME = re.compile(r"\b(half|quarter|\d+|minutes) past$")
+"""of English times: whoever says "half past" has yet to say of which hour"""
 _TELEPHONE = re.compile(r"\b(phone|telephone|number|call|dial|numéro|téléphone|appelle[rz]?|compose[rz]?)\b")
 _DIGITS_OF_A_NUMBER: dict[Language, int] = {"en": 7, "fr": 10}
 """fewer of them are not a telephone number yet"""
 _DIGIT_WORDS = _words(
     "zero oh one two three four five six seven eight nine zéro un deux trois quatre cinq sept huit neuf"
 )
+_TWO_DIGITS = re.compile(
+    r"(dix|onze|douze|treize|quatorze|quinze|seize|vingt|trente|quarante|cinquante|soixante|quatre-vingts?)(-.+)?"
+)
+"""of a French telephone number, which is said in pairs"""
 _LIST = re.compile(r"(?:^|[ ,])(\w+(?: \w+)?), (\w+(?: \w+)?)(?:, (\w+(?: \w+)?))*$")
 _LAST_OF_A_LIST = re.compile(r"\b(and|or|et|ou)\b")
 _LEAST_WORDS_OF_A_LIST = 3
@@ -84,11 +95,13 @@ def wording(text: str, language: Language) -> Wording:
     if not words:
         return Wording.PLAIN
     last = words[-1]
-    if last in _HESITATIONS.get(language, _NONE) or ending == "..." or ending.endswith("…"):
+    thinks = f" {bare}".endswith(tuple(f" {phrase}" for phrase in _THINKING.get(language, ())))
+    if thinks or last in _HESITATIONS.get(language, _NONE) or ending == "..." or ending.endswith("…"):
         return Wording.HESITATION
     if last in _OPEN.get(language, _NONE) or ending.endswith((",", "-", "–", "—", ":")):
         return Wording.OPEN
-    if last in _NUMBERS.get(language, _NONE) or _unfinished_number(words, plain, language) or _unfinished_list(bare):
+    counts = last in _NUMBERS.get(language, _NONE) or (language == "en" and _HOUR_TO_COME.search(bare) is not None)
+    if counts or _unfinished_number(words, plain, language) or _unfinished_list(bare):
         return Wording.NUMBER
     return Wording.FINISHED if ending.endswith((".", "!", "?")) else Wording.PLAIN
 
@@ -97,8 +110,15 @@ def _unfinished_number(words: list[str], plain: str, language: Language) -> bool
     """A telephone number of which some digits are missing."""
     if not _TELEPHONE.search(plain):
         return False
-    digits = sum(len(re.sub(r"\D", "", word)) + (word in _DIGIT_WORDS) for word in words)
-    return 0 < digits < _DIGITS_OF_A_NUMBER.get(language, 0) and (words[-1][-1].isdigit() or words[-1] in _DIGIT_WORDS)
+    digits = [_digits(word, language) for word in words]
+    return 0 < sum(digits) < _DIGITS_OF_A_NUMBER.get(language, 0) and digits[-1] > 0
+
+
+def _digits(word: str, language: Language) -> int:
+    """How many digits of a telephone number a word is."""
+    if language == "fr" and _TWO_DIGITS.fullmatch(word):
+        return 2
+    return len(re.sub(r"\D", "", word)) + (word in _DIGIT_WORDS)
 
 
 def _unfinished_list(bare: str) -> bool:

@@ -42,6 +42,17 @@ from stt.turn_words import Wording, wording
         ("mon numéro est le 06 12 34 56 78", "fr", Wording.PLAIN),
         ("je voudrais euh", "fr", Wording.HESITATION),
         ("j'en veux plus", "fr", Wording.NUMBER),
+        ("wake me at half past", "en", Wording.NUMBER),
+        ("wake me at half past six", "en", Wording.PLAIN),
+        ("he lived in the past", "en", Wording.PLAIN),
+        ("I need, let me think.", "en", Wording.HESITATION),
+        ("Oh, hang on.", "en", Wording.HESITATION),
+        ("how do you know", "en", Wording.PLAIN),
+        ("Demain, c’est-à-dire.", "fr", Wording.HESITATION),
+        ("Attends voir.", "fr", Wording.HESITATION),
+        ("attends", "fr", Wording.PLAIN),
+        ("appelle le zéro six douze", "fr", Wording.NUMBER),
+        ("appelle le zéro six douze trente-quatre quatre-vingt-dix soixante-dix-sept", "fr", Wording.PLAIN),
     ],
 )
 def test_how_a_text_ends(text: str, language: Language, expected: Wording) -> None:
