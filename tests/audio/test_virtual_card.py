@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import queue
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soxr
 from fake_backend import Events
@@ -24,6 +27,7 @@ from core.utils.voice import VoiceSettings
 from tests.integration.sound_card import EchoSettings, SoundCard, spoken
 
 pytestmark = pytest.mark.audio
+ROOT = Path(__file__).resolve().parents[2]
 ASSETS = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[3] / "shared" / "assets"))
 RATE_HZ = 48_000
 
@@ -223,3 +227,35 @@ def test_nothing_stays_open(card: SoundCard) -> None:
     while card.open_streams() and time.monotonic() < deadline:
         continue
     assert card.open_streams() == 0
+
+
+OWNER = """
+import time
+from tests.integration.sound_card import SoundCard
+card = SoundCard()
+card.start()
+print("running", flush=True)
+time.sleep(600)
+"""
+
+
+def has_ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_a_card_ends_with_its_owner_however_that_ends(card: SoundCard) -> None:
+    with subprocess.Popen([sys.executable, "-c", OWNER], cwd=ROOT, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "running\n"
+        parts = psutil.Process(owner.pid).children(recursive=True)
+        assert {"pulseaudio", "parec", "pacat"} <= {part.name() for part in parts}
+        owner.kill()
+    deadline = time.monotonic() + 10
+    while (left := [part for part in parts if not has_ended(part)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for part in left:
+        part.kill()
+    assert left == []

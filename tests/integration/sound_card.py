@@ -102,11 +102,14 @@ class SoundCard:
         return {**os.environ, **self.variables}
 
     def start(self) -> None:
-        """Start the daemon and the room; RuntimeError with the daemon's log when it does not come up."""
+        """Start the daemon and the room; RuntimeError with the daemon's log when it does not come up.
+
+        The daemon reads commands from its standard input and ends with it: with this process, however that ended.
+        """
         (self._folder / "client.conf").write_text("autospawn = no\nenable-shm = no\n")
         (self._folder / "alsa.conf").write_text(ALSA_CONFIGURATION)
         command = [
-            "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes",
+            "pulseaudio", "-n", "-C", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes",
             f"--log-target=file:{self._folder}/log",
             "-L", f"module-native-protocol-unix auth-anonymous=1 socket={self._folder}/native",
             "-L", f"module-cli-protocol-unix socket={self._folder}/cli",
@@ -115,7 +118,12 @@ class SoundCard:
             command += ["-L", module]
         # an own session: the Ctrl-C of a test run must not reach the daemon before the tests have ended
         self._daemon = subprocess.Popen(
-            command, env=self.environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            env=self.environment,
+            start_new_session=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         prefer(self._daemon.pid)
         deadline = time.monotonic() + START_S
@@ -141,6 +149,8 @@ class SoundCard:
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()
+        assert daemon.stdin is not None
+        daemon.stdin.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # What happens in the room
