@@ -29,11 +29,9 @@ _HARDEST, _EASY_POOLS = 0.5, 80
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Padded arrays."""
+    """What is to be learnt from some examples, as padded arrays; the classes below say from which sound."""
 
     pool: int
-    mel: NDArray[np.float32]
-    """[batch, 80, frames]"""
     tokens: NDArray[np.int64]
     """[batch, longest]"""
     targets: NDArray[np.int64]
@@ -43,6 +41,14 @@ class Batch:
     phoneme_lengths: NDArray[np.int64]
     positions: NDArray[np.int64]
     """of the encoder, that hold sound"""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundBatch(Batch):
+    """Examples with their sound."""
+
+    mel: NDArray[np.float32]
+    """[batch, 80, frames]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,17 @@ class Framed(Protocol):
         """Of its window."""
 
 
+class Written(Protocol):
+    """What is to be learnt from one example."""
+
+    @property
+    def tokens(self) -> Sequence[int]: ...
+    @property
+    def targets(self) -> Sequence[int]: ...
+    @property
+    def phonemes(self) -> Sequence[int]: ...
+
+
 T = TypeVar("T", bound=Framed)
 
 
@@ -84,7 +101,7 @@ class ExampleMixer:
         self._shards: list[Path] = []
         self._examples = Examples([], vocabulary, config.full)
 
-    def batches(self, pool: int) -> list[Batch]:
+    def batches(self, pool: int) -> list[SoundBatch]:
         """Those of one pool."""
         found = sorted(self._config.folder.glob("shard-*.npz"))
         if len(found) != len(self._shards):
@@ -158,22 +175,25 @@ def grouped(draw: Callable[[], T], frames: int, rng: np.random.Generator) -> lis
     return groups
 
 
-def _collate(pool: int, group: Sequence[Example]) -> Batch:
+def _collate(pool: int, group: Sequence[Example]) -> SoundBatch:
     mel = np.zeros((len(group), 80, max(one.frames for one in group)), np.float32)
     for row, one in zip(mel, group, strict=True):
         row[:, : one.mel.shape[1]] = one.mel
-    return Batch(
-        pool,
-        mel,
-        padded([one.tokens for one in group], 0),
-        padded([one.targets for one in group], IGNORED),
-        padded([one.phonemes for one in group], 0),
-        np.array([len(one.phonemes) for one in group]),
-        np.array([one.mel.shape[1] // 2 for one in group]),
-    )
+    positions = np.array([one.mel.shape[1] // 2 for one in group])
+    return SoundBatch(pool=pool, mel=mel, positions=positions, **written(group))
 
 
-def padded(rows: Sequence[Sequence[int]], filler: int) -> NDArray[np.int64]:
+def written(group: Sequence[Written]) -> dict[str, NDArray[np.int64]]:
+    """The fields of a `Batch` that are about words: tokens, targets, phonemes and their lengths."""
+    return {
+        "tokens": _padded([one.tokens for one in group], 0),
+        "targets": _padded([one.targets for one in group], IGNORED),
+        "phonemes": _padded([one.phonemes for one in group], 0),
+        "phoneme_lengths": np.array([len(one.phonemes) for one in group]),
+    }
+
+
+def _padded(rows: Sequence[Sequence[int]], filler: int) -> NDArray[np.int64]:
     """Rows of one length, with `filler` behind each."""
     table = np.full((len(rows), max(1, *(len(row) for row in rows))), filler, np.int64)
     for line, row in zip(table, rows, strict=True):

@@ -23,9 +23,9 @@ from benchmarks.whisper.training.examples import (
     targets,
     window_frames,
 )
-from benchmarks.whisper.training.feed import FeedConfig, grouped, hardness, padded
+from benchmarks.whisper.training.feed import Batch, FeedConfig, grouped, hardness, written
 from benchmarks.whisper.training.shards import Spoken, read_index
-from benchmarks.whisper.training.vocabulary import IGNORED, Vocabulary
+from benchmarks.whisper.training.vocabulary import Vocabulary
 from benchmarks.whisper.training.voices import RATE_HZ
 
 PIECES = 4
@@ -65,10 +65,9 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanBatch:
-    """Plans as padded arrays; the last five as `Batch` has them."""
+class PlanBatch(Batch):
+    """Plans as padded arrays."""
 
-    pool: int
     hardness: float
     frames: int
     pieces: NDArray[np.int64]
@@ -76,11 +75,6 @@ class PlanBatch:
     speeds: NDArray[np.float32]
     before: NDArray[np.int64]
     samples: NDArray[np.int64]
-    tokens: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    phonemes: NDArray[np.int64]
-    phoneme_lengths: NDArray[np.int64]
-    positions: NDArray[np.int64]
 
 
 class PlanMixer:
@@ -181,16 +175,13 @@ def _collate(pool: int, group: Sequence[Plan]) -> PlanBatch:
     samples = np.array([one.samples for one in group])
     frames = max(one.frames for one in group)
     return PlanBatch(
-        pool,
-        hardness(pool),
-        frames,
-        pieces,
-        np.array([one.speed for one in group], np.float32),
-        np.array([one.before for one in group]),
-        samples,
-        padded([one.tokens for one in group], 0),
-        padded([one.targets for one in group], IGNORED),
-        padded([one.phonemes for one in group], 0),
-        np.array([len(one.phonemes) for one in group]),
-        np.minimum(samples // HOP_SAMPLES, frames) // 2,
+        pool=pool,
+        hardness=hardness(pool),
+        frames=frames,
+        pieces=pieces,
+        speeds=np.array([one.speed for one in group], np.float32),
+        before=np.array([one.before for one in group]),
+        samples=samples,
+        positions=np.minimum(samples // HOP_SAMPLES, frames) // 2,
+        **written(group),
     )

@@ -24,10 +24,10 @@ from torch import Tensor, distributed, nn
 
 from benchmarks.whisper.training.batch_sound import BatchSound, no_speech_sounds
 from benchmarks.whisper.training.disturb import Rooms
-from benchmarks.whisper.training.feed import Batch, ExampleMixer, FeedConfig, feed
+from benchmarks.whisper.training.feed import Batch, ExampleMixer, FeedConfig, SoundBatch, feed
 from benchmarks.whisper.training.network import Network
 from benchmarks.whisper.training.optimisers import optimisers
-from benchmarks.whisper.training.plans import PlanBatch, PlanMixer
+from benchmarks.whisper.training.plans import PlanMixer
 from benchmarks.whisper.training.score import Listener, score, total
 from benchmarks.whisper.training.shards import Utterance, read_shard
 from benchmarks.whisper.training.vocabulary import Vocabulary, load_vocabulary
@@ -131,7 +131,7 @@ def _learn_at(work: _Work, batch: Batch, rank: int, meeting: str) -> None:
     _learn(work, batch, rank)
 
 
-def _learn(work: _Work, batch: Batch | PlanBatch, rank: int = 0) -> None:
+def _learn(work: _Work, batch: Batch, rank: int = 0) -> None:
     config = work.config
     torch.manual_seed(_SEED)
     logging.getLogger().setLevel(logging.INFO if rank == 0 else logging.WARNING)
@@ -210,7 +210,7 @@ class _Run:
         """Of the time, as a share."""
         return 1.0 - (time.time() - self._began) / (60.0 * self._config.minutes)
 
-    def learn(self, batch: Batch | PlanBatch) -> None:
+    def learn(self, batch: Batch) -> None:
         """One step."""
         began = time.monotonic()
         rate = self._config.rate * self._share()
@@ -267,7 +267,7 @@ class _Run:
         for gradient, mean in zip(gradients, torch.split(flat, [one.numel() for one in gradients]), strict=True):
             gradient.copy_(mean.view_as(gradient))
 
-    def _losses_of(self, batch: Batch | PlanBatch) -> tuple[Tensor, Tensor]:
+    def _losses_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
         network = self._network
         encoded = network.encode(self._mel(batch))
         tokens, targets, *labels = (
@@ -278,8 +278,8 @@ class _Run:
         unlearnt = self._first > 0 and self.step < self._first + _HEAD_ALONE
         return text, network.phoneme_loss(encoded.detach() if unlearnt else encoded, *labels)
 
-    def _mel(self, batch: Batch | PlanBatch) -> Tensor:
-        if isinstance(batch, Batch):
+    def _mel(self, batch: Batch) -> Tensor:
+        if isinstance(batch, SoundBatch):
             return torch.from_numpy(batch.mel).to(self._device)
         if self._sound is None:
             raise ValueError("a batch of plans came to a training that makes no sound: give it a BatchSound")
