@@ -75,9 +75,9 @@ def test_what_is_overdue_does_not_take_the_place_of_the_answer(tmp_path: Path):
 
 
 @pytest.mark.skipif(not ASSETS.exists(), reason=f"no recordings: {ASSETS} is not there (set MERLINE_ASSETS)")
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
-def test_noise_is_no_question(tmp_path: Path, number: int):
-    done = run(tmp_path, "ask", str(ASSETS / "noise" / f"noise{number}.wav"), "--json")
+def test_noise_is_no_question(tmp_path: Path):
+    """That none of the recorded noises starts speech, tests/core/test_vad_compat.py shows."""
+    done = run(tmp_path, "ask", str(ASSETS / "noise" / "noise1.wav"), "--json")
     assert done.returncode == 1
     assert "nothing was understood" in done.stderr
     assert done.stdout == ""
