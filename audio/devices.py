@@ -61,7 +61,7 @@ OutputCallback = Callable[[NDArray[np.float32], float | None, bool], None]
 
 
 class Stream(Protocol):
-    """An open device. It runs from `start` to `close`; `close` discards what is buffered."""
+    """An open device. It runs from `start` to `close`, which discards what is buffered and never waits for long."""
 
     @property
     def latency_s(self) -> float: ...
@@ -81,7 +81,10 @@ class AudioBackend(Protocol):
         ...
 
     def refresh(self) -> None:
-        """Look for devices again. Every stream must be closed before: PortAudio is ended and started anew."""
+        """Look for devices again. Every stream must be closed before: PortAudio is ended and started anew.
+
+        While a stream hangs in its closing, the devices stay those that were there.
+        """
         ...
 
     def open_input(self, options: StreamOptions, callback: InputCallback) -> Stream: ...

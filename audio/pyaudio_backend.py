@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from audio.closing import Closing
 from audio.devices import Device, InputCallback, OutputCallback, Stream, StreamOptions, missing_package, portaudio_cure
 from core.utils.errors import AudioDeviceError
 
@@ -21,6 +22,7 @@ class PyAudioBackend:
         except ImportError as error:
             raise missing_package("pyaudio", error) from error
         self._library = pyaudio
+        self._closing = Closing()
         self._session: Any = self._begin()
 
     def devices(self) -> tuple[Device, ...]:
@@ -47,6 +49,8 @@ class PyAudioBackend:
         )
 
     def refresh(self) -> None:
+        if self._closing.stuck:
+            return
         self.close()
         self._session = self._begin()
 
@@ -74,7 +78,7 @@ class PyAudioBackend:
 
     def close(self) -> None:
         session, self._session = self._session, None
-        if session is not None:
+        if session is not None and not self._closing.stuck:
             session.terminate()
 
     def _begin(self) -> Any:
@@ -99,12 +103,13 @@ class PyAudioBackend:
                 f"{options.device.name}: cannot be opened at {options.sample_rate_hz} Hz with {options.channels} "
                 f"channel(s) ({error}); close the program that uses it, or choose another: python3 main.py devices"
             ) from error
-        return _PyAudioStream(stream, "input" in direction)
+        return _PyAudioStream(stream, "input" in direction, self._closing)
 
 
 class _PyAudioStream:
-    def __init__(self, stream: Any, is_input: bool) -> None:
+    def __init__(self, stream: Any, is_input: bool, closing: Closing) -> None:
         self._stream = stream
+        self._closing = closing
         self.latency_s = float(stream.get_input_latency() if is_input else stream.get_output_latency())
 
     @property
@@ -118,7 +123,7 @@ class _PyAudioStream:
             raise AudioDeviceError(f"the sound device does not start ({error}); unplug it and plug it in") from error
 
     def close(self) -> None:
-        self._stream.close()
+        self._closing.run(self._stream.close)
 
 
 def _default(query: Any) -> int:

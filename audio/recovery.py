@@ -1,5 +1,7 @@
-"""Notices a sound device that is gone, says so, and opens it again when it is back. Needs no thread of its own:
-whoever waits for sound calls `look`.
+"""Notices a sound device that is gone, says so, and opens it again when it is back.
+
+Whoever waits for sound calls `look`, which never waits: devices are closed and opened on a thread that lives as long as
+that takes, for a sound server that hangs must not keep the other device from being heard.
 
 PortAudio sees new devices only after it was ended and started anew, for which every stream must be closed; so the
 microphone and the speaker share one Recovery.
@@ -11,6 +13,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -50,6 +53,14 @@ class End(Protocol):
     def release(self) -> None: ...
 
 
+Task = Callable[[], None]
+
+
+def beside(task: Task) -> None:
+    """Run it on a thread of its own."""
+    threading.Thread(target=task, name="merline-devices", daemon=True).start()
+
+
 class Recovery:
     """Watches over the ends given to `add`."""
 
@@ -57,6 +68,8 @@ class Recovery:
         self._backend = backend
         self._clock = clock
         self._events = events
+        self.run: Callable[[Task], None] = beside
+        """how devices are closed and opened; for tests"""
         self._ends: list[End] = []
         self._lost: list[End] = []
         self._reopened: list[End] = []
@@ -82,31 +95,47 @@ class Recovery:
             yield
 
     def look(self) -> None:
-        """Check all ends, at most every `LOOK_S`; may take some tenths of a second when a device is reopened."""
+        """Check all ends, at most every `LOOK_S`, and not while devices are being closed or opened."""
         now = self._clock.monotonic()
         if now - self._looked < LOOK_S or not self._lock.acquire(blocking=False):
             return
+        self._looked = now
+        if ASLEEP_S < now - self._over < float("inf"):
+            self._woke = now
+        tasks = self._due(now)
+        if tasks:
+            self.run(partial(self._do, tasks))
+        else:
+            self._over = now
+            self._lock.release()
+
+    def _do(self, tasks: list[Task]) -> None:
+        """What `look` found to do. The lock is held since."""
         try:
-            self._looked = now
-            if ASLEEP_S < now - self._over < float("inf"):
-                self._woke = now
-            for end in tuple(self._ends):
-                if end in self._lost:
-                    self._welcome(end, now)
-                elif now - self._woke >= WAKING_S and end.stalled(now):
-                    self._lose(end, now)
-            if self._lost and now - self._tried >= RETRY_S:
-                self._tried = now
-                self._retry(now)
-            elif not self._lost:
-                self._follow_cards(now)
+            for task in tasks:
+                task()
         finally:
             self._over = self._clock.monotonic()
             self._lock.release()
 
+    def _due(self, now: float) -> list[Task]:
+        tasks: list[Task] = []
+        for end in tuple(self._ends):
+            if end in self._lost:
+                tasks += self._welcome(end, now)
+            elif now - self._woke >= WAKING_S and end.stalled(now):
+                self._lose(end, now)
+                tasks.append(end.release)
+        if self._lost and now - self._tried >= RETRY_S:
+            self._tried = now
+            tasks.append(partial(self._retry, now))
+        elif not self._lost and (cards := _cards()) != self._cards:
+            self._cards = cards
+            tasks.append(partial(self._follow_cards, now))
+        return tasks
+
     def _lose(self, end: End, now: float) -> None:
         name = end.device_name
-        end.release()
         self._lost.append(end)
         self._tried = now
         self._refreshed = now - REFRESH_S + 2 * RETRY_S
@@ -128,9 +157,9 @@ class Recovery:
                 continue
             self._reopened.append(end)
 
-    def _welcome(self, end: End, now: float) -> None:
+    def _welcome(self, end: End, now: float) -> list[Task]:
         if end not in self._reopened:
-            return
+            return []
         if end.delivering:
             self._reopened.remove(end)
             self._lost.remove(end)
@@ -138,13 +167,10 @@ class Recovery:
             self._say(end, "restored", end.device_name, text)
         elif end.stalled(now):
             self._reopened.remove(end)
-            end.release()
+            return [end.release]
+        return []
 
     def _follow_cards(self, now: float) -> None:
-        cards = _cards()
-        if cards == self._cards:
-            return
-        self._cards = cards
         before = {id(end): end.device_name for end in self._ends}
         self._refreshed = now
         self._refresh(list(self._ends))

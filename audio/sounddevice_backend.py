@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.closing import Closing
 from audio.devices import Device, InputCallback, OutputCallback, Stream, StreamOptions, missing_package, portaudio_cure
 from core.utils.errors import AudioDeviceError
 
@@ -24,6 +25,7 @@ class SounddeviceBackend:
         except OSError as error:
             raise AudioDeviceError(f"the PortAudio library cannot be loaded ({error}); {portaudio_cure()}") from error
         self._library = sounddevice
+        self._closing = Closing()
         if not sounddevice._initialized:
             sounddevice._initialize()
 
@@ -41,6 +43,8 @@ class SounddeviceBackend:
             raise AudioDeviceError(f"PortAudio cannot list the sound devices ({error}); {portaudio_cure()}") from error
 
     def refresh(self) -> None:
+        if self._closing.stuck:
+            return
         try:
             self._library._terminate()
             self._library._initialize()
@@ -62,7 +66,7 @@ class SounddeviceBackend:
         return self._open(self._library.OutputStream, options, called)
 
     def close(self) -> None:
-        if self._library._initialized:
+        if self._library._initialized and not self._closing.stuck:
             self._library._terminate()
 
     def _open(self, kind: Any, options: StreamOptions, callback: Any) -> Stream:
@@ -78,13 +82,14 @@ class SounddeviceBackend:
             )
         except (self._library.PortAudioError, ValueError) as error:
             raise AudioDeviceError(_refused(options, error)) from error
-        return _SounddeviceStream(stream, self._library.PortAudioError)
+        return _SounddeviceStream(stream, self._library.PortAudioError, self._closing)
 
 
 class _SounddeviceStream:
-    def __init__(self, stream: Any, error: type[Exception]) -> None:
+    def __init__(self, stream: Any, error: type[Exception], closing: Closing) -> None:
         self._stream = stream
         self._error = error
+        self._closing = closing
 
     @property
     def latency_s(self) -> float:
@@ -101,6 +106,9 @@ class _SounddeviceStream:
             raise AudioDeviceError(f"the sound device does not start ({error}); unplug it and plug it in") from error
 
     def close(self) -> None:
+        self._closing.run(self._close)
+
+    def _close(self) -> None:
         # abort instead of stop: stop waits for a device that may be gone
         self._stream.abort(ignore_errors=True)
         self._stream.close(ignore_errors=True)

@@ -33,6 +33,8 @@ RAMP_S = 0.010
 """from full volume to silence when held"""
 PAST_S = 2.0
 """how much of what was played can be played again"""
+FILLED_S = 0.3
+"""a device that asks for sound for so long plays it: a suspended one asks until its buffer is full"""
 STANDARD_RATE_HZ = 48_000
 
 
@@ -86,10 +88,11 @@ class Speaker:
         logger.info("speaker: %s at %d Hz, %d channel(s)", device.name, rate_hz, channels)
 
     def release(self) -> None:
-        """Close the device; what is queued waits for it to be opened again."""
+        """Close the device; what is queued, and what it had taken and not emitted, waits for it to be opened again."""
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
+            self._take_back()
 
     def close(self) -> None:
         """Close the device for good and drop what is queued."""
@@ -98,7 +101,7 @@ class Speaker:
 
     @property
     def delivering(self) -> bool:
-        """Whether the device has called back since it was opened."""
+        """Whether the device plays: it goes on asking when its buffer must be full."""
         return self._called
 
     def stalled(self, now: float) -> bool:
@@ -188,7 +191,7 @@ class Speaker:
         def wanted(buffer: NDArray[np.float32], ahead_s: float | None, underflow: bool) -> None:
             now = self._clock.monotonic()
             self._alive_at = now
-            self._called = True
+            self._called = now - opened_at > FILLED_S
             leaves_at = times.block(now + plausible(ahead_s, latency_s), len(buffer), at_least=now)
             block, silent = self._next(len(buffer), leaves_at, underflow)
             buffer[:] = block[:, None]
@@ -197,7 +200,7 @@ class Speaker:
 
         stream = self._backend.open_output(options, wanted)
         latency_s = max(latency_s, stream.latency_s)
-        self._alive_at = self._clock.monotonic()
+        self._alive_at = opened_at = self._clock.monotonic()
         self._called = False
         with self._changed:
             if rate_hz != self.sample_rate_hz:
@@ -234,6 +237,12 @@ class Speaker:
         block *= self._ramp(target, count)
         block[: len(fade)] += fade
         return block, False
+
+    def _take_back(self) -> None:
+        with self._changed:
+            if self._played_leaves_at is not None:
+                inside_s = max(0.0, self._played_leaves_at - self._alive_at)
+                self.rewind(self._played - min(round(inside_s * self.sample_rate_hz), self._past_samples))
 
     def _remember(self, taken: Samples) -> None:
         """For `rewind`. The lock is held."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -36,11 +37,15 @@ class FakeStream:
     latency_s: float = 0.03
     active: bool = False
     closed: bool = False
+    lets_go: threading.Event | None = None
+    """closing waits for it, as PortAudio does for a sound server that hangs"""
 
     def start(self) -> None:
         self.active = True
 
     def close(self) -> None:
+        if self.lets_go is not None:
+            assert self.lets_go.wait(20), "somebody waits for a sound server that hangs"
         self.active, self.closed = False, True
 
     def capture(self, samples: Samples, ago_s: float | None = None, overflow: bool = False) -> None:

@@ -208,6 +208,7 @@ def test_a_speaker_that_returns_in_time_loses_no_turn() -> None:
     desk = Desk()
     events = Events()
     recovery = Recovery(desk.backend, desk.clock, events.append)
+    recovery.run = lambda task: task()
     recovery.add(desk.speaker)
 
     def wait() -> None:
@@ -230,6 +231,37 @@ def test_a_speaker_that_returns_in_time_loses_no_turn() -> None:
     assert events.states == [("output", "lost"), ("output", "restored")]
     assert played[-1] == Heard(1, 0, 0, 0, finished=True)
     assert desk.sound[: RATE_HZ - 480] == pytest.approx(tone(1.0)[: RATE_HZ - 480])
+
+
+def test_what_a_device_took_and_did_not_play_is_said_when_it_plays_again() -> None:
+    desk = Desk()
+    recovery = Recovery(desk.backend, desk.clock, Events().append)
+    recovery.run = lambda task: task()
+    recovery.add(desk.speaker)
+
+    def wait() -> None:
+        desk.pass_time()
+        recovery.look()
+
+    desk.speaker.watch = wait
+    whole = np.linspace(0.1, 0.9, RATE_HZ, dtype=np.float32)
+    messages = desk.player.process(speech(whole))
+    while len(desk.heard) < 10:
+        next(messages)
+    desk.alive = False
+    for blocks in range(3):  # its buffer fills, and then it asks for no more
+        next(messages)
+        desk.clock.at += 1e-3
+        desk.backend.outputs[-1].play(DELAY_S + BLOCK_S * blocks)
+    while len(desk.backend.outputs) == 1:
+        next(messages)
+    desk.alive = True
+    assert run(messages)[-1] == Heard(1, 0, 0, 0, finished=True)
+    before, after = np.split(desk.sound, [round(10 * BLOCK_S * RATE_HZ)])
+    assert before == pytest.approx(whole[: len(before)])
+    again = int(np.argmin(np.abs(whole - after[0])))
+    assert len(before) - 0.1 * RATE_HZ < again <= len(before), "none of it is lost, and little is said twice"
+    assert after[: RATE_HZ - again - 480] == pytest.approx(whole[again : RATE_HZ - 480], abs=1e-4)
 
 
 def test_a_speaker_that_stays_away_costs_the_turn() -> None:

@@ -197,6 +197,19 @@ def test_a_stalled_microphone_is_noticed(card: SoundCard) -> None:
         assert desk.wait(lambda: ("input", "restored") in desk.events.states, 10.0)
 
 
+def test_a_sound_server_that_hangs_is_told_and_used_again(card: SoundCard, desk: Desk) -> None:
+    card.freeze(True)
+    try:
+        assert desk.wait(lambda: {("input", "lost"), ("output", "lost")} <= set(desk.events.states), 5.0)
+        time.sleep(1.0)  # as it hangs, so do closing and opening
+    finally:
+        card.freeze(False)
+    assert desk.wait(lambda: {("input", "restored"), ("output", "restored")} <= set(desk.events.states), 10.0)
+    since = card.now
+    list(desk.player.process(Speech(4, 0, 0, spoken("I am back", engine="flite"), RATE_HZ, last=True)))
+    card.wait_for_sound(5.0, since)
+
+
 @pytest.mark.parametrize("canceller", ["auto", "off"])
 def test_its_own_voice_is_taken_out(
     card: SoundCard, canceller: str, record_testsuite_property: Callable[[str, object], None]

@@ -12,6 +12,7 @@ import ctypes.util
 import functools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -225,6 +226,11 @@ class SoundCard:
 
     def plug_speaker(self) -> None:
         self._pactl("load-module", *SPEAKER.split())
+
+    def freeze(self, on: bool) -> None:
+        """The sound server stands still: it answers nobody, and neither gives nor takes sound."""
+        assert self._daemon is not None
+        self._daemon.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
 
     def open_streams(self) -> int:
         """How many streams programs hold open on the microphone and the speaker."""

@@ -159,6 +159,23 @@ def test_a_microphone_that_goes_is_said_and_used_again_when_it_is_back(merline: 
     assert "12" in reply
 
 
+def test_a_sound_server_that_hangs_in_mid_reply_is_told_while_it_does_and_costs_nothing_else(
+    merline: Program, sound_card: SoundCard
+):
+    said = sound_card.say(question("what can you do"))
+    sound_card.wait_for_sound(REPLY_S, since=said.ends)
+    merline.skip()
+    sound_card.freeze(True)
+    try:
+        merline.wait_for(r"^\* .*speaker.* gone", 10.0)
+    finally:
+        sound_card.freeze(False)
+    merline.wait_for(r"^\* .*speaker.* back", 10.0)
+    sound_card.wait_for_silence(REPLY_S, quiet_s=2.0)
+    reply, _ = ask(merline, sound_card, "what is three times four")
+    assert "12" in reply
+
+
 def test_a_second_one_is_refused_while_the_first_talks_on(merline: Program, sound_card: SoundCard, home: Path):
     second = run(home, "talk", "--offline", **sound_card.variables)
     assert second.returncode == 1

@@ -1,0 +1,100 @@
+"""A device whose callback stops, and a sound server that hangs: told at once, and the other device is heard on."""
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from fake_backend import Events, FakeBackend, FakeClock
+
+from audio.closing import Closing
+from audio.system import AudioSystem
+from core.messages import DeviceEvent
+from core.utils.config import AudioConfig
+from core.utils.voice import VoiceSettings
+
+BUSY_S = 60.0
+"""longer than a machine is ever too busy for a thread to begin"""
+
+
+class Desk:
+    """Both ends on devices on paper, with the threads of real use."""
+
+    def __init__(self) -> None:
+        self.backend, self.clock, self.told = FakeBackend(), FakeClock(), threading.Condition()
+        self.events = Events()
+        self.system = AudioSystem(AudioConfig(), self.clock, self._tell, VoiceSettings(), self.backend)
+        self.system.open()
+
+    def _tell(self, event: DeviceEvent) -> None:
+        with self.told:
+            self.events.append(event)
+
+    def listen(self, seconds: float) -> int:
+        """The microphone gives sound for so long, the speaker asks for none; how many blocks were heard."""
+        heard = 0
+        for _ in range(round(seconds / 0.02)):
+            self.clock.at += 0.02
+            microphone = self.backend.inputs[-1]
+            microphone.capture(np.linspace(-0.1, 0.1, microphone.options.block, dtype=np.float32), 0.03)
+            heard += len(self.system.microphone.get(block=False).samples) > 0
+        return heard
+
+
+@pytest.fixture
+def lets_go() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_a_speaker_that_asks_for_nothing_and_does_not_close_is_told_within_two_seconds(
+    lets_go: threading.Event,
+) -> None:
+    desk = Desk()
+    desk.backend.outputs[-1].lets_go = lets_go
+    assert desk.listen(2.0) == 100, "while the speaker's closing hangs, the microphone is heard"
+    assert desk.events.states == [("output", "lost")]
+
+
+def test_it_is_used_again_once_the_server_goes_on(lets_go: threading.Event) -> None:
+    desk = Desk()
+    desk.backend.outputs[-1].lets_go = lets_go
+    desk.listen(2.0)
+    lets_go.set()
+    opened = threading.Event()
+    open_output = desk.backend.open_output
+
+    def opens(*given: object) -> object:
+        opened.set()
+        return open_output(*given)  # type: ignore[arg-type]
+
+    desk.backend.open_output = opens  # type: ignore[method-assign, assignment]
+    while not opened.is_set():  # the thread that closes is the machine's to begin
+        desk.listen(0.02)
+    with desk.system.microphone.recovery.undisturbed():
+        speaker = desk.backend.outputs[-1]
+    assert speaker.active
+    for _ in range(40):
+        speaker.play()
+        desk.listen(0.02)
+    assert desk.events.states == [("output", "lost"), ("output", "restored")]
+
+
+def test_nobody_waits_for_a_stream_that_does_not_close(lets_go: threading.Event) -> None:
+    closing = Closing(patience_s=0.01)
+    closing.run(lambda: lets_go.wait(BUSY_S) and None)
+    assert closing.stuck
+    lets_go.set()
+    for thread in threading.enumerate():
+        if thread.name == "merline-closing":
+            thread.join(BUSY_S)
+    assert not closing.stuck
+
+
+def test_what_closes_is_closed_when_it_returns() -> None:
+    closed = threading.Event()
+    closing = Closing(patience_s=BUSY_S)
+    closing.run(closed.set)
+    assert closed.is_set()
+    assert not closing.stuck
