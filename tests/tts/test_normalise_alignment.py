@@ -33,6 +33,7 @@ def test_spans_cover_both_texts(text: str, language: Language) -> None:
     assert (written_end, spoken_end) == (len(text), len(spoken.text))
 
 
+@settings(deadline=None)
 @given(ANY_TEXT | FIGURES, LANGUAGES)
 def test_only_punctuation_and_marks_are_left_unsaid(text: str, language: Language) -> None:
     spoken = normalise(text, language)
@@ -46,6 +47,7 @@ def test_only_punctuation_and_marks_are_left_unsaid(text: str, language: Languag
             }, character
 
 
+@settings(deadline=None)
 @given(ANY_TEXT | FIGURES, LANGUAGES)
 def test_written_length_only_grows(text: str, language: Language) -> None:
     spoken = normalise(text, language)

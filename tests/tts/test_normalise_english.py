@@ -366,6 +366,29 @@ CASES = [
     ("by W. Hanna & J. Barbera", "by W Hanna and J Barbera"),
     ("between A and B. Paris is plan B. Then", "between A and B. Paris is plan B. Then"),
     ("2024-03-05T09:30:00Z", "March fifth, twenty twenty-four, at nine thirty UTC"),
+    # found in sixty lines of recipes, letters, timetables, results, statements, chemistry, music and mathematics
+    ("200°C/400°F/gas mark 6", "two hundred degrees Celsius slash four hundred degrees Fahrenheit slash gas mark six"),
+    (
+        "Invoice #2024-118 (CVE-2024-3094)",
+        "Invoice number two zero two four, one one eight (CVE, two zero two four, three zero nine four)",
+    ),
+    ("No. 12-14", "number twelve to fourteen"),
+    ("Open 0900-1730, 1914-1918", "Open nine o'clock to seventeen thirty, nineteen fourteen to nineteen eighteen"),
+    ("€1.234,50", "one thousand two hundred thirty-four euros and fifty cents"),
+    ("0x80070057, 0xFF", "zero x eight zero zero seven zero zero five seven, zero x F F"),
+    ("0.5 mol/L of SO4²⁻, Ca²⁺, Cl⁻", "zero point five moles per liter of SO four two minus, Ca two plus, Cl minus"),
+    ("¹⁴C and ²³⁸U, x², 10⁻³", "fourteen C and two hundred thirty-eight U, x squared, ten to the power of minus three"),
+    ("5 × 10⁻³ m/s²", "five times ten to the power of minus three meters per second squared"),
+    ("C♯ minor, B♭ major, F#m7", "C sharp minor, B flat major, F sharp m seven"),
+    (
+        "1920×1080, 3 × 4, e^x",
+        "one thousand nine hundred twenty by one thousand eighty, three times four, e to the power of x",
+    ),
+    ("¶3, *.py, **bold**", "paragraph three, star dot py, bold"),
+    ("+44 (0)20 7946 0958", "plus four four, two zero, seven nine four six, zero nine five eight"),
+    ("48° 51′ 24″ N", "forty-eight degrees fifty-one minutes twenty-four seconds N"),
+    ("40 yrs p.a. b/c of Int'l pls", "forty years per annum because of international please"),
+    ("it is >= 3", "it is at least three"),
 ]
 
 

@@ -340,6 +340,27 @@ CASES = [
     ),
     ("2024-03-05T09:30:00Z", "cinq mars deux mille vingt-quatre, à neuf heures trente UTC"),
     ("une chance 50-50, commande #A12", "une chance cinquante cinquante, commande numéro A douze"),
+    # trouvés dans soixante lignes de recettes, lettres, horaires, résultats, relevés, chimie, musique et mathématiques
+    (
+        "½ c. à s. de sel, 1 c.à.c. de sucre, 2 c.à.s. d'huile",
+        "une demi-cuillère à soupe de sel, une cuillère à café de sucre, deux cuillères à soupe d'huile",
+    ),
+    ("Facture n°2024-118", "Facture numéro deux zéro deux quatre, un un huit"),
+    ("CVE-2024-3094", "CVE, deux zéro deux quatre, trois zéro neuf quatre"),
+    ('100 m en 10"49', "cent mètres en dix secondes quarante-neuf"),
+    ("$1,234.50 et €1,000", "mille deux cent trente-quatre dollars cinquante et mille euros"),
+    ("0x80F", "zéro x huit zéro F"),
+    ("C6H12O6 à 6h12", "C six H douze O six à six heures douze"),
+    ("0,5 mol/L de SO4²⁻ et Ca²⁺", "zéro virgule cinq mole par litre de SO quatre deux moins et Ca deux plus"),
+    ("¹⁴C, x², 10⁻³", "quatorze C, x au carré, dix puissance moins trois"),
+    ("5 × 10⁻³ m/s²", "cinq fois dix puissance moins trois mètres par seconde au carré"),
+    ("do♯ mineur, si♭ majeur, F#m7", "do dièse mineur, si bémol majeur, F dièse m sept"),
+    ("A∪B, x∈ℝ, ∀x ∃y, ∅", "A union B, x appartient à ℝ, pour tout x il existe y, ensemble vide"),
+    ("1920×1080, 3 × 4, e^x", "mille neuf cent vingt par mille quatre-vingts, trois fois quatre, e puissance x"),
+    ("¶3, *.py", "paragraphe trois, étoile point py"),
+    ("48° 51′ 24″ N", "quarante-huit degrés cinquante et un minutes vingt-quatre secondes N"),
+    ("XIXᵉ, 21ᵉ", "dix-neuvième, vingt et unième"),
+    ("2-0 a.p. ou 4-3 t.a.b.", "deux à zéro après prolongation ou quatre à trois tirs au but"),
 ]
 
 

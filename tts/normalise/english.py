@@ -41,6 +41,7 @@ from tts.normalise.forms import (
 )
 from tts.normalise.nouns import Noun
 from tts.normalise.rules import LanguageRules, Rule, plain
+from tts.normalise.science import ENGLISH_WORDS, science_rules
 from tts.normalise.symbols import SymbolNames
 
 _THOUSANDS = r"\d{1,3}(?:[\u00a0\u202f]\d{3})+(?!\d)|\d{1,3}(?: 000)+(?!\d)"
@@ -169,7 +170,12 @@ def _feet_inches(match: re.Match[str]) -> str:
 
 def _phone(match: re.Match[str]) -> str:
     plus = "plus " if match[0].startswith("+") else ""
-    return plus + ", ".join(digits(group) for group in re.findall(r"\d+", match[0]))
+    return plus + ", ".join(digits(group) for group in re.findall(r"\d+", match[0].replace("(0)", " ")))
+
+
+def _money_in_euro_style(match: re.Match[str]) -> str:
+    """ "€1.234,50" """
+    return _money(f"{match[2].replace('.', '')}.{match[3]}", None, match[1])
 
 
 _PHONES = (
@@ -186,11 +192,12 @@ _PHONES = (
         re.compile(r"(?:(?:\+\d{1,3}|1)[- ])?(?:\(\d{3}\) |\d{3}[-. ])\d{3}[-.]\d{4}(?!\d)|\d{3}-\d{4}(?![-\d])"),
         _phone,
     ),
-    Rule(re.compile(r"\+\d{1,3}(?:[ .-]\d{1,4}){2,6}(?!\d)"), _phone),
+    Rule(re.compile(r"\+\d{1,3}(?: ?\(0\) ?\d{1,4})?(?:[ .-]\d{1,4}){2,6}(?!\d)"), _phone),
     Rule(re.compile(r"\+\d{8,15}(?![\d.,])|(?<![\d.,])0\d{2,4} \d{3,4} \d{3,4}(?!\d)"), _phone),
     Rule(re.compile(r"(?:(?<=[Cc]all )|(?<=[Dd]ial ))(?:911|988|999|112|111)(?![\d,:-]|\.\d)"), _phone),
 )
 _MONEY = (
+    Rule(re.compile(r"(?<![\w.])([€£$]) ?(\d{1,3}(?:\.\d{3})+),(\d\d)(?!\d)"), _money_in_euro_style),
     Rule(
         re.compile(
             rf"(?<![\w.])({alternatives(words.CURRENCIES_BEFORE)})({_NUMBER}) ?[-–] ?({_NUMBER})(?![\w/–-]*[/–-]\d)"
@@ -236,6 +243,10 @@ _UNITS = (
         ),
         _rate,
     ),
+    Rule(
+        re.compile(rf"(?<=[⁰¹²³⁴⁵⁶⁷⁸⁹] )({alternatives(words.UNITS)}){_NOT_A_UNIT}"),
+        lambda match: words.UNITS[match[1]].many,
+    ),
     Rule(re.compile(rf"(?<=\d \d/\d )({_SPOONS})\b\.?(?=\s)"), lambda match: words.UNITS[match[1]].many),
     Rule(re.compile(rf"(?<=/\d )({_SPOONS})\b\.?(?=\s)"), lambda match: words.UNITS[match[1]].one),
     Rule(
@@ -252,6 +263,7 @@ ENGLISH = LanguageRules(
         Rule(re.compile(HOST_PORT), _port),
         Rule(re.compile(COLONS), lambda match: spell_colons(match[0], "colon", digits)),
         Rule(re.compile(ACCENTED_LETTER), compose, within_word=True),
+        *science_rules(ENGLISH_WORDS, integer, digits),
         *calendar.DATES_AND_TIMES,
         Rule(re.compile(rf"(\d+){SPACE}?h{SPACE}?([0-5]?\d){SPACE}?(?:min|m)?\b"), _hours_minutes),
         Rule(re.compile(RATIO), lambda match: f"{integer(match[1])} to {integer(match[2])}"),

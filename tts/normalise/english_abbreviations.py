@@ -109,5 +109,10 @@ RULES = (
         lambda match: match[1].replace(".", " "),
     ),
     plain(r"(?<!\w)w/o(?!\w)", "without"),
+    plain(r"(?<!\w)b/c(?!\w)", "because"),
+    plain(r"\b[Pp]ls\b", "please"),
+    plain(r"\b[Tt]hx\b", "thanks"),
+    plain(r"\byrs\b", "years"),
+    plain(r"\b[Ii]nt['’]l\b", "international"),
     plain(r"(?<!\w)w/(?=\s)", "with"),
 )

@@ -93,6 +93,12 @@ def _clock(hour: int, minute: int, second: int, half: str) -> str | None:
     return f"{spoken} {half.lower()} m" if half else spoken
 
 
+def _opening_hours(match: re.Match[str]) -> str | None:
+    """ "0900-1730", whose beginning no year has."""
+    begin, end = (_clock(int(match[at]), int(match[at + 1]), 0, "") for at in (1, 3))
+    return f"{begin} to {end}" if begin and end else None
+
+
 def _lap(match: re.Match[str]) -> str | None:
     """Minutes, seconds and a part of one, or no hours, minutes and seconds: no clock shows that."""
     minutes, seconds, part = (match[1], match[2], match[3]) if match[1] else (match[4], match[5], "")
@@ -139,6 +145,7 @@ def _years(match: re.Match[str]) -> str | None:
 
 
 DATES_AND_TIMES = (
+    Rule(re.compile(r"(?<![\w.,:-])(0\d)([0-5]\d) ?[-–] ?([0-2]\d)([0-5]\d)(?![\w:-]|[.,]\d)"), _opening_hours),
     Rule(re.compile(ISO_DATE), _iso_date),
     Rule(re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![/\d])"), _slashed_date),
     Rule(re.compile(r"(?<=\b[Oo]n )(\d{1,2})/(\d{1,2})(?![/\d]| of\b)"), _month_and_day),

@@ -54,6 +54,7 @@ SYMBOLS = {
     "−": "minus",
     "±": "plus or minus",
     "√": "square root of",
+    **{"♯": "sharp", "♭": "flat", "♮": "natural", "¶": "paragraph", "⁺": "plus", "⁻": "minus"},
     "∑": "sum",
     "∏": "product",
     "∫": "integral",

@@ -65,6 +65,7 @@ UNITS = {
     "km/h": Noun("kilometer per hour", "kilometers per hour"),
     "kph": Noun("kilometer per hour", "kilometers per hour"),
     "mph": Noun("mile per hour", "miles per hour"),
+    "mol": regular("mole"),
     "m/s": Noun("meter per second", "meters per second"),
     "km/s": Noun("kilometer per second", "kilometers per second"),
     "mi/h": Noun("mile per hour", "miles per hour"),
@@ -286,5 +287,7 @@ ABBREVIATIONS = {
     "incl": "including",
     "excl": "excluding",
     "temp": "temperature",
+    "yrs": "years",
+    "p.a": "per annum",
 }
 """Abbreviations whose dot may end the sentence as well."""

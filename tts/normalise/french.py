@@ -51,9 +51,10 @@ from tts.normalise.french_quantities import (
 )
 from tts.normalise.nouns import Noun, regular
 from tts.normalise.rules import LanguageRules, Rule, plain
+from tts.normalise.science import FRENCH_WORDS, science_rules
 from tts.normalise.symbols import SymbolNames
 
-_NOT_A_UNIT = r"(?![\w²³]|/(?!(?:j|jour|semaine|mois|an|nuit|dose|personne)\b)[A-Za-z]|\^|['’]\w)"
+_NOT_A_UNIT = r"(?![\w²³]|\.[a-z]\.|/(?!(?:j|jour|semaine|mois|an|nuit|dose|personne)\b)[A-Za-z]|\^|['’]\w)"
 _NO_NOUN = r"(?!(?:et|ou|par|en|à|aux?|pour|dans|sur|soit|mais|est|sont|a|ont|ne|qui|que|fois|de|du|des|d|n|qu|l)\b)"
 _DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 100})
 _MARKS = frozenset({10, 20})
@@ -118,6 +119,17 @@ def _scaled(match: re.Match[str]) -> str:
 
 def _money_before(match: re.Match[str]) -> str:
     return _money((match[1] or "") + match[3], None, match[2])
+
+
+def _money_in_dollar_style(match: re.Match[str]) -> str:
+    """ "$1,234.50" """
+    cents = f",{match[3]}" if match[3] else ""
+    return _money(match[2].replace(",", "") + cents, None, match[1])
+
+
+def _a_race(match: re.Match[str]) -> str:
+    """'10"49'"""
+    return f"{counted(match[1], regular('seconde', feminine=True))} {integer(match[2])}"
 
 
 def _money_after(match: re.Match[str]) -> str:
@@ -208,6 +220,7 @@ _MONEY = (
         lambda match: cardinal(int(match[1] + match[2])),
     ),
     Rule(re.compile(r"(\d+)€(\d{2})(?!\d)"), lambda match: _money(f"{match[1]},{match[2]}", None, "€")),
+    Rule(re.compile(r"(?<![\w.])([$£€]) ?(\d{1,3}(?:,\d{3})+)(?:\.(\d\d))?(?![\d.,])"), _money_in_dollar_style),
     Rule(re.compile(rf"((?<![\w)])[-−])?([$€£¥₹₿]){SPACE}?({NUMBER})"), _money_before),
     Rule(
         re.compile(
@@ -241,6 +254,10 @@ _UNITS = (
         rate,
     ),
     Rule(
+        re.compile(rf"(?<=[⁰¹²³⁴⁵⁶⁷⁸⁹] )({_U}){_NOT_A_UNIT}"),
+        lambda match: words.UNITS[match[1]].many,
+    ),
+    Rule(
         re.compile(rf"(?<![\w/])({alternatives(words.UNITS_ALONE)})(?![\w²³/])"),
         lambda match: words.UNITS[match[1]].many,
     ),
@@ -255,6 +272,9 @@ FRENCH = LanguageRules(
         Rule(re.compile(COLONS), lambda match: spell_colons(match[0], "deux-points", digits)),
         Rule(re.compile(ACCENTED_LETTER), compose, within_word=True),
         *_PHONES,
+        *science_rules(FRENCH_WORDS, integer, digits),
+        plain(r"\bt\.a\.b\b\.?", "tirs au but"),
+        Rule(re.compile(r"(?<![\d.,])(\d{1,2})[\"″](\d\d)(?![\w\"])"), _a_race),
         *DATES_AND_TIMES,
         Rule(re.compile(RATIO), lambda match: f"{integer(match[1])} sur {integer(match[2])}"),
         Rule(re.compile(CODE), lambda match: spell_code(match[0], integer, digits)),
@@ -268,12 +288,12 @@ FRENCH = LanguageRules(
         Rule(re.compile(r"(?<=\bv)\d+\.\d+(?!\.?\d)"), lambda match: _version(match[0])),
         Rule(re.compile(r"§ ?(\d+\.\d+)(?!\.?\d)"), lambda match: f"paragraphe {_version(match[1])}"),
         Rule(
-            re.compile(rf"\b(1/2|1/4|3/4){SPACE}?(c\. à c\.|c\. à s\.|càc|càs|kg|km|l|L|oz|lb|mi)(?!\w)"),
+            re.compile(rf"(?<![\w/])(1/2|1/4|3/4|[½¼¾]){SPACE}?(c\. à c\.|c\. à s\.|càc|càs|kg|km|l|L|oz|lb|mi)(?!\w)"),
             share_of_a_unit,
         ),
         Rule(re.compile(rf"\b(1/2|1/4|3/4){SPACE}?(?:h|heure)\b"), _share_of_an_hour),
         Rule(re.compile(rf"({SIGN})(?:(\d{{1,15}}) )?(\d{{1,15}})/(\d{{1,15}})(?![/\d])"), _fraction),
-        Rule(re.compile(r"(\d{1,15})(ers|er|ères|ère|re|èmes|ème|es|e|è|nde|nd|de|d)\b(?![-−+]\d)"), _ordinal),
+        Rule(re.compile(r"(\d{1,15})(ers|er|ères|ère|re|èmes|ème|es|e|è|ᵉ|nde|nd|de|d)\b(?![-−+]\d)"), _ordinal),
         *french_roman.RULES,
         *_UNITS,
         *OPERATORS,

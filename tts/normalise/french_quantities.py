@@ -66,7 +66,7 @@ def rate(match: re.Match[str]) -> str:
 def share_of_a_unit(match: re.Match[str]) -> str:
     """ "une demi-cuillère à café", "un quart de litre" """
     noun = words.UNITS[match[2]]
-    if match[1] == "1/2":
+    if match[1] in ("1/2", "½"):
         return f"{'une' if noun.feminine else 'un'} demi-{noun.one}"
-    part = "un quart" if match[1] == "1/4" else "trois quarts"
+    part = "un quart" if match[1] in ("1/4", "¼") else "trois quarts"
     return f"{part} {'d' + chr(39) if noun.one[0] in 'aeiouéo' else 'de '}{noun.one}"

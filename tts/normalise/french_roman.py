@@ -30,7 +30,7 @@ RULES = (
     plain(r"(?<=\d[eè]|[IVX]e) s\.(?=\s*$|\s+[A-ZÀ-Ý])", " siècle."),
     plain(r"(?<=[IVX]e) s\.", " siècle"),
     plain(r"(?<=[IVX]e)[-–](?=[IVX]{1,5}e\b)", " à "),
-    Rule(re.compile(r"\b([IVX]{2,6}|V|X)(?:ème|e)\b"), _century),
+    Rule(re.compile(r"\b([IVX]{2,6}|V|X)(?:ème|e|ᵉ)\b"), _century),
     Rule(re.compile(rf"\b({alternatives(words.NUMBERED)}) ([IVXL]{{1,8}})\b"), _numbered),
     Rule(re.compile(r"\b([A-ZÀ-Ý][\w-]+) ([IVXL]{2,8})\b"), _reign),
     plain(r"\bIer\b", "premier"),

@@ -75,6 +75,9 @@ UNITS = {
     "mg/L": Noun("milligramme par litre", "milligrammes par litre"),
     "km/h": _KILOMETRES_PER_HOUR,
     "mph": Noun("mile par heure", "miles par heure"),
+    "mol": regular("mole", feminine=True),
+    **dict.fromkeys(("c.à.c", "c.à.c."), Noun("cuillère à café", "cuillères à café", feminine=True)),
+    **dict.fromkeys(("c.à.s", "c.à.s."), Noun("cuillère à soupe", "cuillères à soupe", feminine=True)),
     "m/s": Noun("mètre par seconde", "mètres par seconde"),
     "h": regular("heure", feminine=True),
     "min": regular("minute", feminine=True),
@@ -222,6 +225,8 @@ TITLES = {
 """Before a name only."""
 ABBREVIATIONS = {
     "etc.": "et cetera",
+    "prép.": "préparation",
+    "a.p.": "après prolongation",
     "env.": "environ",
     "pers.": "personnes",
     "réf.": "référence",
@@ -249,6 +254,8 @@ ABBREVIATIONS = {
 """Written with a dot, which may end the sentence as well."""
 PLAIN_ABBREVIATIONS = {
     "svp": "s'il vous plaît",
+    **{"slt": "salut", "Slt": "Salut", "bjr": "bonjour", "Bjr": "Bonjour", "avt": "avant", "ttes": "toutes"},
+    **{"mi-tps": "mi-temps", "bcp": "beaucoup", "pdt": "pendant"},
     **{"Mme": "madame", "Mmes": "mesdames", "Mlle": "mademoiselle", "Mlles": "mesdemoiselles"},
     "càd": "c'est-à-dire",
     "rdv": "rendez-vous",
