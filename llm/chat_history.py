@@ -16,6 +16,7 @@ from core.messages import Language
 from llm.apologies import is_apology
 from llm.conversation import Conversation, Exchange
 from llm.engine import ChatMessage, Prompt, Tool, alternating
+from llm.forgotten import Forgotten
 from llm.grounding import claims
 from llm.hidden_text import CALL_CLOSES, CALL_OPENS
 from llm.persona import system_prompt
@@ -101,13 +102,19 @@ class ChatHistory:
         around = self._around
         if around.wall().date() != self._began.date():
             self._began = around.wall()
-        system = system_prompt(around.language, self._began, around.facts(), bool(self._tools), around.speaks())
+        facts = around.facts()
+        system = system_prompt(around.language, self._began, facts, bool(self._tools), around.speaks())
         messages = [ChatMessage("system", system)]
-        for exchange in exchanges:
-            messages += self._told(exchange)
+        called = [(exchange, self._called(exchange)) for exchange in exchanges]
+        forgotten = Forgotten((call for _, call in called), facts)
+        for exchange, call in called:
+            messages += [] if forgotten.holds(exchange) else self._told(exchange, call)
         return Prompt(tuple(alternating([*messages, ChatMessage("user", text)])), self._tools)
 
-    def _told(self, exchange: Exchange) -> list[ChatMessage]:
+    def _called(self, exchange: Exchange) -> str:
+        return exchange.call or ("" if exchange.written else self._call_for(exchange.user, exchange.language))
+
+    def _told(self, exchange: Exchange, call: str) -> list[ChatMessage]:
         """Both sides of an exchange; of a reply cut short only what was heard. What was said unasked is left out.
 
         What a skill did is shown as the call it would have been: else the model learns to say that a timer is set, and
@@ -119,7 +126,6 @@ class ChatHistory:
         user = ChatMessage("user", exchange.user)
         heard = exchange.written if exchange.written and exchange.heard_whole else exchange.heard
         reply = [ChatMessage("assistant", heard)] if heard.strip() else []
-        call = exchange.call or ("" if exchange.written else self._call_for(exchange.user, exchange.language))
         if not call:
             return [] if claims(heard) else [user, *reply]
         called = ChatMessage("assistant", f"{CALL_OPENS}\n{call}\n{CALL_CLOSES}")

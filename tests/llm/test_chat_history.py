@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -215,3 +216,35 @@ def test_a_reply_that_grows_is_kept_when_it_is_settled_with_what_was_heard_by_th
     conversation.flush()
     assert [row["heard"] for row in store.export()["turns"]] == ["Because. It is so."]
     assert conversation.exchanges[-1].heard_whole
+
+
+def remembered(turn: int, fact: str) -> Exchange:
+    reply = f"I'll remember: {fact}."
+    call = json.dumps({"name": "RememberFact", "arguments": {"text": fact}})
+    return Exchange(turn, f"remember that {fact}", (reply,), "en", (len(reply),), call=call)
+
+
+def test_what_was_forgotten_is_shown_no_more_nor_what_was_answered_from_it() -> None:
+    conversation = Conversation(MemoryConfig())
+    facts = ["my sister is called Lea", "the spare key is under the third flowerpot"]
+    for turn, fact in enumerate(facts, 1):
+        conversation.add(remembered(turn, fact))
+    conversation.add(exchange(3, "where did I put the spare key", "Under the third flowerpot.", written="Under it."))
+    conversation.add(exchange(4, "who tunes a piano key by key", "A piano tuner does.", written="A piano tuner does."))
+    history = make(conversation, facts=facts)
+    assert "flowerpot" in str(said(history.prompt("and")))
+    forgotten = facts.pop()
+    conversation.add(exchange(5, "forget that", f"I've forgotten: {forgotten}."))
+    shown = str(said(history.prompt("where is the spare key")))
+    assert "flowerpot" not in shown
+    assert "Lea" in shown
+    assert "piano tuner" in shown
+    facts.append(forgotten)
+    assert "flowerpot" in str(said(history.prompt("where is the spare key")))
+
+
+def test_an_exchange_with_one_word_of_a_forgotten_fact_in_common_stays() -> None:
+    conversation = Conversation(MemoryConfig())
+    conversation.add(remembered(1, "my sister is called Lea"))
+    conversation.add(exchange(2, "my sister comes to dinner", "How nice.", written="How nice."))
+    assert said(make(conversation).prompt("and"))[0] == ("user", "my sister comes to dinner")
