@@ -15,6 +15,8 @@ _OPENS = {"<think>": "</think>", "<thinking>": "</thinking>", CALL_OPENS: CALL_C
 _CALLS = (CALL_OPENS, "<tools>")
 """what calls stand between; the second opens their declarations, and is mistaken for the first"""
 _TAGS = (*_OPENS, *_OPENS.values())
+_QUOTES = ('""', "''", "``", "“”", "‘’", "«»")
+"""a thought's tag that stands alone between two of them is spoken of, by its name, and opens none"""
 _BARE = "{"
 """what is open once a text has begun with a call without tags"""
 _MAY_BE_BARE = re.compile(r"\s*(?:`{1,2}|```\w*\s*)?(?:(?<!`)(?<!\w)\[?\s*(?:\{\s*(?:[\"']\w*(?:[\"']\s*)?)?)?)?")
@@ -40,6 +42,8 @@ class HiddenText:
         self._calls: list[str] = []
         self._begins = True
         """nothing has come out yet"""
+        self._last = ""
+        """what came out last"""
 
     @property
     def calls(self) -> tuple[str, ...]:
@@ -65,8 +69,7 @@ class HiddenText:
         """Take one character in."""
         self._held += character
         if self._tag:
-            self._hide()
-            return ""
+            return self._hide()
         said = ""
         while self._held:
             if self._held in _TAGS:
@@ -79,7 +82,8 @@ class HiddenText:
                 break
             else:
                 self._begins = False
-                said, self._held = said + self._held[0], self._held[1:]
+                self._last, self._held = self._held[0], self._held[1:]
+                said += self._last
         return said
 
     def flush(self) -> str:
@@ -99,10 +103,16 @@ class HiddenText:
         may_be = _MAY_BE_BARE if self._begins else _MAY_BE_BEHIND
         return may_be.fullmatch(self._held) is not None
 
-    def _hide(self) -> None:
+    def _hide(self) -> str:
+        """What is for the ear all the same, with the last character."""
         close = _OPENS.get(self._tag)
+        if self._tag not in (*_CALLS, _BARE) and self._last + self._held in _QUOTES:
+            said, self._last = self._tag.strip("<>") + self._held, self._held
+            self._held = self._tag = ""
+            return said
         if close is None or not self._held.endswith(close):
-            return
+            return ""
         if self._tag in _CALLS:
             self._calls.append(self._held[: -len(close)])
         self._held = self._tag = ""
+        return ""

@@ -200,3 +200,16 @@ def test_a_call_without_tags_behind_words_is_a_call_and_other_objects_are_text()
         told.push(text)
         told.flush()
         assert (told.written, told.calls) == (text, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('The "<think>" tag opens a thought. It is not said.', 'The "think" tag opens a thought. It is not said.'),
+        ("Le « <think>Hm.</think> » secret.", "Le « » secret."),
+        ("Between `<think>` and `</think>` it thinks.", "Between think and it thinks."),
+        ('He said "<think>QQQ</think>Yes".', 'He said "Yes".'),
+    ],
+)
+def test_a_thoughts_tag_that_is_spoken_of_opens_none(text: str, said: str) -> None:
+    assert " ".join(units(text)) == said
