@@ -31,7 +31,7 @@ class ChatTemplate:
         for self._calls_tools, self._system_apart in ((speaks_json, True), (False, True), (False, False)):
             try:
                 self.render(Prompt((*hello, *called, ChatMessage("user", "thanks"))))
-            except TemplateError as error:
+            except (TemplateError, TypeError, ValueError) as error:  # it is a small program, which may fail as any
                 refusal = error
             except ModelError as error:
                 raise ModelLoadError(str(error)) from error

@@ -17,6 +17,7 @@ from core.utils.errors import ModelLoadError
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "smollm3")
 ROPE_KINDS = ("default", "linear", "llama3", "yarn")
+CURE = "fetch the model again"
 
 
 class UnsupportedDecoderError(Exception):
@@ -81,8 +82,8 @@ class DecoderConfig:
             raise UnsupportedDecoderError(f"model_type {family!r}, not one of {', '.join(FAMILIES)}")
         _refuse_unsupported(config)
         hidden, heads, layers = (_positive(config, key) for key in (*_SHAPE, "num_hidden_layers"))
-        kv_heads = int(config.get("num_key_value_heads") or heads)
-        head_dim = int(config.get("head_dim") or hidden // heads)
+        kv_heads = _positive(config, "num_key_value_heads", heads)
+        head_dim = _positive(config, "head_dim", hidden // heads)
         if heads % kv_heads or head_dim % 2:
             raise ModelLoadError(
                 f"config.json: {heads} heads on {kv_heads} key-value heads of {head_dim} do not divide evenly; "
@@ -99,7 +100,7 @@ class DecoderConfig:
             head_dim=head_dim,
             intermediate=_positive(config, "intermediate_size"),
             vocab=_positive(config, "vocab_size"),
-            rms_eps=float(config.get("rms_norm_eps", 1e-6)),
+            rms_eps=_number(config, "rms_norm_eps", 1e-6),
             rope_theta=theta,
             rope_scaling=scaling,
             rope_layers=_rope_layers(config, family, layers),
@@ -108,7 +109,7 @@ class DecoderConfig:
             output_bias=family != "qwen2" and attention_bias,
             mlp_bias=bool(config.get("mlp_bias", False)),
             qk_norm=family == "qwen3",
-            max_positions=int(config.get("max_position_embeddings", 2048)),
+            max_positions=_positive(config, "max_position_embeddings", 2048),
             eos_token_ids=eos_token_ids(config),
         )
 
@@ -132,11 +133,12 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def eos_token_ids(config: Mapping[str, Any]) -> tuple[int, ...]:
-    """The end-of-text tokens: none, one or several."""
+    """The end-of-text tokens: none, one or several. Raises ModelLoadError for what is no token."""
     found = config.get("eos_token_id")
-    if found is None:
-        return ()
-    return tuple(int(token) for token in found) if isinstance(found, (list, tuple)) else (int(found),)
+    tokens = () if found is None else found if isinstance(found, (list, tuple)) else (found,)
+    if not all(isinstance(token, int) for token in tokens):
+        raise ModelLoadError(f"config.json: eos_token_id is {found!r}, where tokens' numbers belong; {CURE}")
+    return tuple(tokens)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -144,26 +146,36 @@ def _read_json(path: Path) -> dict[str, Any] | None:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise ModelLoadError(f"{path} cannot be read ({error}); fetch the model again") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelLoadError(f"{path} cannot be read ({error}); {CURE}") from error
     if not isinstance(found, dict):
-        raise ModelLoadError(f"{path} holds a {type(found).__name__} and not an object; fetch the model again")
+        raise ModelLoadError(f"{path} holds a {type(found).__name__} and not an object; {CURE}")
     return found
 
 
-def _positive(config: Mapping[str, Any], key: str) -> int:
-    value = config.get(key)
+def _positive(config: Mapping[str, Any], key: str, usual: int | None = None) -> int:
+    """A field; the usual value where there is none or it is null."""
+    value = usual if config.get(key) is None else config[key]
     if not isinstance(value, int) or value < 1:
-        raise ModelLoadError(f"config.json: {key} is {value!r}, where a positive number belongs; fetch the model again")
+        raise ModelLoadError(f"config.json: {key} is {value!r}, where a positive number belongs; {CURE}")
     return value
+
+
+def _number(given: Mapping[str, Any], key: str, usual: float | None = None) -> float:
+    """As `_positive`, and it need not be whole."""
+    value = usual if given.get(key) is None else given[key]
+    if not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ModelLoadError(f"config.json: {key} is {value!r}, where a positive number belongs; {CURE}")
+    return float(value)
 
 
 def _refuse_unsupported(config: Mapping[str, Any]) -> None:
     window = config.get("sliding_window")
     if window is not None and config.get("use_sliding_window", config["model_type"] in ("mistral", "smollm3")):
         raise UnsupportedDecoderError(f"sliding_window {window}")
-    if any(kind != "full_attention" for kind in config.get("layer_types") or ()):
-        raise UnsupportedDecoderError(f"layer_types {sorted(set(config['layer_types']))}")
+    kinds = config.get("layer_types") or ()
+    if any(kind != "full_attention" for kind in kinds):
+        raise UnsupportedDecoderError(f"layer_types {sorted(set(map(str, kinds)))}")
     activation = config.get("hidden_act", "silu")
     if activation not in ("silu", "swish"):
         raise UnsupportedDecoderError(f"hidden_act {activation!r}")
@@ -173,8 +185,10 @@ def _refuse_unsupported(config: Mapping[str, Any]) -> None:
 
 def _rope(config: Mapping[str, Any]) -> tuple[float, RopeScaling]:
     """The base of the frequencies and their scaling; transformers 5 keeps both under rope_parameters."""
-    given: dict[str, Any] = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
-    theta = float(config.get("rope_theta") or given.get("rope_theta") or 10000.0)
+    given = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if not isinstance(given, Mapping):
+        raise ModelLoadError(f"config.json: rope_scaling is {given!r}, where an object belongs; {CURE}")
+    theta = _number(config, "rope_theta", _number(given, "rope_theta", 10000.0))
     if any(isinstance(value, dict) for value in given.values()):
         raise UnsupportedDecoderError(f"rotary positions that differ by layer ({', '.join(given)})")
     if given.get("truncate") is False:
@@ -187,17 +201,17 @@ def _rope(config: Mapping[str, Any]) -> tuple[float, RopeScaling]:
     if kind == "default":
         return theta, RopeScaling()
     if "factor" not in given:
-        raise ModelLoadError(f"config.json: rope scaling {kind!r} without its factor; fetch the model again")
-    factor = float(given["factor"])
-    original = given.get("original_max_position_embeddings") or config.get("max_position_embeddings", 8192)
+        raise ModelLoadError(f"config.json: rope scaling {kind!r} without its factor; {CURE}")
+    factor = _number(given, "factor")
+    original = _positive(given, "original_max_position_embeddings", _positive(config, "max_position_embeddings", 8192))
     return theta, RopeScaling(
         kind=kind,
         factor=factor,
-        low_freq_factor=float(given.get("low_freq_factor", 1.0)),
-        high_freq_factor=float(given.get("high_freq_factor", 4.0)),
-        original_max_positions=int(original),
-        beta_fast=float(given.get("beta_fast") or 32.0),
-        beta_slow=float(given.get("beta_slow") or 1.0),
+        low_freq_factor=_number(given, "low_freq_factor", 1.0),
+        high_freq_factor=_number(given, "high_freq_factor", 4.0),
+        original_max_positions=original,
+        beta_fast=_number(given, "beta_fast", 32.0),
+        beta_slow=_number(given, "beta_slow", 1.0),
         attention_factor=_yarn_attention(given, factor) if kind == "yarn" else 1.0,
     )
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 from transformers.cache_utils import Cache as LayeredCache
@@ -228,7 +229,9 @@ def _read_by_transformers(folder: Path, kept: torch.dtype, overrides: Mapping[st
                 output_loading_info=True,
                 **overrides,
             )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except (
+        OSError, ValueError, LookupError, ImportError, RuntimeError, TypeError, AttributeError, StrictDataclassError
+    ) as error:  # fmt: skip
         if isinstance(error, torch.OutOfMemoryError):
             raise
         reason = str(error).partition("\n")[0]

@@ -19,6 +19,7 @@ from core.models.packed_linear import PackedEmbedding, PackedLinear
 from core.models.packed_store import PackedStore
 from core.models.quantize import BLOCK, GROUP, Bits, Packed, can_pack, pack
 from core.models.requirements import EMBEDDING, HEAD, bits_of
+from core.utils.errors import ModelLoadError, QuantizationError
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,10 @@ Floats = Callable[[str], Tensor]
 
 
 def fill_packed(decoder: Decoder, checkpoint: Checkpoint, bits: Bits, folder: Path | None) -> None:
-    """Give a decoder on the meta device its weights. What has rows of an odd length, and norms, stay float32."""
+    """Give a decoder on the meta device its weights. What has rows of an odd length, and norms, stay float32.
+
+    Raises ModelLoadError for weights that are no numbers.
+    """
     if folder is None:
         _fill(decoder, bits, _packer(checkpoint), lambda name: checkpoint.read(name, torch.float32))
         return
@@ -87,7 +91,11 @@ def _packer(checkpoint: Checkpoint) -> Weights:
         scales = torch.empty(blocks, groups, BLOCK, dtype=torch.float16)
         step = max(BLOCK, WEIGHTS_AT_ONCE // columns // BLOCK * BLOCK)
         for first in range(0, rows, step):
-            part = pack(checkpoint.rows(f"{name}.weight", first, min(first + step, rows), torch.float32), bits)
+            weights = checkpoint.rows(f"{name}.weight", first, min(first + step, rows), torch.float32)
+            try:
+                part = pack(weights, bits)
+            except QuantizationError as error:
+                raise ModelLoadError(f"{checkpoint.folder}: {name}: {error}") from error
             at = slice(first // BLOCK, first // BLOCK + part.codes.shape[0])
             codes[at], scales[at] = part.codes, part.scales
         return Packed(codes, scales, rows)

@@ -203,6 +203,7 @@ def load_tokenizer(
     `eos_token_ids` end a text beside the tokenizer's own. Raises ModelLoadError when files are absent or damaged.
     """
     try:
+        from huggingface_hub.errors import StrictDataclassError
         from transformers import AutoTokenizer
     except ImportError as error:
         raise MissingDependencyError("a language model needs transformers; install the extra 'full'") from error
@@ -211,9 +212,10 @@ def load_tokenizer(
     options = {**(tokenizer_config or {}), "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, StrictDataclassError) as error:
+        reason = " ".join(str(error).split())  # transformers reads config.json for it too, and is strict about it
         raise ModelLoadError(
-            f"{folder}: its tokenizer cannot be read ({error}); fetch the model again, with tokenizer.json"
+            f"{folder}: its tokenizer cannot be read ({reason}); fetch the model again, with tokenizer.json"
         ) from error
     if len(tokenizer) <= len(tokenizer.get_added_vocab()):
         # transformers makes one that knows no word where the files are absent, and a model with it answers nothing

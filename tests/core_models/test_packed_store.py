@@ -21,6 +21,7 @@ from core.models.packed_linear import PackedEmbedding, PackedLinear
 from core.models.packing import packed_tensors
 from core.models.requirements import model_bytes
 from core.models.safetensors_file import ALIGNMENT, SafetensorsFile, write_safetensors
+from core.utils.errors import ModelLoadError
 
 PROMPT = torch.tensor([[5, 9, 77, 300, 2, 41]])
 
@@ -28,6 +29,15 @@ PROMPT = torch.tensor([[5, 9, 77, 300, 2, 41]])
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tiny_model(tmp_path / "model", "qwen2")
+
+
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+def test_weights_that_are_no_numbers_are_a_model_that_cannot_be_loaded(precision: Any, folder: Path):
+    weights = load_file(folder / "model.safetensors")
+    weights["model.layers.1.mlp.up_proj.weight"][3, 5] = float("nan")
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(ModelLoadError, match=rf"{folder}: model\.layers\.1\.mlp\.up_proj.*fetch the model again"):
+        load_model(folder, LoadOptions(precision=precision))
 
 
 @pytest.mark.parametrize("tied", [True, False])

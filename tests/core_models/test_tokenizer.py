@@ -209,6 +209,21 @@ def test_absent_or_damaged_files_are_named(tmp_path: Path, content: str | None) 
         load_tokenizer(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tokenizer_config.json", "[]"),
+        ("config.json", '{"model_type": "llama", "tie_word_embeddings": "false"}'),
+        ("config.json", '{"model_type": "llama", "torch_dtype": "float3"}'),
+    ],
+)
+def test_settings_of_the_wrong_kind_are_a_plain_error(tmp_path: Path, name: str, content: str) -> None:
+    write_folder(tmp_path, byte_level_bpe())
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(ModelLoadError, match=str(tmp_path)):
+        load_tokenizer(tmp_path)
+
+
 def test_a_folder_with_settings_and_no_vocabulary_is_refused(tmp_path: Path) -> None:
     """transformers would make a tokenizer that knows its special tokens alone."""
     from tiny import tiny_model

@@ -246,6 +246,15 @@ def test_a_model_without_a_template_cannot_be_loaded() -> None:
         make(ScriptedRuntime(tokenizer=Bare()))
 
 
+def test_a_template_that_fails_as_a_program_does_is_a_model_that_cannot_be_loaded() -> None:
+    class Adding(ScriptedTokenizer):
+        def apply_chat_template(self, *args: Any, **options: Any) -> list[int]:
+            raise TypeError('can only concatenate str (not "NoneType") to str')
+
+    with pytest.raises(ModelLoadError, match="chat template cannot be used"):
+        make(ScriptedRuntime(tokenizer=Adding()))
+
+
 def test_when_memory_is_short_the_model_goes_and_the_next_words_bring_it_back() -> None:
     runtime, memory = ScriptedRuntime(), MemoryOptimizer()
     model = make(runtime, memory=memory)
