@@ -255,25 +255,32 @@ class LanguageAnswers:
                     break
                 units = speakable.push(piece)
                 for unit in units:
-                    if self._box.promised(unit, reply.words):
-                        reply.ending = self._not_done(reply, unit)
+                    refused = self._refused(unit, reply)
+                    if refused:
+                        reply.ending = refused
                         return
                     reply.begin(unit)
                     yield unit
                 if not units:
                     yield ""
             reply.end(cut=getattr(self.engine, "cut", False))
-            if reply.ending and not reply.acts and self._box.promised(reply.ending[0], reply.words):
-                reply.ending, reply.written = self._not_done(reply, reply.ending[0]), ""
+            refused = self._refused(reply.ending[0], reply) if reply.ending and not reply.acts else []
+            if refused:
+                reply.ending, reply.written = refused, ""
         except InferenceError as error:
             logger.error("turn %d: %s", reply.turn, error)
             self.failure = str(error)
             reply.ending = [choose(reply.language, *CANNOT_ANSWER)]
 
-    def _not_done(self, reply: Draft, unit: str) -> list[str]:
-        """Instead of the model's word for it."""
-        logger.warning("turn %d: %r is said without a call of a tool", reply.turn, unit)
-        return [choose(reply.language, *NOT_DONE)]
+    def _refused(self, unit: str, reply: Draft) -> list[str]:
+        """What is said instead of a sentence that is not to be: a deed that nobody did, or a tool's name. Else none."""
+        if self._box.promised(unit, reply.words):
+            logger.warning("turn %d: %r is said without a call of a tool", reply.turn, unit)
+            return [choose(reply.language, *NOT_DONE)]
+        if self._box.is_named(unit):
+            logger.warning("turn %d: %r speaks of a tool", reply.turn, unit)
+            return [choose(reply.language, *NO_ANSWER)]
+        return []
 
     def _carry_out(self, reply: Draft) -> list[str] | None:
         """What the tools say; all are understood before the first is called, and none is called twice.

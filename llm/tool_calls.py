@@ -39,6 +39,7 @@ from llm.tools import SENTENCE, DeclaredTool
 DAY = "day"
 """the slot of a day, which alone is when something happens sooner than when an alarm is to ring"""
 CALL_BETWEEN = f"\n{CALL_CLOSES}\n{CALL_OPENS}\n"
+_WORDS = re.compile(r"\w+")
 _NAME = re.compile(r"[\"']name[\"']\s*:\s*[\"'](\w+)")
 _NAMED = re.compile(_NAME.pattern + r"[\"']")
 
@@ -204,6 +205,10 @@ class ToolBox:
             return False
         meant = [acting[name] - self._of_times for name in self.may_be_called(text, language) & acting.keys()]
         return bool(meant) and tells_of_a_deed(unit, text, meant, language)
+
+    def is_named(self, unit: str) -> bool:
+        """Whether a sentence speaks of a tool by its name, `SetTimer`, which is for no ear."""
+        return not self._declared.keys().isdisjoint(_WORDS.findall(unit))
 
     def written(self, intent: Intent) -> str:
         """What a model would have to write for this intent; empty where no tool does the same."""

@@ -74,7 +74,10 @@ class QuantizedKVCache(FilledFromTheStart):
     def update_and_fetch(self, keys: Tensor, values: Tensor) -> tuple[Quantized, Quantized]:
         """Append [B, kv_heads, T, head_dim]; all there is, quantised. Raises ValueError where groups do not fit."""
         if keys.shape[-1] % self.group_size or values.shape[-1] % self.group_size:
-            raise ValueError(f"kv_group_size {self.group_size} does not divide a head of {keys.shape[-1]}; try 32")
+            width = keys.shape[-1]
+            fits = [size for size in GROUP_SIZES if width % size == 0]
+            cure = f"take {fits[-1]}" if fits else "none does: leave kv_bits out"
+            raise ValueError(f"kv_group_size {self.group_size} does not divide a head of {width}; {cure}")
         start, end = self.offset, self.offset + keys.shape[2]
         new_keys = quantize(keys, self.group_size, self.bits)
         new_values = quantize(values, self.group_size, self.bits)

@@ -782,3 +782,9 @@ def test_code_that_was_not_heard_is_not_shown_to_the_model_again() -> None:
     rig.say("why is the sky blue")
     assert "add = sum" not in rig.runtime.prompts[-1]
     assert "Here you are: I leave the code out. That adds." in rig.runtime.prompts[-1]
+
+
+def test_a_sentence_about_a_tool_is_for_no_ear() -> None:
+    rig = Rig(("chatting", "To call the TellTime function, say so. Bye."), ("odd", "Hello. SetTimer takes minutes."))
+    assert rig.say("we were chatting nicely") == ["Sorry, I have no answer to that."]
+    assert rig.say("an odd remark here") == ["Hello.", "Sorry, I have no answer to that."]
