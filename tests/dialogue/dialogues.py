@@ -265,7 +265,7 @@ dialogue(
         heard_only_a_part(0),
         no_talking_over,
     ],
-    "what is old is still played",
+    "work is not given up",
 )
 
 # Noises, coughs and "mhm" are no turn: the reply falls silent, goes on from the same word, and is heard to its end.

@@ -30,6 +30,10 @@ def test_there_are_as_many_as_promised_and_each_has_a_name_of_its_own() -> None:
     assert len(set(ids(DIALOGUES))) == len(DIALOGUES) >= 60
 
 
+def test_every_fault_that_can_be_planted_is_planted() -> None:
+    assert {dialogue.fault for dialogue in DIALOGUES} == set(FAULTS)
+
+
 @pytest.mark.parametrize("dialogue", DIALOGUES, ids=ids(DIALOGUES))
 def test_a_dialogue_comes_out_as_it_must(dialogue: Dialogue, tmp_path: Path) -> None:
     failed, outcome = play(dialogue, tmp_path)
