@@ -1,8 +1,8 @@
 """A causal language model in this process, with its prompt cache: a turn computes only what the last one had not.
 
 The cache always holds a prefix of some prompt, known token by token. A reply whose iterator is closed stops within
-one token and leaves it so. After an error it is begun anew. When memory is short the model goes with its cache between
-two turns, and comes back for the next words that it is asked about.
+one token and leaves it so. After an error it is begun anew. When memory is short the model goes between two turns, with
+its cache where that is large, and comes back for the next words that it is asked about.
 
 Of the steps in core.optimization.torch_engine one is left out, torch.compile: each length of a growing cache would be
 another graph to compile. core.models has kernels of its own instead.
@@ -33,6 +33,8 @@ from llm.runtime import Optimizer, Runtime, make_sampler, process_optimizer, pro
 logger = logging.getLogger(__name__)
 
 ENGINE = "mlx"
+KEPT_CACHE_BYTES = 64 * 1024 * 1024
+"""of keys and values stay when the model is put away: to read the instructions again takes longer than to load it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ class LanguageModel:
         self._resident.load()
 
     def _make(self) -> Any:
-        """The model, warm, with an empty cache."""
+        """The model, warm, with an empty cache, or with what was kept of the one before."""
+        kept = self._cache, self._cached
         settings, plan = self._settings, self._settings.plan
         folder = self._store.resolve(settings.model)
         model, self._tokenizer = self._runtime.load(str(folder), precision=plan.compute_type if plan else None)[:2]
@@ -127,17 +130,22 @@ class LanguageModel:
                 raise
             self._optimizer.warmup_model(partial(self._warm_up, model), (), runs=1)  # it has left the card
         self._reset(model)
+        if kept[1]:
+            self._cache, self._cached = kept
         return model
 
     def _forget(self) -> None:
-        """The model goes, and what it knew of the conversation with it."""
-        self._cache, self._cached, self._ahead = [], [], None
+        """The model goes. What it has read of the conversation stays where that is little."""
+        self._ahead = None
         self._beside.clear()
+        if on_card(self._settings.plan) or sum(layer.nbytes for layer in self._cache) > KEPT_CACHE_BYTES:
+            self._cache, self._cached = [], []
 
     def close(self) -> None:
         """Give the model back."""
         self._resident.close()
         self._forget()
+        self._cache, self._cached = [], []
         self._tokenizer = self._template = None
 
     def count(self, prompt: Prompt) -> int:

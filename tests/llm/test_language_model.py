@@ -270,6 +270,24 @@ def test_when_memory_is_short_the_model_goes_and_the_next_words_bring_it_back() 
     assert runtime.prompts == [written(asked)]
 
 
+@pytest.mark.parametrize(("at_most", "kept"), [(10**9, True), (0, False)])
+def test_what_was_read_stays_where_it_is_little_and_is_not_read_again(
+    at_most: int, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm.language_model.KEPT_CACHE_BYTES", at_most)
+    runtime, memory = ScriptedRuntime(), MemoryOptimizer()
+    model = make(runtime, memory=memory)
+    list(model.answer(prompt("hi")))
+    memory.pressure(0)
+    before, asked = runtime.computed, prompt("hi there")
+    assert "".join(model.answer(asked)) == "Yes."
+    assert runtime.prompts[-1] == written(asked)
+    read = runtime.computed - before
+    assert (read < model.count(asked)) == kept
+    model.close()
+    assert (model._cache, model._cached) == ([], [])
+
+
 def test_while_a_reply_is_written_the_model_stays() -> None:
     memory = MemoryOptimizer()
     model = make(ScriptedRuntime(lambda text: "one two three."), memory=memory)
