@@ -8,6 +8,11 @@ CANNOT_ANSWER = (
 )
 NOT_DONE = ("Sorry, I couldn't do that.", "Désolée, je n'ai pas pu le faire.")
 NO_ANSWER = ("Sorry, I have no answer to that.", "Désolée, je n'ai pas de réponse à cela.")
+NOT_UNDERSTOOD = (
+    "Sorry, I can't do that yet. Ask me what I can do.",
+    "Désolée, je ne sais pas encore faire cela. Demandez-moi ce que je sais faire.",
+)
+"""for what no skill does"""
 _ALL = frozenset((*CANNOT_ANSWER, *NOT_DONE, *NO_ANSWER))
 
 

@@ -47,6 +47,8 @@ _LENGTH = frozenset(
 )
 _CLOCK = frozenset(("hour", "minute", "past", "before", "clock_shift", "after_hour", "named_clock", "daypart"))
 _DAY = frozenset(("day", "recurrence", "part_of_day", "period", "tens", "nth", "month_day", "month"))
+_NAME = "name"
+"""what stands here was no time: the words are another command, perhaps mistyped"""
 _ABOUT = frozenset(("name", "text", "wake"))
 
 Recognise = Callable[[str, Language], Intent | None]
@@ -56,7 +58,13 @@ def corrected(text: str, last: Undoable | None, now: float, recognise: Recognise
     """The last command as the text puts it right, or None where it does not. `now` is in monotonic seconds."""
     if last is None or last.intent is None or now - last.at > CORRECTED_WITHIN_S:
         return None
-    before, language = last.intent, last.intent.words_language
+    language = last.intent.words_language
+    return _corrected_in(language, text, last.intent, recognise) or _corrected_in(
+        "en" if language == "fr" else "fr", text, last.intent, recognise
+    )
+
+
+def _corrected_in(language: Language, text: str, before: Intent, recognise: Recognise) -> Intent | None:
     lead = _LEAD[language].match(text.strip())
     if lead is None or before.name not in _SENTENCES:
         return None
@@ -77,7 +85,7 @@ def _put_right(before: Intent, anew: Intent, without_clock: bool) -> dict[str, S
     said = {name: value for name, value in anew.slots.items() if name in _LENGTH | _CLOCK | _DAY}
     if without_clock:
         said = {name: value for name, value in said.items() if name in _DAY}
-    if anew.name != before.name or not said:
+    if anew.name != before.name or not said or anew.slots.keys() & {_NAME}:
         return {}
     kept = set(_ABOUT)
     if not said.keys() & _LENGTH:

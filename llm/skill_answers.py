@@ -9,25 +9,31 @@ from dataclasses import replace
 
 from core.messages import Language
 from core.utils.errors import DataError
+from llm.apologies import NOT_UNDERSTOOD
 from llm.assistant import SkillSet
 from llm.correcting import corrected
+from llm.named_timers import of_named_timer
+from llm.near_words import perhaps_meant
 from llm.skills.base import ANSWER, Asked, Context, Intent, Reply, Undo, Undoable, choose
 from llm.skills.languages import guess_language
 from llm.skills.normalise import normalise
 from llm.skills.several import several
+from llm.skills.vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
 
 HARMLESS = frozenset({"TellTime", "TellDate", "TellWeekday", "TellYear", "TellWeek", "DaysUntil"}) | frozenset(
     {"DaysSince", "TimeUntil", "Calculate", "Convert", "Capabilities", "WhoAreYou", "HowAreYou", "CannotDo"}
     | {"WhatDidIAsk", "TimeLeft", "ListTimers", "ListAlarms", "ListReminders", "ReadNotes", "ReadItems"}
-    | {"HasItem", "ListFacts", "TellTimeIn", "DateIn", "NextAlarm"}
+    | {"HasItem", "ListFacts", "TellTimeIn", "TimeDifference", "DateIn", "NextAlarm", "FindNote", "TellVolume"}
 )
 """intents that change nothing: their replies may be prepared before it is known that the user has finished"""
 NO_ANSWER = "CannotDo"
 """an intent that the answer to a question is understood as sooner: "take a note", then "call Bob" """
 AGAIN = "Repeat"
-"""leaves a question open"""
+AGREES = "SaysYes"
+LEAVES_OPEN = frozenset({AGAIN, AGREES, "Agreed"})
+"""leave a question open"""
 ENDS_QUESTION = frozenset({"NeverMind", "Stop", AGAIN})
 """intents that even the answer to "what shall I note?" may be"""
 _AROUND_ANSWER: dict[Language, re.Pattern[str]] = {
@@ -36,6 +42,7 @@ _AROUND_ANSWER: dict[Language, re.Pattern[str]] = {
         r"^(?:(?:celui|celle)\s+(?:pour\s+)?(?:des?|du|d['’])?|les?|la|l['’])\s*\b|\s+s'il te plaît$", re.IGNORECASE
     ),
 }
+_OTHER: dict[Language, Language] = {"en": "fr", "fr": "en"}
 _ANY_WORD = "something"
 QUOTED_WORDS = 12
 """how many of the words that were perhaps misheard are said again"""
@@ -46,6 +53,7 @@ class SkillAnswers:
 
     def __init__(self, skills: SkillSet) -> None:
         self.skills = skills
+        self._vocabularies: dict[Language, Vocabulary] = {}
 
     @property
     def context(self) -> Context:
@@ -58,11 +66,18 @@ class SkillAnswers:
         intent = recogniser.recognise_any(text, language)
         intent = several(text, intent, intent.language if intent else language, recogniser.recognise) or intent
         asked = self._asked()
+        if asked is not None and asked.meant and intent is not None and intent.name == AGREES:
+            return recogniser.recognise(asked.meant, asked.language)
         if asked is not None and asked.any_words and (intent is None or intent.name not in ENDS_QUESTION):
             return self._kept(text, asked) or intent
         if intent is None or intent.name == NO_ANSWER:
-            return self._answer(text) or self._corrected(text) or intent
+            return self._answer(text) or self._corrected(text) or self._of_named_timer(text, language) or intent
         return intent
+
+    def _of_named_timer(self, text: str, language: Language) -> Intent | None:
+        timers = self.context.schedule.items("timer")
+        recognise, other = self.skills.recogniser.recognise, _OTHER[language]
+        return of_named_timer(text, language, timers, recognise) or of_named_timer(text, other, timers, recognise)
 
     def act(self, intent: Intent) -> Reply:
         """Carry an intent out."""
@@ -98,12 +113,15 @@ class SkillAnswers:
         now = self.context.clock.monotonic()
         if reply.asks:
             session.asked = Asked(reply.asks, intent.words_language, now, reply.any_words)
-        elif intent.name != AGAIN:
+        elif intent.name not in LEAVES_OPEN:
             session.asked = None
         if reply.undo is not None:
             session.undoable = Undoable(reply.undo, now, None if intent.parts else intent)
+        elif session.undoable is not None:
+            session.undoable = replace(session.undoable, followed=True)
         if reply.result is not None:
-            session.result = reply.result
+            session.result, session.measured = reply.result, reply.measured
+        session.last = intent.name
 
     def _corrected(self, text: str) -> Intent | None:
         now = self.context.clock.monotonic()
@@ -158,12 +176,20 @@ class SkillAnswers:
             words = text.split()
             heard = " ".join([*words[:QUOTED_WORDS], *(["…"] if len(words) > QUOTED_WORDS else [])])
             return Reply(f'I heard "{heard}"; I can\'t help with that.', language, understood=False)
-        said = choose(
-            language,
-            "Sorry, I can't do that yet. Ask me what I can do.",
-            "Désolée, je ne sais pas encore faire cela. Demandez-moi ce que je sais faire.",
-        )
-        return Reply(said, language, understood=False)
+        if not misheard and (meant := self._meant(text, language)):
+            self.context.session.asked = Asked((), language, self.context.clock.monotonic(), meant=meant)
+            said = choose(language, f'Did you mean "{meant}"?', f"Vouliez-vous dire « {meant} » ?")
+            return Reply(said, language, understood=False)
+        return Reply(choose(language, *NOT_UNDERSTOOD), language, understood=False)
+
+    def _meant(self, text: str, language: Language) -> str:
+        """A command that the text is, but for a slip of a finger; empty where it is none."""
+        recogniser = self.skills.recogniser
+        if language not in self._vocabularies:
+            self._vocabularies[language] = recogniser.vocabulary(self.skills.actions, "", language)
+        meant = perhaps_meant(text.strip(" .!?"), self._vocabularies[language], language)
+        found = recogniser.recognise(meant, language) if meant else None
+        return meant if found is not None and not found.open_slots and found.name != NO_ANSWER else ""
 
 
 def _joined(replies: Sequence[Reply], language: Language) -> Reply:

@@ -78,14 +78,18 @@ def declare(skills: SkillSet, language: Language) -> dict[str, DeclaredTool]:
 
 def _telling(name: str, languages: Iterable[Intents]) -> frozenset[str]:
     """The words of a tool's name and of its plainest templates."""
-    blocks = [
-        (intents, block) for intents in languages if name in intents.intents for block in intents.intents[name].data
-    ]
+    blocks = [(intents, block) for intents in languages if name in intents.intents for block in _usual(name, intents)]
     return telling([name_words(name), *(_SLOT.sub(" ", _example(*one)) for one in blocks)])
 
 
+def _usual(name: str, intents: Intents) -> list[IntentData]:
+    """The action's sentences but for the rare ones, whose slots would only make the prompt longer."""
+    blocks = list(intents.intents[name].data)
+    return [block for block in blocks if not (block.metadata or {}).get("rare")] or blocks
+
+
 def _declared(name: str, intents: Intents, language: Language) -> DeclaredTool:
-    blocks = intents.intents[name].data
+    blocks = _usual(name, intents)
     musts = [_musts(sentence.expression, intents, block) for block in blocks for sentence in block.sentences]
     if any(len({reference.list_name for reference in must}) < len(must) for must in musts):
         parameters = {SENTENCE: Parameter({"type": "string"}, free=True)}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from core.messages import Language
 from llm.schedule import Item
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
+from llm.skills.normalise import fold
 from llm.skills.rescheduling import about, exchange, moved
 from llm.skills.spoken import (
     join,
     say_about,
+    say_day,
     say_day_of_month,
     say_duration,
     say_every,
@@ -18,11 +22,14 @@ from llm.skills.spoken import (
 )
 from llm.skills.timers import add_time, clean_name, named
 from llm.skills.when import clock_time, duration_s, moment
+from llm.skills.which import by_place
+
+_DAWN = (5.0, 6.0)
 
 
 def set_alarm(intent: Intent, context: Context) -> Reply:
     local, language = context.schedule.local, intent.language
-    when = moment(intent, local, morning=bool(intent.word("wake")))
+    when = moment(intent, local, morning=bool(intent.word("wake")) or _at_dawn(intent))
     only_day = bool(intent.word("day")) and clock_time(intent) is None and not intent.word("part_of_day")
     if when is None or only_day:
         begun = " ".join(intent.said.words) if only_day else ""
@@ -43,6 +50,12 @@ def set_alarm(intent: Intent, context: Context) -> Reply:
     )
     said = title(item, context, language)
     return reply(intent, en=f"Alarm set: {said}.", fr=f"Alarme réglée : {said}.", undo=undo)
+
+
+def _at_dawn(intent: Intent) -> bool:
+    """Whether it is to get up by: five or six of a day to come, without a half."""
+    to_come = intent.word("recurrence") or intent.word("day") not in ("", "today", "tonight")
+    return bool(to_come) and intent.number("hour") in _DAWN and not intent.word("part_of_day")
 
 
 def list_alarms(intent: Intent, context: Context) -> Reply:
@@ -76,7 +89,7 @@ def cancel_alarm(intent: Intent, context: Context) -> Reply:
     chosen = alarms
     clock, name = clock_time(intent), clean_name(intent.word("name"))
     if name:
-        chosen = named(alarms, name)
+        chosen = named(alarms, name) or by_place(alarms, name) or _of_day(alarms, name, context, language)
         if not chosen:
             listed = join([title(item, context, language) for item in alarms], language)
             return reply(intent, en=f"I have no '{name}' alarm. What is set: {listed}.",
@@ -115,7 +128,8 @@ def change_alarm(intent: Intent, context: Context) -> Reply:
         listed = join([title(item, context, language) for item in chosen or alarms], language)
         return reply(intent, en=f"Which one: {listed}? Say: move the alarm at seven to eight.",
                      fr=f"Laquelle : {listed} ? Dites : décale l'alarme de sept heures à huit heures.")  # fmt: skip
-    after = moved(chosen[0], intent, context.schedule)
+    shifted = _shifted(chosen[0], intent, context) if intent.number("shift") else None
+    after = shifted if intent.number("shift") else moved(chosen[0], intent, context.schedule)
     if after is None:
         return reply(intent, en="There is no such time.", fr="Cette heure n'existe pas.")
     item, put_back = exchange(chosen[0], after, context.schedule)
@@ -127,11 +141,33 @@ def change_alarm(intent: Intent, context: Context) -> Reply:
     return reply(intent, en=f"Alarm set: {said}.", fr=f"Alarme réglée : {said}.", undo=undo)
 
 
+def _shifted(before: Item, intent: Intent, context: Context) -> Item | None:
+    """The alarm so much later or earlier than it was; None where that is past."""
+    schedule, seconds = context.schedule, (intent.number("shift") or 0.0) * (duration_s(intent) or 0.0)
+    wall = schedule.local.at(before.due_at + seconds).time()
+    if before.weekdays:
+        return replace(before, due_at=schedule.local.next(wall, before.weekdays), first_due_at=0.0, wall=wall, id=0)
+    due_at = before.due_at + seconds
+    return replace(before, due_at=due_at, first_due_at=0.0, wall=wall, id=0) if due_at > schedule.now else None
+
+
+def _of_day(alarms: list[Item], name: str, context: Context, language: Language) -> list[Item]:
+    """The alarms of a day that is named, "the alarm of tomorrow", but for those that recur."""
+    local = context.schedule.local
+    days = {say_day(local.at(item.due_at), local.wall, language): item for item in alarms}
+    wanted = {word for word in fold(name).replace("'s", "").split() if len(word) > len("for")}
+    found = [day for day in days if wanted and wanted <= set(fold(day).replace("'s", "").split())]
+    once = [item for item in alarms if not item.recurs]
+    return [item for item in once if say_day(local.at(item.due_at), local.wall, language) in found]
+
+
 def snooze(intent: Intent, context: Context) -> Reply:
     if intent.word("or_timer") and context.schedule.items("timer"):
         return add_time(intent, context)
     seconds = duration_s(intent) or context.snooze_min * 60.0
     items = context.schedule.snooze(seconds)
+    if not items and duration_s(intent) is not None and context.schedule.items("alarm"):
+        return change_alarm(replace(intent, slots={**intent.slots, "shift": 1.0}), context)
     if not items:
         return reply(intent, en="Nothing has rung.", fr="Rien n'a sonné.")
     length = say_duration(seconds, intent.language)

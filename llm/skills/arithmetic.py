@@ -53,6 +53,18 @@ _IMPERATIVES: dict[Language, dict[str, str]] = {
 }  # fmt: skip
 
 
+_OF_LAST: dict[Language, dict[str, float]] = {
+    "en": {
+        "half of that": 0.5, "half of it": 0.5, "half that": 0.5, "a third of that": 1 / 3, "a quarter of that": 0.25,
+        "twice that": 2.0, "double that": 2.0, "double it": 2.0, "halve it": 0.5, "halve that": 0.5,
+    },
+    "fr": {
+        "la moitie de": 0.5, "la moitie": 0.5, "le tiers de": 1 / 3, "le quart de": 0.25, "le double de": 2.0,
+        "le double": 2.0, "double": 2.0,
+    },
+}  # fmt: skip
+"""what goes on from the last result in other words than an operator; of "la moitié de ça" the end is gone already"""
+_AVERAGE: dict[Language, str] = {"en": "average of", "fr": "moyenne de"}
 _COUNTED = frozenset(words_of("euro euros dollar dollars people persons friends personnes amis"))
 """what a number of a sum may be one of; said back without it"""
 _PERCENT = frozenset({"percent", "cent", "pourcent", "%"})
@@ -86,6 +98,8 @@ _PHRASES: dict[Language, tuple[_Phrase, ...]] = {
         _Phrase("split", "by", "divided by"),
         _Phrase("a", "percent tip on", "percent of"),
         _Phrase("a", "percent tip for", "percent of"),
+        _Phrase("", "percent tip on", "percent of"),
+        _Phrase("", "percent tip for", "percent of"),
     ),
     "fr": (
         _Phrase("multiplie", "par", "fois"),
@@ -152,6 +166,9 @@ def expression_tokens(said: Utterance, language: Language) -> list[Token]:
         if not first and not last:
             break
         tokens = tokens[first : len(tokens) - last]
+    changed = _of_last(tokens, language) or _average(tokens, language)
+    if changed:
+        return changed
     for form in _PHRASES[language]:
         rewritten = _rewritten(tokens, form)
         if rewritten:
@@ -163,6 +180,29 @@ def expression_tokens(said: Utterance, language: Language) -> list[Token]:
             head = [Token(word, tokens[0].start, tokens[0].end) for word in operator.split()]
             return head + tokens[length:]
     return tokens
+
+
+def _of_last(tokens: list[Token], language: Language) -> list[Token]:
+    """ "Half of that" goes on from the last result; nothing where it is not said."""
+    factor = _OF_LAST[language].get(" ".join(token.text for token in tokens))
+    if factor is None:
+        return []
+    times = {"en": "times", "fr": "fois"}[language]
+    return [Token(times, 0, 0), Token(f"{factor:g}", 0, 0, factor)]
+
+
+def _average(tokens: list[Token], language: Language) -> list[Token]:
+    """ "The average of 4, 8 and 15" as a sum in brackets and a division; nothing where it is none."""
+    words = " ".join(token.text for token in tokens)
+    numbers = [token for token in tokens if token.value is not None]
+    between = {token.text for token in tokens if token.value is None} - set(_AVERAGE[language].split())
+    begins = words.removeprefix("the ").removeprefix("la ").startswith(_AVERAGE[language])
+    if len(numbers) < 2 or not begins or between - {"the", "and", "la", "et", "de"}:
+        return []
+    plus = [token for number in numbers for token in (Token("plus", 0, 0), number)][1:]
+    divided = [Token(word, 0, 0) for word in {"en": "divided by", "fr": "divise par"}[language].split()]
+    count = float(len(numbers))
+    return [Token("(", 0, 0), *plus, Token(")", 0, 0), *divided, Token(f"{count:g}", 0, 0, count)]
 
 
 def _bare(said: Sequence[Token]) -> list[Token]:

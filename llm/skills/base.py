@@ -88,6 +88,8 @@ class Reply:
     undo: Undo | None = None
     result: float | None = None
     """a number that "and plus five" can go on from"""
+    measured: tuple[float, str] | None = None
+    """a quantity and its unit that "and in miles" can go on from"""
     understood: bool = True
     repeatable: bool = True
     """whether "repeat that" may say it again"""
@@ -106,6 +108,8 @@ class Asked:
     at: float
     """monotonic seconds"""
     any_words: bool = False
+    meant: str = ""
+    """what "yes" asks for, where the question was whether that was meant"""
 
     def open_at(self, monotonic_s: float) -> bool:
         """Whether what is said now may be its answer."""
@@ -121,6 +125,8 @@ class Undoable:
     """monotonic seconds"""
     intent: Intent | None = None
     """what was done, where one command did it"""
+    followed: bool = False
+    """something else was said since"""
 
 
 @dataclass(slots=True)
@@ -131,6 +137,12 @@ class Session:
     speaks: Language | None = None
     """the language that the user has asked for, whatever their words are in"""
     result: float | None = None
+    measured: tuple[float, str] | None = None
+    """what was converted last, and its unit, so that "and in miles" can go on from it"""
+    last: str = ""
+    """the name of the last intent"""
+    told: int = 0
+    """the timer of which was told last how long it has"""
     undoable: Undoable | None = None
     asked: Asked | None = None
     model: Literal["none", "here", "elsewhere"] = "none"

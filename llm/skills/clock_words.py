@@ -6,7 +6,7 @@ Works on tokens whose numbers are read; changes only what stands where a time or
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,14 @@ _SMALLER: dict[Language, dict[str, str]] = {
 _BEFORE_LENGTH = frozenset(words_of("for of de d pour a an"))
 _AFTER_LENGTH = frozenset(words_of("called named for please timer pour s'il s stp merci appele nomme"))
 _LARGEST = 59
+_THREE = 3
+_QUARTERS: dict[Language, tuple[str, str, str]] = {
+    "en": ("hour", "and", "quarters"), "fr": ("heure", "et", "quarts")
+}  # fmt: skip
+"""an hour, the word between, and its quarters"""
+_NOON = 12
+_NAMED_HOURS = {"midnight": 24, "noon": _NOON, "midday": _NOON}
+_SIDES = {"past": 1, "after": 1, "to": -1, "before": -1}
 
 
 def in_full(tokens: Sequence[Token], language: Language) -> list[Token]:
@@ -50,8 +58,38 @@ def in_full(tokens: Sequence[Token], language: Language) -> list[Token]:
     rings = any(_RINGS.fullmatch(token.text) for token in tokens)
     said = list(_pointed(tokens, language, rings))
     if language == "en":
-        said = list(_half_hours(said, rings))
-    return list(_units(said, language))
+        said = list(_named_hours(_half_hours(said, rings)))
+    return list(_units(_three_quarters(said, language), language))
+
+
+def _three_quarters(tokens: Iterable[Token], language: Language) -> list[Token]:
+    """ "An hour and three quarters" is an hour and 45 minutes."""
+    said = list(tokens)
+    hour, link, quarters = _QUARTERS[language]
+    for place in range(2, len(said)):
+        before = said[place - 2] if said[place - 2].text != link or place < 3 else said[place - 3]
+        fits = said[place].text == quarters and said[place - 1].value == _THREE and before.text.rstrip("s") == hour
+        if fits and [one.text for one in said[place + 1 : place + 2]] not in (["of"], ["d"]):
+            said[place - 1] = replace(said[place - 1], text="45", value=45.0)
+            said[place] = replace(said[place], text="minutes")
+    return said
+
+
+def _named_hours(tokens: Iterable[Token]) -> list[Token]:
+    """ "Half past midnight" is 0 30 AM."""
+    said = list(tokens)
+    for place in range(2, len(said)):
+        hour, beside, side = _NAMED_HOURS.get(said[place].text), said[place - 2], said[place - 1].text
+        minutes = {"half": 30.0, "quarter": 15.0}.get(beside.text, beside.value)
+        if hour is None or side not in _SIDES or minutes is None or not 0 < minutes <= _LARGEST:
+            continue
+        hour, minute = divmod(int(hour * 60 + _SIDES[side] * minutes) % 1440, 60)
+        first = place - 3 if place > 2 and said[place - 3].text == "a" else place - 2
+        end = said[place].end
+        numbers = [replace(said[first], text=f"{value}", end=end, value=float(value)) for value in (hour, minute)]
+        half = replace(said[place], text="am" if hour < _NOON else "pm")
+        return [*said[:first], *numbers, half, *said[place + 1 :]]
+    return said
 
 
 def _pointed(tokens: Sequence[Token], language: Language, rings: bool) -> Iterator[Token]:

@@ -6,13 +6,10 @@ from datetime import date, datetime, time, timedelta
 
 from llm.local_time import LocalTime
 from llm.skills.base import Context, Intent, Reply, Skill, choose, reply
+from llm.skills.feasts import day_of_feast, next_feast
 from llm.skills.spoken import join, say_about, say_date
 from llm.skills.when import day_of_month, duration_s, moment
 
-_FIXED = {
-    "christmas": (12, 25), "christmas_eve": (12, 24), "new_year": (1, 1), "new_years_eve": (12, 31),
-    "halloween": (10, 31), "valentine": (2, 14), "all_saints": (11, 1),
-}  # fmt: skip
 _UNITS_S = {"hours": 3600.0, "minutes": 60.0}
 _DAY_S = 86_400.0
 _LEAP_YEARS = 8
@@ -101,12 +98,8 @@ def day_meant(intent: Intent, local: LocalTime) -> date | None:
     """The next such day; today's only where it is named by its date. None: no calendar has it."""
     today = local.wall.date()
     feast = intent.word("feast")
-    if feast in ("month_end", "year_end"):
-        following = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
-        return (following if feast == "month_end" else date(today.year + 1, 1, 1)) - timedelta(days=1)
     if feast:
-        found = (day_of_feast(feast, year) for year in (today.year, today.year + 1))
-        return next(day for day in found if day >= today)
+        return next_feast(feast, today)
     ahead = intent.number("ahead")
     if ahead is not None:
         return today + timedelta(days=ahead)
@@ -150,30 +143,6 @@ def next_date(today: date, month: int, day: int) -> date | None:
         if found >= today:
             return found
     return None
-
-
-def day_of_feast(feast: str, year: int) -> date:
-    """Its day in a year; KeyError for one that is not known."""
-    if feast == "easter":
-        return easter(year)
-    if feast == "thanksgiving":
-        first = date(year, 11, 1)
-        return first + timedelta(days=(3 - first.weekday()) % 7 + 21)
-    month, day = _FIXED[feast]
-    return date(year, month, day)
-
-
-def easter(year: int) -> date:
-    """Easter Sunday of the Gregorian calendar (the anonymous algorithm, Nature 1876)."""
-    golden, (century, of_century) = year % 19, divmod(year, 100)
-    leaps, rest = divmod(century, 4)
-    shift = (century - (century + 8) // 25 + 1) // 3
-    epact = (19 * golden + century - leaps - shift + 15) % 30
-    quarters, odd = divmod(of_century, 4)
-    to_sunday = (32 + 2 * rest + 2 * quarters - epact - odd) % 7
-    late = (golden + 11 * epact + 22 * to_sunday) // 451
-    month, day = divmod(epact + to_sunday - 7 * late + 114, 31)
-    return date(year, month, day + 1)
 
 
 SKILL = Skill(

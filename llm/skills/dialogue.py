@@ -8,8 +8,12 @@ from llm.conversation import Exchange
 from llm.skills.base import Context, Intent, Reply, Skill, reply
 from llm.skills.timers import cancelled
 
-UNDO_WITHIN_S = 300.0
-"""An older action is not what "never mind" means."""
+UNDO_WITHIN_S = 60.0
+"""An older action is not what "never mind" means, unless nothing was said since."""
+UNDO_LAST_WITHIN_S = 300.0
+"""the last that was said, or what "undo" means"""
+_UNDO = frozenset(("undo", "revert", "back", "defais", "action"))
+"""words that ask for more than to leave it be"""
 ALL_KEPT = 0.0
 """the second since which an earlier session counts"""
 
@@ -48,22 +52,75 @@ def stop(intent: Intent, context: Context) -> Reply:
 
 
 def never_mind(intent: Intent, context: Context) -> Reply:
-    asked = context.session.asked
-    if asked is not None and asked.open_at(context.clock.monotonic()):
+    if _question_is_open(context):
         # nothing was done yet that could be taken back
         return replace(reply(intent, en="OK.", fr="D'accord."), repeatable=False)
     undoable, context.session.undoable = context.session.undoable, None
-    if undoable is not None and context.clock.monotonic() - undoable.at <= UNDO_WITHIN_S:
-        undoable.undo.action()
-        return Reply(undoable.undo.said, intent.language)
+    undo = bool(_UNDO & set(intent.said.words))
+    if undoable is not None:
+        within_s = UNDO_LAST_WITHIN_S if undo or not undoable.followed else UNDO_WITHIN_S
+        if context.clock.monotonic() - undoable.at <= within_s:
+            undoable.undo.action()
+            return Reply(undoable.undo.said, intent.language)
+    if undo:
+        return reply(intent, en="There is nothing to take back.", fr="Il n'y a rien à défaire.")
     timers = context.schedule.items("timer")
     if len(timers) == 1 and "cancel" in intent.said.words:
         return cancelled(intent, context, timers)
     return replace(reply(intent, en="OK.", fr="D'accord."), repeatable=False)
 
 
+def yes(intent: Intent, context: Context) -> Reply:
+    """To an open question it is no answer: the question is said again. To none it is agreed."""
+    last = context.conversation.last_reply
+    if _question_is_open(context) and last is not None:
+        return Reply(last.reply, last.language)
+    return agreed(intent, context)
+
+
+def no(intent: Intent, context: Context) -> Reply:
+    """Ends a question. What was just done stays until it is known what is meant."""
+    done = context.session.undoable
+    if _question_is_open(context) or done is None or context.clock.monotonic() - done.at > UNDO_WITHIN_S:
+        return agreed(intent, context)
+    return _how_to_take_back(intent)
+
+
+def oops(intent: Intent, context: Context) -> Reply:
+    done = context.session.undoable
+    if done is None or context.clock.monotonic() - done.at > UNDO_LAST_WITHIN_S:
+        return replace(reply(intent, en="No problem.", fr="Pas de souci."), repeatable=False)
+    return _how_to_take_back(intent)
+
+
+def agreed(intent: Intent, context: Context) -> Reply:
+    return replace(reply(intent, en="All right.", fr="D'accord."), repeatable=False)
+
+
+def _question_is_open(context: Context) -> bool:
+    asked = context.session.asked
+    return asked is not None and asked.open_at(context.clock.monotonic())
+
+
+def _how_to_take_back(intent: Intent) -> Reply:
+    return reply(
+        intent,
+        en='Say what it should be, or "never mind" to take it back.',
+        fr="Dites ce qu'il faut à la place, ou « annule » pour revenir en arrière.",
+    )
+
+
 SKILL = Skill(
     "dialogue",
-    {"Repeat": repeat, "WhatDidIAsk": what_did_i_ask, "Stop": stop, "NeverMind": never_mind},
+    {
+        "Repeat": repeat,
+        "WhatDidIAsk": what_did_i_ask,
+        "Stop": stop,
+        "NeverMind": never_mind,
+        "SaysYes": yes,
+        "SaysNo": no,
+        "Oops": oops,
+        "Agreed": agreed,
+    },
     for_models=(),
 )

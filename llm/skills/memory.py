@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from llm.apologies import NOT_UNDERSTOOD
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.normalise import fold
 from llm.skills.reminders import clean
@@ -45,6 +46,16 @@ def tell(intent: Intent, context: Context) -> Reply:
     return reply(intent, en=f"You told me: {listed}.", fr=f"Vous m'avez dit : {listed}.")
 
 
+def find(intent: Intent, context: Context) -> Reply:
+    """What was to be remembered about something: "where is my car"."""
+    words = set(fold(clean(intent.word("text"))).split())
+    found = [entry.text for entry in context.store.entries(LIST) if words <= set(fold(entry.text).split())]
+    if not found or not words:
+        return Reply(choose(intent.language, *NOT_UNDERSTOOD), intent.language, understood=False)
+    listed = "; ".join(found)
+    return reply(intent, en=f"You told me: {listed}.", fr=f"Vous m'avez dit : {listed}.")
+
+
 def forget(intent: Intent, context: Context) -> Reply:
     words = set(fold(clean(intent.word("text"))).split())
     chosen = [entry for entry in context.store.entries(LIST) if words <= set(fold(entry.text).split())]
@@ -72,6 +83,6 @@ def _forgotten(intent: Intent, context: Context, entries: Sequence[Entry], en: s
 
 SKILL = Skill(
     "memory",
-    {"RememberFact": remember, "ListFacts": tell, "ForgetFact": forget, "ForgetFacts": forget_all},
+    {"RememberFact": remember, "ListFacts": tell, "FindFact": find, "ForgetFact": forget, "ForgetFacts": forget_all},
     for_models=("RememberFact",),
 )

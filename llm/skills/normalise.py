@@ -17,7 +17,8 @@ NUMBER_MARK = "1"
 """Stands for any number in the text that templates are matched with; every range list of the templates holds it."""
 
 _TOKEN = re.compile(
-    r"(?P<number>\d{1,3}(?:[   ]\d{3})+(?![\d:])(?:,\d+)?|\d[\d.,]*\d|\d)"
+    r"(?P<mixed>\d*[½¼¾]|\d+ [13]/[248](?![\d/]))"
+    r"|(?P<number>\d{1,3}(?:[   ]\d{3})+(?![\d:])(?:,\d+)?|\d[\d.,]*\d|\d)"
     r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*['’]?)"
     r"|(?P<symbol>\*\*|[-+*/^%×÷√()°€$£=−])"
 )
@@ -54,6 +55,9 @@ _EN_WHOLE = {
     "im": "i am",
     "dont": "don't",
     "oclock": "o'clock",
+    "long's": "long is",
+    "much's": "much is",
+    "they're": "they are",
     "you're": "you are",
 }
 _AFTER_NUMBER: dict[Language, dict[str, str]] = {
@@ -70,6 +74,15 @@ _AFTER_NUMBER: dict[Language, dict[str, str]] = {
     },
     "fr": {"h": "heures", "min": "minutes", "mn": "minutes", "sec": "secondes", "s": "secondes", "x": "fois"},
 }
+_FRACTIONS = {"½": 0.5, "¼": 0.25, "¾": 0.75}
+_OATHS: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"bloody|fucking|damn|damned|goddamn|freaking|fricking|frigging|stupid"),
+    "fr": re.compile(r"putain|foutu|foutue|fichu|fichue|satane|satanee|sacre|sacree|maudit|maudite"),
+}
+_SWORN_AT = re.compile(
+    r"timers?|alarms?|reminders?|notes?|list|volume|lights?|minuteurs?|minuteries?|alarmes?|reveils?|rappels?|liste|son"
+)
+"""words before which an oath is none of what is meant; a note may hold it, and a cocktail has the name"""
 _MINUS = {"en": ("minus", "negative"), "fr": ("moins",)}
 _NOT_SIGNED_AFTER = {"heure", "heures", "midi", "minuit", "hours", ")", "squared", "cubed", "carre", "cube", "cent"}
 _DEGREES = re.compile(r"degre|celsius|fahrenheit|kelvin")
@@ -148,7 +161,7 @@ def fold_template(text: str, language: Language) -> str:
 
 def normalise(text: str, language: Language) -> Utterance:
     """Read a text in one language."""
-    tokens = _meridiem(_numbers(_expand(_split(text, language), language), language))
+    tokens = _meridiem(_numbers(_expand(_without_oaths(_split(text, language), language), language), language))
     return Utterance(text, tuple(_signs(in_full(tokens, language), language)))
 
 
@@ -156,7 +169,10 @@ def _split(text: str, language: Language) -> list[Token]:
     tokens: list[Token] = []
     for match in _TOKEN.finditer(text):
         start, end = match.span()
-        if match["number"]:
+        if match["mixed"]:
+            value = _mixed(match["mixed"])
+            tokens.append(Token(f"{value:g}", start, end, value))
+        elif match["number"]:
             tokens.extend(_digits(match["number"], start, language))
         elif match["word"]:
             tokens.extend(_word(match["word"], start, language))
@@ -167,12 +183,34 @@ def _split(text: str, language: Language) -> list[Token]:
     return tokens
 
 
+def _without_oaths(tokens: list[Token], language: Language) -> list[Token]:
+    """ "A bloody timer" is a timer, "un putain de minuteur" too."""
+    kept: list[Token] = []
+    for token in tokens:
+        if _SWORN_AT.fullmatch(token.text):
+            of = 1 if language == "fr" and kept and kept[-1].text == "de" else 0
+            oath = kept[-1 - of] if len(kept) > of else None
+            if oath is not None and _OATHS[language].fullmatch(oath.text):
+                del kept[-1 - of :]
+        kept.append(token)
+    return kept
+
+
 def _word(word: str, start: int, language: Language) -> list[Token]:
     """A French elision is two words, "l" and "heure"."""
     if language == "en":
         return [Token(fold(word).rstrip("'"), start, start + len(word))]
     pieces = re.finditer(r"[^'’]+['’]?", word)
     return [Token(fold(piece.group()).rstrip("'"), start + piece.start(), start + piece.end()) for piece in pieces]
+
+
+def _mixed(text: str) -> float:
+    """ "2½" and "2 1/2" are 2.5."""
+    if text[-1] in _FRACTIONS:
+        return float(text[:-1] or 0) + _FRACTIONS[text[-1]]
+    whole, fraction = text.split()
+    above, below = fraction.split("/")
+    return float(whole) + int(above) / int(below)
 
 
 def _joins_words(text: str, position: int) -> bool:

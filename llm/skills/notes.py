@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from llm.store import Entry
 
 LIST = "notes"
 _READ_AT_ONCE = 8
+_WORD = re.compile(r"\w+")
 
 
 def add_note(intent: Intent, context: Context) -> Reply:
@@ -47,14 +49,29 @@ def read_notes(intent: Intent, context: Context) -> Reply:
     )
 
 
+def find_note(intent: Intent, context: Context) -> Reply:
+    """The notes that hold the words."""
+    text = clean(intent.word("text"))
+    found = holding(context.store.entries(LIST), text)
+    if not found:
+        return reply(intent, en=f"I have no note about {text}.", fr=f"Je n'ai pas de note sur : {text}.")
+    listed = choose(intent.language, "; ", " ; ").join(entry.text for entry in found)
+    return reply(intent, en=f"You noted: {listed}.", fr=f"Vous avez noté : {listed}.")
+
+
+def holding(entries: Sequence[Entry], text: str) -> list[Entry]:
+    """The notes that hold all words of a text."""
+    words = set(_WORD.findall(fold(text)))
+    return [entry for entry in entries if words <= set(_WORD.findall(fold(entry.text)))]
+
+
 def remove_note(intent: Intent, context: Context) -> Reply:
     entries = context.store.entries(LIST)
     if not entries:
         return no_note(intent)
     text, position = clean(intent.word("text")), intent.number("position")
     if text:
-        words = set(fold(text).split())
-        chosen = [entry for entry in entries if words <= set(fold(entry.text).split())]
+        chosen = holding(entries, text)
     elif position is not None:
         chosen = entries[int(position) - 1 : int(position)] if position >= 1 else []
     else:
@@ -99,6 +116,12 @@ def no_note(intent: Intent) -> Reply:
 
 SKILL = Skill(
     "notes",
-    {"AddNote": add_note, "ReadNotes": read_notes, "RemoveNote": remove_note, "ClearNotes": clear_notes},
+    {
+        "AddNote": add_note,
+        "ReadNotes": read_notes,
+        "FindNote": find_note,
+        "RemoveNote": remove_note,
+        "ClearNotes": clear_notes,
+    },
     for_models=("AddNote", "ReadNotes"),
 )

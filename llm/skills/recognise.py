@@ -37,6 +37,8 @@ MOST_FREE_WORDS = 20
 _NAME = "name"
 """the slot of what a timer or alarm is called"""
 MOST_WORDS_OF_A_NAME = 4
+_IN_NO_NAME = frozenset(words_of("set setting make making until till jusqu jusque mets mettre minuteur timer"))
+"""words that show that the rest of a sentence was taken for a name"""
 _OPEN_NUMBER_ENDS = frozenset(
     words_of(
         "twenty thirty forty fifty sixty seventy eighty ninety hundred thousand point and plus minus times "
@@ -243,7 +245,9 @@ def _is_talk(result: RecognizeResult, language: Language) -> bool:
 def _is_no_name(result: RecognizeResult) -> bool:
     """Whether what stands for a name is a sentence: "'add milk and set a' timer"."""
     return any(
-        entity.is_wildcard and entity.name == _NAME and len(entity.text.split()) > MOST_WORDS_OF_A_NAME
+        entity.is_wildcard
+        and entity.name == _NAME
+        and (len(entity.text.split()) > MOST_WORDS_OF_A_NAME or _IN_NO_NAME & set(entity.text.split()))
         for entity in result.entities_list
     )
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from llm.schedule import Item
 from llm.skills.alarms import describe
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
+from llm.skills.feasts import next_feast
 from llm.skills.rescheduling import about, exchange, moved
 from llm.skills.spoken import join, say_duration
-from llm.skills.when import date_of, duration_s, moment
+from llm.skills.when import date_of, day_of_month, duration_s, moment
+from llm.skills.which import by_place
 
 
 def set_reminder(intent: Intent, context: Context) -> Reply:
@@ -16,6 +20,8 @@ def set_reminder(intent: Intent, context: Context) -> Reply:
     if when is None and intent.word("repeat"):
         return reply(intent, en="I can remind you at most once a minute, and at least once a year.",
                      fr="Je peux rappeler au plus une fois par minute, au moins une fois par an.")  # fmt: skip
+    if when is None and intent.number("month") and day_of_month(intent):
+        return reply(intent, en="There is no such day.", fr="Ce jour n'existe pas.")
     if when is None:
         return ask(
             intent,
@@ -56,7 +62,14 @@ def list_reminders(intent: Intent, context: Context) -> Reply:
     items, language, local = context.schedule.items("reminder"), intent.language, context.schedule.local
     if not items:
         return no_reminder(intent)
-    day, when = intent.word("day"), ""
+    day, when, within = intent.word("day"), "", intent.word("within")
+    if within:
+        today = local.wall.date()
+        last = today + timedelta(days=6 - today.weekday()) if within == "week" else next_feast("month_end", today)
+        items = [item for item in items if local.at(item.due_at).date() <= last]
+        when = choose(language, f" this {within}", " cette semaine" if within == "week" else " ce mois-ci")
+        if not items:
+            return reply(intent, en=f"You have no reminders{when}.", fr=f"Vous n'avez pas de rappel{when}.")
     if day:
         meant = date_of(day, local)
         items = [item for item in items if local.at(item.due_at).date() == meant]
@@ -79,8 +92,15 @@ def cancel_reminder(intent: Intent, context: Context) -> Reply:
     items = context.schedule.items("reminder")
     if not items:
         return no_reminder(intent)
-    text, language = clean(intent.word("text")), intent.language
+    text, language, position = clean(intent.word("text")), intent.language, intent.number("position")
     chosen = about(items, text, lambda item: describe(item, context, language), language) if text else items
+    chosen = chosen or by_place(items, text)
+    if intent.word("which"):
+        chosen = by_place(items, intent.word("which"))
+    if position is not None:
+        chosen = items[int(position) - 1 : int(position)] if position >= 1 else []
+        if not chosen:
+            return reply(intent, en=f"There are only {len(items)}.", fr=f"Il n'y en a que {len(items)}.")
     if not chosen:
         return reply(intent, en=f"I have no reminder about {text}.", fr=f"Je n'ai pas de rappel pour « {text} ».")
     if len(chosen) > 1 and not intent.word("all"):

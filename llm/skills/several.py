@@ -30,6 +30,19 @@ _NOUNS: dict[str, dict[Language, str]] = {
     "SetAlarm": {"en": "an alarm", "fr": "une alarme"},
 }
 """what "another one" is one more of"""
+_TIMERS: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"\btimers\b\s*(?:,|:|for|of)?\s+|\btimer (?:for|of)\s+", re.IGNORECASE),
+    "fr": re.compile(r"\b(?:minuteurs|timers|minuteries)\b\s*(?:,|:|de|d['’]|pour)?\s*", re.IGNORECASE),
+}
+_LIST: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+", re.IGNORECASE),
+    "fr": re.compile(r"\s*,\s*(?:et\s+)?|\s+et\s+(?!(?:demie?|quart)\b)", re.IGNORECASE),
+}
+_OF_LENGTH: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"^(?:(?:another|one|a second)\s+)?(?:for|of)\s+", re.IGNORECASE),
+    "fr": re.compile(r"^(?:(?:l['’])?(?:un autre|une autre|autre|un|une)\s+)?(?:pour|de|d['’])\s*", re.IGNORECASE),
+}
+_ONE_TIMER: dict[Language, str] = {"en": "set a timer for {}", "fr": "mets un minuteur de {}"}
 _REMIND: dict[Language, str] = {"en": "remind me to", "fr": "rappelle-moi de"}
 _HOURS = frozenset(("hour", "named_clock"))
 _DICTATED = "text"
@@ -42,6 +55,9 @@ def several(text: str, whole: Intent | None, language: Language, recognise: Reco
     """The text as several commands; None where it is one, or none. `whole` is what it was taken for as one."""
     if whole is not None and not _may_hold_another(whole, language):
         return _two_reminders(text, language, recognise) if whole.name == "SetReminder" else None
+    timers = _timers(text, language, recognise)
+    if timers is not None:
+        return timers
     cuts = list(_CUT[language].finditer(text))
     if not cuts or len(cuts) > MOST_CUTS:
         return None
@@ -57,6 +73,27 @@ def several(text: str, whole: Intent | None, language: Language, recognise: Reco
         if second is not None:
             return _together(text, first, second)
     return None
+
+
+def _timers(text: str, language: Language, recognise: Recognise) -> Intent | None:
+    """ "Set timers for 5, 10 and 15 minutes": one each, the unit being that of the next that has one."""
+    lead = _TIMERS[language].search(text)
+    if lead is None:
+        return None
+    lengths: list[str] = []
+    unit = ""
+    for piece in reversed(_LIST[language].split(text[lead.end() :].strip(" .,;:!?"))):
+        length = _OF_LENGTH[language].sub("", piece).strip()
+        unit = length.split()[-1] if len(length.split()) > 1 else unit
+        lengths.insert(0, length if len(length.split()) > 1 else f"{length} {unit}")
+    found = [recognise(_ONE_TIMER[language].format(length), language) for length in lengths]
+    timers = [intent for intent in found if intent is not None and intent.name == "SetTimer" and not intent.open_slots]
+    if len(timers) < 2 or len(timers) != len(lengths):
+        return None
+    together = timers[0]
+    for timer in timers[1:]:
+        together = _together(text, together, timer)
+    return together
 
 
 def _two_reminders(text: str, language: Language, recognise: Recognise) -> Intent | None:

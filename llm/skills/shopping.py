@@ -56,7 +56,9 @@ def has_item(intent: Intent, context: Context) -> Reply:
     found = [name for name in names if matching(context.store.entries(LIST), name)]
     listed = join(names, intent.language)
     if len(found) == len(names):
-        return reply(intent, en=f"Yes, {listed} is on the list.", fr=f"Oui, c'est sur la liste : {listed}.")
+        there = {entry.id: entry.text for name in names for entry in matching(context.store.entries(LIST), name)}
+        listed = join(list(there.values()), intent.language)
+        return reply(intent, en=f"Yes, on the list: {listed}.", fr=f"Oui, c'est sur la liste : {listed}.")
     return reply(intent, en=f"No, {listed} isn't on the list.", fr=f"Non, ce n'est pas sur la liste : {listed}.")
 
 

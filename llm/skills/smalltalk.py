@@ -69,8 +69,21 @@ def capabilities(intent: Intent, context: Context) -> Reply:
 def languages(intent: Intent, context: Context) -> Reply:
     return reply(
         intent,
-        en="I speak English and French. For now I hear only English; French you can type.",
-        fr="Je parle anglais et français. Pour l'instant j'entends l'anglais ; le français, écrivez-le.",
+        en='I speak English and French: say "speak French". Without Whisper I hear only English; French can be typed.',
+        fr="Je parle anglais et français : dites « parle anglais ». Sans Whisper je n'entends que l'anglais ; le "
+        "français peut s'écrire.",
+    )
+
+
+def compliment(intent: Intent, context: Context) -> Reply:
+    return reply(intent, en="That's kind of you.", fr="C'est gentil.")
+
+
+def insult(intent: Intent, context: Context) -> Reply:
+    return reply(
+        intent,
+        en='I\'m sorry. Say "never mind" to take the last thing back, or ask me what I can do.',
+        fr="Je suis désolée. Dites « annule » pour revenir en arrière, ou demandez-moi ce que je sais faire.",
     )
 
 
@@ -84,6 +97,11 @@ _CANNOT = {
     "news": ("I have no news: I work offline.", "Je n'ai pas les nouvelles : je travaille hors ligne."),
     "music": ("I can't play music yet.", "Je ne sais pas encore jouer de musique."),
     "messages": ("I can't call or write to anyone.", "Je ne peux ni appeler ni écrire à personne."),
+    "currency": (
+        "I have no exchange rates: I work offline.",
+        "Je n'ai pas les taux de change : je travaille hors ligne.",
+    ),
+    "jokes": ("I know no jokes or songs yet.", "Je ne connais pas encore de blagues ni de chansons."),
     "devices": (
         "I can't control devices or programs yet.",
         "Je ne commande pas encore les appareils ni les programmes.",
@@ -97,6 +115,8 @@ _ACTIONS: dict[str, Action] = {
     "WhoAreYou": who_are_you,
     "Capabilities": capabilities,
     "Language": languages,
+    "Compliment": compliment,
+    "Insult": insult,
     "CannotDo": cannot_do,
 }
 SKILL = Skill("smalltalk", _ACTIONS, for_models=())

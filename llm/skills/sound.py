@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 from core.messages import Language
 from core.utils.voice import RATE_RANGE, VOLUME_RANGE, Voice
 from llm.skills.base import Action, Context, Intent, Reply, Skill, Undo, choose, reply
+from llm.skills.smalltalk import languages
 
 STEP_VOLUME = 1.6
 """about 4 dB"""
 STEP_RATE = 1.2
+LOUD_AGAIN = 0.5
+"""the volume that "unmute" gives where it was not muted by voice"""
+_ABLE = re.compile(
+    r"\W*(?:(?:hey|ok|okay|so|and|also|merline)\W+)*(?:(?:can|could) you (?:also )?|(?:est-ce que )?(?:tu peux|peux-tu|"
+    r"vous pouvez|pouvez-vous|tu sais|sais-tu) (?:aussi )?)(?:speak|talk|parler) (?:en |in |l[e'’] ?)?"
+    r"(?:french|english|français|francais|anglais)\W*",
+    re.IGNORECASE,
+)
+"""asks whether, not to"""
 
 
 def louder(intent: Intent, context: Context) -> Reply:
@@ -36,7 +48,9 @@ def slower(intent: Intent, context: Context) -> Reply:
 
 def set_volume(intent: Intent, context: Context) -> Reply:
     percent = min(max(intent.number("percent") or 0.0, 0.0), 100.0)
-    wanted = max(percent / 100, VOLUME_RANGE[0])
+    if percent / 100 < VOLUME_RANGE[0]:
+        return silence(intent, context)
+    wanted = percent / 100
     factor = wanted / context.voice.current.volume
     return _changed(
         intent, context, volume=factor, en=f"Volume {percent:.0f} percent.", fr=f"Volume à {percent:.0f} %."
@@ -45,6 +59,8 @@ def set_volume(intent: Intent, context: Context) -> Reply:
 
 def speak_language(intent: Intent, context: Context) -> Reply:
     """From now on the answers are in one language, whatever the questions are in."""
+    if _ABLE.fullmatch(intent.text):
+        return languages(intent, context)
     language: Language = "fr" if intent.word("language") == "fr" else "en"
     session = context.session
     before, session.speaks = session.speaks, language
@@ -53,7 +69,37 @@ def speak_language(intent: Intent, context: Context) -> Reply:
         session.speaks = before
 
     said = choose(language, "I'll speak English.", "Je parle français maintenant.")
-    return Reply(said, language, Undo(back, choose(intent.language, "As it was before.", "Comme avant.")))
+    taken_back = choose(intent.language, "I'll speak as before.", "Je parle comme avant.")
+    return Reply(said, language, Undo(back, taken_back))
+
+
+def tell_volume(intent: Intent, context: Context) -> Reply:
+    percent = round(context.voice.current.volume * 100)
+    return reply(intent, en=f"My volume is {percent} percent.", fr=f"Mon volume est à {percent} %.")
+
+
+def silence(intent: Intent, context: Context) -> Reply:
+    """As quiet as can be; the words that say how to undo it are said so too."""
+    return _changed(
+        intent,
+        context,
+        volume=VOLUME_RANGE[0] / context.voice.current.volume,
+        en='As quiet as I can. Say "unmute" to hear me again.',
+        fr="Je parle tout bas. Dites « remets le son » pour m'entendre de nouveau.",
+    )
+
+
+def sound(intent: Intent, context: Context) -> Reply:
+    """As loud as it was before it was muted."""
+    session, now = context.session, context.voice.current
+    done = session.undoable
+    if done is not None and done.intent is not None and done.intent.name == "Silence":
+        done.undo.action()
+        session.undoable = None
+    elif now.volume < LOUD_AGAIN:
+        context.voice.change(LOUD_AGAIN / now.volume)
+    percent = round(context.voice.current.volume * 100)
+    return reply(intent, en=f"I'm back, at {percent} percent.", fr=f"Me revoici, à {percent} %.")
 
 
 def normal_voice(intent: Intent, context: Context) -> Reply:
@@ -77,7 +123,7 @@ def _changed(intent: Intent, context: Context, en: str, fr: str, volume: float =
         now = context.voice.current
         context.voice.change(before.volume / now.volume, before.rate / now.rate)
 
-    undo = Undo(back, choose(intent.language, "As it was before.", "Comme avant."))
+    undo = Undo(back, choose(intent.language, "My voice is as it was before.", "Ma voix est comme avant."))
     return reply(intent, en, fr, undo=undo)
 
 
@@ -87,6 +133,9 @@ _ACTIONS: dict[str, Action] = {
     "Faster": faster,
     "Slower": slower,
     "SetVolume": set_volume,
+    "TellVolume": tell_volume,
+    "Silence": silence,
+    "Sound": sound,
     "SpeakLanguage": speak_language,
     "NormalVoice": normal_voice,
 }

@@ -11,22 +11,23 @@ from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, re
 from llm.skills.normalise import fold, normalise
 from llm.skills.spoken import join, say_about, say_duration
 from llm.skills.when import duration_s
+from llm.skills.which import by_place
 
 LONGEST_S = 7 * 86_400.0
 
 
 def set_timer(intent: Intent, context: Context) -> Reply:
     seconds = duration_s(intent)
+    name = clean_name(intent.word("name"))
     if seconds is None:
         return ask(
             intent,
-            en=("For how long?", "set a timer for {}", "set a timer {}"),
-            fr=("De combien de temps ?", "mets un minuteur de {}", "mets un minuteur {}"),
+            en=("For how long?", f"set a {name} timer for {{}}", f"set a {name} timer {{}}"),
+            fr=("De combien de temps ?", f"mets un minuteur {name} de {{}}", f"mets un minuteur {name} {{}}"),
         )
     if not 1 <= seconds <= LONGEST_S:
         return reply(intent, en="A timer can last from 1 second to 7 days.",
                      fr="Un minuteur peut durer de 1 seconde à 7 jours.")  # fmt: skip
-    name = clean_name(intent.word("name"))
     due_at = context.schedule.now + seconds
     item = context.schedule.add(Item("timer", name, intent.language, due_at, duration_s=seconds))
     length = say_duration(seconds, intent.language)
@@ -48,13 +49,19 @@ def meant(intent: Intent, context: Context) -> Sequence[Item] | Reply:
     if not timers:
         return nothing_set(intent)
     name = clean_name(intent.word("name"))
-    return (named(timers, name) if name else timers) or unknown_name(intent, name)
+    return (called(timers, name) if name else timers) or unknown_name(intent, name)
 
 
 def time_left(intent: Intent, context: Context) -> Reply:
     chosen = meant(intent, context)
     if isinstance(chosen, Reply):
         return chosen
+    if intent.word("other"):
+        chosen = [item for item in chosen if item.id != context.session.told]
+        if not chosen:
+            return reply(intent, en="There is no other one.", fr="Il n'y en a pas d'autre.")
+    if len(chosen) == 1:
+        context.session.told = chosen[0].id
     if intent.word("first") and len(chosen) > 1:
         first = min(chosen, key=lambda item: item.left(context.schedule.now))
         called, left = title(first, intent.language), say_about(first.left(context.schedule.now), intent.language)
@@ -106,7 +113,7 @@ def cancel_timer(intent: Intent, context: Context) -> Reply:
     name, seconds = clean_name(intent.word("name")), duration_s(intent)
     chosen: Sequence[Item] = timers
     if name:
-        chosen = named(timers, name)
+        chosen = called(timers, name)
     if seconds is not None:
         chosen = [item for item in chosen if item.duration_s == seconds]
     if not chosen:
@@ -133,7 +140,7 @@ def add_time(intent: Intent, context: Context) -> Reply:
     if not timers:
         return nothing_set(intent)
     name = clean_name(intent.word("name"))
-    chosen = (named(timers, name) or as_long(timers, name, intent.language)) if name else timers
+    chosen = (called(timers, name) or as_long(timers, name, intent.language)) if name else timers
     if not chosen:
         return unknown_name(intent, name)
     if len(chosen) > 1:
@@ -204,6 +211,11 @@ def named(items: Sequence[Item], name: str) -> list[Item]:
     words = set(fold(name).split())
     exact = [item for item in items if fold(item.text) == fold(name)]
     return exact or [item for item in items if words <= set(fold(item.text).split())]
+
+
+def called(timers: Sequence[Item], name: str) -> list[Item]:
+    """Timers of that name, or the one that is meant by its place: "the first"."""
+    return named(timers, name) or by_place(timers, name)
 
 
 def as_long(timers: Sequence[Item], length: str, language: Language) -> list[Item]:

@@ -1,17 +1,20 @@
-"""Converts lengths, masses, volumes, speeds, temperatures, times, areas and amounts of data.
+"""Converts lengths, masses, volumes, speeds, temperatures, times, areas, amounts of data, pressure, energy and power.
 
-The international definitions; gallon, pint, quart, cup and fluid ounce are the US ones. Kilobytes are 1000 bytes.
+The international definitions; gallon, pint, quart, cup and fluid ounce are the US ones. Kilobytes are 1000 bytes, a
+calorie is that of food, 1000 of the small ones, and a month the twelfth part of a year.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from llm.skills.base import Context, Intent, Reply, Skill, choose, reply
 from llm.skills.spoken import say_number
 
-Dimension = Literal["length", "mass", "volume", "speed", "temperature", "time", "area", "data"]
+Dimension = Literal[
+    "length", "mass", "volume", "speed", "temperature", "time", "area", "data", "pressure", "energy", "power"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,33 @@ UNITS: dict[str, Unit] = {
     "km2": Unit("area", 1e6, "square kilometers", "kilomètres carrés"),
     "ha": Unit("area", 1e4, "hectares"),
     "ac": Unit("area", 4046.8564224, "acres"),
+    "bar": Unit("pressure", 1e5, "bar", "bars"),
+    "psi": Unit("pressure", 6894.757293168, "psi"),
+    "kPa": Unit("pressure", 1e3, "kPa"),
+    "hPa": Unit("pressure", 100.0, "hPa"),
+    "atm": Unit("pressure", 101_325.0, "atmospheres", "atmosphères"),
+    "J": Unit("energy", 1.0, "joules"),
+    "kJ": Unit("energy", 1e3, "kJ"),
+    "kcal": Unit("energy", 4184.0, "kcal"),
+    "kWh": Unit("energy", 3.6e6, "kWh"),
+    "Wh": Unit("energy", 3600.0, "Wh"),
+    "W": Unit("power", 1.0, "watts"),
+    "kW": Unit("power", 1e3, "kW"),
+    "hp": Unit("power", 745.69987158227, "horsepower", "hp"),
+    "ch": Unit("power", 735.49875, "metric horsepower", "chevaux"),
+    "m3": Unit("volume", 1000.0, "cubic meters", "mètres cubes"),
+    "ft3": Unit("volume", 28.316846592, "cubic feet", "pieds cubes"),
+    "ly": Unit("length", 9_460_730_472_580_800.0, "light-years", "années-lumière"),
+    "mo": Unit("time", 2_629_800.0, "months", "mois"),
 }
 _SINGULAR = {
     "miles": "mile", "yards": "yard", "feet": "foot", "inches": "inch", "pounds": "pound", "ounces": "ounce",
     "liters": "liter", "gallons": "gallon", "pints": "pint", "quarts": "quart", "cups": "cup",
     "tablespoons": "tablespoon", "teaspoons": "teaspoon", "seconds": "second", "minutes": "minute", "hours": "hour",
     "days": "day", "weeks": "week", "years": "year", "bytes": "byte", "knots": "knot", "tonnes": "tonne",
+    "months": "month", "light-years": "light-year", "atmospheres": "atmosphere", "joules": "joule", "watts": "watt",
+    "bars": "bar", "chevaux": "cheval", "mètres cubes": "mètre cube", "cubic meters": "cubic meter",
+    "cubic feet": "cubic foot", "années-lumière": "année-lumière", "atmosphères": "atmosphère",
     "hectares": "hectare", "acres": "acre", "pieds": "pied", "pouces": "pouce", "livres": "livre", "onces": "once",
     "litres": "litre", "pintes": "pinte", "tasses": "tasse", "secondes": "seconde", "heures": "heure",
     "jours": "jour", "semaines": "semaine", "ans": "an", "octets": "octet", "nœuds": "nœud",
@@ -101,10 +125,13 @@ def convert(intent: Intent, context: Context) -> Reply:
     amount = intent.number("amount")
     amount = 1.0 if amount is None else amount
     amount += (intent.number("inches") or 0.0) / _INCHES_A_FOOT + (intent.number("centimetres") or 0.0) / 100.0
-    if source is None and target is not None and context.session.result is not None:
+    measured = context.session.measured
+    if source is None and measured is not None:
+        amount, source = measured[0], UNITS[measured[1]]
+    if source is None:
         return reply(intent, en="Say it in one go: convert 5 miles to kilometers.",
                      fr="Dites-le d'un trait : convertis 5 miles en kilomètres.")  # fmt: skip
-    if source is None or target is None or source.dimension != target.dimension:
+    if target is None or source.dimension != target.dimension:
         return reply(intent, en="Those two units don't convert into each other.",
                      fr="Ces deux unités ne se convertissent pas l'une dans l'autre.")  # fmt: skip
     if source.dimension == "temperature" and amount * source.factor + source.offset < _ABSOLUTE_ZERO:
@@ -116,7 +143,9 @@ def convert(intent: Intent, context: Context) -> Reply:
         given = feet_and_inches(amount, intent)
     elif target is UNITS["ft"] and abs(value - round(value)) > _ROUNDING:
         said += choose(intent.language, ", about ", ", environ ") + feet_and_inches(value, intent)
-    return reply(intent, en=f"{given} is {said}.", fr=f"{given}, c'est {said}.", result=value)
+    name = next(name for name, unit in UNITS.items() if unit is source)
+    told = reply(intent, en=f"{given} is {said}.", fr=f"{given}, c'est {said}.", result=value)
+    return replace(told, measured=(amount, name))
 
 
 def feet_and_inches(feet: float, intent: Intent) -> str:

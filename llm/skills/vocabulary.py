@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from hassil.intents import SlotList
 
 
+_SHORTEST_NEAR = 3
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
 class Vocabulary:
     """Built from folded templates, and from words that may stand around any sentence.
 
@@ -28,6 +32,11 @@ class Vocabulary:
         """Whether all words are the templates'; numbers are."""
         return all(token.value is not None or self._holds(token.text) for token in said.tokens)
 
+    def near(self, word: str) -> tuple[str, ...]:
+        """The templates' words that one letter more, less, other or in the wrong place makes of `word`, folded."""
+        forms = _one_letter_away(word)
+        return tuple(sorted(part for part in self._parts if len(part) >= _SHORTEST_NEAR and part in forms))
+
     def _holds(self, word: str) -> bool:
         known = self._known.get(word)
         if known is None:
@@ -39,6 +48,17 @@ class Vocabulary:
                     ends.add(end)
             known = self._known[word] = len(word) in ends
         return known
+
+
+def _one_letter_away(word: str) -> set[str]:
+    """All that a single slip of a finger makes of a word."""
+    cuts = [(word[:place], word[place:]) for place in range(len(word) + 1)]
+    return (
+        {left + right[1:] for left, right in cuts if right}
+        | {left + right[1] + right[0] + right[2:] for left, right in cuts if len(right) > 1}
+        | {left + letter + right[1:] for left, right in cuts if right for letter in _LETTERS}
+        | {left + letter + right for left, right in cuts for letter in _LETTERS}
+    )
 
 
 def _parts(intents: Intents, name: str) -> Iterator[str]:

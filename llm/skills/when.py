@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta
 
 from llm.local_time import LocalTime
 from llm.skills.base import Intent
+from llm.skills.feasts import next_feast
 from llm.skills.spoken import EVERY_DAY, WEEKEND, WORKING_DAYS
 
 DEFAULT_TIME = time(9, 0)
@@ -20,7 +21,10 @@ LATE_HOUR = 20
 _NIGHT_ENDS = 4
 """until then "tonight" is what comes after midnight"""
 _FRENCH_AFTERNOON = 5
-"""up to there a French hour may be one of the afternoon too, where one is to be reminded and not to get up"""
+"""up to there a French hour of a day to come may be one of the afternoon too, where one is to be reminded and not to
+get up; today any hour up to twelve may be, "à six heures" at two o'clock"""
+_LEAP_YEARS = 8
+"""29 February comes back within so many years"""
 _PARTS = {
     "half_hour": 1.0,
     "half_minute": 1.0,
@@ -31,6 +35,8 @@ _PARTS = {
     "seconds": 1.0,
     "fixed_duration": 1.0,
 }
+_OTHER_DAYS = frozenset(("recurrence", "period", "nth", "month_day", "month", "later_day", "feast", "weekday"))
+"""slots of a day that is not today's"""
 _GROUPS = {"daily": EVERY_DAY, "weekdays": WORKING_DAYS, "weekend": WEEKEND}
 _PARTS_OF_DAY = {
     "morning": time(8, 0),
@@ -86,10 +92,18 @@ def clock_time(intent: Intent) -> tuple[time, bool] | None:
         minutes -= 720
     if part == "night":
         minutes += 720 if 6 <= hour_number < 12 else -720 if hour_number == 12 else 0
-    latest = 12 if intent.words_language == "en" else _FRENCH_AFTERNOON if intent.name == "SetReminder" else 0
+    latest = 12 if intent.words_language == "en" else _latest_french(intent)
     open_half = not part and 1 <= hour_number <= latest
     minutes %= 1440
     return time(int(minutes) // 60, int(minutes) % 60), open_half
+
+
+def _latest_french(intent: Intent) -> int:
+    """The last French hour without a half of the day that may be one of either."""
+    if intent.name != "SetReminder":
+        return 0
+    of_today = intent.word("day") in ("", "today") and not intent.slots.keys() & _OTHER_DAYS
+    return 11 if of_today else _FRENCH_AFTERNOON
 
 
 def _minutes_beside(intent: Intent) -> float:
@@ -103,7 +117,8 @@ def weekdays(intent: Intent) -> tuple[int, ...]:
     name = intent.word("recurrence")
     if not name:
         return ()
-    return _GROUPS.get(name) or (int(name),)
+    also = intent.word("also")
+    return tuple(sorted({*(_GROUPS.get(name) or (int(name),)), *([int(also)] if also else [])}))
 
 
 def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | None:
@@ -125,7 +140,8 @@ def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | No
     elif clock is not None and part and not intent.word("daypart"):
         clock = (_shifted(clock[0]) if part != "morning" and 1 <= clock[0].hour < 12 else clock[0], False)
     if clock is None:
-        if intent.number("hour") is not None or not (day or days or intent.word("period") or day_of_month(intent)):
+        named = day or days or intent.word("period") or day_of_month(intent) or _named_later(intent)
+        if intent.number("hour") is not None or not named:
             return None
         clock = (_evening(local) if day == "tonight" else DEFAULT_TIME, False)
     wall, open_half = clock
@@ -136,6 +152,10 @@ def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | No
     open_half = open_half and not morning and wall.hour % 12 != 0
     if days:
         return When(local.next(_likely(wall) if open_half else wall, days), _likely(wall) if open_half else wall, days)
+    if _named_later(intent):
+        likely = _likely(wall) if open_half else wall
+        instant = local.instant(datetime.combine(_later(intent, local.wall.date()), likely))
+        return When(instant) if instant > local.now else None
     if day_of_month(intent):
         return _on_date(intent, _likely(wall) if open_half else wall, local)
     if not day:
@@ -150,7 +170,7 @@ def _every(intent: Intent, wall: time, local: LocalTime) -> When | None:
     if period == "week":
         return When(local.next(wall, (today.weekday(),)), wall, (today.weekday(),))
     named = day_of_month(intent)
-    day, month = named or today.day, today.month if period == "year" else 0
+    day, month = named or today.day, int(intent.number("month") or today.month) if period == "year" else 0
     if not 1 <= day <= 31:
         return None
     return When(local.next_day_of_month(wall, day, month), wall, day=day, month=month)
@@ -188,9 +208,44 @@ def date_of(day: str, local: LocalTime) -> date:
 
 
 def _on_date(intent: Intent, wall: time, local: LocalTime) -> When | None:
-    """Once, on the next day of that name: "the third", "December 24"."""
-    day, month = day_of_month(intent), int(intent.number("month") or 0)
-    return When(local.next_day_of_month(wall, day, month)) if 1 <= day <= 31 and month <= 12 else None
+    """Once, on the next day of that name: "the third", "December 24"; None where no year has it."""
+    day, month, today = day_of_month(intent), int(intent.number("month") or 0), local.wall.date()
+    if not month:
+        return When(local.next_day_of_month(wall, day)) if 1 <= day <= 31 else None
+    for year in range(today.year, today.year + _LEAP_YEARS + 1):
+        try:
+            instant = local.instant(datetime.combine(date(year, month, day), wall))
+        except ValueError:
+            continue
+        if instant > local.now:
+            return When(instant)
+    return None
+
+
+def _named_later(intent: Intent) -> bool:
+    """Whether a day is named that "tomorrow" and the weekdays do not tell: "next week", "Christmas"."""
+    return bool(intent.word("later_day") or intent.word("feast"))
+
+
+def _later(intent: Intent, today: date) -> date:
+    """That day: a feast, the Monday of next week, the first of next month, or a weekday or today and weeks more."""
+    if intent.word("feast"):
+        return next_feast(intent.word("feast"), today)
+    name = intent.word("later_day")
+    if name == "next_week":
+        return today + timedelta(days=7 - today.weekday())
+    if name == "next_month":
+        return (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    if name == "weekend":
+        return today + timedelta(days={5: 1, 6: 6}.get(today.weekday(), 5 - today.weekday()))
+    if name == "next_weekend":
+        return today + timedelta(days=12 - today.weekday())
+    if name == "next_year":
+        return date(today.year + 1, 1, 1)
+    weekday = intent.number("weekday")
+    to_weekday = 0 if weekday is None else int(weekday - today.weekday() - 1) % 7 + 1
+    weeks = int(name) // 7  # of "en huit" it is one
+    return today + timedelta(days=to_weekday + 7 * weeks)
 
 
 def _evening(local: LocalTime) -> time:

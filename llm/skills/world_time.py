@@ -6,9 +6,10 @@ import re
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from llm.skills.base import Context, Intent, Reply, Skill, choose
+from llm.apologies import NOT_UNDERSTOOD
+from llm.skills.base import Context, Intent, Reply, Skill, choose, reply
 from llm.skills.normalise import fold
-from llm.skills.spoken import WEEKDAYS, say_time
+from llm.skills.spoken import WEEKDAYS, join, say_duration, say_time
 
 _ZONES = {
     "America/New_York": "boston, washington, miami, atlanta, philadelphia",
@@ -67,6 +68,7 @@ _ZONES = {
 """places that name no zone themselves, or not in this language"""
 _LEADING = ("the ", "la ", "le ", "les ", "l ", "downtown ")
 _BETWEEN = re.compile(r",|\s(?:and|et)(?:\s+(?:in|à|au|en))?\s", re.IGNORECASE)
+_GOES_ON = frozenset(("TellTime", "TellTimeIn", "TimeDifference"))
 _AREAS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
 
@@ -93,10 +95,43 @@ def zone_of(place: str) -> str | None:
 
 
 def tell_time_in(intent: Intent, context: Context) -> Reply:
-    """The time in each of the places that are named."""
-    places = [place for piece in _BETWEEN.split(intent.word("place")) if (place := piece.strip(" .,;:!?"))]
+    """The time in each of the places that are named; "and in Tokyo" only goes on from another place."""
+    if intent.word("follow_up") and context.session.last not in _GOES_ON:
+        return Reply(choose(intent.language, *NOT_UNDERSTOOD), intent.language, understood=False)
+    places = _named(intent)
     told = [_told(place, intent, context) for place in places]
     return Reply(" ".join(told), intent.language, understood=bool(told))
+
+
+def time_difference(intent: Intent, context: Context) -> Reply:
+    """How many hours one place is before another, or before the user's own; now, as daylight saving differs."""
+    places, language = _named(intent), intent.language
+    zones = [zone_of(place) for place in places]
+    unknown = [place for place, zone in zip(places, zones, strict=True) if zone is None]
+    if unknown or not 1 <= len(places) <= 2:
+        named = join(unknown or places, language)
+        return reply(intent, en=f"I don't know what time it is in {named}.",
+                     fr=f"Je ne sais pas quelle heure il est à cet endroit : {named}.")  # fmt: skip
+    now = context.clock.now()
+    walls = [now.astimezone(ZoneInfo(zone or "UTC")).replace(tzinfo=None) for zone in zones]
+    here = context.schedule.local.wall.replace(tzinfo=None)
+    first, second = (here, walls[0]) if len(walls) == 1 else (walls[0], walls[1])
+    seconds = round((second - first).total_seconds() / 60) * 60.0
+    titles = [place if place[:1].isupper() else place.title() for place in places]
+    target, origin = titles[-1], titles[0] if len(titles) > 1 else "here"
+    than = f"qu'à {origin}" if len(titles) > 1 else "qu'ici"
+    if not seconds:
+        return reply(intent, en=f"None: it's the same time in {target}.", fr=f"Aucun : il est la même heure, {target}.")
+    length = say_duration(abs(seconds), language)
+    return reply(
+        intent,
+        en=f"{target} is {length} {'ahead of' if seconds > 0 else 'behind'} {origin}.",
+        fr=f"{target} : {length} de {'plus' if seconds > 0 else 'moins'} {than}.",
+    )
+
+
+def _named(intent: Intent) -> list[str]:
+    return [place for piece in _BETWEEN.split(intent.word("place")) if (place := piece.strip(" .,;:!?"))]
 
 
 def _told(place: str, intent: Intent, context: Context) -> str:
@@ -113,4 +148,4 @@ def _told(place: str, intent: Intent, context: Context) -> str:
     return choose(intent.language, f"It's {clock}{day} in {named}.", f"{named} : il est {clock}{day}.")
 
 
-SKILL = Skill("world_time", {"TellTimeIn": tell_time_in}, for_models=())
+SKILL = Skill("world_time", {"TellTimeIn": tell_time_in, "TimeDifference": time_difference}, for_models=())

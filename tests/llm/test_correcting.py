@@ -37,7 +37,6 @@ def test_what_is_put_right_takes_the_place_of_what_was_said(language: Language, 
     "dialogue",
     [
         "set a timer for ten minutes | fifteen minutes",
-        "set a timer for ten minutes | no",
         "set a timer for ten minutes | no, bananas",
         "set a timer for ten minutes | no, tomorrow",
         "set a timer for ten minutes | cancel the timer | no, fifteen minutes",
