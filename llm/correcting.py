@@ -46,7 +46,10 @@ _LENGTH = frozenset(
     ("half_hour", "half_minute", "weeks", "days", "hours", "minutes", "seconds", "fixed_duration", "interval", "repeat")
 )
 _CLOCK = frozenset(("hour", "minute", "past", "before", "clock_shift", "after_hour", "named_clock", "daypart"))
-_DAY = frozenset(("day", "recurrence", "part_of_day", "period", "tens", "nth", "month_day", "month"))
+_DATE = frozenset(("nth", "month_day"))
+_DAY = frozenset(
+    ("day", "recurrence", "part_of_day", "period", "tens", "nth", "month_day", "month", "later_day", "feast")
+)
 _NAME = "name"
 """what stands here was no time: the words are another command, perhaps mistyped"""
 _ABOUT = frozenset(("name", "text", "wake"))
@@ -91,5 +94,6 @@ def _put_right(before: Intent, anew: Intent, without_clock: bool) -> dict[str, S
     if not said.keys() & _LENGTH:
         kept |= _DAY if not said.keys() & _DAY else set()
         kept |= _CLOCK if not said.keys() & _CLOCK else set()
+        kept |= {"month"} if said.keys() & _DATE and not said.keys() & {"month", "day"} else set()
         kept |= {"daypart"} if (anew.number("hour") or 13) <= 12 else set()
     return {name: value for name, value in before.slots.items() if name in kept} | said

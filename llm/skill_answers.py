@@ -187,9 +187,12 @@ class SkillAnswers:
         recogniser = self.skills.recogniser
         if language not in self._vocabularies:
             self._vocabularies[language] = recogniser.vocabulary(self.skills.actions, "", language)
-        meant = perhaps_meant(text.strip(" .!?"), self._vocabularies[language], language)
-        found = recogniser.recognise(meant, language) if meant else None
-        return meant if found is not None and not found.open_slots and found.name != NO_ANSWER else ""
+        fitting: list[str] = []
+        for meant in perhaps_meant(text.strip(" .!?"), self._vocabularies[language], language):
+            found = recogniser.recognise(meant, language)
+            if found is not None and not found.open_slots and found.name != NO_ANSWER:
+                fitting.append(meant)
+        return fitting[0] if len(fitting) == 1 else ""
 
 
 def _joined(replies: Sequence[Reply], language: Language) -> Reply:

@@ -7,12 +7,10 @@ from dataclasses import replace
 from core.messages import Language
 from llm.schedule import Item
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
-from llm.skills.normalise import fold
 from llm.skills.rescheduling import about, exchange, moved
 from llm.skills.spoken import (
     join,
     say_about,
-    say_day,
     say_day_of_month,
     say_duration,
     say_every,
@@ -21,7 +19,7 @@ from llm.skills.spoken import (
     say_weekdays,
 )
 from llm.skills.timers import add_time, clean_name, named
-from llm.skills.when import clock_time, duration_s, moment
+from llm.skills.when import clock_time, date_of, duration_s, moment
 from llm.skills.which import by_place
 
 _DAWN = (5.0, 6.0)
@@ -89,11 +87,20 @@ def cancel_alarm(intent: Intent, context: Context) -> Reply:
     chosen = alarms
     clock, name = clock_time(intent), clean_name(intent.word("name"))
     if name:
-        chosen = named(alarms, name) or by_place(alarms, name) or _of_day(alarms, name, context, language)
+        chosen = named(alarms, name) or by_place(alarms, name)
         if not chosen:
             listed = join([title(item, context, language) for item in alarms], language)
             return reply(intent, en=f"I have no '{name}' alarm. What is set: {listed}.",
                          fr=f"Je n'ai pas d'alarme « {name} ». Sont réglées : {listed}.")  # fmt: skip
+    elif intent.word("day"):
+        local = context.schedule.local
+        chosen = [item for item in alarms if local.at(item.due_at).date() == date_of(intent.word("day"), local)]
+        if not chosen:
+            return reply(intent, en="No alarm is set for that day.", fr="Aucune alarme n'est réglée ce jour-là.")
+        if any(item.recurs for item in chosen):
+            listed = join([title(item, context, language) for item in chosen], language)
+            return reply(intent, en=f"That one recurs: {listed}. I can only cancel it for good: cancel the alarm.",
+                         fr=f"Celle-ci revient : {listed}. Je ne peux que l'annuler pour de bon : annule l'alarme.")  # fmt: skip
     elif clock is not None:
         hours = {clock[0].hour, (clock[0].hour + 12) % 24} if clock[1] else {clock[0].hour}
         walls = [(item, context.schedule.local.at(item.due_at)) for item in alarms]
@@ -149,16 +156,6 @@ def _shifted(before: Item, intent: Intent, context: Context) -> Item | None:
         return replace(before, due_at=schedule.local.next(wall, before.weekdays), first_due_at=0.0, wall=wall, id=0)
     due_at = before.due_at + seconds
     return replace(before, due_at=due_at, first_due_at=0.0, wall=wall, id=0) if due_at > schedule.now else None
-
-
-def _of_day(alarms: list[Item], name: str, context: Context, language: Language) -> list[Item]:
-    """The alarms of a day that is named, "the alarm of tomorrow", but for those that recur."""
-    local = context.schedule.local
-    days = {say_day(local.at(item.due_at), local.wall, language): item for item in alarms}
-    wanted = {word for word in fold(name).replace("'s", "").split() if len(word) > len("for")}
-    found = [day for day in days if wanted and wanted <= set(fold(day).replace("'s", "").split())]
-    once = [item for item in alarms if not item.recurs]
-    return [item for item in once if say_day(local.at(item.due_at), local.wall, language) in found]
 
 
 def snooze(intent: Intent, context: Context) -> Reply:

@@ -55,11 +55,12 @@ def never_mind(intent: Intent, context: Context) -> Reply:
     if _question_is_open(context):
         # nothing was done yet that could be taken back
         return replace(reply(intent, en="OK.", fr="D'accord."), repeatable=False)
-    undoable, context.session.undoable = context.session.undoable, None
+    undoable = context.session.undoable
     undo = bool(_UNDO & set(intent.said.words))
     if undoable is not None:
         within_s = UNDO_LAST_WITHIN_S if undo or not undoable.followed else UNDO_WITHIN_S
         if context.clock.monotonic() - undoable.at <= within_s:
+            context.session.undoable = None
             undoable.undo.action()
             return Reply(undoable.undo.said, intent.language)
     if undo:

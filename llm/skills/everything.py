@@ -15,7 +15,7 @@ _ACTIONS: dict[Kind, Action] = {
 _NAMES: dict[Kind, tuple[str, str]] = {
     "timer": ("timers", "minuteurs"), "alarm": ("alarms", "alarmes"), "reminder": ("reminders", "rappels")
 }  # fmt: skip
-_BOTH = frozenset(("both", "deux"))
+_BOTH = frozenset(("both", "2"))
 _TWO = 2
 
 

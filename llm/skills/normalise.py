@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from core.messages import Language
 from llm.skills.clock_words import in_full
 from llm.skills.numbers import read_number
+from llm.skills.oaths import without_oaths
 
 NUMBER_MARK = "1"
 """Stands for any number in the text that templates are matched with; every range list of the templates holds it."""
@@ -75,14 +76,6 @@ _AFTER_NUMBER: dict[Language, dict[str, str]] = {
     "fr": {"h": "heures", "min": "minutes", "mn": "minutes", "sec": "secondes", "s": "secondes", "x": "fois"},
 }
 _FRACTIONS = {"½": 0.5, "¼": 0.25, "¾": 0.75}
-_OATHS: dict[Language, re.Pattern[str]] = {
-    "en": re.compile(r"bloody|fucking|damn|damned|goddamn|freaking|fricking|frigging|stupid"),
-    "fr": re.compile(r"putain|foutu|foutue|fichu|fichue|satane|satanee|sacre|sacree|maudit|maudite"),
-}
-_SWORN_AT = re.compile(
-    r"timers?|alarms?|reminders?|notes?|list|volume|lights?|minuteurs?|minuteries?|alarmes?|reveils?|rappels?|liste|son"
-)
-"""words before which an oath is none of what is meant; a note may hold it, and a cocktail has the name"""
 _MINUS = {"en": ("minus", "negative"), "fr": ("moins",)}
 _NOT_SIGNED_AFTER = {"heure", "heures", "midi", "minuit", "hours", ")", "squared", "cubed", "carre", "cube", "cent"}
 _DEGREES = re.compile(r"degre|celsius|fahrenheit|kelvin")
@@ -161,7 +154,7 @@ def fold_template(text: str, language: Language) -> str:
 
 def normalise(text: str, language: Language) -> Utterance:
     """Read a text in one language."""
-    tokens = _meridiem(_numbers(_expand(_without_oaths(_split(text, language), language), language), language))
+    tokens = _meridiem(_numbers(_expand(without_oaths(_split(text, language), language), language), language))
     return Utterance(text, tuple(_signs(in_full(tokens, language), language)))
 
 
@@ -181,19 +174,6 @@ def _split(text: str, language: Language) -> list[Token]:
         else:
             tokens.extend(Token(word, start, end) for word in _SYMBOLS[match["symbol"]][language].split())
     return tokens
-
-
-def _without_oaths(tokens: list[Token], language: Language) -> list[Token]:
-    """ "A bloody timer" is a timer, "un putain de minuteur" too."""
-    kept: list[Token] = []
-    for token in tokens:
-        if _SWORN_AT.fullmatch(token.text):
-            of = 1 if language == "fr" and kept and kept[-1].text == "de" else 0
-            oath = kept[-1 - of] if len(kept) > of else None
-            if oath is not None and _OATHS[language].fullmatch(oath.text):
-                del kept[-1 - of :]
-        kept.append(token)
-    return kept
 
 
 def _word(word: str, start: int, language: Language) -> list[Token]:

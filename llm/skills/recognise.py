@@ -39,6 +39,9 @@ _NAME = "name"
 MOST_WORDS_OF_A_NAME = 4
 _IN_NO_NAME = frozenset(words_of("set setting make making until till jusqu jusque mets mettre minuteur timer"))
 """words that show that the rest of a sentence was taken for a name"""
+_LENGTH = frozenset(words_of("hour hours long minute minutes heure heures"))
+"""what a new timer is not called; one that runs may be told by them"""
+_ENDS_NO_NAME = (["and"], ["et"], ["for"], ["pour"], ["de"])
 _OPEN_NUMBER_ENDS = frozenset(
     words_of(
         "twenty thirty forty fifty sixty seventy eighty ninety hundred thousand point and plus minus times "
@@ -244,11 +247,11 @@ def _is_talk(result: RecognizeResult, language: Language) -> bool:
 
 def _is_no_name(result: RecognizeResult) -> bool:
     """Whether what stands for a name is a sentence: "'add milk and set a' timer"."""
+    excluded = _IN_NO_NAME | (_LENGTH if result.intent.name == "SetTimer" else set())
+    names = [entity.text.split() for entity in result.entities_list if entity.is_wildcard and entity.name == _NAME]
     return any(
-        entity.is_wildcard
-        and entity.name == _NAME
-        and (len(entity.text.split()) > MOST_WORDS_OF_A_NAME or _IN_NO_NAME & set(entity.text.split()))
-        for entity in result.entities_list
+        len(words) > MOST_WORDS_OF_A_NAME or not excluded.isdisjoint(words) or words[-1:] in _ENDS_NO_NAME
+        for words in names
     )
 
 

@@ -32,7 +32,9 @@ _NOUNS: dict[str, dict[Language, str]] = {
 """what "another one" is one more of"""
 _TIMERS: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"\btimers\b\s*(?:,|:|for|of)?\s+|\btimer (?:for|of)\s+", re.IGNORECASE),
-    "fr": re.compile(r"\b(?:minuteurs|timers|minuteries)\b\s*(?:,|:|de|d['’]|pour)?\s*", re.IGNORECASE),
+    "fr": re.compile(
+        r"\b(?:minuteurs|timers|minuteries)\b\s*(?:,|:|de\b|d['’]|pour\b)?\s*|\bminuteur (?:de|pour)\s+", re.IGNORECASE
+    ),
 }
 _LIST: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+", re.IGNORECASE),

@@ -22,6 +22,10 @@ PUT_RIGHT: tuple[tuple[Language, str, str], ...] = (
     ("fr", "réveille-moi à six heures et demie | en fait plutôt sept heures", "demain à 7 h."),
     ("fr", "rappelle-moi demain à 9 h d'appeler maman | non, à dix heures", "demain à 10 h : appeler maman."),
     ("en", "remind me on the third of december to pay the rent | actually make that the fourth", "December 4"),
+    ("fr", "rappelle-moi le 5 décembre de payer | non, le sept", "le lundi 7 décembre à 9 h : payer."),
+    ("fr", "rappelle-moi le 24 décembre de payer | non, le 25", "le vendredi 25 décembre à 9 h : payer."),
+    ("fr", "rappelle-moi le 5 décembre de payer | no, the seventh", "on Monday, December 7: payer."),
+    ("en", "remind me on december 5 to pay | non, le sept", "le lundi 7 décembre à 9 h : pay."),
 )
 
 
@@ -46,6 +50,14 @@ def test_what_is_put_right_takes_the_place_of_what_was_said(language: Language, 
 def test_what_puts_nothing_right_is_not_taken_for_it(dialogue: str) -> None:
     responder = make_responder()
     assert not [responder.reply(text) for text in dialogue.split(" | ")][-1].understood
+
+
+def test_a_mistyped_command_puts_nothing_right() -> None:
+    skills = make_skills(language="fr")
+    responder = Responder(skills)
+    responder.reply("mets un minuteur de dix minutes")
+    responder.reply("mets un minuter de cinq minutes")
+    assert [item.duration_s for item in skills.context.schedule.items()] == [600.0]
 
 
 def test_an_impossible_time_leaves_what_was_set() -> None:

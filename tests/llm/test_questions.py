@@ -81,3 +81,60 @@ def test_what_was_said_last_is_known_over_a_restart(tmp_path: Path, language: La
     second = make_skills(language=language, path=tmp_path / "merline.db")
     assert Responder(second).reply(asked).text == told
     second.context.store.close()
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "meant", "yes", "done"),
+    [
+        ("en", "set a tiemr fro 5 minutes", "set a timer for 5 minutes", "yes", "Timer set for 5 minutes."),
+        ("fr", "mets un minuter de 5 minutes", "mets un minuteur de 5 minutes", "oui", "Minuteur de 5 minutes lancé."),
+    ],
+)
+def test_a_mistyped_command_is_asked_about_and_done_only_when_it_was_meant(
+    language: Language, text: str, meant: str, yes: str, done: str
+) -> None:
+    responder = make_responder(language=language)
+    assert meant in responder.reply(text).text
+    assert responder.reply(yes).text == done
+    skills = make_skills(language=language)
+    responder = Responder(skills)
+    assert [responder.reply(said).text for said in (text, "no" if language == "en" else "non")]
+    assert skills.context.schedule.items() == []
+
+
+def test_yes_is_no_answer_to_which_one() -> None:
+    responder = make_responder()
+    for text in ("timer for 3 minutes", "timer for 5 minutes", "cancel the timer"):
+        asked = responder.reply(text).text
+    assert responder.reply("yes").text == asked
+    assert "Cancelled the 5 minute" in responder.reply("the five minute one").text
+
+
+def test_never_mind_takes_back_the_last_minute_or_the_last_that_was_said() -> None:
+    clock = ZoneClock()
+    responder = make_responder(clock)
+    responder.reply("set a timer for ten minutes")
+    clock.advance(120)
+    assert responder.reply("never mind").text == "I cancelled the 10 minute timer."
+    responder.reply("set a timer for ten minutes")
+    clock.advance(30)
+    responder.reply("what time is it")
+    clock.advance(31)
+    assert responder.reply("never mind").text == "OK."
+    assert responder.reply("undo that").text == "I cancelled the 10 minute timer."
+    assert responder.reply("undo that").text == "There is nothing to take back."
+
+
+@pytest.mark.parametrize(
+    ("language", "dialogue", "reply"),
+    [
+        ("en", "rice timer 9 minutes | timer for an hour | add a minute to the rice", "Done: 10 minutes left."),
+        ("en", "rice timer 9 minutes | timer for an hour | pause the rice", "Paused with 9 minutes left."),
+        ("en", "rice timer 9 minutes | timer for an hour | cancel the rice", "Cancelled the 'rice' timer."),
+        ("en", "timer for an hour | cancel the rice", "can't do that yet"),
+        ("fr", "minuteur riz 9 minutes | minuteur de 2 heures | annule le riz", "J'ai annulé le minuteur « riz »."),
+        ("fr", "minuteur riz 9 minutes | minuteur de 2 heures | enlève une minute au riz", "il reste 8 minutes"),
+    ],
+)
+def test_a_timer_is_meant_by_its_name_alone(language: Language, dialogue: str, reply: str) -> None:
+    assert reply in last_reply(make_responder(language=language), dialogue)

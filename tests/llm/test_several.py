@@ -32,6 +32,10 @@ def parts(text: str, language: Language = "en") -> list[str]:
         ("set an alarm for seven and one for half past seven", ["SetAlarm", "SetAlarm"]),
         ("set a timer for five minutes, then remind me at six to call mum and dad", ["SetTimer", "SetReminder"]),
         ("remind me to call mum tomorrow at nine and dad at ten", ["SetReminder", "SetReminder"]),
+        ("set timers for 5, 10 and 15 minutes", ["SetTimer", "SetTimer", "SetTimer"]),
+        ("set two timers, one for 3 minutes and one for 7 minutes", ["SetTimer", "SetTimer"]),
+        ("set a timer for an hour and three quarters", ["SetTimer"]),
+        ("set a timer for half an hour and ten seconds", ["SetTimer"]),
         ("remind me tomorrow to call mum and dad at ten", ["SetReminder"]),
     ],
 )
@@ -46,6 +50,8 @@ def test_several_commands_are_told_apart(text: str, expected: list[str]) -> None
         ("quelle heure est-il et quel jour sommes-nous", ["TellTime", "TellWeekday"]),
         ("annule l'alarme puis parle plus lentement", ["CancelAlarm", "Slower"]),
         ("mets un minuteur de cinq minutes et un autre de dix minutes", ["SetTimer", "SetTimer"]),
+        ("mets trois minuteurs de 5, 10 et 15 minutes", ["SetTimer", "SetTimer", "SetTimer"]),
+        ("mets deux minuteurs, un de 3 minutes et un de 7 minutes", ["SetTimer", "SetTimer"]),
     ],
 )
 def test_several_commands_are_told_apart_in_french(text: str, expected: list[str]) -> None:
