@@ -99,8 +99,11 @@ def cancel_alarm(intent: Intent, context: Context) -> Reply:
             return reply(intent, en="No alarm is set for that day.", fr="Aucune alarme n'est réglée ce jour-là.")
         if any(item.recurs for item in chosen):
             listed = join([title(item, context, language) for item in chosen], language)
-            return reply(intent, en=f"That one recurs: {listed}. I can only cancel it for good: cancel the alarm.",
-                         fr=f"Celle-ci revient : {listed}. Je ne peux que l'annuler pour de bon : annule l'alarme.")  # fmt: skip
+            return reply(
+                intent,
+                en=f"That one recurs: {listed}. I can only cancel it for good: cancel the alarm.",
+                fr=f"Celle-ci revient : {listed}. Je ne peux que l'annuler pour de bon : annule l'alarme.",
+            )
     elif clock is not None:
         hours = {clock[0].hour, (clock[0].hour + 12) % 24} if clock[1] else {clock[0].hour}
         walls = [(item, context.schedule.local.at(item.due_at)) for item in alarms]
