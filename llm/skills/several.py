@@ -90,7 +90,7 @@ def _timers(text: str, language: Language, recognise: Recognise) -> Intent | Non
         lengths.insert(0, length if len(length.split()) > 1 else f"{length} {unit}")
     found = [recognise(_ONE_TIMER[language].format(length), language) for length in lengths]
     timers = [intent for intent in found if intent is not None and intent.name == "SetTimer" and not intent.open_slots]
-    if len(timers) < 2 or len(timers) != len(lengths):
+    if not 2 <= len(timers) == len(lengths) <= MOST_CUTS:
         return None
     together = timers[0]
     for timer in timers[1:]:
