@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def export(arguments: argparse.Namespace, config: Config) -> int:
     """A verified ONNX file, with what each graph pass changed; quantised too where that is asked for."""
-    check_out(arguments.out, "--out")
+    check_out(arguments.out, "--out", arguments.model)
     axes = read_axes(arguments.dynamic)
     need_torch()
     model = registered(arguments.model)[0]
@@ -57,14 +57,17 @@ def export(arguments: argparse.Namespace, config: Config) -> int:
 def tensorrt(arguments: argparse.Namespace, config: Config) -> int:
     """An engine from an .onnx file, or from a model by way of one beside the engine."""
     from core.optimization.toolbox.tensorrt import UNVERIFIED, TensorRTConfig, TensorRTOptimizer
+    from core.optimization.toolbox.tensorrt_library import describe_card, load_library
 
-    check_out(arguments.out, "--out")
+    check_out(arguments.out, "--out", arguments.model)
     check_out(arguments.cache, "--cache")
     source, shapes, axes = Path(arguments.model), read_shapes(arguments.shape), read_axes(arguments.dynamic)
     print(UNVERIFIED, file=sys.stderr)
     data = None
     if source.suffix != ".onnx":
         need_torch()
+        load_library()
+        describe_card()
         model = registered(arguments.model)[0]
         from core.optimization.toolbox.onnx_export import export_to_onnx
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def quantize(arguments: argparse.Namespace, config: Config) -> int:
     """A model with smaller numbers; measured beside the original, and written where --out says."""
-    check_out(arguments.out, "--out")
+    check_out(arguments.out, "--out", arguments.model)
     optimizer, model = _optimizer(arguments.model)
     from core.optimization.toolbox.artifact import save_quantized
     from core.optimization.toolbox.quick import benchmark_quantization
@@ -60,7 +60,7 @@ def quantize(arguments: argparse.Namespace, config: Config) -> int:
 
 def prune(arguments: argparse.Namespace, config: Config) -> int:
     """The smallest weights zero, or whole channels and heads removed."""
-    check_out(arguments.out, "--out")
+    check_out(arguments.out, "--out", arguments.model)
     optimizer, model = _optimizer(arguments.model)
     from core.optimization.toolbox.measuring import size_bytes
     from core.optimization.toolbox.pruned_files import save_pruned
@@ -88,7 +88,7 @@ def prune(arguments: argparse.Namespace, config: Config) -> int:
 
 def distill(arguments: argparse.Namespace, config: Config) -> int:
     """A student model taught by a teacher, from the data that either brings."""
-    check_out(arguments.out, "--out")
+    check_out(arguments.out, "--out", arguments.teacher, arguments.student)
     check_folder(arguments.checkpoints, "--checkpoints")
     need_torch()
     from core.optimization.toolbox.measuring import size_bytes
@@ -135,7 +135,9 @@ def compare(arguments: argparse.Namespace, config: Config) -> int:
     need_torch()
     strategies = _strategies(arguments.strategies)
     if arguments.chart is not None:
-        check_out(arguments.chart, "--chart")
+        check_out(arguments.chart, "--chart", arguments.model)
+        if arguments.chart.suffix.lower() != ".png":
+            raise ConfigError(f"--chart {arguments.chart}: it is drawn as PNG; give a name that ends in .png")
         toolbox_package("matplotlib.figure", "drawing a chart")
     optimizer, model = _optimizer(arguments.model)
     first_input(model)

@@ -16,7 +16,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from core.app.calibration_text import SENTENCES
-from core.utils.errors import MerlineError, MissingDependencyError, ModelLoadError
+from core.utils.errors import MerlineError, MissingDependencyError, ModelError, ModelLoadError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,7 +57,10 @@ def registered(name: str) -> tuple[RegisteredModel, str]:
     if not path.exists():
         from core.utils.model_store import ModelStore
 
-        found = ModelStore().find(name)
+        try:
+            found = ModelStore().find(name)
+        except ModelError:
+            found = None
         if found is None:
             raise ModelLoadError(
                 f"{name}: no model, folder or file is called that; give FILE.py:FUNCTION, a model's folder, a name of "
@@ -107,7 +110,9 @@ def _from_python(name: str) -> tuple[RegisteredModel, str]:
             f"{name} gives a {type(model).__name__}; return a torch.nn.Module, (module, example input), or a "
             "RegisteredModel with data"
         )
-    return RegisteredModel(model.eval(), None if example is None else [example]), "judged on its one example input"
+    if example is None:
+        return RegisteredModel(model.eval()), "it brings no example input, so nothing is measured"
+    return RegisteredModel(model.eval(), [example]), "judged on its one example input"
 
 
 def _kept(found: RegisteredModel) -> RegisteredModel:
@@ -147,7 +152,10 @@ def _from_path(path: Path) -> tuple[RegisteredModel, str]:
     try:
         config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelLoadError(f"{path} holds no config.json of a model that is known here ({error})") from error
+        raise ModelLoadError(
+            f"{path} holds no config.json of a model that is known here ({error}); give the folder of a causal LM, a "
+            "BERT or a MeloTTS voice, or FILE.py:FUNCTION that makes the model and loads its weights"
+        ) from error
     if (path / "model.bin").exists():
         raise ModelLoadError(
             f"{path} is a Whisper in CTranslate2's own format, which is optimised already and no PyTorch model; give "

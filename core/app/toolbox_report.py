@@ -16,10 +16,16 @@ from core.utils.errors import ConfigError, OptimizationError
 MB = 10**6
 
 
-def check_out(out: Path | None, option: str) -> None:
-    """Raises ConfigError, before the work, where its result could not be written."""
+def check_out(out: Path | None, option: str, *models: str) -> None:
+    """Raises ConfigError, before the work, where its result could not be written, or over one of the `models`."""
     if out is None:
         return
+    from core.optimization.toolbox.targets import is_same
+
+    if any(is_same(out, Path(name.rpartition(":")[0] if ".py:" in name else name)) for name in models):
+        raise ConfigError(f"{option} {out}: that is part of the model it is made from; name another file")
+    if out.exists() and not out.is_dir() and not out.is_file():
+        raise ConfigError(f"{option} {out}: that is a device or a pipe; name a file in a folder of yours")
     nearest = next(folder for folder in out.absolute().parents if folder.exists())
     if out.is_dir() or not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise ConfigError(f"{option} {out}: no file can be written there; name a file in a folder of yours")

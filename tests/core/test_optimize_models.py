@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -313,6 +314,12 @@ def test_values_that_the_toolbox_refuses_end_with_2(
         ("compare M --strategies dynamic,none", "--strategies none: there are: dynamic"),
         ("compare M --chart {folder}", "--chart .*: no file can be written there"),
         ("export M --out {folder}", "--out .*: no file can be written there"),
+        ("compare M --chart {folder}/chart.jpg", "--chart .*: it is drawn as PNG"),
+        *(
+            (f"{command} --out {out}", told)
+            for command in ("quantize M", "prune M", "distill M M", "export M", "tensorrt M")
+            for out, told in ((os.devnull, "is a device or a pipe"), ("{folder}/own.py", "is part of the model it is"))
+        ),
         ("distill M M --checkpoints {folder}/own.py/run", "--checkpoints .*: nothing can be written there"),
         ("tensorrt M --out m.engine --cache {folder}", "--cache .*: no file can be written there"),
         ("export M --out m.onnx --dynamic input", "--dynamic input: give INPUT:AXIS=NAME"),
@@ -341,3 +348,26 @@ def test_a_model_without_data_is_told_what_it_lacks(own: str) -> None:
     for words in (["compare", f"{own}:net"], ["auto", f"{own}:net", "mobile"]):
         with pytest.raises(ModelLoadError, match="brings no example input"):
             main(["optimize", *words])
+    assert registered(f"{own}:net")[1] == "it brings no example input, so nothing is measured"
+
+
+def test_a_folder_or_a_name_that_is_no_model_is_told_what_would_be(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(
+        ModelLoadError, match=r"config\.json of a model that is known here .*give the folder of a causal"
+    ):
+        registered(str(tmp_path))
+    with pytest.raises(ModelLoadError, match="nosuch: no model, folder or file is called that"):
+        registered("nosuch")
+
+
+def test_an_engine_needs_its_library_before_anything_is_exported(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent() -> None:
+        raise TensorRTUnavailableError("TensorRT is not installed")
+
+    monkeypatch.setattr("core.optimization.toolbox.tensorrt_library.load_library", absent)
+    with pytest.raises(TensorRTUnavailableError, match="is not installed"):
+        main(["optimize", "tensorrt", f"{own}:student", "--out", str(tmp_path / "m.engine")])
+    assert not list(tmp_path.glob("m.*"))

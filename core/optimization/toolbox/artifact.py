@@ -23,6 +23,7 @@ from core.optimization.toolbox.graphs import replace_module, set_module
 from core.optimization.toolbox.int8_layers import CodesMaxPool2d, DynamicInt8Linear, Int8Layer, StaticInt8
 from core.optimization.toolbox.recurrent_int8 import DynamicInt8Recurrent
 from core.optimization.toolbox.split_attention import heads_of, split_attentions
+from core.optimization.toolbox.targets import target_of
 from core.optimization.toolbox.weight_only import HalfModel, WeightOnlyInt8, packed_from
 from core.utils.errors import ModelLoadError, OptimizationError, QuantizationError
 
@@ -186,8 +187,9 @@ def unshared(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Write beside `path`, then put it there; what a killed program left of the same is taken away.
 
-    Raises OptimizationError where the disk does not take it.
+    Raises OptimizationError where the disk does not take it, or where no file but a device is.
     """
+    path = target_of(path)
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

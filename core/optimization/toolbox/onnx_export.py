@@ -16,6 +16,7 @@ from core.optimization.toolbox.onnx_information import model_information
 from core.optimization.toolbox.onnx_passes.table import PASSES, run_passes
 from core.optimization.toolbox.onnx_trace import inference_mode_of, name_outputs, refuse_untraceable, trace
 from core.optimization.toolbox.onnx_verify import check_sizes, flat_outputs, verify
+from core.optimization.toolbox.targets import target_of
 from core.utils.errors import ExportError, MerlineError
 
 logger = logging.getLogger(__name__)
@@ -34,10 +35,10 @@ class ONNXExporter:
         """Write `model` to `path`. `dummy_input`: a tensor, a tuple of positional or a mapping of keyword arguments.
 
         `dynamic_axes` here win over the configuration's. Raises ExportError: the model does not trace, has operators
-        that ONNX has not, gives other numbers there, or the file cannot be written. MissingDependencyError without
-        the extra `toolbox`.
+        that ONNX has not, gives other numbers there, or the file cannot be written (OptimizationError where a device is
+        there). MissingDependencyError without the extra `toolbox`.
         """
-        path = Path(path)
+        path = target_of(path)
         refuse_untraceable(model)
         example = example_of(model, dummy_input, self.config.input_names)
         with inference_mode_of(model):

@@ -14,6 +14,7 @@ from core.optimization.toolbox.onnx_information import OnnxInformation, model_in
 from core.optimization.toolbox.onnx_qdq import OnnxQuantizationConfig, quietly, write_quantized
 from core.optimization.toolbox.onnx_runtime import open_session, run_session
 from core.optimization.toolbox.onnx_verify import difference
+from core.optimization.toolbox.targets import target_of
 from core.utils.errors import InferenceError, QuantizationError
 
 RUINED = 0.1
@@ -79,9 +80,10 @@ def quantize_onnx(
     """Write `source` with QDQ nodes to `target`; `calibration_data` are numpy inputs by name, like those in use.
 
     Raises QuantizationError: no data, data that the model refuses, or nothing to quantise, be it that the source is
-    quantised; ModelLoadError for a damaged source.
+    quantised; ModelLoadError for a damaged source; OptimizationError where `target` is the source or a device.
     """
-    source, target, config = Path(source), Path(target), config or OnnxQuantizationConfig()
+    source, config = Path(source), config or OnnxQuantizationConfig()
+    target = target_of(target, source)
     inputs, exact = _checked(source, calibration_data)
     with workshop(target) as folder, quietly():
         made = folder / target.name
@@ -118,7 +120,8 @@ def quantize_with_scales(
     They are of ranges symmetric about zero, as `for_tensorrt` makes them. Raises QuantizationError where a tensor has
     no scale: they are another model's.
     """
-    source, target, config = Path(source), Path(target), config or OnnxQuantizationConfig(for_tensorrt=True)
+    source, config = Path(source), config or OnnxQuantizationConfig(for_tensorrt=True)
+    target = target_of(target, source)
     opset = model_information(source).opset
     with workshop(target) as folder, quietly():
         made = folder / target.name

@@ -13,6 +13,7 @@ from typing import Any
 
 from core.optimization.toolbox.onnx_files import workshop
 from core.optimization.toolbox.onnx_information import OnnxInformation, model_information
+from core.optimization.toolbox.targets import target_of
 from core.optimization.toolbox.tensorrt_calibration import CalibrationFeed, make_calibrator
 from core.optimization.toolbox.tensorrt_engine_file import EngineHeader, sha256_of, write_engine
 from core.optimization.toolbox.tensorrt_library import (
@@ -101,9 +102,10 @@ class TensorRTOptimizer:
         """Build an engine. `input_shapes`: {input: shape}, or {input: (least, usual, largest)} for shapes that vary.
 
         Raises ModelLoadError for a damaged model, ExportError for shapes that do not fit it or an operator TensorRT has
-        not, QuantizationError for int8 without data, TensorRTUnavailableError without the library or a card.
+        not, QuantizationError for int8 without data, TensorRTUnavailableError without the library or a card,
+        OptimizationError where the engine would take the place of the model or of a device.
         """
-        source, target = Path(onnx_path), Path(engine_path)
+        source, target = Path(onnx_path), target_of(engine_path, Path(onnx_path))
         information = model_information(source)
         profiles = read_profiles(input_shapes, information)
         self._check_int8(information)
