@@ -130,17 +130,22 @@ class Store:
         with self._lock:
             self._connection.close()
 
-    def _open(self, path: Path | None) -> sqlite3.Connection:
+    def _open(self, path: Path | None, alone: bool = False) -> sqlite3.Connection:
+        """`alone` shares with no other program, for which a full disk has no room: what is kept can be read at least."""
         if path is None:
             connection = sqlite3.connect(":memory:", check_same_thread=False)
         else:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             path.chmod(0o600)
             connection = sqlite3.connect(path, check_same_thread=False, timeout=5.0)
+            if alone:
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         try:
             self._prepare(connection)
-        except (sqlite3.Error, DataError):
+        except (sqlite3.Error, DataError) as error:
             connection.close()
+            if _code(error) == sqlite3.SQLITE_IOERR and path is not None and not alone:
+                return self._open(path, alone=True)
             raise
         return connection
 
@@ -182,8 +187,14 @@ class Store:
                 ) from error
 
 
+def _code(error: Exception) -> int:
+    """SQLite's primary result code; 0 where the error has none."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF
+
+
 def _cure(error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = _code(error)
     if code == sqlite3.SQLITE_FULL:
         return "could not be written, the disk is full; free some space and say it again"
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):

@@ -121,6 +121,30 @@ def test_a_full_disk_is_said_plainly_and_nothing_kept_is_lost(file: Path) -> Non
     store.close()
 
 
+READ_WHERE_NOTHING_CAN_BE_WRITTEN = """
+import resource, sys
+from pathlib import Path
+from core.utils.errors import DataError
+from llm.store import Store
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+store = Store(Path(sys.argv[1]))
+print([entry.text for entry in store.entries("notes")])
+try:
+    store.add_entry("notes", "lost")
+except DataError:
+    print("told")
+"""
+
+
+def test_what_was_kept_is_read_where_the_disk_is_full_from_the_start(file: Path) -> None:
+    store = Store(file)
+    store.add_entry("notes", "kept")
+    store.close()
+    command = [sys.executable, "-c", READ_WHERE_NOTHING_CAN_BE_WRITTEN, str(file)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split("\n") == ["['kept']", "told", ""], done.stderr
+
+
 def test_a_read_only_file_is_said_plainly(file: Path) -> None:
     store = Store(file)
     store.add_entry("notes", "kept")
