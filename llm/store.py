@@ -131,7 +131,7 @@ class Store:
             self._connection.close()
 
     def _open(self, path: Path | None, alone: bool = False) -> sqlite3.Connection:
-        """`alone` shares with no other program, for which a full disk has no room: what is kept can be read at least."""
+        """`alone` shares it with no other program, for which a full disk has no room: then what is kept can be read."""
         if path is None:
             connection = sqlite3.connect(":memory:", check_same_thread=False)
         else:
