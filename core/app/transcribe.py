@@ -1,4 +1,4 @@
-"""`transcribe`: what is said in a WAV file of any length, read piece by piece."""
+"""`transcribe`: what is said in a WAV file of any length, read piece by piece; as far as it was read if interrupted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import math
 import queue
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,8 +17,10 @@ from audio.far_end import FarEnd
 from audio.front_end import FrontEnd
 from audio.wav import Recording, stream_wav
 from core.app.brain import Brain
+from core.app.ending import EndingWish
 from core.app.hearing import ENGINE, HearingParts, make_transcriber, model_to_load
 from core.app.planning import apply_plan, make_plan
+from core.bootstrap import INTERRUPTED
 from core.messages import AudioFrame, Language, SpeechStarted, Transcript, Utterance
 from core.optimization.plan import StagePlan
 from core.optimization.profiler import InferenceProfiler
@@ -35,15 +37,17 @@ TRAILING_SILENCE_S = 3.0
 
 
 class WavInbox:
-    """The frames of a WAV file as they are read, then silence, then nothing."""
+    """The frames of a WAV file as they are read, until it ends or `stop` says so, then silence, then nothing."""
 
-    def __init__(self, blocks: Iterator[Recording]) -> None:
+    def __init__(self, blocks: Iterator[Recording], stop: Callable[[], bool] = lambda: False) -> None:
+        self.stopped = False
+        """whether more of the file would have been there"""
         self.seconds = 0.0
         """of the recording, as far as it has been read; so are the next three"""
         self.loudest = 0.0
         self.not_numbers = 0
         self.cut_short = False
-        self._frames = _frames(self._counted(blocks))
+        self._frames = _frames(self._counted(blocks, stop))
 
     def get(self, block: bool = True, timeout: float | None = None) -> AudioFrame:
         """The next frame at once; queue.Empty at the end. Raises AudioFileError."""
@@ -52,8 +56,11 @@ class WavInbox:
             raise queue.Empty
         return frame
 
-    def _counted(self, blocks: Iterator[Recording]) -> Iterator[Recording]:
+    def _counted(self, blocks: Iterator[Recording], stop: Callable[[], bool]) -> Iterator[Recording]:
         for block in blocks:
+            if stop():
+                self.stopped = True
+                return
             self.seconds += block.seconds
             self.loudest = max(self.loudest, float(np.abs(block.samples).max(initial=0.0)))
             self.not_numbers += block.not_numbers
@@ -81,25 +88,35 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     """Print what is said, a line an utterance, or all as one JSON object."""
     plan = make_plan(config)
     apply_plan(config, plan)
-    transcription = Transcription(config, stream_wav(arguments.input, BLOCK), plan.stt)
     segments = []
-    for segment in transcription.segments():
-        segments.append(segment)
-        if not arguments.json:
-            print(segment.text, flush=True)
+    with EndingWish() as ending:
+        transcription = Transcription(config, stream_wav(arguments.input, BLOCK), plan.stt, lambda: ending.asked)
+        for segment in transcription.segments():
+            segments.append(segment)
+            if not arguments.json:
+                print(segment.text, flush=True)
     if arguments.json:
         print(json.dumps(transcription.as_json(segments), ensure_ascii=False))
     else:
         for remark in transcription.remarks(segments):
             print(remark, file=sys.stderr)
         print(f"heard by {transcription.engine}", file=sys.stderr)
-    return 0
+    return INTERRUPTED if transcription.interrupted else 0
 
 
 class Transcription:
-    """A recording through listener and recogniser. No look at the words before an utterance has ended: nobody waits."""
+    """A recording through listener and recogniser. No look at the words before an utterance has ended: nobody waits.
 
-    def __init__(self, config: Config, blocks: Iterator[Recording], plan: StagePlan | None) -> None:
+    `stop` is asked between two blocks: true ends the recording there.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        blocks: Iterator[Recording],
+        plan: StagePlan | None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         config = config.model_copy(update={"stt": config.stt.model_copy(update={"partial_ms": 0})})
         self._profiler = InferenceProfiler()
         with Brain(config) as brain:
@@ -112,7 +129,7 @@ class Transcription:
         detection = VoiceActivityDetection(config.vad, load_vad(config.vad.engine))
         endpoint = config.endpoint.model_copy(update={"learn": False})
         listener = Listener(detection, Endpointing(endpoint), FrontEnd(config.echo, FarEnd()), turns)
-        self._inbox = WavInbox(blocks)
+        self._inbox = WavInbox(blocks, stop)
         stages = [Part("listen", listener, self._inbox), Part("stt", self._transcriber)]
         self._pipeline = Pipeline(stages, turns, self._profiler.span)
         self._times: dict[int, tuple[float, float]] = {}
@@ -125,17 +142,26 @@ class Transcription:
         """Why the planned engine was not used."""
         return str(getattr(self._transcriber, "fallback_reason", ""))
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped before the recording's end."""
+        return self._inbox.stopped
+
     def remarks(self, segments: Sequence[TranscribedSegment]) -> list[str]:
         """What is to be known of the recording and of who listened, once it has been read."""
         inbox, found = self._inbox, []
         if self.fallback_reason:
             found.append(self.fallback_reason)
+        if inbox.stopped:
+            found.append(f"interrupted: only the first {inbox.seconds:.1f} s of the recording were listened to")
         if inbox.cut_short:
             found.append(f"the file is cut short: the {inbox.seconds:.1f} s that are there were used; copy it again")
         if inbox.not_numbers:
             found.append(
                 f"{inbox.not_numbers} values are NaN or infinite and counted as silence or a click; export it again"
             )
+        if inbox.stopped and not inbox.seconds:
+            return found
         if not segments and not inbox.loudest:
             found.append(f"no speech: all {inbox.seconds:.1f} s are silent; was the right microphone recorded?")
         elif not segments:

@@ -70,6 +70,33 @@ def test_a_whisper_that_is_not_there_is_told_and_all_the_same_transcribed(home: 
     assert "there is no such folder" in transcription.fallback_reason
 
 
+@needs_flite
+def test_interrupted_it_gives_what_was_said_so_far(home: Path):
+    """Also of the utterance that was under way; `stop` is what Ctrl-C sets."""
+    file = recording(home, "what time is it", "set a timer for five minutes", "what day is it")
+    asked: list[None] = []
+
+    def stop() -> bool:
+        asked.append(None)
+        return len(asked) * BLOCK > 4.9 * RATE_HZ
+
+    transcription = Transcription(Config(), stream_wav(file, BLOCK), None, stop)
+    told = transcription.as_json(list(transcription.segments()))
+    assert transcription.interrupted
+    assert told["segments"][0]["text"] == "what time is it"
+    assert len(told["segments"]) == 2, "the second utterance had begun"
+    assert told["audio_s"] < 5.0
+    (remark,) = told["remarks"]
+    assert remark.startswith("interrupted: only the first 4.9 s of the recording were listened to")
+
+
+def test_interrupted_before_anything_was_read_it_does_not_speak_of_silence(home: Path):
+    write_wav(home / "silence.wav", np.zeros(RATE_HZ, np.float32), RATE_HZ)
+    transcription = Transcription(Config(), stream_wav(home / "silence.wav", BLOCK), None, lambda: True)
+    told = transcription.as_json(list(transcription.segments()))
+    assert told["remarks"] == ["interrupted: only the first 0.0 s of the recording were listened to"]
+
+
 def test_silence_has_no_segments(home: Path):
     write_wav(home / "silence.wav", np.zeros(RATE_HZ, np.float32), RATE_HZ)
     transcription = Transcription(Config(), stream_wav(home / "silence.wav", BLOCK), None)
