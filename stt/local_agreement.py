@@ -1,6 +1,6 @@
 """Which words will stay: those on which two consecutive passes agree (LocalAgreement-2, Macháček et al. 2023).
 
-Guarantees: the stable words only ever grow until they are cut off. Knows neither sound nor time.
+Guarantees: the stable words only ever grow until they are cut off or revised. Knows neither sound nor time.
 """
 
 from __future__ import annotations
@@ -41,6 +41,13 @@ class LocalAgreement:
             return 0
         self._stable = (*self._stable, *pieces[known:agreed])
         return agreed - known
+
+    def revise(self, pieces: Sequence[Piece]) -> None:
+        """The words up to a pause, heard anew: what is stable and is not among them so was misheard."""
+        words = tuple(comparable(piece.text) for piece in pieces)
+        kept = _common(words, tuple(comparable(piece.text) for piece in self._stable))
+        if kept < len(self._stable):
+            self._stable, self._previous = self._stable[:kept], ()
 
     def cut(self, count: int) -> None:
         """The first `count` pieces were cut off with their sound."""

@@ -1,7 +1,8 @@
 """One utterance as Whisper hears it while it grows: passes over the sound since the last cut, words that stay, cuts.
 
-Guarantees: the stable text only grows; a pass hears at most `LONGEST_PASS_S` and generates only what is not stable
-yet, so the work is linear in the utterance's length. One thread at a time.
+Guarantees: a pass hears at most `LONGEST_PASS_S`, so the work is linear in the utterance's length. From one look to the
+next the stable text only grows, but before words are cut off, and at a pause, those since the last cut are heard anew:
+one that two looks agreed on is put right where more sound says otherwise. One thread at a time.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Understood:
 
     text: str
     stable: int
-    """leading characters that will not change"""
+    """leading characters that are not likely to change"""
     language: Language
     confidence: float
     """0..1: the tokens' mean probability"""
@@ -128,7 +129,8 @@ class WhisperStream:
         return self._so_far(pieces[len(self._agreement.stable) :], heard)
 
     def conclude(self) -> Understood:
-        """What was said, the user having paused. Only what no earlier pass has settled is generated.
+        """What was said, the user having paused. Only what comes behind the last cut is heard again: its stable words
+        were heard without what followed, and are checked.
 
         Raises InferenceError.
         """
@@ -143,6 +145,7 @@ class WhisperStream:
         if doubt:
             logger.info("%r is no speech: %s", heard.text, doubt)
             return self._so_far((), heard)
+        self._agreement.revise(heard.pieces)
         said = self._so_far(heard.pieces[len(self._agreement.stable) :], heard)
         return replace(said, sentence_end=heard.sentence_end)
 
@@ -154,12 +157,12 @@ class WhisperStream:
         """One pass. While the language is open it is detected; from a clear sentence on it is settled."""
         speech_s = self._voiced_s(sound)
         rule = None if self._settled else self._choice.rule(speech_s)
-        prefix = tuple(token for piece in self._agreement.stable for token in piece.tokens)
+        prefix, draft = self._beginning(checked=timed or final)
         heard = self._model.transcribe_short(
             sound,
             None if rule else self._language,
             context=CONTEXT,
-            stream=StreamOptions(prefix[: MAX_TOKENS - 1], rule, timed, final, judged=final and not timed),
+            stream=StreamOptions(prefix, rule, timed, final, judged=final and not timed, draft=draft),
         )
         if rule is not None:
             self._detected = heard.detected
@@ -168,6 +171,17 @@ class WhisperStream:
             clear_s = SHORT_S if as_expected else CLEAR_S
             self._settled = speech_s >= clear_s or self._window.seconds >= CUT_ANYWHERE_S
         return heard
+
+    def _beginning(self, checked: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The stable words' tokens: those that stay, and those to be checked.
+
+        The first word behind a cut stays in any case, or what is left of the one before it were heard as a word.
+        """
+        stable = self._agreement.stable
+        staying = len(stable) if not checked else 1 if self._window.begin else 0
+        tokens = tuple(token for piece in stable for token in piece.tokens)[: MAX_TOKENS - 1]
+        given = _tokens(stable[:staying])
+        return tokens[:given], tokens[given:]
 
     def _in_its_language(self, sound: Samples, heard: ShortTranscript) -> ShortTranscript:
         """A lone word is too short to tell a language by: the one in which it makes a word that people say alone, and
@@ -195,7 +209,8 @@ class WhisperStream:
         return rejection(Evidence(heard.text, voiced_s, heard.no_speech_prob, heard.avg_logprob, looping, repeating))
 
     def _keep(self, heard: ShortTranscript) -> None:
-        """Let the pass count: what it agrees on with the last one stays."""
+        """Let the pass count: what it puts right does not stay, what it agrees on with the last one does."""
+        self._agreement.revise(heard.pieces)
         new = self._agreement.hear(heard.pieces)
         if new:
             self._sureness.add(heard.avg_logprob, _tokens(self._agreement.stable[-new:]))

@@ -86,9 +86,12 @@ class ScriptedWords:
             return self._engine.decode_window(samples, request)
         pieces = self._heard(begin, begin + len(samples) / SAMPLE_RATE_HZ)
         tokens = tuple(token for piece in pieces for token in piece.tokens)
+        # a draft is taken as a recogniser takes it that had said the same
+        prefix = (*request.stream.prefix, *request.stream.draft)
         # and the end, which random weights never give
-        generated = max(len(tokens) - len(request.stream.prefix), 0) + 1
-        worked = replace(request, max_new_tokens=min(generated, request.max_new_tokens))
+        generated = max(len(tokens) - len(prefix), 0) + 1
+        stream = replace(request.stream, prefix=prefix, draft=())
+        worked = replace(request, max_new_tokens=min(generated, request.max_new_tokens), stream=stream)
         decoded = self._engine.decode_window(samples, worked)
         text = "".join(piece.text for piece in pieces).strip()
         return Decoded(text, tokens, -0.2, 0.01, decoded.language, decoded.language_probability, pieces, ())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ pytest.importorskip("faster_whisper", reason="faster-whisper is not installed")
 pytest.importorskip("whisper", reason="openai-whisper is not installed")
 
 from benchmarks.whisper.shapes import Checkpoints
+from core.utils.whisper import greedy
 from core.utils.whisper.alignment import attention_path, timed, warp
 from core.utils.whisper.results import Piece
 from core.utils.whisper_compat import LanguageRule, ShortTranscript, StreamOptions, WhisperModel
@@ -49,6 +52,39 @@ def test_a_beginning_that_the_model_agrees_with_changes_no_text(
         told = short(model, sound, LIMIT - given, prefix=free.tokens[:given])
         assert (told.tokens, told.text, told.pieces) == (free.tokens, free.text, free.pieces)
         assert told.no_speech_prob == pytest.approx(free.no_speech_prob, abs=1e-5)
+
+
+@pytest.mark.parametrize("sound", SOUNDS.values(), ids=SOUNDS)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_draft_right_or_wrong_changes_no_text(models: dict[str, WhisperModel], backend: str, sound: np.ndarray):
+    model = models[backend]
+    free = short(model, sound)
+    right = free.tokens
+    wrong = (2425,) if right[5] != 2425 else (1002,)
+    for draft in (right[:1], right, (*right, 11, 11), wrong, (*right[:5], *wrong), (*right[:5], *wrong, *right[6:])):
+        told = short(model, sound, draft=draft)
+        assert (told.tokens, told.text, told.ended) == (free.tokens, free.text, free.ended)
+        assert told.avg_logprob == pytest.approx(free.avg_logprob, abs=1e-4)
+        assert told.no_speech_prob == pytest.approx(free.no_speech_prob, abs=1e-5)
+    behind = short(model, sound, LIMIT - 3, prefix=right[:3], draft=(*right[3:6], *wrong))
+    assert behind.tokens == right
+
+
+def test_a_right_draft_saves_openai_whispers_decoder_its_steps(
+    models: dict[str, WhisperModel], monkeypatch: pytest.MonkeyPatch
+):
+    steps: list[int] = []
+    step = greedy._Decoder.step
+
+    def counted(self: greedy._Decoder, tokens: list[int], ends: int = 1) -> Any:
+        steps.append(len(tokens))
+        return step(self, tokens, ends)
+
+    monkeypatch.setattr(greedy._Decoder, "step", counted)
+    free = short(models["openai-whisper"], SOUNDS["noise"])
+    alone = len(steps)
+    short(models["openai-whisper"], SOUNDS["noise"], draft=free.tokens[:10])
+    assert len(steps) - alone == alone - 10
 
 
 @pytest.mark.parametrize("sound", SOUNDS.values(), ids=SOUNDS)

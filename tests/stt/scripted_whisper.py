@@ -86,7 +86,7 @@ class ScriptedBackend:
         self.phrase = phrase
         self.requests: list[WindowRequest] = []
         self.generated: list[int] = []
-        """tokens of each pass, the end included"""
+        """tokens of each pass that no draft foresaw, the end included"""
         self.fail_at: set[int] = set()
         """passes that raise InferenceError"""
         self._tokens: dict[str, int] = {}
@@ -115,7 +115,10 @@ class ScriptedBackend:
             )
         else:
             pieces = tuple(Piece(piece.text, piece.tokens) for piece in pieces)
-        self.generated.append(len(pieces) - given + 1)
+        draft = request.stream.draft
+        said = [token for piece in pieces[given:] for token in piece.tokens]
+        checked = next((at for at, token in enumerate(draft) if said[at : at + 1] != [token]), len(draft))
+        self.generated.append(len(said) - checked + 1)
         return Decoded(
             "".join(piece.text for piece in pieces).strip(),
             tuple(token for piece in pieces for token in piece.tokens),

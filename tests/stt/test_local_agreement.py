@@ -64,6 +64,18 @@ def test_a_pass_that_contradicts_the_stable_words_changes_nothing():
     assert stable(agreement) == " a b c"
 
 
+def test_what_a_pause_puts_right_is_no_longer_stable_and_the_rest_stays():
+    agreement = LocalAgreement()
+    for _ in range(2):
+        agreement.hear(pieces(" a| battle| of| course"))
+    agreement.revise(pieces(" A| battle| of| course| and"))
+    assert stable(agreement) == " a battle of course"
+    agreement.revise(pieces(" a| matter| of| course"))
+    assert stable(agreement) == " a"
+    assert agreement.hear(pieces(" a| matter| of| course")) == 0
+    assert agreement.hear(pieces(" a| matter| of| course")) == 3
+
+
 def test_after_a_cut_the_rest_goes_on():
     agreement = LocalAgreement()
     for one in (" a| b| c", " a| b| c"):

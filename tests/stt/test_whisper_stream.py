@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.messages import EchoDropped, Samples, SpeechChunk, SpeechStarted, Transcript, Utterance
 from core.utils.whisper.backend import WindowRequest
-from core.utils.whisper.results import Decoded
+from core.utils.whisper.results import Decoded, Piece
 from stt.whisper_stream import LONGEST_PASS_S
 from stt.whisper_transcriber import Surroundings, WhisperSettings, WhisperTranscriber
 from tests.stt.scripted_whisper import (
@@ -91,8 +91,43 @@ def test_at_the_end_only_the_tail_is_decoded():
     stage, backend, clock = listening(speech)
     assert last(hear(stage, speech.samples, clock=clock)).text == speech.text
     assert backend.generated[-1] <= 6
-    assert backend.requests[-1].stream.prefix
+    assert backend.requests[-1].stream.draft
     assert backend.requests[-1].frames <= WINDOW_FRAMES
+
+
+class LateBackend(ScriptedBackend):
+    """Hears "battle" for "matter" until the sound is whole, where it is not told how the text begins."""
+
+    def _heard(self, samples: Samples) -> tuple[Piece, ...]:
+        whole = self.speech is None or len(samples) >= len(self.speech.samples)
+        return tuple(
+            piece if whole or piece.text != " matter" else self._piece(" battle", piece.start_s or 0.0, 0.3)
+            for piece in super()._heard(samples)
+        )
+
+
+def late() -> tuple[WhisperTranscriber, WorkingClock, Speech]:
+    speech = speak("it is a matter of course to him")
+    backend = LateBackend(speech)
+    clock = WorkingClock(backend)
+    return loaded(backend, around=Surroundings(LoudIsVoice(), clock=clock)), clock, speech
+
+
+def test_what_two_looks_agreed_on_wrongly_the_whole_sound_puts_right():
+    stage, clock, speech = late()
+    messages = hear(stage, speech.samples, clock=clock)
+    assert any(text.startswith("it is a battle") for text in stable_texts(messages)), "else nothing was put right"
+    assert last(messages).text == speech.text
+
+
+def test_what_a_pause_has_put_right_stays_so_when_the_user_goes_on():
+    stage, clock, speech = late()
+    hear(stage, speech.samples, clock=clock, final=False)
+    longer = np.concatenate([speech.samples, np.zeros(RATE, np.float32)])
+    list(stage.process(SpeechStarted(1, 1, clock.monotonic())))
+    texts = stable_texts(list(stage.process(SpeechChunk(1, 1, longer[len(speech.samples) :]))))
+    assert not any("battle" in text for text in texts)
+    assert last(list(stage.process(Utterance(1, 1, longer, True, 0.0)))).text == speech.text
 
 
 @pytest.mark.parametrize("pause_every", [9, 1000])

@@ -44,6 +44,8 @@ class StreamOptions:
     """whether a suspicious text is worth the full window"""
     judged: bool = False
     """whether to say how likely the sentence ends behind the last word"""
+    draft: tuple[int, ...] = ()
+    """tokens that probably follow the prefix: an engine may check them all in one step. The text is as without them"""
 
 
 @dataclass(frozen=True, slots=True)

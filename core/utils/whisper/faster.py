@@ -73,7 +73,7 @@ class FasterWhisper:
         return DetectedLanguage(language, probability, tuple(every))
 
     def decode_window(self, samples: Samples, request: WindowRequest) -> Decoded:
-        """See Backend."""
+        """See Backend. A draft is of no use: CTranslate2 takes given tokens one by one, as slowly as its own."""
         from faster_whisper.tokenizer import Tokenizer
         from faster_whisper.transcribe import get_suppressed_tokens
 

@@ -35,6 +35,8 @@ class Start:
     """begins with <|startoftranscript|>"""
     prefix: tuple[int, ...] = ()
     """the beginning of the text"""
+    draft: tuple[int, ...] = ()
+    """what it probably says next: as far as it would say just that, it is computed in one step"""
 
     @property
     def tokens(self) -> tuple[int, ...]:
@@ -58,15 +60,17 @@ def decode_greedily(model: Whisper, sound: Heard, start: Start, rules: Rules, li
 
     with torch.inference_mode():
         decoder = _Decoder(model, packed or model.decoder, sound, len(start.tokens) + limit)
-        logits = decoder.step(list(start.tokens))
+        draft = start.draft[: limit - 1]
+        logits = decoder.step([*start.tokens, *draft], ends=1 + len(draft))
         no_speech = float(logits[0].softmax(dim=-1)[rules.no_speech])
         never = torch.tensor(rules.never, device=logits.device)
+        known = list(logits[-1 - len(draft) :])  # after the start, and after each token of the draft
         if not start.prefix:
-            logits[-1, torch.tensor(rules.not_first, device=logits.device)] = -torch.inf
+            known[0][torch.tensor(rules.not_first, device=logits.device)] = -torch.inf
         tokens: list[int] = []
         total = 0.0
         while True:
-            last = logits[-1]
+            last = known.pop(0)
             last[never] = -torch.inf
             token = int(last.argmax())
             total += float(last[token] - last.logsumexp(dim=-1))
@@ -75,7 +79,9 @@ def decode_greedily(model: Whisper, sound: Heard, start: Start, rules: Rules, li
             tokens.append(token)
             if len(tokens) == limit:
                 break
-            logits = decoder.step([token])
+            if not known or draft[len(tokens) - 1] != token:
+                decoder.forget(len(start.tokens) + len(tokens) - 1)
+                known = [decoder.step([token])[-1]]
     return Said(tuple(tokens), total / (len(tokens) + 1), no_speech)
 
 
@@ -138,8 +144,12 @@ class _Decoder:
         self._dtype = sound.encoded.dtype
         self._seen = 0
 
-    def step(self, tokens: list[int]) -> Tensor:
-        """[2 or 1, vocabulary] float32 logits after the first and the last of `tokens`."""
+    def forget(self, behind: int) -> None:
+        """Forget what was seen behind so many tokens."""
+        self._seen = behind
+
+    def step(self, tokens: list[int], ends: int = 1) -> Tensor:
+        """[1 + `ends` or 1, vocabulary] float32 logits after the first and each of the last `ends` of `tokens`."""
         import torch
         from torch.nn import functional as F
 
@@ -156,8 +166,8 @@ class _Decoder:
             x = x + block.mlp(block.mlp_ln(x))
         self._seen = end
         x = self._decoder.ln(x)[0]
-        ends = x if len(tokens) == 1 else x[[0, -1]]
-        logits: Tensor = self._head(ends) if self._head else F.linear(ends, embedding.to(x.dtype))
+        asked = x if len(tokens) == 1 else x[[0, *range(len(tokens) - ends, len(tokens))]]
+        logits: Tensor = self._head(asked) if self._head else F.linear(asked, embedding.to(x.dtype))
         return logits.float()
 
     def _attend(self, attention: Any, x: Tensor, keys: Tensor, values: Tensor, masked: bool = True) -> Tensor:

@@ -156,9 +156,8 @@ class OpenAIWhisper:
                 model.is_multilingual, num_languages=model.num_languages, language=guess.language, task=request.task
             )
             prompt = tokenizer.sot_sequence_including_notimestamps
-            said = decode_greedily(
-                model, sound, Start(prompt, stream.prefix), _rules(tokenizer), request.max_new_tokens, self._packed
-            )
+            start = Start(prompt, stream.prefix, stream.draft)
+            said = decode_greedily(model, sound, start, _rules(tokenizer), request.max_new_tokens, self._packed)
             tokens = (*stream.prefix, *said.tokens)
             pieces = pieces_of(tokenizer, tokens)
             if stream.timed and tokens:
