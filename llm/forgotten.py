@@ -13,10 +13,8 @@ from llm.conversation import Exchange
 from llm.grounding import is_about, telling
 from llm.skills.normalise import fold
 from llm.skills.reminders import clean
-from llm.tool_calls import CALL_BETWEEN
+from llm.tool_calls import CALL_BETWEEN, REMEMBERING
 
-REMEMBERING = "RememberFact"
-"""the tool whose `text` is the fact"""
 SHARE = 0.5
 """of a fact's telling words, and two where it has as many, that an exchange about it has at least"""
 

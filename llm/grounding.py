@@ -56,6 +56,11 @@ def is_about(text: str, tool: frozenset[str]) -> bool:
     return any(_alike(word, other) for word in _words(text) for other in tool)
 
 
+def asks(text: str) -> bool:
+    """Whether words begin as a question does that is to be answered in words."""
+    return _QUESTION.match(fold(text).strip()) is not None
+
+
 def is_question(text: str) -> bool:
     """Whether somebody asks about the world, and not for what is theirs."""
     folded = fold(text).strip()

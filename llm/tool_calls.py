@@ -18,6 +18,7 @@ from llm.call_values import LABEL, argument_of, call_of, is_label, key, slots_of
 from llm.deeds import tells_of_a_deed
 from llm.engine import Tool
 from llm.grounding import (
+    asks,
     claims,
     comes_from,
     is_about,
@@ -38,6 +39,8 @@ from llm.tools import SENTENCE, DeclaredTool
 
 DAY = "day"
 """the slot of a day, which alone is when something happens sooner than when an alarm is to ring"""
+REMEMBERING = "RememberFact"
+"""the tool whose `text` is a fact that is to be remembered"""
 CALL_BETWEEN = f"\n{CALL_CLOSES}\n{CALL_OPENS}\n"
 _WORDS = re.compile(r"\w+")
 _NAME = re.compile(r"[\"']name[\"']\s*:\s*[\"'](\w+)")
@@ -145,9 +148,12 @@ class ToolBox:
     def _grounded(self, intent: Intent, words: Words) -> Intent:
         """Without what the user did not say: the skill asks for what it needs.
 
-        Raises ToolCallRefusedError where its text, or a sum, is not about anything that was said.
+        Raises ToolCallRefusedError where its text, or a sum, is not about anything that was said, and where a question
+        is to be remembered.
         """
         declared, slots = self._declared[intent.name], dict(intent.slots)
+        if intent.name == REMEMBERING and asks(words.text) and not is_about(words.text, declared.words):
+            raise ToolCallRefusedError(f"{intent.name}: {words.text!r} is a question")
         if SENTENCE in declared.parameters:
             if not shares_number(intent.text, words.all, words.language):
                 raise ToolCallRefusedError(f"{intent.name}: nobody has said {intent.text!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 
 import pytest
@@ -127,6 +128,25 @@ def test_a_call_says_nothing_that_the_user_has_not_said(
 def test_a_reminder_of_what_nobody_has_said_is_refused() -> None:
     with pytest.raises(ToolCallRefusedError, match="nobody has said"):
         asked('{"name": "SetReminder", "arguments": {"text": "feed the dog"}}', "I must leave in an hour")
+
+
+@pytest.mark.parametrize(
+    ("text", "fact", "language", "kept"),
+    [
+        ("comment s'appelle ma sœur", "ma sœur", "fr", False),
+        ("quel est le code du garage", "le code du garage", "fr", False),
+        ("what is my sister called", "sister", "en", False),
+        ("my sister is called Lea", "my sister is called Lea", "en", True),
+        ("why don't you remember that I live in Lyon", "I live in Lyon", "en", True),
+    ],
+)
+def test_a_question_is_no_fact_to_remember(text: str, fact: str, language: Language, kept: bool) -> None:
+    call = json.dumps({"name": "RememberFact", "arguments": {"text": fact}})
+    if kept:
+        assert asked(call, text, language) == ("RememberFact", {"text": fact})
+    else:
+        with pytest.raises(ToolCallRefusedError, match="is a question"):
+            asked(call, text, language)
 
 
 @pytest.mark.parametrize(
