@@ -32,6 +32,7 @@ from core.utils.whisper.short_context import (
     window_frames,
 )
 from core.utils.whisper.torch_steps import TorchSteps
+from core.utils.whisper.unserved import DETECT, MODEL, TRANSCRIBE, refuse_unserved
 
 __all__ = [
     "DetectedLanguage",
@@ -56,6 +57,8 @@ _CPU_TYPE = "int8"
 LONGEST_SHORT_S = 30.0
 Audio = NDArray[Any] | str | PathLike[str]
 _T = TypeVar("_T")
+_OPTIONS = frozenset(MoreOptions.__annotations__)
+_MODEL_ARGUMENTS = ("model_size_or_path", "device", "compute_type", "cpu_threads", "backend", "loaders", "optimizer")
 
 
 class WhisperModel:
@@ -65,8 +68,8 @@ class WhisperModel:
     `device`: auto, cpu, cuda, mps. `compute_type`: default, float32, float16, bfloat16, int8. `backend`: auto,
     faster-whisper, openai-whisper. A GPU without room for the model, when loading or later, is left for the CPU, with
     a warning; so is one whose libraries a backend does not find, where no other backend can use it. `optimizer`
-    prepares what runs on torch; `loaders` is for tests. Raises MissingDependencyError, ModelLoadError,
-    GpuUnavailableError, ConfigError.
+    prepares what runs on torch; `loaders` is for tests. faster-whisper's other arguments are taken with values that
+    change nothing. Raises MissingDependencyError, ModelLoadError, GpuUnavailableError, ConfigError, ValueError.
     """
 
     def __init__(
@@ -78,7 +81,9 @@ class WhisperModel:
         backend: str = "auto",
         loaders: Sequence[BackendLoader] | None = None,
         optimizer: TorchSteps | None = None,
+        **others: Any,
     ) -> None:
+        refuse_unserved(others, MODEL, _MODEL_ARGUMENTS)
         self._request = LoadRequest(str(model_size_or_path), device, compute_type, cpu_threads, optimizer)
         self._loaders = known_loaders() if loaders is None else tuple(loaders)
         self._wish = backend
@@ -116,16 +121,20 @@ class WhisperModel:
     ) -> tuple[Iterator[Segment], TranscriptionInfo]:
         """Segments, decoded as they are asked for, and what is known before.
 
-        `audio`: [n] float32 in -1..1 or int16 at 16 kHz, or a recording's path. `options`: see TranscribeOptions.
-        Raises AudioFileError for a recording, ValueError for an array or an option, InferenceError.
+        `audio`: [n] float32 in -1..1 or int16 at 16 kHz, or a recording's path. `options`: see TranscribeOptions;
+        faster-whisper's others are taken with values that change nothing. Raises AudioFileError for a recording,
+        ValueError for an array or an option, TypeError for the name of no option, InferenceError.
         """
+        refuse_unserved({name: value for name, value in options.items() if name not in _OPTIONS}, TRANSCRIBE, _OPTIONS)
         samples = _samples(audio)
-        wanted = TranscribeOptions(self._known(language), **options)
+        served: Any = {name: value for name, value in options.items() if name in _OPTIONS}
+        wanted = TranscribeOptions(self._known(language), **served)
         segments, info = self._with_room(lambda backend: backend.transcribe(samples, wanted))
         return self._segments(segments, samples, replace(wanted, language=info.language)), info
 
-    def detect_language(self, audio: Audio) -> DetectedLanguage:
-        """The likeliest language of the first 30 s. Errors as of `transcribe`."""
+    def detect_language(self, audio: Audio, **others: Any) -> DetectedLanguage:
+        """The likeliest language of the first 30 s. Errors, and `others`, as of `transcribe`."""
+        refuse_unserved(others, DETECT, ("audio",))
         samples = _samples(audio)
         return self._with_room(lambda backend: backend.detect_language(samples))
 

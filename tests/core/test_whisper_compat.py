@@ -91,6 +91,39 @@ def test_both_say_the_same_greedily(faster, openai, sound: np.ndarray, without_t
         assert one.compression_ratio == pytest.approx(same.compression_ratio)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"clip_timestamps": "0.5,2.0"},
+        {"clip_timestamps": [0.4, 1.2, 1.6]},
+        {"suppress_tokens": None},
+        {"suppress_tokens": (-1, 0, 1, 2, 3)},
+        {"suppress_blank": False, "max_initial_timestamp": 0.2},
+        {"word_timestamps": True, "prepend_punctuations": "", "append_punctuations": ".", "vad_filter": False},
+        {"word_timestamps": True, "hallucination_silence_threshold": 0.5},
+        {"beam_size": 2, "patience": 2.0},
+    ],
+    ids=str,
+)
+def test_both_say_the_same_with_more_of_faster_whispers_options(faster, openai, options: dict[str, object]):
+    sound = np.concatenate([syllables(2.0), np.zeros(16_000, np.float32), noise(1.0)])
+    mine, _ = heard(faster, sound, **{"beam_size": 1, **options})
+    other, _ = heard(openai, sound, **{"beam_size": 1, **options})
+    assert [(one.text, one.tokens) for one in mine] == [(same.text, same.tokens) for same in other]
+
+
+def test_what_is_not_served_is_refused_before_anything_is_heard(faster):
+    with pytest.raises(ValueError, match="vad_filter=True is not served"):
+        faster.transcribe(noise(1.0), vad_filter=True)
+    with pytest.raises(ValueError, match="language_detection_segments=2 is not served"):
+        faster.detect_language(noise(1.0), language_detection_segments=2)
+
+
+def test_the_language_unpacks_as_faster_whispers_answer_does(faster):
+    language, probability, every = faster.detect_language(noise(1.0))
+    assert every[0] == (language, probability)
+
+
 def test_the_weights_hear_the_sound(faster: WhisperModel):
     texts = {faster.transcribe_short(sound, "en", 30, UNGUARDED).text for sound in SOUNDS.values()}
     assert len(texts) == len(SOUNDS)

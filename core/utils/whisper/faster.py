@@ -61,6 +61,15 @@ class FasterWhisper:
                 initial_prompt=options.initial_prompt,
                 without_timestamps=options.without_timestamps,
                 word_timestamps=options.word_timestamps,
+                best_of=options.best_of,
+                patience=options.patience,
+                suppress_blank=options.suppress_blank,
+                suppress_tokens=options.suppressed,
+                max_initial_timestamp=options.max_initial_timestamp,
+                prepend_punctuations=options.prepend_punctuations,
+                append_punctuations=options.append_punctuations,
+                clip_timestamps=options.clips,
+                hallucination_silence_threshold=options.hallucination_silence_threshold,
             )
         every = None if info.all_language_probs is None else tuple(info.all_language_probs)
         known = TranscriptionInfo(info.language, float(info.language_probability), info.duration, every)

@@ -185,7 +185,8 @@ class OpenAIWhisper:
                 language=language,
                 task=options.task,
                 beam_size=options.beam_size if options.beam_size > 1 else None,
-                best_of=5,
+                patience=options.patience if options.beam_size > 1 else None,
+                best_of=options.best_of,
                 temperature=options.temperatures,
                 compression_ratio_threshold=options.compression_ratio_threshold,
                 logprob_threshold=options.log_prob_threshold,
@@ -194,6 +195,13 @@ class OpenAIWhisper:
                 initial_prompt=options.initial_prompt,
                 without_timestamps=options.without_timestamps,
                 word_timestamps=options.word_timestamps,
+                suppress_blank=options.suppress_blank,
+                suppress_tokens=options.suppressed,
+                max_initial_timestamp=options.max_initial_timestamp,
+                prepend_punctuations=options.prepend_punctuations,
+                append_punctuations=options.append_punctuations,
+                clip_timestamps=options.clips,
+                hallucination_silence_threshold=options.hallucination_silence_threshold,
                 fp16=self.compute_type == "float16",
             )
         said = [one for one in result["segments"] if one["text"].strip() and one["start"] != one["end"]]

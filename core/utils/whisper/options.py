@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 Task = Literal["transcribe", "translate"]
+OPENING, CLOSING = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
+"""marks that belong to the word behind them, and to the one before"""
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -27,12 +29,31 @@ class TranscribeOptions:
     initial_prompt: str | None = None
     without_timestamps: bool = False
     word_timestamps: bool = False
+    best_of: int = 5
+    """tries at a temperature above 0"""
+    patience: float = 1.0
+    """of beam search"""
+    suppress_blank: bool = True
+    suppress_tokens: Sequence[int] | None = (-1,)
+    """never written; -1 stands for Whisper's own list"""
+    max_initial_timestamp: float = 1.0
+    """seconds"""
+    prepend_punctuations: str = OPENING
+    append_punctuations: str = CLOSING
+    clip_timestamps: str | Sequence[float] = "0"
+    """seconds at which parts that are to be heard begin and end, by turns"""
+    hallucination_silence_threshold: float | None = None
+    """seconds of silence around words that are thought made up; with `word_timestamps`"""
 
     def __post_init__(self) -> None:
         if self.task not in ("transcribe", "translate"):
             raise ValueError(f"task={self.task!r}: choose transcribe or translate")
         if self.beam_size < 1:
             raise ValueError(f"beam_size={self.beam_size}: must be at least 1 (1 is greedy)")
+        if self.best_of < 1:
+            raise ValueError(f"best_of={self.best_of}: must be at least 1")
+        if self.patience <= 0:
+            raise ValueError(f"patience={self.patience}: must be above 0")
         if not self.temperatures or not all(0.0 <= value <= 1.0 for value in self.temperatures):
             raise ValueError(f"temperature={self.temperature!r}: one or more numbers from 0 to 1")
 
@@ -40,6 +61,15 @@ class TranscribeOptions:
     def temperatures(self) -> tuple[float, ...]:
         given = self.temperature
         return (float(given),) if isinstance(given, int | float) else tuple(given)
+
+    @property
+    def suppressed(self) -> list[int]:
+        return list(self.suppress_tokens or ())
+
+    @property
+    def clips(self) -> str | list[float]:
+        given = self.clip_timestamps
+        return given if isinstance(given, str) else [float(second) for second in given]
 
 
 class MoreOptions(TypedDict, total=False):
@@ -55,3 +85,12 @@ class MoreOptions(TypedDict, total=False):
     initial_prompt: str | None
     without_timestamps: bool
     word_timestamps: bool
+    best_of: int
+    patience: float
+    suppress_blank: bool
+    suppress_tokens: Sequence[int] | None
+    max_initial_timestamp: float
+    prepend_punctuations: str
+    append_punctuations: str
+    clip_timestamps: str | Sequence[float]
+    hallucination_silence_threshold: float | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,8 @@ class TranscriptionInfo:
     """likeliest first; None where the caller named the language"""
 
 
-@dataclass(frozen=True, slots=True)
-class DetectedLanguage:
-    """The likeliest language of at most 30 s."""
+class DetectedLanguage(NamedTuple):
+    """The likeliest language of at most 30 s; unpacks as faster-whisper's answer does."""
 
     language: str
     probability: float
