@@ -121,7 +121,7 @@ class Transcript:
     revision: int
     text: str
     stable: int
-    """leading characters of `text` that will not change"""
+    """leading characters of `text` on which two passes agreed; what more sound puts right may still change them"""
     language: Language
     final: bool
     confidence: float = 1.0
