@@ -109,7 +109,8 @@ def test_what_is_fetched_is_chosen_by_what_was_measured(home: Path, monkeypatch:
     wished = Config(setup=SetupConfig(full_models="always", full_packages=False))
     assert model_to_fetch(wished, ModelStore()) is not None, "by the guess"
     with Brain(wished, folder=home, language="en") as brain:
-        assistant: Any = SimpleNamespace(say=lambda text: None, speaking_parts=None)
+        names = SimpleNamespace(stt="pocketsphinx")
+        assistant: Any = SimpleNamespace(say=lambda text: None, speaking_parts=None, engine_names=names)
         beside = Beside(wished, assistant, brain, make_plan(wished), offline=False)
         beside.start()
         told: list[str] = []
