@@ -51,25 +51,11 @@ class FasterWhisper:
             segments, info = self._model.transcribe(
                 samples,
                 language=options.language,
-                task=options.task,
                 beam_size=options.beam_size,
-                temperature=list(options.temperatures),
-                compression_ratio_threshold=options.compression_ratio_threshold,
-                log_prob_threshold=options.log_prob_threshold,
-                no_speech_threshold=options.no_speech_threshold,
-                condition_on_previous_text=options.condition_on_previous_text,
-                initial_prompt=options.initial_prompt,
-                without_timestamps=options.without_timestamps,
-                word_timestamps=options.word_timestamps,
-                best_of=options.best_of,
                 patience=options.patience,
-                suppress_blank=options.suppress_blank,
-                suppress_tokens=options.suppressed,
-                max_initial_timestamp=options.max_initial_timestamp,
-                prepend_punctuations=options.prepend_punctuations,
-                append_punctuations=options.append_punctuations,
-                clip_timestamps=options.clips,
-                hallucination_silence_threshold=options.hallucination_silence_threshold,
+                temperature=list(options.temperatures),
+                log_prob_threshold=options.log_prob_threshold,
+                **options.alike,
             )
         every = None if info.all_language_probs is None else tuple(info.all_language_probs)
         known = TranscriptionInfo(info.language, float(info.language_probability), info.duration, every)

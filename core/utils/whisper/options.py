@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 Task = Literal["transcribe", "translate"]
 OPENING, CLOSING = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
@@ -63,13 +63,26 @@ class TranscribeOptions:
         return (float(given),) if isinstance(given, int | float) else tuple(given)
 
     @property
-    def suppressed(self) -> list[int]:
-        return list(self.suppress_tokens or ())
-
-    @property
-    def clips(self) -> str | list[float]:
-        given = self.clip_timestamps
-        return given if isinstance(given, str) else [float(second) for second in given]
+    def alike(self) -> dict[str, Any]:
+        """What both engines take under the same name."""
+        clips = self.clip_timestamps
+        return {
+            "task": self.task,
+            "compression_ratio_threshold": self.compression_ratio_threshold,
+            "no_speech_threshold": self.no_speech_threshold,
+            "condition_on_previous_text": self.condition_on_previous_text,
+            "initial_prompt": self.initial_prompt,
+            "without_timestamps": self.without_timestamps,
+            "word_timestamps": self.word_timestamps,
+            "best_of": self.best_of,
+            "suppress_blank": self.suppress_blank,
+            "suppress_tokens": list(self.suppress_tokens or ()),
+            "max_initial_timestamp": self.max_initial_timestamp,
+            "prepend_punctuations": self.prepend_punctuations,
+            "append_punctuations": self.append_punctuations,
+            "clip_timestamps": clips if isinstance(clips, str) else [float(second) for second in clips],
+            "hallucination_silence_threshold": self.hallucination_silence_threshold,
+        }
 
 
 class MoreOptions(TypedDict, total=False):
