@@ -6,8 +6,6 @@ One after the other, as they will be needed, on a thread of its own. A cough is 
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import threading
 from collections.abc import Callable
 
@@ -18,8 +16,6 @@ from core.utils.errors import InferenceError
 
 logger = logging.getLogger(__name__)
 
-NICENESS = 10
-"""of what loads and reads ahead: on two cores it would take them from the recogniser, whose words are waited for"""
 STAGES: tuple[Stage, ...] = ("stt", "llm", "tts")
 
 
@@ -51,8 +47,6 @@ class ComingBack:
             self._thread.join(timeout_s)
 
     def _bring_back(self) -> None:
-        if sys.platform == "linux":  # where threads have a priority each, and give it to those that they start
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         for stage in STAGES:
             try:
                 if self._memory.bring_back(stage, self._available()) and stage == "llm":

@@ -6,9 +6,7 @@ Beside Whisper's words alone people are cut off more often than by a fixed pause
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-
+from core.app.answering import packages_are_here
 from core.app.assistant import Assistant
 from core.app.brain import Brain
 from core.app.consent import TURN_SETTING, decision, has_terminal
@@ -43,7 +41,7 @@ class FirstTurnModel(FirstEngine):
     def decide(self, question: FirstQuestion, setup: FullSetup, whisper_comes: bool) -> None:
         """What to fetch, once it is known who listens and whether packages come; one line where it is not asked for."""
         model, listens = model_to_fetch(self._config, ModelStore()), self._whisper_listens
-        if model is None or not (listens or whisper_comes) or not (packages_are_here(RUNTIME) or setup.running):
+        if model is None or not (listens or whisper_comes) or not (packages_are_here((RUNTIME,)) or setup.running):
             return
         kept, language = self._brain.store, self._brain.language
         decided = decision(self._config, kept, has_terminal(), TURN_SETTING)
@@ -63,7 +61,7 @@ class FirstTurnModel(FirstEngine):
         means = SwitchMeans(
             load=self._load,
             together=self._question,
-            ready=lambda: not setup.running and packages_are_here(RUNTIME, CLIENT),
+            ready=lambda: not setup.running and packages_are_here((RUNTIME, CLIENT)),
         )
         self._over = SwitchOver(self._plan, self._assistant.endpointing, means)
         self._said += self._over.start()
@@ -79,9 +77,3 @@ class FirstTurnModel(FirstEngine):
 def model_to_fetch(config: Config, store: ModelStore) -> KnownModel | None:
     """Smart Turn where it is wanted and not here."""
     return None if config.endpoint.model == "off" or store.find(NAME) else known_model(NAME, store.catalogue)
-
-
-def packages_are_here(*packages: str) -> bool:
-    """Whether this process could import them now."""
-    importlib.invalidate_caches()
-    return all(importlib.util.find_spec(package) for package in packages)
