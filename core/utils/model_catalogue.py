@@ -6,8 +6,10 @@ Sizes are for the eye, before anything is asked of the network; a download goes 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import chain
 from typing import Literal
 
 from core.utils.errors import ModelError
@@ -221,7 +223,11 @@ def with_needs(name: str, catalogue: tuple[KnownModel, ...] = CATALOGUE) -> tupl
 
 def suggest(name: str, names: list[str]) -> str:
     """Which names may have been meant, as the second half of a sentence."""
-    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    words = {one: set(one.lower().split("-")) for one in names}
+    of_one = {word for word, count in Counter(chain.from_iterable(words.values())).items() if count == 1}
+    meant = of_one & set(re.split(r"[-._/\s]", name.lower()))  # "base.eng" tells whisper-base by its one word
+    sharing = [one for one in names if words[one] & meant]
+    near = list(dict.fromkeys([*sharing, *get_close_matches(name, names, n=3, cutoff=0.5)]))[:3]
     if near:
         return f"did you mean {' or '.join(repr(one) for one in near)}?"
     return f"there are: {', '.join(names) or 'none'}"

@@ -289,6 +289,8 @@ def test_remove_follows_no_link(store: ModelStore, tmp_path: Path):
 def test_unknown_names_get_near_ones(store: ModelStore):
     with pytest.raises(ModelError, match="did you mean 'whisper-tiny'"):
         store.find("wisper-tiny")
+    with pytest.raises(ModelError, match="did you mean 'whisper-base'"):
+        store.resolve("base.eng")
     with pytest.raises(ModelError, match="there are: whisper-tiny, whisper-base, whisper-small"):
         store.resolve("zzz")
     (store.folder / "whisper-base").mkdir(parents=True)
