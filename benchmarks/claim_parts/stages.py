@@ -32,7 +32,7 @@ ROWS: dict[str, tuple[str, str, str, str]] = {
     "answering": ("answering", "language model packed in {planned} ({layers} of 24 layers)", "float32", COMPUTE),
     "bert": ("speaking", "MeloTTS's BERT in int8, if asked for", "float32", PRECISION),
     "kernels": ("speaking", "its decoder in our kernels", "torch", "chosen where they run"),
-    "bfloat16": ("speaking", "its decoder in bfloat16, if asked for", KERNELS, PRECISION),
+    "reduced": ("speaking", "its decoder in {precision}, if asked for", KERNELS, PRECISION),
     "onnx": ("speaking", "its decoder through ONNX Runtime", KERNELS, ""),
     "threads": ("all", "{threads} threads", "1", "`optimization.threads`"),
     "batches": ("all", "batches of {size}", "one by one", "`optimization.batch_size`"),
@@ -187,7 +187,7 @@ def _threads(plan: Plan, call: Callable[[], Any]) -> dict[str, float]:
 
 
 def decoder(plan: Plan, folder: Path, clock: Clock) -> Iterator[Gain]:
-    """MeloTTS's decoder over some frames: torch, our kernels in both precisions, and ONNX Runtime."""
+    """MeloTTS's decoder over some frames: torch, our kernels in float32 and in fewer bits, and ONNX Runtime."""
     from benchmarks.tts_parts.voice import write_voice
     from core.optimization.toolbox.packages import missing_packages
     from tts.melo.weights import load_network
@@ -198,11 +198,11 @@ def decoder(plan: Plan, folder: Path, clock: Clock) -> Iterator[Gain]:
     frames = torch.randn(1, network.shape.channels, FRAMES, generator=generator)
     speaker = torch.randn(1, network.shape.speaker_width, 1, generator=generator)
     kernels, obstacle = choose_decoder(network)
-    halves, _ = choose_decoder(network, precision="bfloat16")
+    reduced, _ = choose_decoder(network, precision="reduced")
     ways: dict[str, Callable[[], Any]] = {
         "torch": partial(network, frames, speaker),
         "kernels": partial(kernels.window, frames, speaker, 0, FRAMES),
-        "bfloat16": partial(halves.window, frames, speaker, 0, FRAMES),
+        "reduced": partial(reduced.window, frames, speaker, 0, FRAMES),
     }
     if not missing_packages(("onnxscript", "onnxruntime")):
         ways["onnx"] = _onnx_decoder(network, (frames, speaker), folder / "decoder.onnx", plan.threads)
@@ -212,10 +212,11 @@ def decoder(plan: Plan, folder: Path, clock: Clock) -> Iterator[Gain]:
         yield Gain(stage, decision, override, None, instead_of, why=obstacle)
     else:
         yield _gain({"plain": took["torch"], "decided": took["kernels"]}, "kernels", "none")
-    if getattr(halves, "precision", "float32") == "bfloat16":
-        exact, off = (ways[name]() for name in ("kernels", "bfloat16"))
+    precision = getattr(reduced, "precision", "float32")
+    if precision != "float32":
+        exact, off = (ways[name]() for name in ("kernels", "reduced"))
         cost = f"samples off by {100 * float((off - exact).norm() / exact.norm()):.1f} %"
-        yield _gain({"plain": took["kernels"], "decided": took["bfloat16"]}, "bfloat16", cost)
+        yield _gain({"plain": took["kernels"], "decided": took["reduced"]}, "reduced", cost, precision=precision)
     if "onnx" in took:
         gain = _gain({"plain": took["kernels"], "decided": took["onnx"]}, "onnx")
         yield replace(gain, why=f"{'yet' if took['onnx'] < took['kernels'] else 'so'} not used")

@@ -17,13 +17,17 @@ from core.optimization import TorchOptimizer
 from core.optimization.plan import StagePlan
 from tts.melo.bert import BertPrecision, load_bert
 from tts.melo.configuration import read_config
-from tts.melo.decoder import DecoderPrecision
-from tts.melo.fused_decoder import FusedDecoder
+from tts.melo.decoder import AskedPrecision
+from tts.melo.fused_decoder import FusedDecoder, reduced_precision
 from tts.melo.network import Manner, MeloNetwork, Sounds
 from tts.melo.synthesis import NetworkSynthesis
 from tts.melo.weights import CHECKPOINT_FILE, inference_tensors, read_checkpoint
 
 MANNER = Manner(seed=11)
+REDUCED = f"{reduced_precision()} decoder and flow"
+"""bfloat16, int8 or, where the processor has nothing for these, float32"""
+FASTER = f"int8 BERT, {REDUCED}"
+"""the faster settings (tts.precision: int8)"""
 
 
 class Engine(Protocol):
@@ -70,7 +74,7 @@ class Ours:
         voice: Path,
         bert: Path,
         precision: BertPrecision = "float32",
-        decoder: DecoderPrecision = "float32",
+        decoder: AskedPrecision = "float32",
         plan: StagePlan | None = None,
     ):
         self._bert = load_bert(bert, precision)

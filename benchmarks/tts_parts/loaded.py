@@ -15,7 +15,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.figures import Figure
-from benchmarks.tts_parts.voice import FASTER
 
 ROOT = Path(__file__).resolve().parents[2]
 WAYS = ("ours", "plain OpenMP")
@@ -26,6 +25,8 @@ LOOP = "while True: pass"
 
 def figures(voice: Path, bert: Path) -> list[Figure]:
     """About twenty seconds. Medians: what a busy machine gives differs from moment to moment."""
+    from benchmarks.tts_parts.engines import FASTER
+
     with ExitStack() as stack:
         speakers = {way: stack.enter_context(_speaking(way, voice, bert)) for way in WAYS}
         alone = _medians(speakers)
@@ -94,7 +95,7 @@ def _speak(way: str, voice: Path, bert: Path) -> None:
 
     torch.set_num_threads(speed.THREADS)
     plan = StagePlan("melo", None, "cpu", "float32", speed.THREADS, 0) if way == WAYS[0] else None
-    engine = Ours(voice, bert, "int8", "bfloat16", plan)
+    engine = Ours(voice, bert, "int8", "reduced", plan)
     print(speed.speak(engine, [speed.text(speed.SENTENCE)]).whole_s, flush=True)
     for _ in sys.stdin:
         print(speed.speak(engine, [speed.text(speed.SENTENCE)]).whole_s, flush=True)

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.figures import Figure
-from benchmarks.tts_parts.voice import FASTER
 from core.optimization.process_memory import peak_resident_bytes, reset_peak, resident_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +29,8 @@ PARTS = (
 
 def figures(voice: Path, bert: Path) -> list[Figure]:
     """Ours against the plain way, in MB (10^6 bytes), and what ours is made of."""
+    from benchmarks.tts_parts.engines import FASTER
+
     plain, ours, fast = (_of_process(way, voice, bert) for way in ("plain", "ours", "fast"))
     whole = plain["peak"]
     return [
@@ -58,7 +59,7 @@ def _measure(way: str, voice: Path, bert: Path) -> dict[str, float]:
     make: dict[str, Callable[[], engines.Engine]] = {
         "plain": lambda: engines.Plain(voice, bert),
         "ours": lambda: engines.Ours(voice, bert),
-        "fast": lambda: engines.Ours(voice, bert, "int8", "bfloat16"),
+        "fast": lambda: engines.Ours(voice, bert, "int8", "reduced"),
     }
     torch.set_num_threads(speed.THREADS)
     TorchOptimizer().initialize()

@@ -15,6 +15,8 @@ from benchmarks.tts_parts.speed import SENTENCE, THREADS, text
 from benchmarks.tts_parts.voice import spread
 from tts.melo.bert import load_bert
 from tts.melo.decoder import Decoder, DecoderPrecision
+from tts.melo.fused_decoder import reduced_precision
+from tts.melo.fused_feed_forward import fuse_flow
 from tts.melo.weights import load_network
 from tts.melo.windows import WindowGrowth, choose_decoder
 
@@ -43,9 +45,12 @@ def figures(voice: Path, bert_folder: Path) -> list[Figure]:
         }
         figures = [Figure(f"melo part: {name}", 1000 * _quietest(work), "ms", "lower") for name, work in parts.items()]
         torch_s = _quietest(lambda: network.dec(frames, speaker))
-        precisions: tuple[DecoderPrecision, ...] = ("float32", "bfloat16")
-        for precision in precisions:
+        reduced = reduced_precision()
+        for precision in dict.fromkeys(("float32", reduced)):
             figures += _of_decoder(network.dec, precision, (frames, speaker), torch_s)
+        if reduced != "float32":
+            fuse_flow(network.flow, THREADS, reduced)
+            figures.append(Figure(f"melo part: flow in {reduced}", 1000 * _quietest(parts["flow"]), "ms", "lower"))
     return figures
 
 
@@ -54,11 +59,11 @@ def _of_decoder(
 ) -> list[Figure]:
     """All windows of a sentence, against one piece in torch."""
     decoder, reason = choose_decoder(torch_decoder, precision=precision)
-    where = f"kernels, {getattr(decoder, 'precision', precision)}" if not reason else "torch"
+    where = "torch" if reason else "kernels"
     length = inputs[0].shape[2]
     bounds = list(WindowGrowth().bounds(length))
     decoder_s = _quietest(lambda: [decoder.window(*inputs, *window) for window in bounds])
-    name = f"melo part: decoder asked for {precision} ({where}), {len(bounds)} windows"
+    name = f"melo part: decoder in {precision} ({where}), {len(bounds)} windows"
     return [
         Figure(name, 1000 * decoder_s, "ms", "lower", None, 1000 * torch_s),
         Figure(f"melo decoder's pace, {precision}", GFLOP_A_FRAME * length / decoder_s, "GFLOP/s", "higher"),

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.figures import Figure
-from benchmarks.tts_parts.engines import Engine, Ours, Plain
+from benchmarks.tts_parts.engines import FASTER, REDUCED, Engine, Ours, Plain
 from benchmarks.tts_parts.spectra import signal_db, spectral_db
-from benchmarks.tts_parts.voice import FASTER, sentence
+from benchmarks.tts_parts.voice import sentence
 from tts.melo.network import Sounds
 
 ROUNDS = 3
@@ -62,8 +62,8 @@ def figures(voice: Path, bert: Path) -> list[Figure]:
     engines: dict[str, Engine] = {
         "plain": Plain(voice, bert),
         "ours": Ours(voice, bert),
-        "bfloat16": Ours(voice, bert, decoder="bfloat16"),
-        "fast": Ours(voice, bert, "int8", "bfloat16"),
+        "reduced": Ours(voice, bert, decoder="reduced"),
+        "fast": Ours(voice, bert, "int8", "reduced"),
     }
     replies = {
         "sentence": [text(SENTENCE)],
@@ -86,7 +86,7 @@ def figures(voice: Path, bert: Path) -> list[Figure]:
 
 
 def _figures(best: dict[tuple[str, str], Spoken], first: dict[tuple[str, str], float]) -> list[Figure]:
-    plain, ours, half, fast = (best[name, "sentence"] for name in ("plain", "ours", "bfloat16", "fast"))
+    plain, ours, reduced, fast = (best[name, "sentence"] for name in ("plain", "ours", "reduced", "fast"))
     whole = best["plain", "reply"].whole_s
     audio_s = len(plain.samples) / 44100
     error = float((plain.samples - ours.samples).abs().max())
@@ -96,8 +96,8 @@ def _figures(best: dict[tuple[str, str], Spoken], first: dict[tuple[str, str], f
         Figure("melo sentence, largest difference", error, "", "lower", 1e-4),
         Figure("melo sentence, real-time factor", ours.whole_s / audio_s, "", "lower", None, plain.whole_s / audio_s),
         Figure(
-            "melo sentence with bfloat16 decoder and flow / plain way",
-            half.whole_s / plain.whole_s,
+            f"melo sentence with {REDUCED} / plain way",
+            reduced.whole_s / plain.whole_s,
             "",
             "lower",
             None,
@@ -105,14 +105,14 @@ def _figures(best: dict[tuple[str, str], Spoken], first: dict[tuple[str, str], f
         ),
         Figure(f"melo sentence, {FASTER} / plain way", fast.whole_s / plain.whole_s, "", "lower", 0.5, 1.0),
         Figure(
-            "melo with bfloat16 decoder and flow, spectral difference",
-            spectral_db(ours.samples, half.samples),
+            f"melo with {REDUCED}, spectral difference",
+            spectral_db(ours.samples, reduced.samples),
             "dB",
             "lower",
         ),
         Figure(
-            "melo with bfloat16 decoder and flow, signal to error",
-            signal_db(ours.samples, half.samples),
+            f"melo with {REDUCED}, signal to error",
+            signal_db(ours.samples, reduced.samples),
             "dB",
             "higher",
         ),

@@ -15,8 +15,6 @@ from tts.melo.network import MeloNetwork, Sounds
 from tts.melo.weights import CHECKPOINT_FILE
 
 SYMBOLS = 219
-FASTER = "int8 BERT, bfloat16 decoder and flow"
-"""the faster settings (tts.precision: int8); without tile registers in the processor the decoder stays in float32"""
 FRAMES_A_PHONE = 3.4
 """86 frames a second"""
 

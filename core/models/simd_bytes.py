@@ -66,9 +66,9 @@ def put_word(typing: Any, address: Any, value: Any) -> Any:
     return operation(types.void(types.int64, types.uint32), build)
 
 
-def byte_dot(b: ir.IRBuilder, sums: Any, weights: Any, activations: Any) -> Any:
-    """sums [16 int32] + the products of four unsigned weight bytes with four signed activation bytes, in each lane."""
-    return DOT_CODES[DOT](b, sums, weights, activations)
+def byte_dot(b: ir.IRBuilder, sums: Any, unsigned: Any, signed: Any) -> Any:
+    """sums [16 int32] + in each lane the products of four unsigned bytes [64 int8] with four signed ones [16 int32]."""
+    return DOT_CODES[DOT](b, sums, unsigned, signed)
 
 
 def _dot_avx512(b: ir.IRBuilder, sums: Any, weights: Any, activations: Any) -> Any:

@@ -226,7 +226,7 @@ def _precision_reason(chosen: Candidate, config: Config, pace: Pace) -> list[str
 
 def _voice_reason(config: Config) -> str:
     if config.tts.precision == "int8":
-        return "Its BERT computes in int8, and its decoder in bfloat16 where the processor can, as tts.precision asks."
+        return "BERT computes in int8, its decoder in bfloat16 or int8 where the processor can, as tts.precision asks."
     return "It keeps the numbers that it was trained in: tts.precision: int8 is quicker, with a little other melody."
 
 

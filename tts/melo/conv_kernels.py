@@ -7,16 +7,22 @@ signal that a kernel reaches must be zeros. A table of operations is one call; t
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numba
 
 from core.models import simd
 from core.models.cpu_layout import jit
-from core.models.kernel_cache import use_kernel_cache
 from core.models.simd import add, every, load, maximum, mul, store
 from core.models.thread_team import await_all, claim, finish
+from tts.melo.byte_kernels import (
+    ROW_BYTES,
+    byte_sums_of_four,
+    byte_sums_of_one,
+    byte_sums_of_two,
+    put_factors,
+    to_bytes,
+)
 from tts.melo.conv_sums import (
     enter_four,
     enter_three,
@@ -30,6 +36,7 @@ from tts.melo.conv_table import (
     ADDED,
     ADDED_PLANE,
     BIAS,
+    BYTES,
     CLEAR,
     END_ROW,
     FIRST_ROW,
@@ -46,20 +53,19 @@ from tts.melo.conv_table import (
     OUT_OFFSET,
     OUT_PLANES,
     OUT_STEP,
+    QUAD,
     RAW,
     RAW_PLANE,
     RESIDUAL,
     RESIDUAL_PLANE,
     ROWS_A_PIECE,
+    SCALES,
     SLOPE_MILLI,
     TAP_STEP,
     TAPS,
     WEIGHTS,
 )
 from tts.melo.fast_convolution import OUTPUTS
-
-_SOURCES = ("conv_kernels.py", "conv_sums.py", "conv_table.py", "fast_convolution.py", "tile_kernels.py")
-use_kernel_cache(*(Path(__file__).with_name(name).read_text("utf-8") for name in _SOURCES))
 
 
 @jit
@@ -110,6 +116,46 @@ def _direct(op: Any, piece: int, pieces_of_rows: int, scratch: int) -> None:
         count = min(rows, end - row)
         for n in range(group):
             _put_rows(op, scratch + n * rows * LANE_BYTES, number * group + n, row, count, 1)
+
+
+@jit
+def _bytes(op: Any, piece: int, scratch: int) -> None:
+    """A piece of rows, of all planes of output, by products of bytes."""
+    group = op[GROUP]
+    rows = HELD // group
+    begin = op[FIRST_ROW] + piece * op[ROWS_A_PIECE]
+    end = min(begin + op[ROWS_A_PIECE], op[END_ROW])
+    reach = (op[TAPS] - 1) * op[TAP_STEP]
+    first = begin + op[FIRST_TAP] + min(reach, 0)
+    needed = end - begin + abs(reach)
+    plane = (needed + rows) * ROW_BYTES
+    step, middle = to_bytes(op, first, needed, plane, scratch)
+    factors = scratch + op[INPUT_PLANES] * plane
+    offsets = factors + group * LANE_BYTES
+    sums = offsets + group * LANE_BYTES
+    tap_bytes = op[TAP_STEP] * ROW_BYTES
+    weights = op[WEIGHTS]
+    for number in range(op[OUT_PLANES] // group):
+        at = number * group * LANE_BYTES
+        weight_sums = op[SCALES] + op[OUT_PLANES] * LANE_BYTES + at
+        put_factors(op[SCALES] + at, weight_sums, op[BIAS] + at, step, middle, factors, group)
+        for row in range(begin, end, rows):
+            source = scratch + (row + op[FIRST_TAP] - first) * ROW_BYTES
+            if group == 4:
+                byte_sums_of_four(source, plane, op[INPUT_PLANES], op[TAPS], tap_bytes, weights, factors, offsets, sums)
+            elif group == 2:
+                byte_sums_of_two(source, plane, op[INPUT_PLANES], op[TAPS], tap_bytes, weights, factors, offsets, sums)
+            else:
+                byte_sums_of_one(source, plane, op[INPUT_PLANES], op[TAPS], tap_bytes, weights, factors, offsets, sums)
+            count = min(rows, end - row)
+            for n in range(group):
+                _put_rows(op, sums + n * rows * LANE_BYTES, number * group + n, row, count, 1)
+        weights += op[INPUT_PLANES] * op[TAPS] * QUAD * group * LANE_BYTES
+
+
+def byte_scratch_floats(planes: int, rows: int, group: int) -> int:
+    """What a thread needs for a piece of bytes that reads so many rows."""
+    return simd.LANES * (2 * group + HELD) + planes * (rows + HELD // group) * ROW_BYTES // 4
 
 
 @jit
@@ -205,13 +251,15 @@ def run_operations(table: Any, counters: int, scratch: int) -> None:
         at = counters + n * 128
         rows = op[END_ROW] - op[FIRST_ROW]
         pieces_of_rows = (rows + op[ROWS_A_PIECE] - 1) // op[ROWS_A_PIECE]
-        pieces = pieces_of_rows if op[KIND] > 0 else pieces_of_rows * (op[OUT_PLANES] // op[GROUP])
+        pieces = pieces_of_rows if op[KIND] > 0 or op[KIND] == BYTES else pieces_of_rows * (op[OUT_PLANES] // op[GROUP])
         while True:
             piece = claim(at)
             if piece >= pieces:
                 break
             if op[KIND] > 0:
                 _fast(op, piece, scratch)
+            elif op[KIND] == BYTES:
+                _bytes(op, piece, scratch)
             elif op[KIND] == CLEAR:
                 clear(op, piece)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -16,6 +17,54 @@ from tts.melo.fast_convolution import OF_FOUR, OF_THREE, Matrix
 _F32 = ir.VectorType(ir.FloatType(), simd.LANES)
 _I64 = ir.IntType(64)
 
+Add = Callable[[ir.IRBuilder, Any, Any, list[Any]], list[Any]]
+"""builder, address of the input at a tap, address of its weights, sums: the new sums"""
+
+
+def over_taps(b: ir.IRBuilder, arguments: Any, weights_a_tap: int, held: list[Any], add: Add) -> list[Any]:
+    """A loop over input planes and their taps, with sums in registers; the sums after it.
+
+    `arguments` are source, bytes to the next plane, input planes, taps, bytes to the next tap, and weights
+    [input planes, taps, weights_a_tap bytes].
+    """
+    source, plane, input_planes, taps, tap_bytes, weights = arguments
+    zero, one = ir.Constant(_I64, 0), ir.Constant(_I64, 1)
+    entry = b.block
+    outer, inner, next_plane, done = (b.append_basic_block(name) for name in ("plane", "tap", "next", "done"))
+    b.branch(outer)
+
+    def begin(block: ir.Block, before: ir.Block, *values: Any) -> list[Any]:
+        """The loop's variables: their first values come from the block before."""
+        b.position_at_end(block)
+        variables = [b.phi(value.type) for value in values]
+        repeat(variables, before, *values)
+        return variables
+
+    def repeat(variables: list[Any], block: ir.Block, *values: Any) -> None:
+        for variable, value in zip(variables, values, strict=True):
+            variable.add_incoming(value, block)
+
+    planes = begin(outer, entry, zero, source, weights, *held)
+    b.branch(inner)
+    each = begin(inner, outer, zero, *planes[1:])
+    tap, at, weight_at, *sums = each
+    new = add(b, at, weight_at, sums)
+    next_tap, next_weights = b.add(tap, one), b.add(weight_at, ir.Constant(_I64, weights_a_tap))
+    repeat(each, inner, next_tap, b.add(at, tap_bytes), next_weights, *new)
+    b.cbranch(b.icmp_signed("<", next_tap, taps), inner, next_plane)
+
+    b.position_at_end(next_plane)
+    following = b.add(planes[0], one)
+    repeat(planes, next_plane, following, b.add(planes[1], plane), next_weights, *new)
+    b.cbranch(b.icmp_signed("<", following, input_planes), outer, done)
+    b.position_at_end(done)
+    return new
+
+
+def ahead(b: ir.IRBuilder, address: Any, number: int) -> Any:
+    """So many bytes further on."""
+    return b.add(address, ir.Constant(_I64, number))
+
 
 def _sums(rows: int, planes: int) -> Any:
     """An intrinsic: bias plus taps, for `rows` rows of `planes` planes, stored as [planes, rows, 16].
@@ -23,61 +72,27 @@ def _sums(rows: int, planes: int) -> Any:
     Weights: [input planes, taps, 16 input channels, planes, 16 output channels].
     """
 
-    def build(b: ir.IRBuilder, a: Any) -> None:
-        source, plane, input_planes, taps, tap_bytes, weights, bias, out = a
-        zero, one = ir.Constant(_I64, 0), ir.Constant(_I64, 1)
-
-        def ahead(address: Any, number: int) -> Any:
-            return b.add(address, ir.Constant(_I64, number))
-
-        starts = [b.load(simd.at(b, ahead(bias, LANE_BYTES * n), _F32), align=4) for n in range(planes)]
-        held = [start for start in starts for _ in range(rows)]
-        entry = b.block
-        outer, inner, next_plane, done = (b.append_basic_block(name) for name in ("plane", "tap", "next", "done"))
-        b.branch(outer)
-
-        b.position_at_end(outer)
-        plane_number, plane_at, plane_weights = b.phi(_I64), b.phi(_I64), b.phi(_I64)
-        plane_sums = [b.phi(_F32) for _ in held]
-        for phi, value in zip(
-            (plane_number, plane_at, plane_weights, *plane_sums), (zero, source, weights, *held), strict=True
-        ):
-            phi.add_incoming(value, entry)
-        b.branch(inner)
-
-        b.position_at_end(inner)
-        tap, at, weight_at = b.phi(_I64), b.phi(_I64), b.phi(_I64)
-        sums = [b.phi(_F32) for _ in held]
-        for phi, value in zip((tap, at, weight_at, *sums), (zero, plane_at, plane_weights, *plane_sums), strict=True):
-            phi.add_incoming(value, outer)
+    def add_tap(b: ir.IRBuilder, at: Any, weight_at: Any, sums: list[Any]) -> list[Any]:
         new = list(sums)
         for channel in range(simd.LANES):
             parts = [
-                b.load(simd.at(b, ahead(weight_at, LANE_BYTES * (channel * planes + n)), _F32), align=4)
+                b.load(simd.at(b, ahead(b, weight_at, LANE_BYTES * (channel * planes + n)), _F32), align=4)
                 for n in range(planes)
             ]
             for row in range(rows):
-                where = simd.at(b, ahead(at, LANE_BYTES * row + 4 * channel), ir.FloatType())
+                where = simd.at(b, ahead(b, at, LANE_BYTES * row + 4 * channel), ir.FloatType())
                 value = simd.splat(b, b.load(where, align=4), _F32)
                 for n, part in enumerate(parts):
                     slot = n * rows + row
                     new[slot] = simd.call(b, "llvm.fma.v16f32", _F32, value, part, new[slot])
-        next_tap, next_at = b.add(tap, one), b.add(at, tap_bytes)
-        next_weights = ahead(weight_at, LANE_BYTES * simd.LANES * planes)
-        for phi, value in zip((tap, at, weight_at, *sums), (next_tap, next_at, next_weights, *new), strict=True):
-            phi.add_incoming(value, inner)
-        b.cbranch(b.icmp_signed("<", next_tap, taps), inner, next_plane)
+        return new
 
-        b.position_at_end(next_plane)
-        following = b.add(plane_number, one)
-        values = (following, b.add(plane_at, plane), next_weights, *new)
-        for phi, value in zip((plane_number, plane_at, plane_weights, *plane_sums), values, strict=True):
-            phi.add_incoming(value, next_plane)
-        b.cbranch(b.icmp_signed("<", following, input_planes), outer, done)
-
-        b.position_at_end(done)
-        for slot, value in enumerate(new):
-            b.store(value, simd.at(b, ahead(out, LANE_BYTES * slot), _F32), align=4)
+    def build(b: ir.IRBuilder, a: Any) -> None:
+        *arguments, bias, out = a
+        starts = [b.load(simd.at(b, ahead(b, bias, LANE_BYTES * n), _F32), align=4) for n in range(planes)]
+        held = [start for start in starts for _ in range(rows)]
+        for slot, value in enumerate(over_taps(b, arguments, LANE_BYTES * simd.LANES * planes, held, add_tap)):
+            b.store(value, simd.at(b, ahead(b, out, LANE_BYTES * slot), _F32), align=4)
 
     def sums(
         typing: Any,

@@ -16,8 +16,10 @@ LAST_SLOPE = 0.01
 """before the last convolution"""
 OUTER_KERNEL = 7
 
-DecoderPrecision = Literal["float32", "bfloat16"]
-"""of the convolutions' inputs and weights; sums and residuals are float32 always"""
+DecoderPrecision = Literal["float32", "bfloat16", "int8"]
+"""of the convolutions' inputs and weights; what they give and residuals are float32 always"""
+AskedPrecision = Literal["float32", "bfloat16", "int8", "reduced"]
+"""reduced: what is quickest on this processor"""
 
 
 class PairedBlock(nn.Module):

@@ -26,6 +26,9 @@ _PIECE_WORK = 48 * 256
 _FAST_TILES = 24
 """tiles of a scheme that a thread takes at once, about"""
 
+_BYTE_ROWS = 2048
+"""rows of all planes, that a thread rounds to bytes at once"""
+
 Floats = NDArray[np.float32]
 
 
@@ -153,6 +156,7 @@ class Window:
             if one is not None:
                 op[column], op[column + 1] = one.address, one.plane
         op[table.SLOPE_MILLI], op[table.KIND] = round(slope * 1000), layer.kind
+        op[table.SCALES] = 0 if layer.scales is None else layer.scales.data_ptr()
         self._rows.append(op)
 
     def _piece(self, layer: Convolution, rows: Rows) -> int:
@@ -162,6 +166,12 @@ class Window:
             return TILE_PIECE
         if layer.kind == table.PLAIN:
             return max(_PIECE_WORK // (layer.group * LANES * 4), table.HELD)
+        if layer.kind == table.BYTES:
+            share = -(-(rows.end - rows.first) // self._threads)
+            piece = min(max(_BYTE_ROWS // layer.planes_in, 1), max(share, table.HELD))
+            floats = kernels.byte_scratch_floats(layer.planes_in, piece + layer.reach, layer.group)
+            self._scratch_floats = max(self._scratch_floats, floats)
+            return piece
         block = OUTPUTS * layer.stride
         share = -(-(rows.end - rows.first) // (self._threads * block))
         blocks = max(min(share, _FAST_TILES // layer.stride), 1)

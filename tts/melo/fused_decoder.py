@@ -6,7 +6,6 @@ with each convolution; the mean of a level's blocks is folded into the weights a
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,9 +14,7 @@ from torch import Tensor, nn
 
 from tts.melo.decoder import LAST_SLOPE, SLOPE, Decoder, DecoderPrecision, PairedBlock
 from tts.melo.decoder_window import Half, Signal, Window, rows_after, rows_of
-from tts.melo.packed_convolution import LANES, TILE_CHANNELS, Convolution, Packer, Rows
-
-logger = logging.getLogger(__name__)
+from tts.melo.packed_convolution import LANES, Convolution, Packer, Rows
 
 
 def obstacle(decoder: Decoder) -> str:
@@ -32,11 +29,20 @@ def obstacle(decoder: Decoder) -> str:
     return ""
 
 
-def has_bfloat16() -> bool:
-    """Whether this processor has what makes bfloat16 quicker: tile registers."""
+def has_tiles() -> bool:
+    """Whether this processor has what bfloat16 needs: tile registers."""
     from tts.melo.tile_kernels import HAS_TILES
 
     return HAS_TILES
+
+
+def reduced_precision() -> DecoderPrecision:
+    """What is quickest on this processor: bfloat16 with tile registers, int8 with products of bytes, else float32."""
+    from tts.melo.byte_kernels import HAS_BYTES
+
+    if has_tiles():
+        return "bfloat16"
+    return "int8" if HAS_BYTES else "float32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +65,13 @@ class FusedDecoder:
         reason = obstacle(decoder)
         if reason:
             raise ValueError(f"FusedDecoder: {reason}")
+        if precision == "bfloat16" and not has_tiles():
+            raise ValueError("FusedDecoder: bfloat16 needs a processor with tile registers (AMX)")
         self._shape = decoder.shape
         self._threads = threads
-        self.precision: DecoderPrecision = "bfloat16" if precision == "bfloat16" and has_bfloat16() else "float32"
-        if precision != self.precision:
-            logger.info("this processor has no tile registers for bfloat16: the decoder stays in float32")
-        packer = Packer(self.precision == "bfloat16")
-        self._first = packer.convolution(decoder.conv_pre)
+        self.precision = precision
+        self._packer = packer = Packer(precision)
+        self._first = packer.convolution(decoder.conv_pre, outermost=True)
         self._condition = decoder.cond
         self._halves = (Half(), Half())
         mean = 1 / len(self._shape.kernels)
@@ -74,7 +80,7 @@ class FusedDecoder:
             blocks = decoder.resblocks[level * len(self._shape.kernels) :][: len(self._shape.kernels)]
             phases = packer.upsampling(up, mean if level else 1.0)
             self._levels.append(_Level(phases, [_pairs(packer, block) for block in blocks]))
-        self._last = packer.convolution(decoder.conv_post, mean)
+        self._last = packer.convolution(decoder.conv_post, mean, outermost=True)
 
     @property
     def weight_bytes(self) -> int:
@@ -141,7 +147,7 @@ class FusedDecoder:
 
     def _leaky_planes(self, planes: int) -> int:
         """Of a signal that convolutions take in, where it has so many of 16 channels."""
-        return planes if self.precision == "float32" else -(-planes * LANES // TILE_CHANNELS)
+        return -(-planes * LANES // self._packer.channels_a_plane)
 
     def _rise(self, work: Window, level: int, source: Signal, rows: Rows, length: int, slope: float) -> Signal:
         """Adds an upsampling and its blocks; gives the leaky sum of the blocks."""

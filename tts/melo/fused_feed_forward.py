@@ -1,4 +1,4 @@
-"""The flow's feed-forward layers in bfloat16 by the decoder's kernels, for processors with tile registers.
+"""The flow's feed-forward layers by the decoder's kernels, in bfloat16 or int8.
 
 They are two thirds of the flow. The text encoder's stay in float32, so durations are those of the exact voice.
 """
@@ -8,19 +8,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from tts.melo.decoder import DecoderPrecision
 from tts.melo.decoder_window import Half, Window, rows_of
 from tts.melo.flow import Flow
 from tts.melo.layers import Encoder, FeedForward
-from tts.melo.packed_convolution import LANES, TILE_CHANNELS, Packer, Rows
+from tts.melo.packed_convolution import LANES, Packer, Rows
 
 
 class FusedFeedForward(nn.Module):
     """In the place of a FeedForward, [1, channels, frames] to the same; keeps its own copy of the weights."""
 
-    def __init__(self, layer: FeedForward, memory: Half, threads: int) -> None:
+    def __init__(self, layer: FeedForward, memory: Half, threads: int, precision: DecoderPrecision) -> None:
         super().__init__()
-        packer = Packer(tiles=True)
+        packer = Packer(precision)
         self.first, self.second = packer.convolution(layer.conv_1), packer.convolution(layer.conv_2)
+        self.inner_planes = -(-self.first.planes_out * LANES // packer.channels_a_plane)
         self.channels = layer.conv_2.out_channels
         self.memory = memory
         self.threads = threads
@@ -33,8 +35,7 @@ class FusedFeedForward(nn.Module):
         work.enter(0)
         source = work.signal(self.first.planes_in, rows, length, self.first.before)
         source.values[:, -source.base : length - source.base] = rows_of(x[0], self.first)
-        planes = -(-self.first.planes_out * LANES // TILE_CHANNELS)
-        inner = work.signal(planes, rows, length, self.second.before)
+        inner = work.signal(self.inner_planes, rows, length, self.second.before)
         out = work.signal(self.second.planes_out, rows, length, 0)
         work.add(self.first, rows, source, leaky=inner, slope=0.0)  # a ReLU
         work.add(self.second, rows, inner, raw=out)
@@ -44,14 +45,14 @@ class FusedFeedForward(nn.Module):
         return own.reshape(1, -1, length)[:, : self.channels]
 
 
-def fuse_flow(flow: Flow, threads: int) -> None:
+def fuse_flow(flow: Flow, threads: int, precision: DecoderPrecision) -> None:
     """Put FusedFeedForward in the place of each feed-forward layer of odd kernels; the caller's threads run them.
 
-    Needs `fused_decoder.has_bfloat16`, and the flow on a CPU in float32.
+    Needs the flow on a CPU in float32, and for bfloat16 a processor with tile registers.
     """
     memory = Half()
     for part in flow.modules():
         if isinstance(part, Encoder):
             for number, layer in enumerate(part.ffn_layers):
                 if isinstance(layer, FeedForward) and layer.around[0] == layer.around[1]:
-                    part.ffn_layers[number] = FusedFeedForward(layer, memory, threads)
+                    part.ffn_layers[number] = FusedFeedForward(layer, memory, threads, precision)

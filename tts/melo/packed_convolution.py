@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tts.melo import conv_table as table
+from tts.melo.decoder import DecoderPrecision
 from tts.melo.fast_convolution import scheme_for
 
 LANES = 16
@@ -16,6 +17,8 @@ TILE_CHANNELS = 32
 """of an input in bfloat16, that a tile takes at once"""
 FAST_PLANES = 2
 """of input and of output, from which fewer products pay for the mixing"""
+BYTES_WORK = 3
+"""taps times planes of output, from which products of bytes pay for the rounding of the input"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,19 @@ class Convolution:
     step: int = 1
     offset: int = 0
     kind: int = table.PLAIN
-    """or TILES; or the taps of a scheme, of which `weights` are then the mixed ones, and `taps` as ever"""
+    """or TILES or BYTES; or the taps of a scheme, of which `weights` are then the mixed ones, and `taps` as ever"""
+    scales: Tensor | None = None
+    """of BYTES, [2, planes_out * 16]: what a weight is worth, and the sum of an output's weights"""
 
     @property
     def groups(self) -> int:
         """Taps, or groups of taps, as the kernels count them."""
         return -(-self.taps // self.kind) if self.kind > 0 else self.taps
+
+    @property
+    def reach(self) -> int:
+        """Rows of input from the first tap to the last."""
+        return abs((self.taps - 1) * self.stride)
 
     @property
     def before(self) -> int:
@@ -66,15 +76,24 @@ class Convolution:
 
 @dataclass(frozen=True, slots=True)
 class Packer:
-    """Packs a decoder's layers, all for float32 or all for tiles of bfloat16."""
+    """Packs a decoder's layers for one precision."""
 
-    tiles: bool
+    precision: DecoderPrecision
 
-    def convolution(self, layer: nn.Module, scale: float = 1.0) -> Convolution:
-        """A torch layer with its outputs kept in length; `scale` goes into the weights."""
+    @property
+    def channels_a_plane(self) -> int:
+        """Of the signals that convolutions take in."""
+        return TILE_CHANNELS if self.precision == "bfloat16" else LANES
+
+    def convolution(self, layer: nn.Module, scale: float = 1.0, *, outermost: bool = False) -> Convolution:
+        """A torch layer with its outputs kept in length; `scale` goes into the weights.
+
+        An outermost layer is the first or the last, which costs little and is kept out of int8.
+        """
         assert isinstance(layer, nn.Conv1d)
         dilation, kernel = layer.dilation[0], layer.kernel_size[0]
-        return self._packed(layer.weight * scale, layer.bias, dilation, -(kernel - 1) * dilation // 2)
+        first = -(kernel - 1) * dilation // 2
+        return self._packed(layer.weight * scale, layer.bias, dilation, first, outermost=outermost)
 
     def upsampling(self, layer: nn.Module, scale: float) -> list[Convolution]:
         """One convolution for each of the rows that a row of input becomes."""
@@ -89,48 +108,75 @@ class Packer:
         return phases
 
     def _packed(
-        self, weight: Tensor, bias: Tensor | None, stride: int, first: int, step: int = 1, offset: int = 0
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: int,
+        first: int,
+        step: int = 1,
+        offset: int = 0,
+        *,
+        outermost: bool = False,
     ) -> Convolution:
         """From weights [out, in, taps] as torch has them."""
-        out, _, taps = weight.shape
+        out, into, taps = weight.shape
         planes_out = -(-out // LANES)
+        planes_in = -(-into // self.channels_a_plane)
+        padded = torch.zeros(planes_out * LANES, planes_in * self.channels_a_plane, taps)
+        padded[:out, :into] = weight
         padded_bias = torch.zeros(planes_out * LANES)
         if bias is not None:
             padded_bias[:out] = bias
-        planes_in, group, kind, parts = (_for_tiles if self.tiles else _for_sums)(weight, step)
+        scales = None
+        if self.precision == "bfloat16":
+            group, kind, parts = _for_tiles(padded)
+        elif self.precision == "int8" and not outermost and taps * planes_out >= BYTES_WORK:
+            group, kind, parts, scales = _for_bytes(padded)
+        else:
+            group, kind, parts = _for_sums(padded, step)
         return Convolution(
-            _kept(parts), padded_bias, taps, stride, first, planes_in, planes_out, group, step, offset, kind
+            _kept(parts), padded_bias, taps, stride, first, planes_in, planes_out, group, step, offset, kind, scales
         )
 
 
-def _for_sums(weight: Tensor, step: int) -> tuple[int, int, int, Tensor]:
-    """Planes of input, group, kind and weights of conv_kernels."""
-    out, into, taps = weight.shape
-    planes_out, planes_in = -(-out // LANES), -(-into // LANES)
-    group = next(size for size in (4, 2, 1) if planes_out % size == 0)
-    padded = torch.zeros(planes_out * LANES, planes_in * LANES, taps)
-    padded[:out, :into] = weight
+def _group(planes_out: int, largest: int) -> int:
+    """Planes of output that one pass computes."""
+    return next(size for size in (4, 2, 1) if size <= largest and planes_out % size == 0)
+
+
+def _for_sums(weight: Tensor, step: int) -> tuple[int, int, Tensor]:
+    """Group, kind and weights of conv_kernels."""
+    planes_out, planes_in, taps = weight.shape[0] // LANES, weight.shape[1] // LANES, weight.shape[2]
+    group = _group(planes_out, 4)
     kind = table.PLAIN
     if taps > 2 and step == 1 and planes_in >= FAST_PLANES and planes_out >= FAST_PLANES:
         scheme = scheme_for(taps)
         kind = scheme.taps
-        groups = nn.functional.pad(padded, (0, -taps % kind)).view(*padded.shape[:2], -1, kind).double()
+        groups = nn.functional.pad(weight, (0, -taps % kind)).view(*weight.shape[:2], -1, kind).double()
         parts = (groups @ torch.from_numpy(scheme.weigh()).mT).float()  # [out, in, groups, products]
     else:
-        parts = padded[..., None]
+        parts = weight[..., None]
     shape = (planes_out // group, group, LANES, planes_in, LANES, *parts.shape[2:])
-    return planes_in, group, kind, parts.view(shape).permute(0, 6, 3, 5, 4, 1, 2)
+    return group, kind, parts.view(shape).permute(0, 6, 3, 5, 4, 1, 2)
 
 
-def _for_tiles(weight: Tensor, step: int) -> tuple[int, int, int, Tensor]:
-    """Planes of input, group, kind and weights of tile_kernels."""
-    out, into, taps = weight.shape
-    planes_out, planes_in = -(-out // LANES), -(-into // TILE_CHANNELS)
-    group = 2 if planes_out % 2 == 0 else 1
-    padded = torch.zeros(planes_out * LANES, planes_in * TILE_CHANNELS, taps, dtype=torch.bfloat16)
-    padded[:out, :into] = weight
+def _for_tiles(weight: Tensor) -> tuple[int, int, Tensor]:
+    """Group, kind and weights of tile_kernels."""
+    planes_out, planes_in, taps = weight.shape[0] // LANES, weight.shape[1] // TILE_CHANNELS, weight.shape[2]
+    group = _group(planes_out, 2)
     shape = (planes_out // group, group, LANES, planes_in, TILE_CHANNELS // 2, 2, taps)
-    return planes_in, group, table.TILES, padded.view(shape).permute(0, 3, 6, 1, 4, 2, 5)
+    return group, table.TILES, weight.to(torch.bfloat16).view(shape).permute(0, 3, 6, 1, 4, 2, 5)
+
+
+def _for_bytes(weight: Tensor) -> tuple[int, int, Tensor, Tensor]:
+    """Group, kind, weights and scales of byte_kernels."""
+    planes_out, planes_in, taps = weight.shape[0] // LANES, weight.shape[1] // LANES, weight.shape[2]
+    group = _group(planes_out, 4)
+    scale = weight.abs().amax((1, 2)) / 127
+    rounded = (weight / scale.where(scale > 0, 1)[:, None, None]).round()
+    scales = torch.stack((scale, rounded.sum((1, 2))))
+    shape = (planes_out // group, group, LANES, planes_in, LANES // table.QUAD, table.QUAD, taps)
+    return group, table.BYTES, rounded.to(torch.int8).view(shape).permute(0, 3, 6, 4, 1, 2, 5), scales
 
 
 def _kept(parts: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ from tts.melo.card_decoder import CardDecoder, CardPrecision
 from tts.melo.card_graphs import GraphChoice, exact_products
 from tts.melo.card_steps import CardSteps
 from tts.melo.configuration import MeloConfig
-from tts.melo.decoder import DecoderPrecision
+from tts.melo.decoder import AskedPrecision, DecoderPrecision
 from tts.melo.network import Manner, MeloNetwork, Sounds
 from tts.melo.pace import LARGE, SMALL, DecoderPace, choose_growth
 from tts.melo.weights import load_network
@@ -71,12 +71,12 @@ class NetworkSynthesis:
         folder: Path,
         plan: StagePlan | None = None,
         growth: WindowGrowth | None = None,
-        precision: DecoderPrecision = "float32",
+        precision: AskedPrecision = "float32",
         decoder_threads: int | None = None,
     ) -> None:
         """`decoder_threads` may be more than the plan's: our kernels wait for no thread that is late."""
         self._folder = folder
-        self._precision: DecoderPrecision = precision
+        self._precision: AskedPrecision = precision
         self._plan = plan
         self._decoder_threads = decoder_threads
         self._asked_growth = self._growth = growth
@@ -143,10 +143,11 @@ class NetworkSynthesis:
             self._decoder, reason = choose_decoder(network.dec, precision=self._precision, threads=threads)
         if not reason:
             del network.dec  # the kernels have their own copy of its weights
-            if getattr(self._decoder, "precision", "float32") == "bfloat16":
+            precision: DecoderPrecision = getattr(self._decoder, "precision", "float32")
+            if precision != "float32":
                 from tts.melo.fused_feed_forward import fuse_flow
 
-                fuse_flow(network.flow, threads)
+                fuse_flow(network.flow, threads, precision)
         else:
             compiled = StageSteps(plan, lambda: optimizer).compile_model(network.dec, "melo decoder")
             self._decoder, _ = choose_decoder(network.dec, compiled)

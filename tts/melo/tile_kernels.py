@@ -21,6 +21,7 @@ from core.models.cpu_layout import jit
 from core.models.simd import F32, add, every, load, maximum, mul, operation, store
 from core.models.thread_team import await_all, claim, finish
 from tts.melo.conv_kernels import clear
+from tts.melo.conv_sums import ahead, over_taps
 from tts.melo.conv_table import (
     ADDED,
     ADDED_PLANE,
@@ -80,52 +81,30 @@ def _tile_sums(planes: int) -> Any:
     """
 
     def build(b: ir.IRBuilder, a: Any) -> None:
-        source, plane, input_planes, taps, tap_bytes, weights, bias, out = a
+        *arguments, bias, out = a
 
-        def constant(value: int) -> ir.Constant:
-            return ir.Constant(_I64, value)
-
-        def tile(name: str, *arguments: Any) -> None:
+        def run(name: str, *arguments: Any) -> None:
             simd.call(b, f"llvm.x86.{name}", _VOID, *arguments)
 
-        def ahead(address: Any, by: int) -> Any:
-            return pointer(b, b.add(address, constant(by)))
+        def load_tile(tile: int, address: Any, by: int, row_bytes: int) -> None:
+            run("tileloadd64", number(tile), pointer(b, ahead(b, address, by)), ir.Constant(_I64, row_bytes))
+
+        def add_tap(b: ir.IRBuilder, at: Any, weight_at: Any, sums: list[Any]) -> list[Any]:
+            for half in range(2):
+                load_tile(4 + half, at, half * TILE_ROWS * LANE_BYTES, LANE_BYTES)
+            for n in range(planes):
+                load_tile(6 + n, weight_at, n * TILE_BYTES, LANE_BYTES)
+                for half in range(2):
+                    run("tdpbf16ps", number(2 * n + half), number(4 + half), number(6 + n))
+            return sums
 
         for n in range(planes):
             for half in range(2):
-                tile("tileloadd64", number(2 * n + half), ahead(bias, LANE_BYTES * n), constant(0))
-        entry = b.block
-        outer, inner, next_plane, done = (b.append_basic_block(name) for name in ("plane", "tap", "next", "done"))
-        b.branch(outer)
-        b.position_at_end(outer)
-        plane_number, plane_at, plane_weights = b.phi(_I64), b.phi(_I64), b.phi(_I64)
-        for phi, value in zip((plane_number, plane_at, plane_weights), (constant(0), source, weights), strict=True):
-            phi.add_incoming(value, entry)
-        b.branch(inner)
-        b.position_at_end(inner)
-        tap, at, weight_at = b.phi(_I64), b.phi(_I64), b.phi(_I64)
-        for phi, value in zip((tap, at, weight_at), (constant(0), plane_at, plane_weights), strict=True):
-            phi.add_incoming(value, outer)
-        for half in range(2):
-            tile("tileloadd64", number(4 + half), ahead(at, half * TILE_ROWS * LANE_BYTES), constant(LANE_BYTES))
-        for n in range(planes):
-            tile("tileloadd64", number(6 + n), ahead(weight_at, n * TILE_BYTES), constant(LANE_BYTES))
-            for half in range(2):
-                tile("tdpbf16ps", number(2 * n + half), number(4 + half), number(6 + n))
-        next_tap, next_at = b.add(tap, constant(1)), b.add(at, tap_bytes)
-        next_weights = b.add(weight_at, constant(planes * TILE_BYTES))
-        for phi, value in zip((tap, at, weight_at), (next_tap, next_at, next_weights), strict=True):
-            phi.add_incoming(value, inner)
-        b.cbranch(b.icmp_signed("<", next_tap, taps), inner, next_plane)
-        b.position_at_end(next_plane)
-        following = b.add(plane_number, constant(1))
-        values = (following, b.add(plane_at, plane), next_weights)
-        for phi, value in zip((plane_number, plane_at, plane_weights), values, strict=True):
-            phi.add_incoming(value, next_plane)
-        b.cbranch(b.icmp_signed("<", following, input_planes), outer, done)
-        b.position_at_end(done)
+                load_tile(2 * n + half, bias, LANE_BYTES * n, 0)
+        over_taps(b, arguments, planes * TILE_BYTES, [], add_tap)
         for slot in range(2 * planes):
-            tile("tilestored64", number(slot), ahead(out, slot * TILE_BYTES), constant(LANE_BYTES))
+            at = pointer(b, ahead(b, out, slot * TILE_BYTES))
+            run("tilestored64", number(slot), at, ir.Constant(_I64, LANE_BYTES))
 
     def sums(
         typing: Any,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.optimization.plan import StagePlan
     from core.optimization.torch_optimizer import TorchOptimizer
     from tts.melo.bert import BertPrecision
-    from tts.melo.decoder import DecoderPrecision
+    from tts.melo.decoder import AskedPrecision
     from tts.melo.features import BertFeatures
     from tts.melo.synthesis import NetworkSynthesis, PreparedSentence
     from tts.melo.windows import WindowGrowth
@@ -121,7 +121,7 @@ class MeloVoice:
         from tts.melo.synthesis import NetworkSynthesis
 
         plan = self.manner.plan
-        decoder: DecoderPrecision = "bfloat16" if self.manner.precision == "int8" else "float32"
+        decoder: AskedPrecision = "reduced" if self.manner.precision == "int8" else "float32"
         threads = self.manner.decoder_threads
         growth = self._known.growth if self._known is not None else None
         self._synthesis = NetworkSynthesis(self.files.folder, plan, growth, decoder, threads)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tts.melo.configuration import DecoderShape
-from tts.melo.decoder import OUTER_KERNEL, Decoder, DecoderPrecision
+from tts.melo.decoder import OUTER_KERNEL, AskedPrecision, Decoder
 
 logger = logging.getLogger(__name__)
 
@@ -84,19 +84,20 @@ class TorchDecoder:
 def choose_decoder(
     decoder: Decoder,
     run: Callable[[Tensor, Tensor], Tensor] | None = None,
-    precision: DecoderPrecision = "float32",
+    precision: AskedPrecision = "float32",
     threads: int | None = None,
 ) -> tuple[WindowDecoder, str]:
-    """Our own kernels where they can be used, else torch; and why not the kernels, or "".
+    """Our own kernels where they can be used, else torch in float32; and why not the kernels, or "".
 
-    The kernels share their work among `threads`, by default torch's. bfloat16 needs them and a processor with tile
-    registers; elsewhere the decoder computes in float32.
+    The kernels share their work among `threads`, by default torch's. Raises ValueError for bfloat16 on a processor
+    without tile registers.
     """
     try:
-        from tts.melo.fused_decoder import FusedDecoder, obstacle
+        from tts.melo.fused_decoder import FusedDecoder, obstacle, reduced_precision
     except ImportError as error:
         return TorchDecoder(decoder, run), f"numba is not installed ({error})"
     reason = obstacle(decoder)
     if reason:
         return TorchDecoder(decoder, run), reason
-    return FusedDecoder(decoder, threads or torch.get_num_threads(), precision), ""
+    chosen = reduced_precision() if precision == "reduced" else precision
+    return FusedDecoder(decoder, threads or torch.get_num_threads(), chosen), ""

@@ -14,6 +14,7 @@ pytest.importorskip("torch", reason="needs torch (the extra full)")
 import torch
 from melo_voices import GOLDEN
 
+from benchmarks.tts_parts.spectra import signal_db, spectral_db
 from benchmarks.tts_parts.voice import full_size
 from tts.melo.network import Manner, MeloNetwork, Sounds
 from tts.melo.weights import CHECKPOINT_FILE, CONVERTED_FILE, convert, load_network
@@ -35,9 +36,8 @@ def cases() -> Any:
     return np.load(GOLDEN / "cases.npz")
 
 
-@pytest.mark.parametrize("mode", RATIOS)
-@pytest.mark.parametrize("case", [0, 1, 2])
-def test_durations_are_identical_and_audio_is_within_1e_4(network: MeloNetwork, cases: Any, case: int, mode: str):
+def asked(cases: Any, case: int, mode: str) -> tuple[Sounds, Manner]:
+    """What the reference was given."""
     phones, tones, languages, ja_bert = (
         torch.from_numpy(cases[f"{case}_{name}"]) for name in ("phones", "tones", "lang", "ja_bert")
     )
@@ -48,8 +48,15 @@ def test_durations_are_identical_and_audio_is_within_1e_4(network: MeloNetwork, 
         noise_scale_w=0.0,
         length_scale=float(cases[f"{case}_length_scale"]),
     )
+    return Sounds(phones, tones, languages, ja_bert), manner
+
+
+@pytest.mark.parametrize("mode", RATIOS)
+@pytest.mark.parametrize("case", [0, 1, 2])
+def test_durations_are_identical_and_audio_is_within_1e_4(network: MeloNetwork, cases: Any, case: int, mode: str):
+    sounds, manner = asked(cases, case, mode)
     with torch.inference_mode():
-        frames, durations = network.frames(Sounds(phones, tones, languages, ja_bert), manner)
+        frames, durations = network.frames(sounds, manner)
         speaker = network.speaker(manner.speaker)
         decoders = (TorchDecoder(network.dec), choose_decoder(network.dec)[0])
         audio = [decoder.window(frames, speaker, 0, frames.shape[2]).numpy() for decoder in decoders]
@@ -57,6 +64,25 @@ def test_durations_are_identical_and_audio_is_within_1e_4(network: MeloNetwork, 
     np.testing.assert_allclose(frames[0].numpy(), cases[f"{case}_{mode}_z"], atol=1e-5)
     for one in audio:
         np.testing.assert_allclose(one, cases[f"{case}_{mode}_audio"], atol=5e-5, rtol=0)
+
+
+@pytest.mark.parametrize("mode", RATIOS)
+@pytest.mark.parametrize("case", [0, 1, 2])
+def test_in_int8_durations_are_identical_and_audio_is_near(cases: Any, case: int, mode: str):
+    pytest.importorskip("numba", reason="needs numba (the extra full)")
+    from tts.melo.fused_feed_forward import fuse_flow
+
+    network = load_network(GOLDEN)
+    fuse_flow(network.flow, 2, "int8")
+    decoder, _ = choose_decoder(network.dec, precision="int8")
+    sounds, manner = asked(cases, case, mode)
+    with torch.inference_mode():
+        frames, durations = network.frames(sounds, manner)
+        audio = decoder.window(frames, network.speaker(manner.speaker), 0, frames.shape[2])
+    assert durations.tolist() == cases[f"{case}_{mode}_durations"].tolist()
+    exact = torch.from_numpy(cases[f"{case}_{mode}_audio"])
+    assert signal_db(exact, audio) > 25
+    assert spectral_db(exact, audio) < 1.0
 
 
 def test_every_published_name_and_shape_loads(tmp_path: Path):
