@@ -122,15 +122,14 @@ def _unlevelled() -> Iterator[Figure]:
     for sentences in REPLIES["en"]:
         said = [voice.say(text) for text in sentences]
         one.append(np.concatenate([samples for _, samples in said]))
-        gains = [
-            gain_for(samples, voice.rate_hz)
-            if len(samples) < WHOLE_S * voice.rate_hz
-            else gain_from(forecast.dbfs(frames))
-            for frames, samples in said
-        ]
-        foretold.append(
-            np.concatenate([amplify(samples, gain) for gain, (_, samples) in zip(gains, said, strict=True)])
-        )
+        louder = []
+        for frames, samples in said:
+            told = forecast.dbfs(frames)
+            short = len(samples) < WHOLE_S * voice.rate_hz
+            louder.append(amplify(samples, gain_for(samples, voice.rate_hz) if short else gain_from(told)))
+            if not short:
+                forecast = forecast.after(told, samples, voice.rate_hz)
+        foretold.append(np.concatenate(louder))
     for how, replies in (("one gain for all", one), ("gains foretold from the frames", foretold)):
         levels = [voiced_dbfs(samples, voice.rate_hz) for samples in replies]
         yield Figure(f"Piper, joe en, replies apart with {how}", max(levels) - min(levels), "dB", "lower")

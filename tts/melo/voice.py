@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import accumulate
+from dataclasses import dataclass, replace
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -157,19 +157,22 @@ class MeloVoice:
         return VoiceMeasures(gain_for(samples, synthesis.sample_rate_hz), synthesis.growth, forecast)
 
     def _windows(self, prepared: PreparedSentence) -> Iterator[Samples]:
-        """With one gain, known at the first."""
-        gain: float | None = None
-        for window in self._loaded().windows(prepared):
-            if gain is None:
-                gain = self._own_gain(prepared, window)
-            yield amplify(window, gain)
-
-    def _own_gain(self, prepared: PreparedSentence, first: Samples) -> float:
+        """With one gain, known at the first; what was foretold is compared with what came."""
+        windows = self._loaded().windows(prepared)
+        first = next(windows)
         if len(first) == prepared.ends[-1]:
-            return levelled(gain_for(first, self.sample_rate_hz), self.gain)
+            yield amplify(first, levelled(gain_for(first, self.sample_rate_hz), self.gain))
+            return
         forecast = self.measures.forecast
-        own = self.gain if forecast is None else gain_from(forecast.dbfs(prepared.latents()))
-        return levelled(own, self.gain, FORETOLD)
+        told = None if forecast is None else forecast.dbfs(prepared.latents())
+        gain = levelled(self.gain if told is None else gain_from(told), self.gain, FORETOLD)
+        bare = []
+        for window in chain((first,), windows):
+            bare.append(window)
+            yield amplify(window, gain)
+        if forecast is not None and told is not None:
+            learnt = forecast.after(told, np.concatenate(bare), self.sample_rate_hz)
+            self._known = replace(self.measures, forecast=learnt)
 
     def _prepared(self, text: str, speed: float, seed: int | None = None) -> tuple[tuple[Mark, ...], PreparedSentence]:
         from tts.melo.features import to_sounds
