@@ -19,7 +19,7 @@ from core.messages import Language, Samples
 from core.utils.config import EndpointConfig
 from core.utils.errors import DataError
 from stt.pauses import Pauses, outlasting
-from stt.turn_words import wording
+from stt.turn_words import dangles, wording
 
 logger = logging.getLogger(__name__)
 
@@ -75,12 +75,13 @@ class Evidence:
         return odds * min(max(by_sound, _MODEL_ODDS[0]), _MODEL_ODDS[1])
 
     def _odds_of_words(self) -> float:
-        """The recogniser's full stop weighs by how sure it was of it; a dangling word counts more."""
+        """The recogniser's full stop weighs by how sure it was of it, but none outweighs a word that dangles."""
         if self.sentence_end is None:
             return wording(self.text, self.language).value
         words = wording(self.text.rstrip(_MARKS), self.language)
         factor = _MARK_FACTOR if self.ended is None else _MARK_FACTOR_BESIDE_SOUND
-        return words.value * factor * self.sentence_end / max(1.0 - self.sentence_end, 1e-9)
+        by_marks = factor * self.sentence_end / max(1.0 - self.sentence_end, 1e-9)
+        return words.value * (min(by_marks, 1.0) if dangles(self.text, self.language) else by_marks)
 
 
 class TurnModel(Protocol):

@@ -59,6 +59,23 @@ _OPEN: dict[Language, frozenset[str]] = {
     )
     - {"nous", "vous", "avant", "après", "plus", "moins", "trop", "si"},
 }
+_NEVER_LAST: dict[Language, frozenset[str]] = {
+    "en": _words("a an the my your our their every and or nor because whether unless than of"),
+    "fr": _words(
+        "le la les l' un une des du de d' au aux ce cet cette ces mon ma mes ton ta tes son sa ses notre votre "
+        "et ou mais car que qu' dont lorsque puisque parce à par avec sans sous sur dans entre vers chez pour"
+    ),
+}
+"""Those of them in which hardly a sentence ends: articles and such, conjunctions, French prepositions."""
+_LAST_OF_A_QUESTION = _words("to at from with into")
+"""English, as in "who did you go with"; of anything else they are the last word no more than those above"""
+_QUESTION = _words("what what's where who which how calculate combien calcule calculer calculez")
+_OF_A_SUM = ("what is", "what's", "how much is", "calculate", "combien font", "combien fait", "combien ça fait")
+"""asked of one number there is another to come"""
+_OPERATORS = _words("plus minus point by moins virgule par")
+"""behind a number they need another"""
+_TIMES = _words("times fois")
+"""so do these where something is asked; "I have been there three times" ends"""
 _NUMBERS: dict[Language, frozenset[str]] = {
     "en": _words(
         "twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million point plus minus times half"
@@ -81,6 +98,12 @@ _TWO_DIGITS = re.compile(
     r"(dix|onze|douze|treize|quatorze|quinze|seize|vingt|trente|quarante|cinquante|soixante|quatre-vingts?)(-.+)?"
 )
 """of a French telephone number, which is said in pairs"""
+_NUMBER_WORDS = re.compile(
+    r"zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(twen|thir|for|fif|six|seven|eigh|nine)ty"
+    r"(-\w+)?|hundred|thousand|million|zéro|une?|deux|trois|quatre|cinq|sept|huit|neuf|cents?|mille|millions?|"
+    + _TWO_DIGITS.pattern
+)
+_MARKS = ' .,;:!?…-–—"»'
 _LIST = re.compile(r"(?:^|[ ,])(\w+(?: \w+)?), (\w+(?: \w+)?)(?:, (\w+(?: \w+)?))*$")
 _LAST_OF_A_LIST = re.compile(r"\b(and|or|et|ou)\b")
 _LEAST_WORDS_OF_A_LIST = 3
@@ -90,8 +113,8 @@ def wording(text: str, language: Language) -> Wording:
     """How the text ends. A dangling word counts more than the full stop that a recogniser sets behind everything."""
     plain = text.strip().casefold().replace("’", "'")
     ending = plain[-3:]
-    bare = plain.rstrip(' .,;:!?…-–—"»')
-    words = bare.replace("'", "' ").split() if language == "fr" else bare.split()
+    bare = plain.rstrip(_MARKS)
+    words = _split(bare, language)
     if not words:
         return Wording.PLAIN
     last = words[-1]
@@ -101,9 +124,40 @@ def wording(text: str, language: Language) -> Wording:
     if last in _OPEN.get(language, _NONE) or ending.endswith((",", "-", "–", "—", ":")):
         return Wording.OPEN
     counts = last in _NUMBERS.get(language, _NONE) or (language == "en" and _HOUR_TO_COME.search(bare) is not None)
-    if counts or _unfinished_number(words, plain, language) or _unfinished_list(bare):
+    if counts or _begun_sum(words) or _unfinished_number(words, plain, language) or _unfinished_list(bare):
         return Wording.NUMBER
     return Wording.FINISHED if ending.endswith((".", "!", "?")) else Wording.PLAIN
+
+
+def dangles(text: str, language: Language) -> bool:
+    """Whether hardly a sentence ends in these words, so that a mark behind them says nothing: in a hesitation, an
+    article, a conjunction, many a preposition, or the first half of a sum ("what is nineteen times").
+    """
+    words = _split(text.casefold().replace("’", "'").rstrip(_MARKS), language)
+    if not words or wording(" ".join(words), language) is Wording.HESITATION:
+        return bool(words)
+    stranded = language == "en" and words[-1] in _LAST_OF_A_QUESTION and _QUESTION.isdisjoint(words)
+    return stranded or words[-1] in _NEVER_LAST.get(language, _NONE) or _begun_sum(words)
+
+
+def _split(bare: str, language: Language) -> list[str]:
+    return bare.replace("'", "' ").split() if language == "fr" else bare.split()
+
+
+def _begun_sum(words: list[str]) -> bool:
+    """A number that wants another: "what is nineteen", "what is nineteen times", "twelve minus"."""
+    last = words[-1]
+    if last in _OPERATORS or (last in _TIMES and not _QUESTION.isdisjoint(words)):
+        return any(map(_is_number, words[-3:-1]))
+    asked = list(words)
+    while asked and _is_number(asked[-1]):
+        asked.pop()
+    return len(asked) < len(words) and " ".join(asked).endswith(_OF_A_SUM)
+
+
+def _is_number(word: str) -> bool:
+    """In digits or in words, of either language."""
+    return word[:1].isdigit() or _NUMBER_WORDS.fullmatch(word) is not None
 
 
 def _unfinished_number(words: list[str], plain: str, language: Language) -> bool:

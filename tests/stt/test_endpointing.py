@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from core.messages import Language
 from core.utils.config import EndpointConfig
 from core.utils.errors import DataError
 from stt.endpointing import PATIENT, Endpoint, Endpointing, Evidence
@@ -77,6 +78,16 @@ def test_dangling_words_are_waited_for_however_sure_the_full_stop(text: str) -> 
     for sure in (0.95, 0.8, 0.4):
         plain = wait(Evidence(text="It is time.", sentence_end=sure))
         assert wait(Evidence(text=text, sentence_end=sure)) > plain or plain == CONFIG.open_ms
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("What is nineteen times?", "en"), ("Remind me to.", "en"), ("Combien font six fois ?", "fr")],
+)
+def test_no_mark_outweighs_words_that_dangle(text: str, language: Language) -> None:
+    for sure in (0.6, 0.97):
+        waited = wait(Evidence(text=text, language=language, sentence_end=sure))
+        assert waited >= wait(Evidence(text=text.rstrip(" .?"), language=language)) > CONFIG.incomplete_ms
 
 
 def test_a_whole_command_is_one_whatever_the_full_stop() -> None:

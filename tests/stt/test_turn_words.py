@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.messages import Language
-from stt.turn_words import Wording, wording
+from stt.turn_words import Wording, dangles, wording
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,9 @@ from stt.turn_words import Wording, wording
         ("mon numéro est le 06 12 34", "fr", Wording.NUMBER),
         ("mon numéro est le 06 12 34 56 78", "fr", Wording.PLAIN),
         ("je voudrais euh", "fr", Wording.HESITATION),
+        ("what is eleven", "en", Wording.NUMBER),
+        ("what is eleven plus thirteen", "en", Wording.PLAIN),
+        ("combien font onze", "fr", Wording.NUMBER),
         ("j'en veux plus", "fr", Wording.NUMBER),
         ("wake me at half past", "en", Wording.NUMBER),
         ("wake me at half past six", "en", Wording.PLAIN),
@@ -61,3 +64,50 @@ def test_how_a_text_ends(text: str, language: Language, expected: Wording) -> No
 
 def test_a_language_without_rules_goes_by_punctuation() -> None:
     assert wording("¿Qué hora es?", "es") is Wording.FINISHED  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("What is 19 times?", "en"),
+        ("how much is a hundred divided by", "en"),
+        ("What is 11?", "en"),
+        ("Combien font vingt-cinq ?", "fr"),
+        ("twenty-five point.", "en"),
+        ("What is 15 percent of?", "en"),
+        ("Remind me to.", "en"),
+        ("Read me the!", "en"),
+        ("Let me think.", "en"),
+        ("Combien font six fois ?", "fr"),
+        ("trente-deux virgule", "fr"),
+        ("Il est dix heures moins.", "fr"),
+        ("Rappelle-moi d’.", "fr"),
+        ("Je voudrais aller chez.", "fr"),
+        ("Euh...", "fr"),
+    ],
+)
+def test_hardly_a_sentence_ends_so(text: str, language: Language) -> None:
+    assert dangles(text, language)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("It is time.", "en"),
+        ("I have been there three times.", "en"),
+        ("How many times?", "en"),
+        ("Where are you from?", "en"),
+        ("What is it for?", "en"),
+        ("Who is number one?", "en"),
+        ("What is 11 plus 30?", "en"),
+        ("Turn it on.", "en"),
+        ("Set it to twenty.", "en"),
+        ("", "en"),
+        ("Je l'ai appelé trois fois.", "fr"),
+        ("Combien de fois ?", "fr"),
+        ("J'en veux plus.", "fr"),
+        ("Où est-il ?", "fr"),
+    ],
+)
+def test_a_sentence_may_end_so(text: str, language: Language) -> None:
+    assert not dangles(text, language)
