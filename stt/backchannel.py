@@ -32,8 +32,11 @@ _SPELT = re.compile(r"(?<!\w)[mhn]+(?:[-. ]+[mhn]+)*(?!\w)")
 """a hum as Whisper writes it: in letters ("M-H-M.", "MMMM")"""
 _HUM = re.compile(r".*(m|nn)")
 _NO = re.compile(r"m{2,}-m{2,}|m+-m")
-_SOUND = re.compile(r"u[mh]+-?h+u?[mh]+|[aou]+h+m*|u+[hm]+|e+[hrm]+m*|(?:ha|he|hé){2,}h?|a-ha")
-"""other sounds that are no words, however long, laughter among them; "uh-uh" is a no"""
+_SOUND = re.compile(r"u[mh]+-?h+u?[mh]+|[aou]+h+m*|u+[hm]+|e+[hrm]+m*|a-ha")
+"""other sounds that are no words, however long; "uh-uh" is a no"""
+_LAUGH = re.compile(r"a?-?(?:h[aeéio]+-?){2,}h?|h[aeé]+h?|ho+|a+h")
+_BEAT = re.compile(r"h(?=[aeéio])")
+"""of a laugh: one may be a word ("he", "ho"), several are none"""
 
 
 def is_backchannel(text: str, asked: bool = False) -> bool:
@@ -42,11 +45,18 @@ def is_backchannel(text: str, asked: bool = False) -> bool:
     for word, phrases in _PHRASES.items():
         plain = re.sub(rf"(?<!\w)(?:{'|'.join(phrases)})(?!\w)", word, plain)
     words = _WORD.findall(_SPELT.sub(_hum, plain))
+    if _laughs(words):
+        return True
     if not words or len(words) > MOST or re.search(r"\d", plain):
         return False
     if asked and not _AGREES.isdisjoint(words):
         return False
     return all(word in _LISTENS or word in _AGREES or _SOUND.fullmatch(word) for word in words)
+
+
+def _laughs(words: list[str]) -> bool:
+    """Whether all of it is laughter, "ha ha ha ha" or "hihihi", of any length."""
+    return all(map(_LAUGH.fullmatch, words)) and len(_BEAT.findall(" ".join(words))) > 1
 
 
 def _hum(letters: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
 """A voice over the assistant's reply, tentative until it is known what it is: the detector's events, held back.
 
-The reply is silent from the onset on. Half a second of speech, or words, are an interruption; a cough and "mhm" are
-not, and leave no trace but the pause. Where no reply is under way every voice is speech at once, as ever.
+The reply is silent from the onset on. Words are an interruption, and so is a long voice; a cough, a laugh and "mhm"
+are not, and leave no trace but the pause. Where no reply is under way every voice is speech at once, as ever.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from stt.voice_activity_detection import (
 logger = logging.getLogger(__name__)
 
 SURE_S = 0.5
-"""So much speech over a reply ends it where `vad.interrupt_ms` is not given, unless it is a word like "mhm". Of 41 such
-words by six synthetic voices 7 ended it, with 0.6 s 8; other speech ends it 0.16 s sooner."""
-SURELY_S = 1.0
-"""so much does whatever the words"""
+"""So much speech over a reply ends it where `vad.interrupt_ms` is not given, unless no words are heard in it but such
+as "mhm": then they are asked for again after half as much more. Of 41 such words by six synthetic voices 7 ended it,
+with 0.6 s 8; other speech ends it 0.16 s sooner."""
+SURELY_S = 1.5
+"""so much does whatever the words; people laugh for longer, but hardly above somebody they listen to"""
 LATE_S = 0.25
 """how long the recogniser may then take to say so"""
 ASK_AFTER_S = 0.12
@@ -62,8 +63,10 @@ class _Tentative:
     voiced_s: float
     far_end: bool
     asked_at: float | None = None
-    listens: bool = False
-    """half a second was heard, and was but a word like "mhm" """
+    asked_s: float = 0.0
+    """how much voice there was then"""
+    weighed_s: float = 0.0
+    """in so much voice no words were heard, or only such as "mhm" """
 
 
 class Interruptions:
@@ -156,18 +159,18 @@ class Interruptions:
         if event.voiced:
             tentative.voiced_s += len(event.samples) / SAMPLE_RATE_HZ
             tentative.far_end = tentative.far_end or event.far_end
-            if tentative.voiced_s < self.sure_s:
+            if not self._is_long(tentative):
                 tentative.asked_at = self._answer = None
 
     def _decide(self, tentative: _Tentative) -> Iterator[InterruptionEvent]:
         paused = tentative.heard_at - tentative.voiced_until >= ASK_AFTER_S
-        long = tentative.voiced_s >= self.sure_s and not tentative.listens
+        long = self._is_long(tentative)
         if tentative.voiced_s >= SURELY_S:
             yield self._speech(tentative)
         elif tentative.asked_at is None:
             if paused or long:
                 self._number += 1
-                tentative.asked_at = tentative.heard_at
+                tentative.asked_at, tentative.asked_s = tentative.heard_at, tentative.voiced_s
                 yield Interjected(self._number, np.concatenate(tentative.pieces), tentative.far_end)
         elif self._answer is not None and self._answer.number == self._number:
             yield from self._judge(tentative, self._answer.text, paused)
@@ -176,19 +179,21 @@ class Interruptions:
             yield self._speech(tentative)
 
     def _judge(self, tentative: _Tentative, text: str, paused: bool) -> Iterator[InterruptionEvent]:
-        listens = is_backchannel(text, self._asked())
-        if text.strip() and not listens:
+        if text.strip() and not is_backchannel(text, self._asked()):
             logger.debug("interrupted by %r", text)
             yield self._speech(tentative)
-        elif paused:
+        elif paused and tentative.asked_s == tentative.voiced_s:
             logger.debug("no interruption: %r", text)
             self.end()
             yield Rejected(tentative.heard_at)
-        elif listens:  # so far; its pause will be asked about
-            tentative.listens, tentative.asked_at = True, None
         else:
-            logger.debug("interrupted by %.0f ms of speech", 1000 * tentative.voiced_s)
-            yield self._speech(tentative)
+            logger.debug("no words so far in %.0f ms of voice: %r", 1000 * tentative.asked_s, text)
+            tentative.weighed_s, tentative.asked_at = tentative.asked_s, None
+
+    def _is_long(self, tentative: _Tentative) -> bool:
+        """Whether there is voice enough to ask for its words before it pauses."""
+        more_s = self.sure_s / 2 if tentative.weighed_s else self.sure_s
+        return tentative.voiced_s >= tentative.weighed_s + more_s
 
     def _speech(self, tentative: _Tentative) -> Started:
         """All that was held back, as if it had been speech at once."""

@@ -320,9 +320,16 @@ for _word, _language in (("stop", "en"), ("wait", "en"), ("hold on", "en"), ("at
         "no word is an interruption",
         _language,  # type: ignore[arg-type]
     )
+for _length in (0.7, 1.2):
+    dialogue(
+        f"a laugh of {_length} s over a reply leaves it to its end, from the same word",
+        [spoken_to(_LONG), wait(0.9), noise(_length), quiet()],
+        [turns(1), heard_whole(0), no_word_lost(0), word_again, held_at_most(_length + 0.5), no_talking_over],
+        "every voice is an interruption",
+    )
 dialogue(
-    "half a second of speech interrupts without anybody knowing a word of it",
-    [spoken_to(_LONG), wait(0.9), noise(0.7), quiet()],
+    "a voice of 1.8 s interrupts without anybody knowing a word of it",
+    [spoken_to(_LONG), wait(0.9), noise(1.8), quiet()],
     [heard_only_a_part(0), turns(2), no_talking_over],
     "nothing is long enough to interrupt",
 )

@@ -134,19 +134,14 @@ def _no_word(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("stt.interruptions.is_backchannel", lambda text, asked=False: True)
 
 
-def _sure_after(patch: pytest.MonkeyPatch, sure_s: float) -> None:
-    begin = Interruptions.__init__
-    patch.setattr(Interruptions, "__init__", lambda self, *given: begin(self, *given[:3], sure_s))
-
-
 @fault("every voice is an interruption")
 def _every_voice(patch: pytest.MonkeyPatch) -> None:
-    _sure_after(patch, 0.0)
+    patch.setattr("stt.interruptions.SURELY_S", 0.0)
 
 
 @fault("nothing is long enough to interrupt")
 def _never_sure(patch: pytest.MonkeyPatch) -> None:
-    _sure_after(patch, 1e9)
+    patch.setattr("stt.interruptions.SURELY_S", 1e9)
 
 
 @fault("speech over a reply is lost")

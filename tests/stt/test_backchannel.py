@@ -10,11 +10,13 @@ LISTENING = (
     ("mhm", "Mm-hmm.", "uh-huh", "uh huh", "mm", "yes", "Yeah, okay.", "I see", "oh I see", "right", "of course"),
     ("oui", "D'accord.", "d’accord", "ouais", "je vois", "ah oui", "très bien", "c'est ça"),
     ("M-M-H-N", "M.H.M.", "MMMM", "NNN", "Mmhm.", "m hm", "Um-hum.", "Ohhh", "haha", "Mm-hmm, mm-hmm.", "Ehm..."),
+    ("Ha ha ha ha ha!", "Hahahahaha.", "Ah, ha ha ha", "Hee hee hee", "hihihi", "hé hé hé hé", "Ho-ho-ho."),
 )
 SPEAKING = (
     ("stop", "wait", "no", "yes but", "okay stop", "mhm what time is it", "I see no timer", "", "what", "yes 12"),
     ("attends", "non", "oui mais", "d'accord arrête", "yesterday", "merline", "12", "okay okay okay okay"),
     ("mm-mm", "uh-uh", "N", "hm no", "M&M's", "N.H.", "him", "mhm when"),
+    ("he", "Hi.", "hi hi", "Hey, hey, hey.", "ha ha stop", "he has", "Hello"),
 )
 
 
