@@ -32,7 +32,7 @@ as "mhm": then they are asked for again after half as much more. Of 41 such word
 with 0.6 s 8; other speech ends it 0.16 s sooner."""
 SURELY_S = 1.5
 """so much does whatever the words; people laugh for longer, but hardly above somebody they listen to"""
-LATE_S = 0.25
+LATE_S = 0.5
 """how long the recogniser may then take to say so"""
 ASK_AFTER_S = 0.12
 """a silence after which the words so far are asked for"""
