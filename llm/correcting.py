@@ -31,6 +31,7 @@ _TAIL: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"[\s,]+(?:instead|rather|please|thanks)[\s.!]*$|[\s.!?]+$", re.IGNORECASE),
     "fr": re.compile(r"[\s,]+(?:plutôt|à la place|s'il (?:te|vous) plaît|merci)[\s.!]*$|[\s.!?]+$", re.IGNORECASE),
 }
+_WORD = re.compile(r"(?<![\w'-])\w+")
 _SENTENCES: dict[str, dict[Language, tuple[str, ...]]] = {
     "SetTimer": {"en": ("set a timer for {}",), "fr": ("mets un minuteur de {}",)},
     "SetAlarm": {
@@ -65,6 +66,21 @@ def corrected(text: str, last: Undoable | None, now: float, recognise: Recognise
     return _corrected_in(language, text, last.intent, recognise) or _corrected_in(
         "en" if language == "fr" else "fr", text, last.intent, recognise
     )
+
+
+def corrected_within(text: str, recognise: Recognise) -> Intent | None:
+    """A command of which its own end puts something right, as it is meant: "set a timer for nine minutes, no, eleven".
+    None where the text is no such command."""
+    for language, lead in _LEAD.items():
+        for word in _WORD.finditer(text):
+            rest = text[word.start() :]
+            if not word.start() or lead.match(rest) is None:
+                continue
+            before = recognise(text[: word.start()].rstrip(" ,.;:!?-–—…"), language)
+            found = _corrected_in(language, rest, before, recognise) if before is not None else None
+            if found is not None:
+                return replace(found, said=replace(found.said, original=text), corrects=False)
+    return None
 
 
 def _corrected_in(language: Language, text: str, before: Intent, recognise: Recognise) -> Intent | None:

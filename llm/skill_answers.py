@@ -11,7 +11,7 @@ from core.messages import Language
 from core.utils.errors import DataError
 from llm.apologies import NOT_UNDERSTOOD
 from llm.assistant import SkillSet
-from llm.correcting import corrected
+from llm.correcting import corrected, corrected_within
 from llm.named_timers import of_named_timer
 from llm.near_words import perhaps_meant
 from llm.skills.base import ANSWER, Asked, Context, Intent, Reply, Undo, Undoable, choose
@@ -124,8 +124,8 @@ class SkillAnswers:
         session.last = intent.name
 
     def _corrected(self, text: str) -> Intent | None:
-        now = self.context.clock.monotonic()
-        return corrected(text, self.context.session.undoable, now, self.skills.recogniser.recognise)
+        now, recognise = self.context.clock.monotonic(), self.skills.recogniser.recognise
+        return corrected(text, self.context.session.undoable, now, recognise) or corrected_within(text, recognise)
 
     def _changed(self, intent: Intent) -> Reply:
         """Do what is meant instead of the last action, which stays where this one cannot be done."""

@@ -52,6 +52,30 @@ def test_what_puts_nothing_right_is_not_taken_for_it(dialogue: str) -> None:
     assert not [responder.reply(text) for text in dialogue.split(" | ")][-1].understood
 
 
+WITHIN: tuple[tuple[Language, str, str], ...] = (
+    ("en", "Set timer for nine minutes. No 11 minutes.", "Timer set for 11 minutes."),
+    ("en", "set an alarm for six, sorry, I meant half past seven", "at 7:30"),
+    ("fr", "Mets une alarme à six heures, non, sept heures.", "demain à 7 h."),
+    ("fr", "mets un minuteur de huit minutes, enfin plutôt douze minutes", "Minuteur de 12 minutes lancé."),
+)
+
+
+@pytest.mark.parametrize(("language", "text", "reply"), WITHIN, ids=[line[1] for line in WITHIN])
+def test_a_command_is_put_right_by_its_own_end(language: Language, text: str, reply: str) -> None:
+    skills = make_skills(language=language)
+    assert reply in Responder(skills).reply(text).text
+    assert len(skills.context.schedule.items()) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["what is the date, no, eleven minutes", "no, set it for nine, no", "set a timer, no, bananas"]
+)
+def test_an_end_that_puts_nothing_right_is_not_taken_for_it(text: str) -> None:
+    skills = make_skills()
+    Responder(skills).reply(text)
+    assert not skills.context.schedule.items()
+
+
 def test_a_mistyped_command_puts_nothing_right() -> None:
     skills = make_skills(language="fr")
     responder = Responder(skills)
