@@ -8,20 +8,23 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from core.app.toolbox_arguments import COMMANDS, GRAPHS
-from core.utils.errors import ConfigError
+from core.app.toolbox_report import print_error
+from core.utils.errors import ConfigError, MerlineError
 
 if TYPE_CHECKING:
     from core.optimization.gpu_audit.audit import Place
     from core.optimization.gpu_audit.faults import Audit
     from core.optimization.gpu_audit.fix import Fix
     from core.utils.config import Config
+
+USAGE = ConfigError.exit_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +36,40 @@ class Subcommand:
     run: Callable[[argparse.Namespace, Config], int]
 
 
+class _Parser(argparse.ArgumentParser):
+    """Of one subcommand: a wrong value is told in JSON too where that was asked for."""
+
+    _words: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's, which calls it with what follows the subcommand's name."""
+        self._words = args or ()
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program with 2."""
+        if "--json" in self._words:
+            print_error("UsageError", message, USAGE)
+        super().error(message)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The subcommands, each with its own arguments."""
-    subcommands = parser.add_subparsers(dest="subcommand", metavar="WHAT", required=True)
+    subcommands = parser.add_subparsers(dest="subcommand", metavar="WHAT", required=True, parser_class=_Parser)
     for name, subcommand in SUBCOMMANDS.items():
         made = subcommands.add_parser(name, help=subcommand.help, description=subcommand.help, allow_abbrev=False)
         subcommand.add_arguments(made)
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
-    """Run the subcommand; its exit code."""
-    return SUBCOMMANDS[arguments.subcommand].run(arguments, config)
+    """Run the subcommand; its exit code. With --json an error stands on the output too, as one object."""
+    try:
+        return SUBCOMMANDS[arguments.subcommand].run(arguments, config)
+    except MerlineError as error:
+        if arguments.json:
+            told = {name: getattr(error, name) for name in ("closest", "missing") if hasattr(error, name)}
+            print_error(type(error).__name__, str(error), error.exit_code, told)
+        raise
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:

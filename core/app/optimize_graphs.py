@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.app.models_from_python import made_model
 from core.app.toolbox_arguments import read_axes, read_shapes
-from core.app.toolbox_models import first_input, made_model, need_torch, registered
-from core.app.toolbox_report import MB, check_out, print_result, progress
+from core.app.toolbox_models import first_input, need_torch, registered
+from core.app.toolbox_report import check_out, less, megabytes, note, print_result, progress
 from core.utils.config import Config
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def export(arguments: argparse.Namespace, config: Config) -> int:
     check_out(arguments.out, "--out", arguments.model)
     axes = read_axes(arguments.dynamic)
     need_torch()
-    model = registered(arguments.model)[0]
+    model, told_of = registered(arguments.model)
+    if told_of:
+        note(told_of)
     from core.optimization.toolbox.onnx_config import ONNXExportConfig
     from core.optimization.toolbox.onnx_export import ONNXExporter
 
@@ -35,14 +38,14 @@ def export(arguments: argparse.Namespace, config: Config) -> int:
         dynamic_axes=axes,
     )
     progress("exporting")
-    report = ONNXExporter(options).export(made_model(model), first_input(model), arguments.out)
+    report = ONNXExporter(options, progress=progress).export(made_model(model), first_input(model), arguments.out)
     told, lines = report.as_json(), report.lines()
     if arguments.int8:
         progress("quantising the graph")
         quantised = _quantised_graph(model, arguments.out, options)
         told["int8"] = quantised.as_json()
         lines.append(
-            f"{quantised.path}: {quantised.bytes_after / MB:.1f} MB (-{quantised.size_reduction_percent:.0f} %), "
+            f"{quantised.path}: {megabytes(quantised.bytes_after)} ({less(quantised.size_reduction_percent)}), "
             f"outputs off by {quantised.difference:.2g}{_agreement(quantised.agreement)}"
         )
         lines += [f"  {quantised.warning}"] if quantised.warning else []
@@ -55,29 +58,38 @@ def export(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def tensorrt(arguments: argparse.Namespace, config: Config) -> int:
-    """An engine from an .onnx file, or from a model by way of one beside the engine."""
-    from core.optimization.toolbox.tensorrt import UNVERIFIED, TensorRTConfig, TensorRTOptimizer
+    """An engine from an .onnx file, or from a model by way of one that goes at the end."""
+    from core.optimization.toolbox.tensorrt import UNVERIFIED
     from core.optimization.toolbox.tensorrt_library import describe_card, load_library
 
     check_out(arguments.out, "--out", arguments.model)
     check_out(arguments.cache, "--cache")
     source, shapes, axes = Path(arguments.model), read_shapes(arguments.shape), read_axes(arguments.dynamic)
     print(UNVERIFIED, file=sys.stderr)
-    data = None
-    if source.suffix != ".onnx":
-        need_torch()
-        load_library()
-        describe_card()
-        model = registered(arguments.model)[0]
-        from core.optimization.toolbox.onnx_export import export_to_onnx
+    if source.suffix == ".onnx":
+        return _build(arguments, source, shapes)
+    need_torch()
+    load_library()
+    describe_card()
+    model, told = registered(arguments.model)
+    if told:
+        note(told)
+    from core.optimization.toolbox.onnx_export import export_to_onnx
+    from core.optimization.toolbox.onnx_files import workshop
 
-        source = arguments.out.with_suffix(".onnx")
+    with workshop(arguments.out) as folder:
+        source = folder / "model.onnx"
         progress("exporting")
-        made = made_model(model)
-        export_to_onnx(made, source, first_input(model), dynamic_axes=axes)
+        export_to_onnx(made_model(model), source, first_input(model), dynamic_axes=axes)
         inputs = _calibration(model, None)
         shapes = shapes or {name: one.shape for name, one in inputs[0].items()}
-        data = inputs if arguments.int8 else None
+        return _build(arguments, source, shapes, inputs if arguments.int8 else None)
+
+
+def _build(arguments: argparse.Namespace, source: Path, shapes: dict[str, Any], data: Any = None) -> int:
+    """The engine of the graph at `source`, written and told."""
+    from core.optimization.toolbox.tensorrt import TensorRTConfig, TensorRTOptimizer
+
     progress("building")
     settings = TensorRTConfig(arguments.fp16, arguments.int8, calibration_data=data, calibration_cache=arguments.cache)
     report = TensorRTOptimizer(settings).optimize_from_onnx(source, arguments.out, shapes)

@@ -8,12 +8,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from core.app.toolbox_models import first_input, for_judging, made_model, need_torch, registered
+from core.app.models_from_python import made_model
+from core.app.toolbox_models import first_input, for_judging, need_torch, registered
 from core.app.toolbox_report import (
-    MB,
     check_folder,
     check_out,
     check_room,
+    less,
+    megabytes,
+    note,
     print_result,
     progress,
     quality_line,
@@ -50,8 +53,8 @@ def quantize(arguments: argparse.Namespace, config: Config) -> int:
     lines += [f"  {note}" for note in report.notes]
     if "speedup" in told:
         lines.append(
-            f"size {told['original_mb']:.2f} -> {told['quantized_mb']:.2f} MB "
-            f"(-{told['size_reduction_percent']:.1f} %), "
+            f"size {told['original_mb']:.4g} -> {told['quantized_mb']:.4g} MB "
+            f"({less(told['size_reduction_percent'])}), "
             f"time {told['original_ms']:.2f} -> {told['quantized_ms']:.2f} ms ({told['speedup']:.2f}x), "
             f"outputs off by {100 * told['error']:.2f} %"
         )
@@ -80,7 +83,7 @@ def prune(arguments: argparse.Namespace, config: Config) -> int:
         told |= optimizer.benchmark_model_performance(pruned, model.test_data, original).as_json()
     if arguments.out is not None:
         told["written"] = {"path": str(arguments.out), "bytes": save_pruned(pruned, arguments.out)}
-    lines = [f"size {told['original_bytes'] / MB:.2f} -> {told['pruned_bytes'] / MB:.2f} MB in memory"]
+    lines = [f"size {megabytes(told['original_bytes'])} -> {megabytes(told['pruned_bytes'])} in memory"]
     if "accuracy" in told:
         lines.append(quality_line(told))
     return print_result(arguments, told, lines + written_lines(arguments, told))
@@ -97,7 +100,7 @@ def distill(arguments: argparse.Namespace, config: Config) -> int:
 
     (teacher, of_teacher), (student, _) = registered(arguments.teacher), registered(arguments.student)
     if of_teacher:
-        progress(of_teacher)
+        note(of_teacher)
     optimizer = ModelOptimizer({"teacher": teacher, "student": student}, progress)
     own = (student.training_data, teacher.training_data, teacher.test_data)
     data = next((one for one in own if one is not None), None)
@@ -144,7 +147,7 @@ def compare(arguments: argparse.Namespace, config: Config) -> int:
     found = optimizer.compare_strategies(arguments.model, None, strategies, arguments.iterations)
     if arguments.chart is not None:
         found.chart(arguments.chart)
-        progress(f"chart: {arguments.chart}")
+        note(f"chart: {arguments.chart}")
     return print_result(arguments, found.as_json(), [found.text()])
 
 
@@ -158,8 +161,8 @@ def auto(arguments: argparse.Namespace, config: Config) -> int:
     metrics = found.metrics
     lines = [f"{one.strategy:12} {_tried(one)}" for one in found.tried]
     lines.append(
-        f"for {found.platform}: {found.strategy}, {metrics.inference_time:.2f} ms, {metrics.memory_usage:.1f} MB "
-        f"at work, {metrics.model_size:.1f} MB, accuracy {metrics.accuracy:.4f} by {metrics.accuracy_of}"
+        f"for {found.platform}: {found.strategy}, {metrics.inference_time:.2f} ms, {metrics.memory_usage:.4g} MB "
+        f"at work, {metrics.model_size:.4g} MB, accuracy {metrics.accuracy:.4f} by {metrics.accuracy_of}"
     )
     return print_result(arguments, found.as_json(), lines)
 
@@ -182,7 +185,7 @@ def _optimizer(name: str) -> tuple[ModelOptimizer, RegisteredModel]:
 
     found, told = registered(name)
     if told:
-        progress(told)
+        note(told)
     model = for_judging(found)
     return ModelOptimizer({name: model}, progress), model
 
@@ -192,5 +195,5 @@ def _tried(one: Any) -> str:
         return f"not measured: {one.why}"
     metrics = one.metrics
     lacks = "; ".join(f"{name} {told}" for name, told in one.missing.items())
-    told = f"{metrics.inference_time:.2f} ms, {metrics.model_size:.1f} MB, {metrics.accuracy:.4f}"
+    told = f"{metrics.inference_time:.2f} ms, {metrics.model_size:.4g} MB, {metrics.accuracy:.4f}"
     return f"{told}: {lacks}" if lacks else told

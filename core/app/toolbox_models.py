@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
-from inspect import signature
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from core.app.calibration_text import SENTENCES
+from core.app.models_from_python import from_python, made_model
 from core.utils.errors import MerlineError, MissingDependencyError, ModelError, ModelLoadError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def registered(name: str) -> tuple[RegisteredModel, str]:
     (a causal LM, a BERT, a MeloTTS voice) or of an openai-whisper .pt file. Raises ModelLoadError for anything else.
     """
     if ".py:" in name:
-        return _from_python(name)
+        return from_python(name)
     if name in shape_names():
         return _shape(name)
     path = Path(name)
@@ -67,7 +67,9 @@ def registered(name: str) -> tuple[RegisteredModel, str]:
                 f"`models list` that is on this machine, or one of {', '.join(shape_names())}"
             )
         path = found
-    return _from_path(path)
+    model, told = _from_path(path)
+    made_model(model).requires_grad_(True)  # engines load theirs for inference alone; a student learns
+    return model, told
 
 
 def _shape(name: str) -> tuple[RegisteredModel, str]:
@@ -80,58 +82,6 @@ def _shape(name: str) -> tuple[RegisteredModel, str]:
     model = shape.make().eval()
     inputs = [shape.make_input() for _ in range(BATCHES)]
     return RegisteredModel(model, inputs), f"{shape.name}: random weights cannot show {shape.hides}; {NOISE}"
-
-
-def _from_python(name: str) -> tuple[RegisteredModel, str]:
-    from torch import nn
-
-    from core.optimization.toolbox.registry import RegisteredModel
-
-    file, _, function = name.rpartition(":")
-    path = Path(file)
-    if not path.is_file():
-        raise ModelLoadError(f"{file}: there is no such file")
-    module = _imported(path)
-    make: Callable[[], Any] | None = getattr(module, function, None)
-    if not callable(make):
-        raise ModelLoadError(f"{file} has no function '{function}' that makes a model")
-    try:
-        signature(make).bind()
-    except TypeError as error:
-        raise ModelLoadError(f"{name} is called without arguments, and it has some ({error})") from error
-    made = make()  # what it raises is its author's, and shown as it is
-    if isinstance(made, RegisteredModel):
-        return _kept(made), ""
-    model, example = (
-        made if isinstance(made, tuple) and len(made) == 2 else (made, getattr(made, "example_input", None))
-    )
-    if not isinstance(model, nn.Module):
-        raise ModelLoadError(
-            f"{name} gives a {type(model).__name__}; return a torch.nn.Module, (module, example input), or a "
-            "RegisteredModel with data"
-        )
-    if example is None:
-        return RegisteredModel(model.eval()), "it brings no example input, so nothing is measured"
-    return RegisteredModel(model.eval(), [example]), "judged on its one example input"
-
-
-def _kept(found: RegisteredModel) -> RegisteredModel:
-    """The model made once, and data that can be read but once read."""
-    data = {name: getattr(found, name) for name in ("test_data", "calibration_data", "training_data")}
-    read = {name: list(given) if isinstance(given, Iterator) else given for name, given in data.items()}
-    return replace(found, model=made_model(found), **read)
-
-
-def _imported(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ModelLoadError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (ImportError, SyntaxError, NameError) as error:
-        raise ModelLoadError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
-    return module
 
 
 def _from_path(path: Path) -> tuple[RegisteredModel, str]:
@@ -270,13 +220,6 @@ def need_torch() -> None:
             "optimize: torch is not installed, and models are transformed by it; it comes with the extra `full`: "
             "MERLINE_EXTRAS=full,toolbox python3 main.py"
         )
-
-
-def made_model(model: RegisteredModel) -> Any:
-    """The module itself, made where only its maker is registered."""
-    from torch import nn
-
-    return model.model if isinstance(model.model, nn.Module) else model.model()
 
 
 def first_input(model: RegisteredModel) -> Any:

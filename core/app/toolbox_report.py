@@ -55,6 +55,21 @@ def progress(line: str) -> None:
     print(f"{line} ...", file=sys.stderr, flush=True)
 
 
+def note(line: str) -> None:
+    """What is to be known beside the result."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def megabytes(count: float) -> str:
+    """Of bytes, four digits: models of a few kilobytes have their size too."""
+    return f"{count / MB:.4g} MB"
+
+
+def less(percent: float) -> str:
+    """How much smaller, as a change: -75.0 %, and +3.2 % of what has grown."""
+    return f"{-percent:+.1f} %"
+
+
 def quality_line(told: dict[str, Any]) -> str:
     """Of PerformanceMetrics as JSON."""
     return (
@@ -66,8 +81,13 @@ def quality_line(told: dict[str, Any]) -> str:
 def written_lines(arguments: argparse.Namespace, told: dict[str, Any]) -> list[str]:
     """Where the result lies, or how to keep it."""
     if "written" in told:
-        return [f"written: {told['written']['path']}, {told['written']['bytes'] / MB:.2f} MB"]
+        return [f"written: {told['written']['path']}, {megabytes(told['written']['bytes'])}"]
     return [] if not hasattr(arguments, "out") else ["nothing was written: --out FILE keeps it"]
+
+
+def print_error(kind: str, message: str, exit_code: int, more: dict[str, Any] | None = None) -> None:
+    """What --json prints where there is no result."""
+    print(json.dumps({"error": {"kind": kind, "message": message, "exit_code": exit_code} | (more or {})}, indent=2))
 
 
 def print_result(arguments: argparse.Namespace, told: dict[str, Any], lines: list[str]) -> int:

@@ -71,6 +71,14 @@ def prune_blocks(work: nn.Module, ratio: float, multiple_of: int, batch: Batch) 
     return [plan.removal for plan in plans]
 
 
+def block_sizes(work: nn.Module) -> list[int]:
+    """Of each block, how many gated channels it has, or what of its heads is removed one by one: see `_heads`."""
+    return [
+        _head_shape(block)[0] if parts is ATTENTION else int(block.up_proj.out_features)
+        for _, block, parts in _blocks(work)
+    ]
+
+
 def settle(work: nn.Module) -> None:
     """Tell blocks, and the model's configuration where all are alike, the sizes that their layers have."""
     counts = set[tuple[str, tuple[int, ...]]]()
@@ -166,10 +174,8 @@ def _gated(name: str, ratio: float, multiple_of: int, score: Tensor) -> _Plan | 
 
 def _heads(name: str, block: Any, ratio: float, score: Tensor) -> _Plan | None:
     size = int(block.head_dim)
-    kv_heads = block.k_proj.out_features // size
-    heads = score.view(kv_heads, -1, size).sum(dim=-1)  # [groups, queries of each]
-    queries = heads.shape[1]
-    count = max(kv_heads, queries)
+    count, kv_heads, queries = _head_shape(block)
+    heads = score.view(kv_heads, queries, size).sum(dim=-1)  # [groups, queries of each]
     wanted = count - int(ratio * count + 1e-9)
     if wanted == count:
         return None
@@ -185,6 +191,14 @@ def _heads(name: str, block: Any, ratio: float, score: Tensor) -> _Plan | None:
     return _Plan(
         Removal((q, k, v, o), heads.numel(), len(kept)), {q: of_queries, k: of_keys, v: of_keys}, o, of_queries
     )
+
+
+def _head_shape(block: Any) -> tuple[int, int, int]:
+    """What is removed one by one, groups or queries of each; groups; queries of each."""
+    size = int(block.head_dim)
+    kv_heads = block.k_proj.out_features // size
+    queries = block.q_proj.out_features // block.k_proj.out_features
+    return max(kv_heads, queries), kv_heads, queries
 
 
 def _spread(numbers: Tensor, size: int) -> Tensor:

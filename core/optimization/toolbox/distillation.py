@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_flatten
 from core.optimization.checkpointing import checkpoint_blocks
 from core.optimization.toolbox.batches import Batch, as_batches
 from core.optimization.toolbox.fusion import NORMS
+from core.optimization.toolbox.model_failures import MODEL_FAILS, first_line
 from core.optimization.toolbox.quality import scores_last, training_loss
 from core.optimization.toolbox.training_checkpoint import Lesson, Standing, read_checkpoint, sums_of, write_checkpoint
 from core.utils.errors import OptimizationError
@@ -114,7 +115,9 @@ class Distiller:
         guide, pupil = copy.deepcopy(teacher).eval(), copy.deepcopy(student).train()
         weights = [one for one in pupil.parameters() if one.requires_grad]
         if not weights:
-            raise OptimizationError(f"{type(student).__name__} has no weights to train; give a float student")
+            frozen = any(one.is_floating_point() for one in pupil.parameters())
+            cure = "its weights are frozen: student.requires_grad_(True) first" if frozen else "give a float student"
+            raise OptimizationError(f"{type(student).__name__} has no weights to train; {cure}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             saving = _saving_memory(pupil) if self.config.gradient_checkpointing else nullcontext()
@@ -211,10 +214,9 @@ class _Run:
             with torch.no_grad():
                 wanted = batch.run(self._teacher)
             said = batch.run(self._student)
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
-            first = str(error).partition("\n")[0]
+        except MODEL_FAILS as error:
             raise OptimizationError(
-                f"distillation: a model does not take the data ({first}); check its shapes"
+                f"distillation: a model does not take the data ({first_line(error)}); check its shapes"
             ) from error
         return distillation_loss(said, wanted, batch.labels, self._config)
 

@@ -9,12 +9,8 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from core.optimization.toolbox.model_failures import MODEL_FAILS, first_line
 from core.utils.errors import OptimizationError
-
-UNTRACEABLE = (
-    TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError, KeyError, IndexError, AssertionError
-)  # fmt: skip
-"""What fx and a forward that is fed stand-ins for tensors raise; TraceError is a ValueError"""
 
 RELU_FUNCTIONS = (torch.relu, nn.functional.relu, torch.relu_)
 ADDITIONS = (operator.add, operator.iadd, torch.add)
@@ -31,9 +27,9 @@ def trace(model: nn.Module) -> fx.Graph:
     """The graph; nodes name modules as named_modules() does. Raises OptimizationError for what does not trace."""
     try:
         return _Tracer().trace(model)
-    except UNTRACEABLE as error:
+    except MODEL_FAILS as error:
         raise OptimizationError(
-            f"{type(model).__name__} cannot be traced ({str(error).partition(chr(10))[0]}): its forward branches on "
+            f"{type(model).__name__} cannot be traced ({first_line(error)}): its forward branches on "
             "values or shapes; give a part of it that does not"
         ) from error
 

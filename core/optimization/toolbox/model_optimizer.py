@@ -58,7 +58,7 @@ class ModelOptimizer:
         kind = type_named(quantization_type)
         registered = (subject.training if kind.value == "qat" else ()) or subject.calibration or subject.test
         data = calibration_data if calibration_data is not None else list(registered) or None
-        quantizer = ModelQuantizer(QuantizationConfig(kind))
+        quantizer = ModelQuantizer(QuantizationConfig(kind), self._progress)
         quantized = quantizer.quantize(subject.model, data)
         self.report = quantizer.report
         return quantized

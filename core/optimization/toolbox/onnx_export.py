@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from core.optimization.toolbox.export_example import DynamicAxes, Example, example_of, read_axes
 from core.optimization.toolbox.graph_pass import GraphPass, PassRecord
+from core.optimization.toolbox.model_failures import MODEL_REFUSES, first_line
 from core.optimization.toolbox.onnx_config import ExportReport, ONNXExportConfig, Verification
 from core.optimization.toolbox.onnx_files import move_into_place, weight_bytes, workshop, write_model
 from core.optimization.toolbox.onnx_information import model_information
@@ -17,17 +18,26 @@ from core.optimization.toolbox.onnx_passes.table import PASSES, run_passes
 from core.optimization.toolbox.onnx_trace import inference_mode_of, name_outputs, refuse_untraceable, trace
 from core.optimization.toolbox.onnx_verify import check_sizes, flat_outputs, verify
 from core.optimization.toolbox.targets import target_of
-from core.utils.errors import ExportError, MerlineError
+from core.utils.errors import ExportError
 
 logger = logging.getLogger(__name__)
 
 
 class ONNXExporter:
-    """Exports PyTorch modules. The module stays as it was; so does a file at the path where the export fails."""
+    """Exports PyTorch modules. The module stays as it was; so does a file at the path where the export fails.
 
-    def __init__(self, config: ONNXExportConfig | None = None, passes: tuple[GraphPass, ...] = PASSES) -> None:
+    `progress` is told of each step, a line at a time.
+    """
+
+    def __init__(
+        self,
+        config: ONNXExportConfig | None = None,
+        passes: tuple[GraphPass, ...] = PASSES,
+        progress: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self.config = config or ONNXExportConfig()
         self._passes = passes
+        self._progress = progress
 
     def export(
         self, model: Any, dummy_input: Any, path: Path | str, dynamic_axes: Mapping[str, Any] | None = None
@@ -45,8 +55,9 @@ class ONNXExporter:
             outputs = self._output_names(model, example)
             axes = read_axes(self.config.dynamic_axes if dynamic_axes is None else dynamic_axes, example, outputs)
             check_sizes(example, axes, self.config.verify_sizes)
+            self._progress("tracing")
             graph = trace(model, example, axes, self.config.opset, outputs)
-            graph, records = run_passes(graph, self._passes) if self.config.optimize else (graph, ())
+            graph, records = self._optimized(graph)
             name_outputs(graph, outputs)  # passes may have made two of them one
             with workshop(path) as folder:
                 made = folder / path.name
@@ -55,16 +66,27 @@ class ONNXExporter:
                 data = move_into_place(made, path, written)
         return _report(path, data, records, verifications)
 
+    def _optimized(self, graph: Any) -> tuple[Any, tuple[PassRecord, ...]]:
+        if not self.config.optimize:
+            return graph, ()
+        self._progress(f"{len(self._passes)} graph passes")
+        return run_passes(graph, self._passes)
+
     def _verified(self, model: Any, made: Path, example: Example, axes: DynamicAxes) -> tuple[Verification, ...]:
         if not self.config.verify_export:
             return ()
+        self._progress("comparing with PyTorch")
         return verify(model, made, example, axes, (self.config.tolerance, self.config.verify_sizes))
 
     def _output_names(self, model: Any, example: Example) -> list[str]:
         try:
             answer = flat_outputs(example.call(model))
-        except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, MerlineError) as error:
-            raise ExportError(f"{type(model).__name__} fails on the example input: {error}") from error
+        except MODEL_REFUSES as error:
+            raise ExportError(
+                f"{type(model).__name__} fails on the example input ({first_line(error)}); give one that it takes"
+            ) from error
+        if not answer:
+            raise ExportError(f"{type(model).__name__} gives no tensor, so there is nothing to export: return one")
         if any(one.dtype.kind == "c" for one in answer):
             raise ExportError(
                 f"{type(model).__name__} gives complex numbers, which ONNX has not; give torch.view_as_real of them"

@@ -11,20 +11,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from core.optimization.toolbox.export_example import DynamicAxes, Example, axis_sizes
+from core.optimization.toolbox.model_failures import MODEL_FAILS
 from core.optimization.toolbox.packages import toolbox_package
 from core.utils.errors import ExportError, MerlineError
 
-TRACING_FAILS = (
-    RuntimeError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    KeyError,
-    IndexError,
-    NotImplementedError,
-)
-"""what a forward method that is no single graph may raise when torch walks through it"""
 EAGER_INT8 = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.ao.nn.qat")
 
 
@@ -80,7 +70,7 @@ def trace(model: Any, example: Example, axes: DynamicAxes, opset: int, output_na
             program = torch.export.export(
                 model, *_call_arguments(wide), dynamic_shapes=_dynamic_shapes(wide, axes), strict=False
             )
-        except TRACING_FAILS as error:
+        except MODEL_FAILS as error:
             raise ExportError(_untraceable(model, error, axes)) from error
         try:
             made = torch.onnx.export(
@@ -91,7 +81,7 @@ def trace(model: Any, example: Example, axes: DynamicAxes, opset: int, output_na
                 optimize=False,
                 verbose=False,
             )
-        except TRACING_FAILS as error:
+        except MODEL_FAILS as error:
             raise ExportError(_unconvertible(model, error)) from error
     assert made is not None
     _name_axes(made, example, axes)

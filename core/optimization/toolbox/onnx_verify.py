@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from core.optimization.toolbox.export_example import DynamicAxes, Example, axis_sizes
+from core.optimization.toolbox.model_failures import MODEL_REFUSES, first_line
 from core.optimization.toolbox.onnx_config import Verification
 from core.optimization.toolbox.onnx_runtime import open_session, run_session
-from core.utils.errors import ExportError, InferenceError, MerlineError, ModelLoadError
-
-MODEL_REFUSES = (RuntimeError, ValueError, IndexError, TypeError, MerlineError)
+from core.utils.errors import ExportError, InferenceError, ModelLoadError
 
 
 def flat_outputs(result: Any) -> list[Any]:
@@ -100,8 +99,8 @@ def verify(
             expected = flat_outputs(tried.call(model))
         except MODEL_REFUSES as error:
             if not sizes:
-                raise ExportError(f"{type(model).__name__} fails on the example input: {error}") from error
-            done.append(Verification(sizes, 0.0, f"PyTorch's model itself refuses it ({str(error)[:120]})"))
+                raise ExportError(f"{type(model).__name__} fails on the example input: {first_line(error)}") from error
+            done.append(Verification(sizes, 0.0, f"PyTorch's model itself refuses it ({first_line(error)[:120]})"))
             continue
         try:
             found = run_session(session, {n: t for n, t in numpy_inputs(tried).items() if n in _taken(session)})

@@ -6,7 +6,7 @@ Source: the straight-through estimator, Bengio et al., arXiv 1308.3432, as Jacob
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -56,14 +56,15 @@ def train_under_rounding(
     work: nn.Module,
     floats: Mapping[str, nn.Module],
     data: tuple[Sequence[Batch], Sequence[Tensor]],
-    config: QuantizationConfig,
+    how: tuple[QuantizationConfig, Callable[[str], None]],
 ) -> list[float]:
     """Train the static model itself from the float layers' weights; the loss of each step.
 
-    `data`: batches, and what the float model gave for each: followed where there are no labels. Raises
-    QuantizationError where the loss is not finite.
+    `data`: batches, and what the float model gave for each: followed where there are no labels. `how`: the
+    configuration, and who is told of every tenth of the steps. Raises QuantizationError where the loss is not finite.
     """
-    batches, exact = data
+    (batches, exact), (config, progress) = data, how
+    tenth = max(1, config.qat.steps // 10)
     rounded = {}
     for name, layer in floats.items():
         static = work.get_submodule(name)
@@ -89,6 +90,8 @@ def train_under_rounding(
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 losses.append(found)
+                if len(losses) % tenth == 0:
+                    progress(f"training under rounding, step {len(losses)} of {config.qat.steps}: loss {found:.4g}")
     for layer in rounded.values():
         replace_module(work, layer, layer.rounded())
     return losses

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.optimization.toolbox.batches import Batch
+from core.optimization.toolbox.model_failures import MODEL_FAILS, first_line
 from core.utils.errors import OptimizationError
 
 AccuracyOf = Literal["labels", "agreement"]
@@ -34,10 +35,9 @@ def outputs_of(model: Callable[..., Any], batches: Sequence[Batch]) -> list[Tens
     """The main output for each batch. Raises OptimizationError where the model does not take them."""
     try:
         return [batch.run(model).cpu() for batch in batches]
-    except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-        first = str(error).partition("\n")[0]
+    except MODEL_FAILS as error:
         raise OptimizationError(
-            f"{type(model).__name__} does not take this data ({first}); check shapes and types"
+            f"{type(model).__name__} does not take this data ({first_line(error)}); check shapes and types"
         ) from error
 
 
@@ -116,8 +116,7 @@ def training_loss(output: Tensor, labels: Tensor | None, reference: Tensor | Non
     try:
         return F.cross_entropy(scores.flatten(0, -2), labels.flatten(), ignore_index=IGNORED)
     except (RuntimeError, IndexError, ValueError) as error:
-        first = str(error).partition("\n")[0]
         raise OptimizationError(
-            f"labels {labels.dtype} {tuple(labels.shape)} do not fit outputs {tuple(output.shape)} ({first}); give "
-            "class numbers, one for each choice"
+            f"labels {labels.dtype} {tuple(labels.shape)} do not fit outputs {tuple(output.shape)} "
+            f"({first_line(error)}); give class numbers, one for each choice"
         ) from error

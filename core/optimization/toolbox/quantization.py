@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -48,10 +48,16 @@ MUCH_LOST = 0.1
 
 
 class ModelQuantizer:
-    """`quantize` any number of models by one configuration; `report` tells of the last one."""
+    """`quantize` any number of models by one configuration; `report` tells of the last one.
 
-    def __init__(self, config: QuantizationConfig | None = None) -> None:
+    `progress` is told what takes long, a line at a time.
+    """
+
+    def __init__(
+        self, config: QuantizationConfig | None = None, progress: Callable[[str], None] = lambda line: None
+    ) -> None:
         self.config = config or QuantizationConfig()
+        self._progress = progress
         self._report: QuantizationReport | None = None
         self._notes: tuple[str, ...] = ()
 
@@ -139,6 +145,7 @@ class ModelQuantizer:
         for name in relus & layers.keys():
             layers[name].set_call(relu=True)
         drop_relus(work, [fusion for fusion in fusions if fusion.layer in layers])
+        self._progress(f"calibrating {len(layers)} layers on {len(batches)} batches")
         unseen = calibrate(work, batches, self.config.calibration)
         for name in unseen:
             replace_module(work, layers[name], floats[name])
@@ -150,7 +157,8 @@ class ModelQuantizer:
         hand_on(work, [flow for flow in flows if not {flow.source, *flow.takers} & set(unseen)])
         self._tell(kept, left, fusions, tuple(name for name in rounded if layers[name].call.hands_on))
         if self.config.quantization_type is QuantizationType.QAT:
-            train_under_rounding(work, {name: floats[name] for name in rounded}, (batches, exact), self.config)
+            learning = {name: floats[name] for name in rounded}
+            train_under_rounding(work, learning, (batches, exact), (self.config, self._progress))
         off = relative_error(outputs_or_error(work, batches[:1]), exact[:1])
         if off > MUCH_LOST and self.config.quantization_type is QuantizationType.STATIC:
             note = f"on the first batch the outputs are off by {off:.0%}: layer_costs says which layers to skip"

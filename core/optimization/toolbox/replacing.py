@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from core.optimization.toolbox.graphs import replace_module
 from core.optimization.toolbox.int8_kernels import CONVOLUTIONS
 from core.optimization.toolbox.int8_layers import CONVOLUTION_LAYERS
+from core.optimization.toolbox.model_failures import MODEL_FAILS
 from core.utils.errors import QuantizationError
 
 Maker = Callable[[nn.Module], nn.Module | str]
@@ -21,7 +22,6 @@ COMPUTED = (
 )
 _TRIED_WITH = 4
 """rows of an embedding, and places beyond a convolution's kernel"""
-_REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, AttributeError, NotImplementedError)
 
 
 def own_weights(layer: nn.Module) -> bool:
@@ -122,7 +122,7 @@ def _tried(layer: Any) -> bool:
             x = _ramp((1, layer.in_channels, *sizes), weight)
             moves = (layer.stride, layer.padding, layer.dilation, layer.groups)
             wanted, found = CONVOLUTIONS[len(sizes)](x, weight, layer.bias, *moves), layer(x)
-    except _REFUSALS:
+    except MODEL_FAILS:
         return False
     return isinstance(found, Tensor) and found.shape == wanted.shape and bool(torch.allclose(found, wanted, 1e-3, 1e-5))
 

@@ -75,9 +75,7 @@ def prune_heads(work: nn.Module, ratio: float) -> list[Removal]:
     Source: Michel et al., Are Sixteen Heads Really Better than One?, arXiv 1905.10650, by weights instead of gradients.
     """
     removals = []
-    for name, module in list(work.named_modules()):
-        if not isinstance(module, nn.MultiheadAttention) or not name or not _can_be_split(module):
-            continue
+    for name, module in _attentions(work):
         wanted = max(1, round(module.num_heads * (1 - ratio)))
         if wanted < module.num_heads:
             kept = _scores(module).topk(wanted).indices.sort().values
@@ -88,17 +86,21 @@ def prune_heads(work: nn.Module, ratio: float) -> list[Removal]:
     return removals
 
 
+def head_counts(work: nn.Module) -> list[int]:
+    """Heads of each nn.MultiheadAttention that prune_heads looks at."""
+    return [module.num_heads for _, module in _attentions(work)]
+
+
 def split_attentions(work: nn.Module, heads: Mapping[str, int] | None = None) -> list[str]:
     """Replace each nn.MultiheadAttention of the model itself, or those named in `heads`, which says how many heads
     they will have; the names."""
     names = []
-    for name, module in list(work.named_modules()):
-        if isinstance(module, nn.MultiheadAttention) and name and _can_be_split(module):
-            if heads is not None and name not in heads:
-                continue
-            count = module.num_heads if heads is None else heads[name]
-            replace_module(work, module, SplitAttention(module, torch.arange(count)).train(module.training))
-            names.append(name)
+    for name, module in _attentions(work):
+        if heads is not None and name not in heads:
+            continue
+        count = module.num_heads if heads is None else heads[name]
+        replace_module(work, module, SplitAttention(module, torch.arange(count)).train(module.training))
+        names.append(name)
     no_short_cuts(work)
     return names
 
@@ -115,6 +117,15 @@ def no_short_cuts(work: nn.Module) -> None:
 def heads_of(model: nn.Module) -> dict[str, int]:
     """Heads of each attention that was split, by name."""
     return {name: module.heads for name, module in model.named_modules() if isinstance(module, SplitAttention)}
+
+
+def _attentions(work: nn.Module) -> list[tuple[str, nn.MultiheadAttention]]:
+    """Those that can be split, by name."""
+    return [
+        (name, module)
+        for name, module in work.named_modules()
+        if isinstance(module, nn.MultiheadAttention) and name and _can_be_split(module)
+    ]
 
 
 def _can_be_split(module: nn.MultiheadAttention) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import torch
@@ -11,12 +12,13 @@ from torch import Tensor, nn
 
 from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.channel_groups import Channels, Removal, find_channels
-from core.optimization.toolbox.decoder_blocks import prune_blocks
+from core.optimization.toolbox.decoder_blocks import block_sizes, prune_blocks
+from core.optimization.toolbox.graphs import refuse_script
 from core.optimization.toolbox.measuring import size_bytes
 from core.optimization.toolbox.pruning import checked_ratio
 from core.optimization.toolbox.quality import outputs_of
 from core.optimization.toolbox.quantization import working_copy
-from core.optimization.toolbox.split_attention import prune_heads
+from core.optimization.toolbox.split_attention import head_counts, prune_heads
 from core.utils.errors import OptimizationError
 
 
@@ -49,7 +51,9 @@ class StructuredPruner:
         one whose forward does not take the smaller layers.
         """
         ratio = checked_ratio(ratio)
+        refuse_script(model, OptimizationError)
         work = working_copy(model)
+        sizes = [*block_sizes(work), *head_counts(work)]  # before they are cut
         batch = Batch(example_input)
         (before,) = outputs_of(work, [batch])
         removals = prune_heads(work, ratio) + prune_blocks(work, ratio, self._multiple, batch)
@@ -60,20 +64,31 @@ class StructuredPruner:
             if not removals:
                 raise
             found, why_not = [], str(error)
-        for channels in (*_feed_forwards(work), *found):
+        found = [*_feed_forwards(work), *found]
+        for channels in found:
             if (kept := self._kept(work, channels, ratio)) is not None:
                 apply(work, channels, kept)
                 names = (*sorted(channels.makers), *sorted(channels.norms), *sorted(channels.readers))
                 removals.append(Removal(names, channels.size, len(kept)))
         if not removals:
-            raise OptimizationError(
-                f"{type(model).__name__}: no channels can go at a ratio of {ratio:g}: {why_not or 'all are put out'}"
-                "; raise it, or prune unstructured"
-            )
+            sizes += [channels.size for channels in found]
+            raise OptimizationError(f"{type(model).__name__}: {self._why_none(ratio, sizes, why_not)}")
         (after,) = outputs_of(work, [batch])
         if after.shape != before.shape:
             raise OptimizationError(f"{type(model).__name__}: its output would become {tuple(after.shape)}; not pruned")
         return StructuredResult(work, tuple(removals), size_bytes(model), size_bytes(work))
+
+    def _why_none(self, ratio: float, sizes: Sequence[int], why_not: str) -> str:
+        """Why nothing went, of sets of channels and heads of these sizes, and what to do."""
+        most = max(sizes, default=1)
+        if most > 1:
+            enough = ceil(100 * (self._multiple if self._multiple < most else 1) / most) / 100
+            return (
+                f"no channels can go at a ratio of {ratio:g}{why_not and f' ({why_not})'}: the largest set has {most}; "
+                f"raise it to {enough:g}, or prune unstructured"
+            )
+        told = why_not or "what its layers give is put out, or goes into what is not followed (LSTM, GRU, fixed views)"
+        return f"it has no channels that can go at any ratio: {told}; prune unstructured"
 
     def _kept(self, work: nn.Module, channels: Channels, ratio: float) -> Tensor | None:
         """Indices that stay, ascending; None where all do."""

@@ -134,8 +134,8 @@ class FixedView(nn.Module):
 @pytest.mark.parametrize(
     ("make", "x", "told"),
     [
-        (Joined, torch.randn(1, 3, 4, 4), "no channels can go"),
-        (FixedView, torch.randn(2, 6), "no channels can go"),
+        (Joined, torch.randn(1, 3, 4, 4), "no channels that can go at any ratio"),
+        (FixedView, torch.randn(2, 6), "no channels that can go at any ratio"),
         (tied_lm, torch.zeros(1, 4, dtype=torch.long), "cannot be traced"),
         (conv_net, torch.randn(2, 4, 8, 8), "does not take this data"),
     ],

@@ -1,0 +1,230 @@
+"""`optimize` where something is wrong: each error is typed, names the value and the cure, and is JSON where asked."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra full is missing: torch")
+
+from core.app.cli import parse  # noqa: E402
+from core.app.optimize import run  # noqa: E402
+from core.optimization.toolbox import deployment, tensorrt, tensorrt_library  # noqa: E402
+from core.utils.config import Config  # noqa: E402
+from core.utils.errors import ConfigError, MerlineError, ModelLoadError, OptimizationError  # noqa: E402
+
+OWN = """
+import warnings
+import torch
+from torch import nn
+from core.optimization.toolbox.registry import RegisteredModel
+
+class Failing(nn.Module):
+    def __init__(self, error):
+        super().__init__()
+        self.layer, self.error = nn.Linear(8, 8), error
+
+    def forward(self, x):
+        self.layer(x)
+        if self.error is not None:
+            raise self.error
+
+def asserts():
+    return Failing(AssertionError("an even length is wanted")), torch.randn(2, 8)
+
+def divides():
+    return Failing(ZeroDivisionError("by nothing")), torch.randn(2, 8)
+
+def reads():
+    return Failing(FileNotFoundError("vocabulary.txt")), torch.randn(2, 8)
+
+def silent():
+    return Failing(None), torch.randn(2, 8)
+
+def away():
+    raise OSError("weights.pt is away")
+
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)), torch.randn(4, 8)
+
+def scripted():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch is to lose it
+        return torch.jit.script(net()[0]), torch.randn(4, 8)
+
+def wide():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(8, 3, bias=False), nn.ReLU(), nn.Linear(3, 2)), torch.randn(1, 8)
+
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.out = nn.LSTM(8, 8, batch_first=True), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.out(self.rnn(x)[0])
+
+def lstm():
+    return Tagger(), torch.randn(2, 5, 8)
+
+def frozen():
+    return net()[0].requires_grad_(False), torch.randn(4, 8)
+
+def teacher():
+    data = [torch.randn(4, 8) for _ in range(2)]
+    return RegisteredModel(net()[0], test_data=data, training_data=data)
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("MERLINE_HOME", str(tmp_path / "home"))
+    (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
+    return str(tmp_path / "own.py")
+
+
+def main(*words: str) -> int:
+    """The command, without the program's log files."""
+    return run(parse(["optimize", *words]), Config())
+
+
+def test_an_error_is_one_json_document_too(own: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, kind, error in (
+        (("compare", "nosuch"), "ModelLoadError", ModelLoadError),
+        (("compare", f"{own}:net", "--strategies", "magic"), "ConfigError", ConfigError),
+        (("prune", f"{own}:lstm", "--structured"), "OptimizationError", OptimizationError),
+    ):
+        with pytest.raises(error) as raised:
+            main(*words, "--json")
+        told = json.loads(capsys.readouterr().out)["error"]
+        assert told == {"kind": kind, "message": str(raised.value), "exit_code": raised.value.exit_code}
+
+
+def test_thresholds_that_nothing_meets_name_the_closest_way_in_json(
+    own: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(deployment.CANDIDATES, "mobile", ("int8_weight",))
+    with pytest.raises(OptimizationError, match="no way meets the thresholds"):
+        main(
+            "auto", f"{own}:net", "mobile", "--model-size", "0", "--inference-time", "1000", "--accuracy", "0", "--json"
+        )
+    told = json.loads(capsys.readouterr().out)["error"]
+    assert told["kind"] == "ThresholdsNotMetError"
+    assert told["closest"] in ("original", "int8_weight")
+    assert told["missing"].keys() == {"model_size"}
+
+
+@pytest.mark.parametrize("words", ["prune M --ratio 2", "auto M phone", "quantize M --type int3"])
+def test_a_value_that_cannot_be_is_one_json_document_too(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["optimize", *words.split(), "--json"])
+    said = capsys.readouterr()
+    told = json.loads(said.out)["error"]
+    assert (ended.value.code, told["exit_code"], told["kind"]) == (2, 2, "UsageError")
+    assert told["message"] in said.err
+    with pytest.raises(SystemExit):
+        parse(["optimize", *words.split()])
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        ("asserts", "AssertionError: an even length is wanted"),
+        ("divides", "ZeroDivisionError: by nothing"),
+        ("reads", "FileNotFoundError: vocabulary.txt"),
+    ],
+)
+@pytest.mark.parametrize("command", ["compare", "quantize --type static", "prune --structured", "export --out m.onnx"])
+def test_whatever_a_models_forward_raises_is_told(
+    own: str, function: str, told: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if command.startswith("export"):
+        pytest.importorskip("onnxscript", reason="the extra toolbox is missing: onnxscript")
+    monkeypatch.chdir(tmp_path)
+    name, *options = command.split()
+    with pytest.raises(OptimizationError, match=re.escape(f"({told})")):
+        main(name, f"{own}:{function}", *options)
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_what_gives_no_tensor_cannot_be_exported(own: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="the extra toolbox is missing: onnxscript")
+    with pytest.raises(OptimizationError, match="Failing gives no tensor, so there is nothing to export"):
+        main("export", f"{own}:silent", "--out", str(tmp_path / "m.onnx"))
+
+
+def test_what_the_users_own_file_raises_is_told_with_its_line(own: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelLoadError, match=r"own\.py:away: OSError: weights\.pt is away \(line \d+\)"):
+        main("quantize", f"{own}:away")
+    broken = tmp_path / "broken.py"
+    broken.write_text("open('/nowhere/weights.pt')\n", encoding="utf-8")
+    with pytest.raises(ModelLoadError, match=r"broken\.py cannot be imported: FileNotFoundError: .*\(line 1\)"):
+        main("quantize", f"{broken}:net")
+
+
+def test_where_no_channel_can_go_no_ratio_is_advised(own: str) -> None:
+    with pytest.raises(OptimizationError, match="no channels that can go at any ratio") as refused:
+        main("prune", f"{own}:lstm", "--structured")
+    assert "raise it" not in str(refused.value)
+    with pytest.raises(OptimizationError, match="TorchScript, compiled code"):
+        main("prune", f"{own}:scripted", "--structured")
+
+
+@pytest.mark.parametrize("function", ["net", "wide"])
+def test_a_ratio_that_is_advised_is_enough(own: str, function: str) -> None:
+    with pytest.raises(OptimizationError, match=r"no channels can go at a ratio of 0\.001") as refused:
+        main("prune", f"{own}:{function}", "--structured", "--ratio", "0.001")
+    advised = re.search(r"raise it to (\S+),", str(refused.value))
+    assert advised is not None
+    assert main("prune", f"{own}:{function}", "--structured", "--ratio", advised[1]) == 0
+
+
+def test_a_frozen_student_is_told_to_thaw(own: str) -> None:
+    with pytest.raises(OptimizationError, match=r"its weights are frozen: student\.requires_grad_\(True\) first"):
+        main("distill", f"{own}:teacher", f"{own}:frozen", "--epochs", "1")
+
+
+def test_a_size_is_shown_however_small_and_what_grows_says_so(own: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("quantize", f"{own}:wide", "--type", "dynamic", "--iterations", "1") == 0
+    line = next(one for one in capsys.readouterr().out.splitlines() if one.startswith("size "))
+    sizes = re.match(r"size (\S+) -> (\S+) MB \(([+-])\d+\.\d %\)", line)
+    assert sizes is not None, line
+    before, after = float(sizes[1]), float(sizes[2])
+    assert before > 0
+    assert (after > before) == (sizes[3] == "+")
+
+
+def test_an_engine_leaves_the_graph_of_the_same_name_alone(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxscript", reason="the extra toolbox is missing: onnxscript")
+    built: list[Path] = []
+
+    def build(self: Any, source: Path, target: Path, shapes: Any) -> Any:
+        assert source.is_file()
+        built.append(source)
+        raise OptimizationError("as far as this machine goes")
+
+    monkeypatch.setattr(tensorrt_library, "load_library", lambda: None)
+    monkeypatch.setattr(tensorrt_library, "describe_card", lambda: ("9.0", "a card"))
+    monkeypatch.setattr(tensorrt.TensorRTOptimizer, "optimize_from_onnx", build)
+    (tmp_path / "m.onnx").write_bytes(b"the user's own")
+    with pytest.raises(MerlineError, match="as far as this machine goes"):
+        main("tensorrt", f"{own}:net", "--out", str(tmp_path / "m.engine"))
+    assert (tmp_path / "m.onnx").read_bytes() == b"the user's own"
+    assert not built[0].exists()
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["m.onnx", "own.py"]
+
+
+def test_what_takes_long_is_told_step_by_step(own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("quantize", f"{own}:teacher", "--type", "qat", "--iterations", "1") == 0
+    assert re.search(r"calibrating 2 layers on 2 batches.*step 200 of 200: loss", capsys.readouterr().err, re.DOTALL)
+    pytest.importorskip("onnxscript", reason="the extra toolbox is missing: onnxscript")
+    assert main("export", f"{own}:net", "--out", str(tmp_path / "m.onnx")) == 0
+    assert re.search(r"tracing.*graph passes.*comparing with PyTorch", capsys.readouterr().err, re.DOTALL)
