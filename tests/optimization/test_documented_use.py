@@ -14,19 +14,20 @@ from core.optimization.batching import BatchConfig, BatchProcessor
 from core.optimization.cache import CacheConfig, InferenceCache
 from core.optimization.cache_key import cache_key
 from core.optimization.disk_cache import DiskCache, DiskCacheConfig
+from core.optimization.memory import MemoryOptimizer
 from core.optimization.profiler import InferenceProfiler
+from core.optimization.resident import Resident, Tenant
 from core.optimization.torch_optimizer import TorchOptimizer
 from core.utils.config import OptimizationConfig
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "optimization.md"
 
 
-def example_under(heading: str) -> Any:
-    """The first example below it, compiled."""
+def example_under(heading: str, place: int = 0) -> Any:
+    """The first example below it, or a later one, compiled."""
     page = PAGE.read_text(encoding="utf-8")
-    found = re.search(r"^```python\n(.*?)^```", page[page.index(heading) :], flags=re.MULTILINE | re.DOTALL)
-    assert found is not None
-    return compile(found[1], str(PAGE), "exec")
+    found = re.findall(r"^```python\n(.*?)^```", page[page.index(heading) :], flags=re.MULTILINE | re.DOTALL)
+    return compile(found[place], str(PAGE), "exec")
 
 
 def test_an_engine_before_and_after():
@@ -45,6 +46,17 @@ def test_an_engine_before_and_after():
         assert engine.infer(given).shape == (2, 3)
     assert names["After"].infer(engine, given).is_inference()
     assert engine._model.fallback_reason == "optimization.compile is false"
+
+
+def test_a_model_that_may_go_and_comes_back():
+    class Engine:
+        _make_network = staticmethod(object)
+
+    engine = Engine()
+    names: dict[str, Any] = {"self": engine, "Resident": Resident, "Tenant": Tenant, "memory": MemoryOptimizer()}
+    exec(example_under("## An engine in three steps", 1), names)
+    assert type(names["network"]) is object
+    assert not engine._network.is_here
 
 
 def test_the_profiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
