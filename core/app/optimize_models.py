@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def quantize(arguments: argparse.Namespace, config: Config) -> int:
     """A model with smaller numbers; measured beside the original, and written where --out says."""
     check_out(arguments.out, "--out", arguments.model)
-    optimizer, model = _optimizer(arguments.model)
+    optimizer, model = _optimizer(arguments.model, learns=arguments.type == "qat")
     from core.optimization.toolbox.artifact import save_quantized
     from core.optimization.toolbox.quick import benchmark_quantization
 
@@ -98,7 +98,7 @@ def distill(arguments: argparse.Namespace, config: Config) -> int:
     from core.optimization.toolbox.model_optimizer import ModelOptimizer
     from core.optimization.toolbox.pruned_files import save_pruned
 
-    (teacher, of_teacher), (student, _) = registered(arguments.teacher), registered(arguments.student)
+    (teacher, of_teacher), (student, _) = registered(arguments.teacher), registered(arguments.student, learns=True)
     if of_teacher:
         note(of_teacher)
     optimizer = ModelOptimizer({"teacher": teacher, "student": student}, progress)
@@ -142,7 +142,7 @@ def compare(arguments: argparse.Namespace, config: Config) -> int:
         if arguments.chart.suffix.lower() != ".png":
             raise ConfigError(f"--chart {arguments.chart}: it is drawn as PNG; give a name that ends in .png")
         toolbox_package("matplotlib.figure", "drawing a chart")
-    optimizer, model = _optimizer(arguments.model)
+    optimizer, model = _optimizer(arguments.model, learns=bool({"qat", "pruned"} & set(strategies or ())))
     first_input(model)
     found = optimizer.compare_strategies(arguments.model, None, strategies, arguments.iterations)
     if arguments.chart is not None:
@@ -179,11 +179,11 @@ def _strategies(text: str | None) -> list[str] | None:
     return names
 
 
-def _optimizer(name: str) -> tuple[ModelOptimizer, RegisteredModel]:
+def _optimizer(name: str, learns: bool = False) -> tuple[ModelOptimizer, RegisteredModel]:
     need_torch()
     from core.optimization.toolbox.model_optimizer import ModelOptimizer
 
-    found, told = registered(name)
+    found, told = registered(name, learns)
     if told:
         note(told)
     model = for_judging(found)

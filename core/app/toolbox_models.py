@@ -43,8 +43,8 @@ def shape_names() -> dict[str, str]:
     }
 
 
-def registered(name: str) -> tuple[RegisteredModel, str]:
-    """The model called `name` with its data, and what to know of it.
+def registered(name: str, learns: bool = False) -> tuple[RegisteredModel, str]:
+    """The model called `name` with its data, and what to know of it. `learns`: in a form that can be trained.
 
     `name`: one of shape_names(), FILE.py:FUNCTION, the name of a model that was downloaded, or the path of a folder
     (a causal LM, a BERT, a MeloTTS voice) or of an openai-whisper .pt file. Raises ModelLoadError for anything else.
@@ -67,8 +67,8 @@ def registered(name: str) -> tuple[RegisteredModel, str]:
                 f"`models list` that is on this machine, or one of {', '.join(shape_names())}"
             )
         path = found
-    model, told = _from_path(path)
-    made_model(model).requires_grad_(True)  # engines load theirs for inference alone; a student learns
+    model, told = _from_path(path, learns)
+    made_model(model).requires_grad_(learns)
     return model, told
 
 
@@ -84,7 +84,7 @@ def _shape(name: str) -> tuple[RegisteredModel, str]:
     return RegisteredModel(model, inputs), f"{shape.name}: random weights cannot show {shape.hides}; {NOISE}"
 
 
-def _from_path(path: Path) -> tuple[RegisteredModel, str]:
+def _from_path(path: Path, learns: bool) -> tuple[RegisteredModel, str]:
     if path.suffix == ".pt" and path.is_file():
         return _whisper(path)
     if path.suffix == ".onnx":
@@ -113,7 +113,7 @@ def _from_path(path: Path) -> tuple[RegisteredModel, str]:
         )
     if "spk2id" in config.get("data", {}):
         return _melo_decoder(path)
-    return _bert(path) if config.get("model_type") == "bert" else _causal(path)
+    return _bert(path) if config.get("model_type") == "bert" else _causal(path, learns)
 
 
 def _inputs(make: Callable[[Any], Any]) -> list[Any]:
@@ -157,14 +157,17 @@ def _bert(folder: Path) -> tuple[RegisteredModel, str]:
     return _with(bert, made, "the layers of a BERT that MeloTTS's features need")
 
 
-def _causal(folder: Path) -> tuple[RegisteredModel, str]:
+def _causal(folder: Path, learns: bool) -> tuple[RegisteredModel, str]:
     import torch
 
-    from core.models.hf_model import HFModel
+    from core.models.configuration import read_config
+    from core.models.hf_model import HFModel, load_hf_model
     from core.models.loading import LoadOptions, load_model
     from core.optimization.toolbox.registry import RegisteredModel
 
-    model, config = load_model(folder, LoadOptions(fused=False))
+    options, config = LoadOptions(fused=False), read_config(folder)
+    # our own decoder computes without gradients
+    model = load_hf_model(folder, config, options) if learns else load_model(folder, options)[0]
     if isinstance(model, HFModel):
         model = model.network
     what = f"a causal LM over {TOKENS} tokens at once"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ torch = pytest.importorskip("torch", reason="the extra full is missing: torch")
 from core.app.cli import parse  # noqa: E402
 from core.app.optimize import run  # noqa: E402
 from core.optimization.toolbox import deployment, tensorrt, tensorrt_library  # noqa: E402
+from core.optimization.toolbox.strategies import PREFIX, Workbench  # noqa: E402
 from core.utils.config import Config  # noqa: E402
 from core.utils.errors import ConfigError, MerlineError, ModelLoadError, OptimizationError  # noqa: E402
 
@@ -74,6 +78,18 @@ def lstm():
 
 def frozen():
     return net()[0].requires_grad_(False), torch.randn(4, 8)
+
+class Inferring(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = net()[0]
+
+    @torch.inference_mode()
+    def forward(self, x):
+        return self.body(x)
+
+def inferring():
+    return Inferring(), torch.randn(4, 8)
 
 def teacher():
     data = [torch.randn(4, 8) for _ in range(2)]
@@ -188,6 +204,39 @@ def test_a_ratio_that_is_advised_is_enough(own: str, function: str) -> None:
 def test_a_frozen_student_is_told_to_thaw(own: str) -> None:
     with pytest.raises(OptimizationError, match=r"its weights are frozen: student\.requires_grad_\(True\) first"):
         main("distill", f"{own}:teacher", f"{own}:frozen", "--epochs", "1")
+
+
+def test_what_computes_without_gradients_cannot_be_trained(own: str) -> None:
+    for words in (("quantize", f"{own}:inferring", "--type", "qat"), ("distill", f"{own}:teacher", f"{own}:inferring")):
+        with pytest.raises(OptimizationError, match="Inferring cannot be trained: its forward computes without grad"):
+            main(*words)
+
+
+def test_a_folder_of_a_language_model_is_taught_and_trained_under_rounding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    transformers = pytest.importorskip("transformers", reason="the extra full is missing: transformers")
+    monkeypatch.setenv("MERLINE_HOME", str(tmp_path / "home"))
+    sizes = {"vocab_size": 40, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 48}
+    for name, layers in (("teacher", 2), ("student", 1)):
+        config = transformers.LlamaConfig(num_hidden_layers=layers, **sizes)
+        transformers.LlamaForCausalLM(config).save_pretrained(tmp_path / name)
+    teacher, student = str(tmp_path / "teacher"), str(tmp_path / "student")
+    assert main("distill", teacher, student, "--epochs", "2", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 8
+    assert main("quantize", teacher, "--type", "qat", "--iterations", "1", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["left_in_float"] == []
+
+
+def test_what_killed_trials_left_goes_a_day_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    old, fresh = (tmp_path / f"{PREFIX}{name}" for name in ("old", "fresh"))
+    for folder in (old, fresh):
+        folder.mkdir()
+    os.utime(old, (time.time() - 90000,) * 2)
+    with Workbench():
+        assert not old.exists()
+        assert fresh.exists()
 
 
 def test_a_size_is_shown_however_small_and_what_grows_says_so(own: str, capsys: pytest.CaptureFixture[str]) -> None:

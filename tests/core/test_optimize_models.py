@@ -255,7 +255,9 @@ def test_the_assistants_own_models_bring_an_input_that_they_take(tmp_path: Path)
     assert "a BERT" in told
     assert "noise" in told
     assert found.model(found.test_data[0]).shape == (16, 20)
-    assert all(one.requires_grad for one in found.model.parameters())  # it may be a student
+    assert not any(one.requires_grad for one in found.model.parameters())
+    student, _ = registered(str(tmp_path), learns=True)
+    assert all(one.requires_grad for one in student.model.parameters())
     judged = for_judging(found)
     assert len(judged.calibration_data) == 2
     assert not any(one is other for one in judged.test_data for other in judged.calibration_data[:1])

@@ -22,7 +22,7 @@ from core.optimization.checkpointing import checkpoint_blocks
 from core.optimization.toolbox.batches import Batch, as_batches
 from core.optimization.toolbox.fusion import NORMS
 from core.optimization.toolbox.model_failures import MODEL_FAILS, first_line
-from core.optimization.toolbox.quality import scores_last, training_loss
+from core.optimization.toolbox.quality import refuse_without_gradient, scores_last, training_loss
 from core.optimization.toolbox.training_checkpoint import Lesson, Standing, read_checkpoint, sums_of, write_checkpoint
 from core.utils.errors import OptimizationError
 
@@ -191,6 +191,7 @@ class _Run:
                     f"distillation: the loss is {float(loss.detach())}; lower learning_rate, or look for NaN or empty "
                     "batches in the data"
                 )
+            refuse_without_gradient(loss, self._student, OptimizationError)
             loss.backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
             now, value = self._standing, float(loss.detach())

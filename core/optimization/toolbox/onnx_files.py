@@ -43,16 +43,16 @@ def workshop(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path.parent)
+        sweep(path.parent, PREFIX)
         with tempfile.TemporaryDirectory(prefix=PREFIX, dir=path.parent) as folder:
             yield Path(folder)
     except OSError as error:
         raise ExportError(f"{path} cannot be written ({error.strerror or error}): choose another place") from error
 
 
-def _sweep(folder: Path) -> None:
-    """Take away what killed programs left there, which may be gigabytes."""
-    for left in folder.glob(f"{PREFIX}*"):
+def sweep(folder: Path, prefix: str) -> None:
+    """Take away the folders that killed programs left there, which may be gigabytes."""
+    for left in folder.glob(f"{prefix}*"):
         newest = max((one.stat().st_mtime for one in (left, *left.glob("*"))), default=0.0)
         if time.time() - newest > ABANDONED_S:
             shutil.rmtree(left, ignore_errors=True)

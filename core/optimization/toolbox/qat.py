@@ -15,7 +15,7 @@ from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.graphs import replace_module
 from core.optimization.toolbox.int8_kernels import plain_product
 from core.optimization.toolbox.int8_layers import StaticInt8, copied, round_weights
-from core.optimization.toolbox.quality import training_loss
+from core.optimization.toolbox.quality import refuse_without_gradient, training_loss
 from core.optimization.toolbox.quantization_config import QuantizationConfig
 from core.utils.errors import OptimizationError, QuantizationError
 
@@ -87,6 +87,7 @@ def train_under_rounding(
                 found = float(loss.detach())
                 if not math.isfinite(found):
                     raise QuantizationError(f"training under rounding: the loss is {found}; lower learning_rate")
+                refuse_without_gradient(loss, work, QuantizationError)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 losses.append(found)

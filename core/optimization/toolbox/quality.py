@@ -120,3 +120,12 @@ def training_loss(output: Tensor, labels: Tensor | None, reference: Tensor | Non
             f"labels {labels.dtype} {tuple(labels.shape)} do not fit outputs {tuple(output.shape)} "
             f"({first_line(error)}); give class numbers, one for each choice"
         ) from error
+
+
+def refuse_without_gradient(loss: Tensor, model: object, kind: type[OptimizationError]) -> None:
+    """Raises an error of `kind` for a loss of the model's from which its weights cannot learn."""
+    if not loss.requires_grad:
+        raise kind(
+            f"{type(model).__name__} cannot be trained: its forward computes without gradients (torch.inference_mode, "
+            "no_grad or detach); give one that does not, or take a way without training"
+        )

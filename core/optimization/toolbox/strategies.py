@@ -16,6 +16,7 @@ from core.optimization.toolbox.distillation import DistillationConfig, Distiller
 from core.optimization.toolbox.export_example import example_of
 from core.optimization.toolbox.onnx_config import ONNXExportConfig
 from core.optimization.toolbox.onnx_export import ONNXExporter
+from core.optimization.toolbox.onnx_files import sweep
 from core.optimization.toolbox.onnx_model import OnnxModel
 from core.optimization.toolbox.onnx_quantize import quantize_onnx
 from core.optimization.toolbox.onnx_runtime import SessionOptions
@@ -28,6 +29,7 @@ from core.optimization.toolbox.structured_pruning import StructuredPruner
 from core.optimization.toolbox.tensorrt_library import check_card, describe_card, load_library
 from core.utils.errors import MerlineError, TensorRTUnavailableError
 
+PREFIX = "merline-onnx-"
 PRUNED_SHARE = 0.2
 """what the founding documents advise to begin with"""
 TRAINING_EPOCHS = 4
@@ -37,7 +39,8 @@ class Workbench:
     """A folder while ways are tried, and in it the ONNX file that two of them begin with, exported once."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="merline-onnx-", ignore_cleanup_errors=True)
+        sweep(Path(tempfile.gettempdir()), PREFIX)
+        self._folder = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
         self._exported: Path | MerlineError | None = None
 
     def __enter__(self) -> Workbench:
