@@ -26,6 +26,9 @@ from core.optimization.toolbox.packages import toolbox_package
 from core.utils.config import Config
 from core.utils.errors import ConfigError
 
+CHART_BYTES = 200_000
+"""of a chart of all strategies, twice over"""
+
 if TYPE_CHECKING:
     from core.optimization.toolbox.model_optimizer import ModelOptimizer
     from core.optimization.toolbox.registry import RegisteredModel
@@ -142,6 +145,7 @@ def compare(arguments: argparse.Namespace, config: Config) -> int:
         if arguments.chart.suffix.lower() != ".png":
             raise ConfigError(f"--chart {arguments.chart}: it is drawn as PNG; give a name that ends in .png")
         toolbox_package("matplotlib.figure", "drawing a chart")
+        check_room(arguments.chart, CHART_BYTES, "--chart")
     optimizer, model = _optimizer(arguments.model, learns=bool({"qat", "pruned"} & set(strategies or ())))
     first_input(model)
     found = optimizer.compare_strategies(arguments.model, None, strategies, arguments.iterations)

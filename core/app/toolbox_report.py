@@ -40,13 +40,13 @@ def check_folder(folder: Path | None, option: str) -> None:
         raise ConfigError(f"{option} {folder}: nothing can be written there; name a folder of yours")
 
 
-def check_room(out: Path, needed_bytes: int) -> None:
+def check_room(out: Path, needed_bytes: int, option: str = "--out") -> None:
     """Raises OptimizationError, before the work, where the disk has no room for its result."""
     nearest = next(folder for folder in out.absolute().parents if folder.exists())
     free = shutil.disk_usage(nearest).free
     if free < needed_bytes:
         raise OptimizationError(
-            f"--out {out}: {needed_bytes / MB:.1f} MB are needed and {free / MB:.1f} MB are free; make room"
+            f"{option} {out}: {needed_bytes / MB:.1f} MB are needed and {free / MB:.1f} MB are free; make room"
         )
 
 

@@ -150,14 +150,18 @@ def test_distill_teaches_a_student(own: str, tmp_path: Path, capsys: pytest.Capt
         main(["optimize", "distill", f"{own}:net", f"{own}:student"])
 
 
-def test_where_a_student_has_no_room_it_is_said_before_it_is_taught(
+def test_where_a_result_has_no_room_it_is_said_before_the_work(
     own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(toolbox_report.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
     out = tmp_path / "not yet" / "student.safetensors"
     with pytest.raises(OptimizationError, match=r"0\.0 MB are needed and 0\.0 MB are free; make room"):
         main(["optimize", "distill", f"{own}:teacher", f"{own}:student", "--out", str(out)])
-    assert "epoch" not in capsys.readouterr().err
+    with pytest.raises(OptimizationError, match=r"--chart .*: 0\.2 MB are needed and 0\.0 MB are free; make room"):
+        main(["optimize", "compare", f"{own}:teacher", "--chart", str(out.with_suffix(".png"))])
+    said = capsys.readouterr().err
+    assert "epoch" not in said
+    assert "dynamic" not in said
     assert not out.parent.exists()
 
 
