@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.export_example import example_of
 from core.optimization.toolbox.measuring import size_bytes, typical_ms
+from core.optimization.toolbox.model_failures import MODEL_REFUSES, first_line
 from core.optimization.toolbox.onnx_export import export_to_onnx
 from core.optimization.toolbox.quality import outputs_of, relative_error
 from core.optimization.toolbox.quantization import ModelQuantizer
@@ -20,7 +21,7 @@ from core.optimization.toolbox.registry import RegisteredModels, Registry
 from core.optimization.toolbox.tensorrt import TensorRTConfig, TensorRTOptimizer
 from core.optimization.toolbox.tensorrt_library import check_card, describe_card, load_library
 from core.optimization.toolbox.tensorrt_runtime import TensorRTEngine
-from core.utils.errors import MerlineError, OptimizationError, QuantizationError, TensorRTUnavailableError
+from core.utils.errors import MerlineError, OptimizationError, TensorRTUnavailableError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,7 +39,7 @@ class LoadedModel:
 
     model: Any
     form: str
-    """"float32", "dynamic", "bf16" or "tensorrt" """
+    """ "original", "dynamic", "bf16" or "tensorrt" """
     why: str
     """for a person: what was measured, or what stood in the way of the others"""
 
@@ -65,7 +66,7 @@ def load_optimized_model(
 
     "quantize": dynamic int8. "tensorrt": an engine for the card (unverified, see core.optimization.toolbox.tensorrt).
     "auto": TensorRT where it and a card are there and its outputs are the model's, else what measured fastest here of
-    float32, dynamic int8 and bfloat16 with outputs within LARGEST_ERROR; it needs `example_input`, registered test
+    itself, dynamic int8 and bfloat16 with outputs within LARGEST_ERROR; it needs `example_input`, registered test
     data, or the model's own attribute `example_input`. Raises OptimizationError for another word or an unknown name,
     QuantizationError and TensorRTUnavailableError where what was asked for cannot be.
     """
@@ -140,7 +141,7 @@ def _fastest(model: nn.Module, example: Any, no_tensorrt: str) -> LoadedModel:
         raise OptimizationError('optimization="auto" measures: give example_input, a tensor, a tuple or a mapping')
     original = copy.deepcopy(model).eval()
     batch = Batch(example)
-    forms: dict[str, nn.Module] = {"float32": original}
+    forms: dict[str, nn.Module] = {"original": original}
     left_out = [no_tensorrt.partition(";")[0]]
     with torch.inference_mode():
         (exact,) = outputs_of(original, [batch])
@@ -148,8 +149,8 @@ def _fastest(model: nn.Module, example: Any, no_tensorrt: str) -> LoadedModel:
             try:
                 form = _quantized(model, kind)
                 error = relative_error([batch.run(form)], [exact])
-            except (QuantizationError, RuntimeError) as failure:
-                left_out.append(f"{kind.value}: {str(failure).partition(chr(10))[0][:120]}")
+            except MODEL_REFUSES as failure:
+                left_out.append(f"{kind.value}: {first_line(failure)[:120]}")
                 continue
             if error > LARGEST_ERROR:
                 left_out.append(f"{kind.value}: outputs off by {error:.1%}")

@@ -152,12 +152,32 @@ def test_auto_loads_what_measured_fastest_of_what_is_right() -> None:
     model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 8))
     x = torch.randn(4, 64)
     loaded = load_optimized_model("net", "auto", {"net": lambda: model}, x)
-    assert loaded.form in ("float32", "dynamic", "bf16")
-    assert "float32 " in loaded.why
+    assert loaded.form in ("original", "dynamic", "bf16")
+    assert "original " in loaded.why
     assert "TensorRT is not installed" in loaded.why
     exact = model(x)
     assert (loaded(x).float() - exact).norm() / exact.norm() < 0.05
     assert model.training
+
+
+class Float32Only(nn.Module):
+    """Refuses other numbers than those it was trained in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.out(x)
+        assert y.dtype == torch.float32, "float32 alone"
+        return y
+
+
+@NO_TENSORRT
+def test_a_form_that_the_model_refuses_is_left_out_and_said() -> None:
+    loaded = load_optimized_model(Float32Only(), "auto", example_input=torch.randn(2, 8))
+    assert loaded.form in ("original", "dynamic")
+    assert "bf16: AssertionError: float32 alone" in loaded.why
 
 
 def test_a_model_is_loaded_in_int8_when_asked_for() -> None:
