@@ -6,10 +6,7 @@ A file holds numbers, not code: it is loaded into a float model of the same clas
 from __future__ import annotations
 
 import copy
-import glob
 import json
-import os
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,13 +20,11 @@ from core.optimization.toolbox.graphs import replace_module, set_module
 from core.optimization.toolbox.int8_layers import CodesMaxPool2d, DynamicInt8Linear, Int8Layer, StaticInt8
 from core.optimization.toolbox.recurrent_int8 import DynamicInt8Recurrent
 from core.optimization.toolbox.split_attention import heads_of, split_attentions
-from core.optimization.toolbox.targets import target_of
+from core.optimization.toolbox.targets import write_whole
 from core.optimization.toolbox.weight_only import HalfModel, WeightOnlyInt8, packed_from
-from core.utils.errors import ModelLoadError, OptimizationError, QuantizationError
+from core.utils.errors import ModelLoadError, QuantizationError
 
 VERSION = 1
-ABANDONED_S = 600.0
-"""without a byte more, after which an unfinished file is nobody's"""
 KEY = "merline.quantized"
 _MAKERS: dict[str, Callable[[Mapping[str, Tensor], Mapping[str, Any]], nn.Module]] = {
     "StaticInt8": StaticInt8.from_extras,
@@ -182,24 +177,3 @@ def unshared(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, 
             first[key] = name
             tensors[name] = tensor
     return tensors, aliases
-
-
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Write beside `path`, then put it there; what a killed program left of the same is taken away.
-
-    Raises OptimizationError where the disk does not take it, or where no file but a device is.
-    """
-    path = target_of(path)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
-            if time.time() - left.stat().st_mtime > ABANDONED_S:
-                left.unlink(missing_ok=True)
-        write(beside)
-        os.replace(beside, path)
-    except OSError as error:
-        raise OptimizationError(f"{path} cannot be written ({error}); make room or choose another folder") from error
-    finally:
-        if beside.exists():
-            beside.unlink()

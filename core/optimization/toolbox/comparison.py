@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from core.optimization.model_call import call_model, placed
-from core.optimization.toolbox.artifact import write_whole
 from core.optimization.toolbox.batches import Batch
 from core.optimization.toolbox.copies import deep_copy
 from core.optimization.toolbox.measuring import MEGABYTE, size_bytes, typical_ms
@@ -23,6 +22,7 @@ from core.optimization.toolbox.quality import AccuracyOf, judge, outputs_of
 from core.optimization.toolbox.quantization import lean_copy
 from core.optimization.toolbox.registry import Subject
 from core.optimization.toolbox.strategies import STRATEGIES, Strategy, Workbench
+from core.optimization.toolbox.targets import write_whole
 from core.utils.errors import MerlineError, OptimizationError
 
 COLOURS = ("tab:blue", "tab:green", "tab:olive", "tab:red", "tab:purple")

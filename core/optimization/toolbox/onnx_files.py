@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +53,10 @@ def workshop(path: Path) -> Iterator[Path]:
 def sweep(folder: Path, prefix: str) -> None:
     """Take away the folders that killed programs left there, which may be gigabytes."""
     for left in folder.glob(f"{prefix}*"):
-        newest = max((one.stat().st_mtime for one in (left, *left.glob("*"))), default=0.0)
-        if time.time() - newest > ABANDONED_S:
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(FileNotFoundError):  # of a program that has just ended
+            newest = max(one.stat().st_mtime for one in (left, *left.glob("*")))
+            if time.time() - newest > ABANDONED_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def write_model(model: Any, path: Path, external: bool, meant_for: Path | None = None) -> Path | None:

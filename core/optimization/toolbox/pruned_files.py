@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from core.models.safetensors_file import SafetensorsFile, write_safetensors
-from core.optimization.toolbox.artifact import unshared, write_whole
+from core.optimization.toolbox.artifact import unshared
 from core.optimization.toolbox.decoder_blocks import settle
 from core.optimization.toolbox.split_attention import heads_of, split_attentions
+from core.optimization.toolbox.targets import write_whole
 from core.utils.errors import ModelLoadError
 
 KEY = "merline.pruned"

@@ -1,10 +1,19 @@
-"""Where a result is written: on no device or pipe, which a file in its place would take away, nor on its source."""
+"""Where a result is written, and how: whole or not at all, on no device or pipe, which a file in its place would take
+away, nor on its source. Loads no torch."""
 
 from __future__ import annotations
 
+import glob
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from core.utils.errors import OptimizationError
+
+ABANDONED_S = 600.0
+"""without a byte more, after which an unfinished file is nobody's"""
 
 
 def target_of(path: Path | str, source: Path | None = None) -> Path:
@@ -28,3 +37,27 @@ def is_same(path: Path, source: Path) -> bool:
     if not path.exists() or not source.exists():
         return False
     return path.samefile(source) or (source.is_dir() and source.resolve() in path.resolve().parents)
+
+
+def write_whole(path: Path, write: Callable[[Path], object], kind: type[OptimizationError] = OptimizationError) -> None:
+    """Write beside `path`, then put it there; what a killed program left of the same is taken away.
+
+    Raises an error of `kind` where the disk does not take it, OptimizationError where no file but a device is.
+    """
+    path = target_of(path)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+            with suppress(FileNotFoundError):  # of a program that has just ended
+                if time.time() - left.stat().st_mtime > ABANDONED_S:
+                    left.unlink()
+        write(beside)
+        os.replace(beside, path)
+    except OSError as error:
+        raise kind(
+            f"{path} cannot be written ({error.strerror or error}); make room or choose another folder"
+        ) from error
+    finally:
+        if beside.exists():
+            beside.unlink()

@@ -6,7 +6,6 @@ hexadecimal digits of a big-endian float32. Unverified: TensorRT 10 never ran wi
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 import struct
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.optimization.toolbox.targets import write_whole
 from core.utils.errors import QuantizationError
 
 METHOD = "EntropyCalibration2"
@@ -95,16 +95,8 @@ class CalibrationFeed:
 
     def keep(self, content: bytes) -> None:
         """Write the cache, whole or not at all. Raises QuantizationError where the disk refuses."""
-        if self._cache is None:
-            return
-        unfinished = self._cache.with_name(self._cache.name + ".tmp")
-        try:
-            unfinished.write_bytes(content)
-            unfinished.replace(self._cache)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
-            raise QuantizationError(f"{self._cache} cannot be written ({error.strerror}): make room") from error
+        if self._cache is not None:
+            write_whole(self._cache, lambda to: to.write_bytes(content), QuantizationError)
 
 
 def make_calibrator(trt: Any, feed: CalibrationFeed, batch_size: int) -> Any:

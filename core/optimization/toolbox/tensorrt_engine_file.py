@@ -5,16 +5,15 @@ A plan alone is refused by TensorRT late and darkly, or crashes it; here a damag
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.optimization.toolbox.targets import write_whole
 from core.optimization.toolbox.tensorrt_profile import ShapeProfile
 from core.utils.errors import ExportError, ModelLoadError, TensorRTUnavailableError
 
@@ -74,28 +73,15 @@ def _release(version: str) -> str:
 
 def write_engine(path: Path, header: EngineHeader, plan: bytes) -> EngineHeader:
     """Write header and plan, whole or not at all; the header as written. Raises ExportError where the disk refuses."""
-    whole = EngineHeader(
-        header.tensorrt_version,
-        header.compute_capability,
-        header.gpu,
-        header.precision,
-        header.profiles,
-        header.onnx_sha256,
-        hashlib.sha256(plan).hexdigest(),
-        len(plan),
-    )
+    whole = replace(header, plan_sha256=hashlib.sha256(plan).hexdigest(), plan_bytes=len(plan))
     told = json.dumps(whole.as_json()).encode()
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
+
+    def write(to: Path) -> None:
+        with to.open("wb") as file:
             file.write(MAGIC + _LENGTH.pack(len(told)) + told)
             file.write(plan)
-        unfinished.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
-        raise ExportError(f"{path} cannot be written ({error.strerror}): make room, or choose another place") from error
+
+    write_whole(path, write, ExportError)
     return whole
 
 

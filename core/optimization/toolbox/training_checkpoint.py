@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core.models.safetensors_file import SafetensorsFile, write_safetensors
-from core.optimization.toolbox.artifact import write_whole
+from core.optimization.toolbox.targets import write_whole
 from core.utils.errors import ModelLoadError
 
 KEY = "merline.training"

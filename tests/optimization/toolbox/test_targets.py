@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.optimization.toolbox.targets import is_same, target_of
+from core.optimization.toolbox.targets import is_same, target_of, write_whole
 from core.utils.errors import OptimizationError
 
 
@@ -76,3 +76,14 @@ def test_graphs_and_engines_leave_their_source_alone(tmp_path: Path) -> None:
     with pytest.raises(OptimizationError, match="is what the result is made from"):
         TensorRTOptimizer().optimize_from_onnx(graph, graph, {"input": (2, 8)})
     assert graph.read_bytes() == before
+
+
+def test_what_another_program_has_just_finished_is_in_nobodys_way(tmp_path: Path) -> None:
+    from core.optimization.toolbox.onnx_files import PREFIX, sweep
+
+    target, gone = tmp_path / "small.safetensors", tmp_path / "gone"
+    for name in (f"{target.name}.11.part", f"{PREFIX}other"):
+        (tmp_path / name).symlink_to(gone)  # listed, and no longer there when it is looked at
+    write_whole(target, lambda to: to.write_bytes(b"weights"))
+    sweep(tmp_path, PREFIX)
+    assert target.read_bytes() == b"weights"

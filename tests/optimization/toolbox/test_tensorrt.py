@@ -241,7 +241,7 @@ def test_a_calibrator_names_a_missing_input_and_a_spoilt_cache(tmp_path: Path) -
     cache.write_bytes(b"spoilt")
     with pytest.raises(QuantizationError, match=r"m\.cache is no calibration cache"):
         calibrator.read_calibration_cache()
-    feed = CalibrationFeed([], tmp_path / "no folder" / "m.cache", lambda array: array)
+    feed = CalibrationFeed([], cache / "m.cache", lambda array: array)
     with pytest.raises(QuantizationError, match="cannot be written"):
         feed.keep(b"x")
     CalibrationFeed([], None, lambda array: array).keep(b"x")
