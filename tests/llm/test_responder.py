@@ -256,3 +256,27 @@ def test_who_asks_for_a_language_is_answered_in_it_whatever_they_speak() -> None
     assert responder.reply("undo", "en").language == "fr"
     assert responder.reply("parle anglais", "fr").language == "en"
     assert responder.reply("combien font deux plus deux", "fr").text == "That's 4."
+
+
+@pytest.mark.parametrize(
+    ("asked", "heard_as", "answered_in"),
+    [
+        ("answer me in French", "en", "fr"),
+        ("let's speak French", "en", "fr"),
+        ("go back to French", "en", "fr"),
+        ("stop speaking English", "en", "fr"),
+        ("réponds-moi en français", "fr", "fr"),
+        ("repasse en français", "fr", "fr"),
+        ("switch back to English", "en", "en"),
+        ("could you come back to English", "en", "en"),
+        ("stop speaking French", "en", "en"),
+        ("parlons anglais", "fr", "en"),
+        ("reviens à l'anglais", "fr", "en"),
+        ("arrête de parler français", "fr", "en"),
+    ],
+)
+def test_a_language_is_asked_for_in_many_words(asked: str, heard_as: Language, answered_in: Language) -> None:
+    responder = make_responder()
+    responder.reply("parle anglais" if answered_in == "fr" else "speak French", "en" if answered_in == "en" else "fr")
+    assert responder.reply(asked, heard_as).language == answered_in
+    assert responder.reply("what is twelve times seven", "en").language == answered_in

@@ -169,7 +169,7 @@ CASES = [
     ("10 €/mois", "dix euros par mois"),
     ("10 Mo/s", "dix mégaoctets par seconde"),
     ("5 GHz, 60 dB", "cinq gigahertz, soixante décibels"),
-    ("1,80 m", "un virgule quatre-vingts mètre"),
+    ("1,80 m", "un mètre quatre-vingts"),
     ("75 m³", "soixante-quinze mètres cubes"),
     ("33 cl", "trente-trois centilitres"),
     ("10 m/s", "dix mètres par seconde"),
@@ -361,6 +361,36 @@ CASES = [
     ("48° 51′ 24″ N", "quarante-huit degrés cinquante et un minutes vingt-quatre secondes N"),
     ("XIXᵉ, 21ᵉ", "dix-neuvième, vingt et unième"),
     ("2-0 a.p. ou 4-3 t.a.b.", "deux à zéro après prolongation ou quatre à trois tirs au but"),
+    ("Par ex. 1,20 €/pce ou 5 €/pers.", "Par exemple un euro vingt la pièce ou cinq euros par personne"),
+    ("une balade de ½ h, ½ h plus tard", "une balade d'une demi-heure, une demi-heure plus tard"),
+    ("au 1/25 000 ou 1:100 000", "au un sur vingt-cinq mille ou un sur cent mille"),
+    (
+        "1re éd., réf. AX-81, qté : 2, ann. II",
+        "première édition, référence AX-quatre-vingt-un, quantité : deux, annexe deux",
+    ),
+    ("Max. 1 pers./chambre, vit. max. 130", "Maximum une personne par chambre, vitesse maximum cent trente"),
+    ("place 12L, quai 3M, 12 L", "place douze L, quai trois M, douze litres"),
+    ("Noté 4,5/5, 15,5/20.", "Noté quatre virgule cinq sur cinq, quinze virgule cinq sur vingt."),
+    (
+        "Le TGV 6231 part voie 3, 21 parts",
+        "Le TGV six mille deux cent trente et un part voie trois, vingt et une parts",
+    ),
+    ("2 cp. 3 x/j, 1 cp par jour", "deux comprimés trois fois par jour, un comprimé par jour"),
+    ("une baisse de ~5 %", "une baisse d'environ cinq pour cent"),
+    ("Rdv au 3e ét. et au 1er ét.", "Rendez-vous au troisième étage et au premier étage."),
+    ("vent de N-NO", "vent de nord-nord-ouest"),
+    (
+        "2,50 m, 1,05 m, 1,50 m² et -1,20 m",
+        "deux mètres cinquante, un mètre cinq, un virgule cinquante mètre carré et moins un virgule vingt mètre",
+    ),
+    ("les -16 ans, les +65 ans", "les moins de seize ans, les plus de soixante-cinq ans"),
+    (
+        "1h45min30s, 5'15\"/km",
+        "une heure quarante-cinq minutes trente secondes, cinq minutes quinze secondes par kilomètre",
+    ),
+    ("Env. 2 sem., t. II, 4 r. des Lilas", "Environ deux semaines, tome deux, quatre rue des Lilas"),
+    ("les 70's, 1 tortue", "les soixante-dix, une tortue"),
+    ("C.q.f.d. et c.q.f.d.", "C q f d et c q f d."),
 ]
 
 

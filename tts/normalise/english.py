@@ -155,6 +155,27 @@ def _share(whole: str | None, above: str, below: str) -> str | None:
     return f"{integer(whole)} and {spoken}" if whole else spoken
 
 
+def _several(match: re.Match[str]) -> str:
+    """under-16s, over 60s"""
+    word = cardinal(int(match[1]))
+    return word[:-1] + "ies" if word.endswith("y") else word + ("es" if word.endswith("x") else "s")
+
+
+def _part_of_an_inch(match: re.Match[str]) -> str | None:
+    """3/8\""""
+    share = _share(None, match[1], match[2])
+    return share and f"{share} of an inch"
+
+
+def _stones(match: re.Match[str]) -> str:
+    return f"{_quantity(match[1])} stone"
+
+
+def _out_of(match: re.Match[str]) -> str:
+    """4.5/5"""
+    return f"{_quantity(match[1])} out of {integer(match[2])}"
+
+
 def _power(match: re.Match[str]) -> str | None:
     plain_power = exponent(match)
     return None if plain_power is None else f"to the power of {_quantity(plain_power)}"
@@ -173,6 +194,11 @@ def _phone(match: re.Match[str]) -> str:
     return plus + ", ".join(digits(group) for group in re.findall(r"\d+", match[0].replace("(0)", " ")))
 
 
+def _money_after_in_euro_style(match: re.Match[str]) -> str:
+    """ "1.234,50 €" """
+    return _money(f"{match[1].replace('.', '')}.{match[2]}", None, match[3])
+
+
 def _money_in_euro_style(match: re.Match[str]) -> str:
     """ "€1.234,50" """
     return _money(f"{match[2].replace('.', '')}.{match[3]}", None, match[1])
@@ -183,7 +209,7 @@ _PHONES = (
     Rule(re.compile(r"(?<=D\.C\. )\d{5}(?!\d)"), lambda match: digits(match[0])),
     Rule(re.compile(CARD), _phone),
     plain(r"(?<![\w-])1-800-(?=[A-Z]{3})", "one, eight hundred, "),
-    Rule(re.compile(r"(?<![\d.,])0\d{4} \d{6}(?!\d)"), _phone),
+    Rule(re.compile(r"(?<![\d.,])0\d{4} \d{6}(?!\d)|\(0\d{2,4}\) \d{3,4} \d{3,4}(?!\d)"), _phone),
     Rule(
         re.compile(rf"\b((?:ZIP|Zip|zip)(?: [Cc]ode)?:? |(?:{words.STATES}) )(\d{{5}}(?:-\d{{4}})?)(?![\d-])"),
         lambda match: match[1] + ", ".join(map(digits, match[2].split("-"))),
@@ -197,6 +223,7 @@ _PHONES = (
     Rule(re.compile(r"(?:(?<=[Cc]all )|(?<=[Dd]ial ))(?:911|988|999|112|111)(?![\d,:-]|\.\d)"), _phone),
 )
 _MONEY = (
+    Rule(re.compile(rf"(?<![\w.,])(\d{{1,3}}(?:\.\d{{3}})+),(\d\d){SPACE}?([€£$])(?!\w)"), _money_after_in_euro_style),
     Rule(re.compile(r"(?<![\w.])([€£$]) ?(\d{1,3}(?:\.\d{3})+),(\d\d)(?!\d)"), _money_in_euro_style),
     Rule(
         re.compile(
@@ -220,14 +247,29 @@ _MONEY = (
         _money_after,
     ),
 )
+_PLACES = "Route|Highway|Hwy|[Gg]ate|[Ss]eat|[Rr]oom|[Ff]lat|[Uu]nit|[Rr]ow|[Bb]ay|[Pp]latform|[Bb]us|[Aa]partment"
 _UNITS = (
+    Rule(
+        re.compile(rf"\b({_PLACES}) (\d{{1,4}})([A-Z])\b"), lambda match: f"{match[1]} {integer(match[2])} {match[3]}"
+    ),
+    Rule(re.compile(r"(?<=\bfor )(\d{1,2})d\b"), lambda match: _counted(match[1], Noun("day", "days"))),
+    Rule(re.compile(r"(?:(?<=[Uu]nder[- ])|(?<=[Oo]ver[- ]))(\d{1,2})s\b"), _several),
+    Rule(re.compile(r"(\d{1,2}) ?st(?= \d{1,2} ?lbs?\b)|(?<=\bweighs )(\d{1,2}) ?st\b"), _stones),
+    Rule(
+        re.compile(r"(?:(?<=\d[x×])|(?<=[x×] ))(\d+)['’′](?![\w'’])"),
+        lambda match: _counted(match[1], words.UNITS["ft"]),
+    ),
+    Rule(
+        re.compile(r"(\d+)[-–](\d+)([CF])(?!\w)"),
+        lambda match: f"{_quantity(match[1])} to {_counted(match[2], words.UNITS[f'°{match[3]}'])}",
+    ),
     Rule(re.compile(r"(\d+)d(?= ?\d+ ?h\b)"), lambda match: _counted(match[1], Noun("day", "days"))),
     Rule(re.compile(r"(\d+) (?:ft|feet) (\d+) in\b"), _feet_inches),
     Rule(
         re.compile(rf"({_NUMBER})(?: ?in\.(?=,| (?:of|by|wide|long|tall|deep|high|thick)\b)|in\b|″|\"(?!\w))"), _inches
     ),
     Rule(
-        re.compile(rf"({_NUMBER})(?:′|['’](?= (?:tall|high|long|wide|deep|x \d)))"),
+        re.compile(rf"({_NUMBER})(?:′|['’](?= (?:tall|high|long|wide|deep|of|x \d)))"),
         lambda match: _counted(match[1], words.UNITS["ft"]),
     ),
     Rule(re.compile(rf"({_NUMBER}){SPACE}B(?!\w)"), lambda match: _counted(match[1], Noun("byte", "bytes"))),
@@ -266,6 +308,10 @@ ENGLISH = LanguageRules(
         *science_rules(ENGLISH_WORDS, integer, digits),
         *calendar.DATES_AND_TIMES,
         Rule(re.compile(rf"(\d+){SPACE}?h{SPACE}?([0-5]?\d){SPACE}?(?:min|m)?\b"), _hours_minutes),
+        Rule(
+            re.compile(r"(?<![\d:.,])(\d{1,3}):(\d{1,3}(?:,\d{3}){1,4})(?![\d:]|[.,]\d)"),
+            lambda match: f"{integer(match[1])} to {_quantity(match[2])}",
+        ),
         Rule(re.compile(RATIO), lambda match: f"{integer(match[1])} to {integer(match[2])}"),
         *_PHONES,
         Rule(re.compile(CODE), lambda match: spell_code(match[0], integer, digits)),
@@ -281,7 +327,20 @@ ENGLISH = LanguageRules(
             lambda match: f"{match[1]} {_version(match[2])}",
         ),
         Rule(re.compile(r"(?<=\bv)\d+\.\d+(?!\.?\d)"), lambda match: _version(match[0])),
+        Rule(re.compile(r"(\d{1,2})/(\d{1,2})(?:\"(?!\w)|″)"), _part_of_an_inch),
+        Rule(
+            re.compile(
+                r"(?:(?<=\bscored )|(?<=\brated )|(?<=\bgave it )|(?<=\bgive it ))(\d{1,3})/(5|10|20|100)(?![/\d])"
+            ),
+            _out_of,
+        ),
+        Rule(re.compile(r"(?<![\w./])(5|10|20|100)/(\1)(?![/\d])"), _out_of),
         Rule(re.compile(rf"({SIGN})(?:(\d{{1,15}}) )?(\d{{1,15}})/(\d{{1,15}})(?![/\d])"), _fraction),
+        Rule(re.compile(r"(?<![\w./])(\d{1,3}\.\d{1,2})/(5|10|20|100)(?![/\d]|\.\d)"), _out_of),
+        plain(r"['’]00s\b", "two thousands"),
+        Rule(re.compile(r"['’]0([1-9])\b(?!s)"), lambda match: f"oh {integer(match[1])}"),
+        plain(r"(?<=\d )pcm\b", "per calendar month"),
+        plain(r"(?<=\d )pw\b", "per week"),
         Rule(re.compile(r"(\d{1,15})(?i:st|nd|rd|th)\b"), lambda match: ordinal(int(match[1]))),
         *calendar.YEARS,
         *english_roman.RULES,

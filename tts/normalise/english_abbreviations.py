@@ -21,6 +21,7 @@ _BEFORE_FIGURES = {
     "ch": "chapter",
     "Sec": "section",
     "sec": "section",
+    "para": "paragraph",
     "Eq": "equation",
     "eq": "equation",
     "Apt": "apartment",
@@ -45,6 +46,9 @@ _A_NAME = rf"(?!(?:{'|'.join((*_OPENERS.split(), *_MORE_OPENERS.split()))})\b)[A
 """What follows a person's initials: a capitalised word, of those that seldom begin a sentence none."""
 _SPOKEN_TITLES = {"mr": "Mister", "mrs": "Missus", "dr": "Doctor", "Mr": "Mister", "Mrs": "Missus", "Dr": "Doctor"}
 
+_WHEN = r" (?:c\. )?(?:\d{4}\b|\d{1,2} [A-Z]|[A-Z][a-z]{2,8}\.? \d)"
+"""a year, or a date"""
+
 _STREETS = {"Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "St": "Street", "Dr": "Drive"}
 _LANES = {"Ln": "Lane", "Ct": "Court", "Pl": "Place", "Sq": "Square", "Ter": "Terrace"}
 _SIDES = {"N": "North", "E": "East", "S": "South", "W": "West"}
@@ -68,6 +72,9 @@ RULES = (
     ),
     plain(r"(?<=\dth|\dst|\dnd|\drd) c\.(?=\s*$|\s+[A-Z])", " century."),
     plain(r"(?<=\dth|\dst|\dnd|\drd) c\.(?=\s+[a-z]|,)", " century"),
+    plain(rf"(?<=\dth|\dst|\dnd|\drd) fl(?:\.{NOT_AT_END}|(?=\.))", " floor"),
+    plain(rf"(?:(?<=\()|(?<=, )|(?<=\bwas ))b\.(?={_WHEN})", "born"),
+    plain(rf"(?:(?<=, )|(?<=; ))d\.(?={_WHEN})", "died"),
     Rule(
         re.compile(rf"\b(by|met|named|(?<=[a-z] )and) ([A-Z])\.(?= {_A_NAME})"),
         lambda match: f"{match[1]} {match[2]}",
@@ -86,6 +93,8 @@ RULES = (
         ),
         lambda match: f"{match[1]} Drive",
     ),
+    plain(r"(?:(?<=[a-z] )|(?<=\dst )|(?<=\dnd )|(?<=\drd )|(?<=\dth ))Ave\b(?!\.| Mar| Ver)", "Avenue"),
+    plain(r"\b[Ee]st\.(?= (?:1[5-9]|20)\d\d\b)", "established"),
     plain(r"\bFt\.(?= [A-Z])", "Fort"),
     plain(r"\ba\.k\.a\.(?=\s)", "also known as"),
     plain(r"\bpp\.(?= ?\d)", "pages"),
@@ -108,8 +117,15 @@ RULES = (
         re.compile(rf"\b((?:[A-Z]\.){{1,7}}[A-Z])(?:\.{NOT_AT_END}|(?=\.))"),
         lambda match: match[1].replace(".", " "),
     ),
+    Rule(
+        re.compile(rf"(?<![\w.])([A-Za-z]\.(?:[a-z]\.){{1,5}}[a-z])(?:\.{NOT_AT_END}|(?=\.))"),
+        lambda match: match[1].replace(".", " "),
+    ),
     plain(r"(?<!\w)w/o(?!\w)", "without"),
     plain(r"(?<!\w)b/c(?!\w)", "because"),
+    plain(r"(?<!\w)c/o(?!\w)", "care of"),
+    plain(r"(?<=\w )vs(?= )", "versus"),
+    plain(r"(?<!\w)[Nn]/[Aa](?!\w)", "not applicable"),
     plain(r"\b[Pp]ls\b", "please"),
     plain(r"\b[Tt]hx\b", "thanks"),
     plain(r"\byrs\b", "years"),

@@ -15,7 +15,7 @@ _WEEKDAYS = alternatives((*words.WEEKDAY_FORMS, *words.WEEKDAY_FORMS.values()))
 _HALF_OF_DAY = rf"(?:{SPACE}?([AaPp])\.?[Mm]\b(?:\.{NOT_AT_END})?)"
 _YEAR_BEFORE = re.compile(
     r"(?i:\b(?:in|since|by|until|till|from|to|year|of|before|after|during|around|and|or|between|through|circa"
-    r"|spring|summer|autumn|fall|winter|early|late|Q[1-4]|c\.|ca\.|year is)\s)$"
+    r"|spring|summer|autumn|fall|winter|early|late|Q[1-4]|c\.|ca\.|est\.|year is)\s)$"
 )
 _LONGEST_YEAR_WORD = 8
 _YEAR_AFTER = re.compile(
@@ -76,6 +76,14 @@ def _day_month(match: re.Match[str]) -> str | None:
         return None
     spoken = f"{ordinal(day)} of {words.MONTH_FORMS[match[2]]}"
     return f"{spoken}, {year(int(match[3]))}" if match[3] else spoken
+
+
+def _days_apart(match: re.Match[str], first: str, last: str, month: str, form: str) -> str | None:
+    """Jan 5–7"""
+    begin, end = int(first), int(last)
+    if not 0 < begin < end <= 31:
+        return None
+    return form.format(f"{ordinal(begin)} to {ordinal(end)}", words.MONTH_FORMS[month])
 
 
 def _clock(hour: int, minute: int, second: int, half: str) -> str | None:
@@ -151,6 +159,15 @@ DATES_AND_TIMES = (
     Rule(re.compile(r"(?<=\b[Oo]n )(\d{1,2})/(\d{1,2})(?![/\d]| of\b)"), _month_and_day),
     Rule(re.compile(r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?!\.?\d)"), _dotted_date),
     Rule(re.compile(r"(?<![\d/])((?:19|20)\d\d)/(\d{2})/(\d{2})(?![/\d])"), _year_first),
+    Rule(
+        re.compile(rf"\b{_MONTH} (\d{{1,2}})[-–](\d{{1,2}})(?![\d:/–-]|[.,]\d| {_MONTH})"),
+        lambda match: _days_apart(match, match[2], match[3], match[1], "{1} {0}"),
+    ),
+    Rule(
+        re.compile(rf"(?<![\d:/.,–-])(\d{{1,2}})[-–](\d{{1,2}}) {_MONTH}(?!\w)"),
+        lambda match: _days_apart(match, match[1], match[2], match[3], "{0} of {1}"),
+    ),
+    plain(rf"(?<=[a-z.]) ?– ?(?=\d{{1,2}} {_MONTH}(?!\w))", " to "),
     Rule(re.compile(rf"\b{_MONTH} (\d{{1,2}})(?:st|nd|rd|th)?(?![\d:/]|\.\d)(?:,? (\d{{4}})(?!\d))?"), _month_day),
     Rule(re.compile(rf"(\d{{1,2}})(?:(?:st|nd|rd|th)(?: of)?)? {_MONTH}(?!\w)(?:,? (\d{{4}})(?!\d))?"), _day_month),
     Rule(
@@ -165,12 +182,21 @@ DATES_AND_TIMES = (
     Rule(
         re.compile(
             rf"\b({alternatives(words.WEEKDAY_FORMS)})"
-            rf"(?:\.(?=,? (?:{_MONTH}|\d))|(?=,? {_MONTH} \d)|(?=,? \d+ {_MONTH}))"
+            rf"(?:\.(?=,? (?:{_MONTH}|\d))|(?=,? {_MONTH} \d)|(?=,? \d+ {_MONTH})"
+            r"|(?= \d{1,2}(?:(?:st|nd|rd|th)\b|(?::\d\d)? ?[ap]m\b)))"
+        ),
+        lambda match: words.WEEKDAY_FORMS[match[1]],
+    ),
+    Rule(
+        re.compile(
+            r"(?:(?<=\b[Oo]n )|(?<=\buntil )|(?<=\bby )|(?<=\bexcl\. ))(Mon|Tues?|Wed|Thu(?:rs)?|Fri)\b"
+            rf"(?:\.{NOT_AT_END})?"
         ),
         lambda match: words.WEEKDAY_FORMS[match[1]],
     ),
     Rule(re.compile(r"(?<![\d:])(?:(\d{1,2}):(\d{2})\.(\d{1,3})|0:(\d{2}):(\d{2}))(?![\d:.]\d|\d)"), _lap),
-    Rule(re.compile(rf"(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?(?!\d){_HALF_OF_DAY}?"), _clock_time),
+    Rule(re.compile(rf"(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?(?!\d)(?:{_HALF_OF_DAY}|{SPACE}?h(?:rs)?\b)?"), _clock_time),
+    Rule(re.compile(rf"(?<![\d.])(\d{{1,2}})\.([0-5]\d)(){_HALF_OF_DAY}"), _clock_time),
     Rule(re.compile(rf"(\d{{1,2}}){_HALF_OF_DAY}"), _hour),
     plain(r"(?<=[AaPp][Mm]) ?[-–] ?(?=\d)|(?<=[AaPp]\.[Mm]\.) ?[-–] ?(?=\d)", " to "),
 )

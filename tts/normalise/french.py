@@ -20,6 +20,7 @@ from tts.normalise.forms import (
     EMAIL,
     HOST_PORT,
     IBAN,
+    NOT_AT_END,
     RATIO,
     SIGN,
     SPACE,
@@ -56,6 +57,7 @@ from tts.normalise.symbols import SymbolNames
 
 _NOT_A_UNIT = r"(?![\w²³]|\.[a-z]\.|/(?!(?:j|jour|semaine|mois|an|nuit|dose|personne)\b)[A-Za-z]|\^|['’]\w)"
 _NO_NOUN = r"(?!(?:et|ou|par|en|à|aux?|pour|dans|sur|soit|mais|est|sont|a|ont|ne|qui|que|fois|de|du|des|d|n|qu|l)\b)"
+_OFTEN = {"j": "jour", "jour": "jour", "sem": "semaine", "semaine": "semaine", "mois": "mois", "an": "an"}
 _DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 100})
 _MARKS = frozenset({10, 20})
 """At school: 15/20 is "quinze sur vingt"."""
@@ -156,7 +158,8 @@ def _share(whole: str | None, above: str, below: str) -> str | None:
 
 
 def _share_of_an_hour(match: re.Match[str]) -> str:
-    return {"1/2": "une demi-heure", "1/4": "un quart d'heure", "3/4": "trois quarts d'heure"}[match[1]]
+    fractions = {"1/2": "une demi-heure", "1/4": "un quart d'heure", "3/4": "trois quarts d'heure"}
+    return fractions[{"½": "1/2", "¼": "1/4", "¾": "3/4"}.get(match[1], match[1])]
 
 
 def _power(match: re.Match[str]) -> str | None:
@@ -166,6 +169,11 @@ def _power(match: re.Match[str]) -> str | None:
 
 def _scientific(match: re.Match[str]) -> str:
     return f"{quantity(match[1])} fois dix puissance {quantity(match[2])}"
+
+
+def _out_of(match: re.Match[str]) -> str:
+    """4,5/5"""
+    return f"{quantity(match[1])} sur {integer(match[2])}"
 
 
 def _height(match: re.Match[str]) -> str:
@@ -200,8 +208,17 @@ def _groups(match: re.Match[str]) -> str:
     return ", ".join(integer(group) if group.isdecimal() else group for group in match[0].split())
 
 
-def _before_feminine(match: re.Match[str]) -> str:
+def _before_feminine(match: re.Match[str]) -> str | None:
+    """None before a verb: "le 31 part" is no "31 parts"."""
+    noun = re.match(r" (\w+)", match.string[match.end() : match.end() + 40])
+    if noun is None or (match[0] != "1" and not noun[1].endswith("s")):
+        return None
     return quantity(match[0], feminine=True)
+
+
+def _times_per(match: re.Match[str]) -> str:
+    """3 x/j"""
+    return f"{quantity(match[1], feminine=True)} fois par {_OFTEN[match[2]]}"
 
 
 _PHONES = (
@@ -231,8 +248,12 @@ _MONEY = (
     ),
     Rule(re.compile(rf"({NUMBER}){SPACE}?cts?\b"), lambda match: counted(match[1], regular("centime"))),
 )
+_PLACES = "[Cc]hambre|[Ss]alle|[Pp]lace|[Ss]iège|[Pp]orte|[Qq]uai|[Vv]oie|[Bb]us|[Ll]igne|[Aa]ppartement"
 _U = alternatives(words.UNITS)
 _UNITS = (
+    Rule(
+        re.compile(rf"\b({_PLACES}) (\d{{1,4}})([A-Z])\b"), lambda match: f"{match[1]} {integer(match[2])} {match[3]}"
+    ),
     Rule(re.compile(rf"\b([Dd]|[Qq]u)e 1(?= {words.FEMININE}\b)"), lambda match: f"{match[1]}'une"),
     Rule(
         re.compile(r"\b([Dd]|[Qq]u)e 1(?= (?:jour|mois|an|litre|kilo|mile|pied|pouce)\b)"),
@@ -243,6 +264,20 @@ _UNITS = (
         lambda match: f"{match[1]}'{counted('1', words.UNITS[match[2]])}",
     ),
     Rule(re.compile(r"(?<![\d.,])([12])m(\d\d)(?!\w)"), _height),
+    Rule(re.compile(rf"(?<![\d.,+−-])([1-9]\d?),(\d\d){SPACE}?m{_NOT_A_UNIT}"), _height),
+    Rule(re.compile(rf"({NUMBER}){SPACE}?[x×]/({alternatives(_OFTEN)})\b"), _times_per),
+    Rule(
+        re.compile(rf"({NUMBER}){SPACE}cp[rs]?(?:\.{NOT_AT_END}|(?=\.)|(?!\w))"),
+        lambda match: counted(match[1], regular("comprimé")),
+    ),
+    Rule(
+        re.compile(rf"({NUMBER}){SPACE}sem(?:\.{NOT_AT_END}|(?=\.)|(?!\w))"),
+        lambda match: counted(match[1], regular("semaine", feminine=True)),
+    ),
+    plain(r"(?<=\bles )[-−](?=\d\d? ans\b)", "moins de "),
+    plain(r"(?<=\bles )\+(?=\d\d? ans\b)", "plus de "),
+    Rule(re.compile(r"(?<![\d.,])([1-9]0)['’]s\b"), lambda match: integer(match[1])),
+    Rule(re.compile(rf"\b([Dd]|[Qq]u)e [~≈]{SPACE}?(?=\d)"), lambda match: f"{match[1]}'environ "),
     Rule(re.compile(rf"({NUMBER})(?:″|\"(?!\w))"), _inches),
     Rule(re.compile(rf"({NUMBER}){SPACE}?j(?![\w'’])"), lambda match: counted(match[1], regular("jour"))),
     Rule(
@@ -276,6 +311,10 @@ FRENCH = LanguageRules(
         plain(r"\bt\.a\.b\b\.?", "tirs au but"),
         Rule(re.compile(r"(?<![\d.,])(\d{1,2})[\"″](\d\d)(?![\w\"])"), _a_race),
         *DATES_AND_TIMES,
+        Rule(
+            re.compile(rf"(?<![\d:.,/])(\d{{1,3}})[:/](\d{{1,3}}(?:{SPACE}\d{{3}}){{1,4}})(?![\d:]|[.,]\d)"),
+            lambda match: f"{integer(match[1])} sur {quantity(match[2])}",
+        ),
         Rule(re.compile(RATIO), lambda match: f"{integer(match[1])} sur {integer(match[2])}"),
         Rule(re.compile(CODE), lambda match: spell_code(match[0], integer, digits)),
         *_MONEY,
@@ -291,8 +330,12 @@ FRENCH = LanguageRules(
             re.compile(rf"(?<![\w/])(1/2|1/4|3/4|[½¼¾]){SPACE}?(c\. à c\.|c\. à s\.|càc|càs|kg|km|l|L|oz|lb|mi)(?!\w)"),
             share_of_a_unit,
         ),
-        Rule(re.compile(rf"\b(1/2|1/4|3/4){SPACE}?(?:h|heure)\b"), _share_of_an_hour),
+        Rule(
+            re.compile(rf"\b([Dd]|[Qq]u)e (?:1/2|½){SPACE}?(?:h|heure)\b"), lambda match: f"{match[1]}'une demi-heure"
+        ),
+        Rule(re.compile(rf"(?<![\w/])(1/2|1/4|3/4|[½¼¾]){SPACE}?(?:h|heure)\b"), _share_of_an_hour),
         Rule(re.compile(rf"({SIGN})(?:(\d{{1,15}}) )?(\d{{1,15}})/(\d{{1,15}})(?![/\d])"), _fraction),
+        Rule(re.compile(r"(?<![\w.,/])(\d{1,3}[.,]\d{1,2})/(5|10|20|100)(?![/\d]|[.,]\d)"), _out_of),
         Rule(re.compile(r"(\d{1,15})(ers|er|ères|ère|re|èmes|ème|es|e|è|ᵉ|nde|nd|de|d)\b(?![-−+]\d)"), _ordinal),
         *french_roman.RULES,
         *_UNITS,

@@ -18,6 +18,8 @@ _BEFORE_FIGURES = {
     "vol": "volume",
     "Vol": "volume",
     "éd": "édition",
+    "ann": "annexe",
+    "t": "tome",
     "art": "article",
     "Art": "article",
     "al": "alinéa",
@@ -31,7 +33,7 @@ _BEFORE_FIGURES = {
     "th": "thermostat",
 }
 """Short only with a dot and a figure or a capital behind it."""
-_WAYS = {"pl": "place", "imp": "impasse", "ch": "chemin", "all": "allée", "rte": "route"}
+_WAYS = {"pl": "place", "imp": "impasse", "ch": "chemin", "all": "allée", "rte": "route", "r": "rue"}
 _OPENERS = "À Au Aux Ce Ces Cet Cette C De Des Du D Elle Elles En Et Il Ils J Je L La Le Les Mais Ma Mon Ne Nous"
 _MORE_OPENERS = "On Or Où Oui Non Par Pas Pour Puis Qu Que Qui Quand Sa Se Ses Si Son Sur Ton Tu Un Une Vous Y"
 _A_NAME = rf"(?!(?:{'|'.join((*_OPENERS.split(), *_MORE_OPENERS.split()))})\b)[A-ZÀ-Ý][\w'’-]+"
@@ -58,7 +60,7 @@ RULES = (
     plain(r"\bP\.-D\. ?G\.", "P D G"),
     Rule(re.compile(rf"(?:(?<=\bDr )|(?<=\bMme )|(?<=\bM\. ))([A-ZÀ-Ý])\.(?= {_A_NAME})"), lambda match: match[1]),
     Rule(
-        re.compile(r"(?:(?<=\d, )|(?<=\d ))(pl|imp|ch|all|rte)\.(?= d[eu'’]| [A-ZÀ-Ý])"),
+        re.compile(r"(?:(?<=\d, )|(?<=\d ))(pl|imp|ch|all|rte|r)\.(?= d[eu'’]| [A-ZÀ-Ý])"),
         lambda match: _WAYS[match[1]],
     ),
     plain(r"\bp\.(?= ?\d)", "page"),
@@ -67,6 +69,10 @@ RULES = (
         re.compile(rf"\b({alternatives(_BEFORE_FIGURES)})\.(?= ?(?:\d|[LRDA-F]\b))"),
         lambda match: _BEFORE_FIGURES[match[1]],
     ),
+    plain(rf"(?:(?<=\de )|(?<=\der )|(?<=ème ))ét(?:\.{NOT_AT_END}|(?=\.))", "étage"),
+    plain(rf"(?:(?<=\de )|(?<=\dre )|(?<=ème ))éd(?:\.{NOT_AT_END}|(?=\.))", "édition"),
+    plain(r"\b[Rr]éf\.(?= ?[A-Z\d])", "référence"),
+    plain(r"\b[Vv]it\.(?= m(?:ax|in|oy))", "vitesse"),
     plain(r"\bapr\.(?= J\.)", "après"),
     plain(r"\b[Aa]v\.(?= [A-ZÀ-Ý](?!\.))", "avenue"),
     plain(r"\b[Bb](?:d|oul)\.?(?= [A-ZÀ-Ý])", "boulevard"),
@@ -89,6 +95,10 @@ SHORT_WORDS = (
     Rule(
         re.compile(rf"\b({alternatives(words.PLAIN_ABBREVIATIONS)})\b"),
         lambda match: words.PLAIN_ABBREVIATIONS[match[1]],
+    ),
+    Rule(
+        re.compile(rf"(?<![\w.])([A-Za-z]\.(?:[a-z]\.){{1,5}}[a-z])(?:\.{NOT_AT_END}|(?=\.))"),
+        lambda match: match[1].replace(".", " "),
     ),
     Rule(
         re.compile(rf"\b((?:[A-Z]\.){{1,7}}[A-Z])(?:\.{NOT_AT_END}|(?=\.))"),

@@ -106,6 +106,7 @@ DATES_AND_TIMES = (
     Rule(re.compile(rf"(?<!\w)({_WEEKDAYS})[-–]({_WEEKDAYS})(?!\w)"), lambda match: _span(match, words.WEEKDAY_FORMS)),
     plain(r"\b24 ?h(?:eures)? ?/ ?24\b", "vingt-quatre heures sur vingt-quatre"),
     plain(r"\b7 ?j(?:ours)? ?/ ?7\b", "sept jours sur sept"),
+    Rule(re.compile(rf"(\d+){SPACE}?h{SPACE}?(\d\d?){SPACE}?(?:min|mn|m){SPACE}?(\d\d?){SPACE}?s\b"), _minutes_seconds),
     Rule(re.compile(rf"(\d+){SPACE}?h{SPACE}?([0-5]?\d){SPACE}?(?:min|mn)\b"), _hours_minutes),
     Rule(re.compile(rf"(\d{{1,2}}){SPACE}?[hH]{SPACE}?(\d{{2}})(?!\d)"), _hour_minute),
     Rule(re.compile(rf"(\d+){SPACE}?j(?={SPACE}\d+{SPACE}?h\b)"), _days),

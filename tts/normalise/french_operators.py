@@ -7,7 +7,7 @@ import re
 from tts.normalise.forms import SPACE
 from tts.normalise.rules import Rule, plain
 
-_PER = "mois|an|semaine|jour|nuit|dose|heure|minute|seconde|personne|page|unité"
+_PER = "chambre|mois|an|semaine|jour|nuit|dose|heure|minute|seconde|personne|page|unité"
 
 _LENGTHS = r"(?=\d+(?:[.,]\d+)? ?(?:m|cm|mm|km)\b)"
 
@@ -28,6 +28,7 @@ def _wind(match: re.Match[str]) -> str:
 
 OPERATORS = (
     Rule(re.compile(r"\b(?=NN[EO]\b|SS[EO]\b|E[NS]E\b|O[NS]O\b)([NESO])([NS])([EO])\b"), _wind),
+    Rule(re.compile(r"\b([NSEO])-([NS])([EO])\b"), _wind),
     plain(r"#(?=[A-Z]{1,4}-?\d)", "numéro"),
     Rule(
         re.compile(r"(?:(?<=[Vv]ent de )|(?<=[Vv]ent ))([NS])([EO])\b"),
@@ -67,6 +68,10 @@ OPERATORS = (
     plain(r"(?<=\b[LRD]\. \d\d\d)-(?=\d)|(?<=\b[LRD]\.\d\d\d)-(?=\d)|(?<=\b[LRD]\d\d\d)-(?=\d)", " tiret "),
     plain(r"(?<=[\d€$£])/h\b", " de l'heure"),
     plain(r"(?<=[\d€$£])/kg\b", " le kilo"),
+    plain(r"(?<=[\d€$£])/(?:pce|pièce)\b", " la pièce"),
+    plain(r"(?<=[\d€$£])/pers\b\.?", " par personne"),
+    plain(r"(?<=\bpers\.)/(?=chambre\b)", " par "),
+    plain(r"(?<=[\d\"″])/km\b", " par kilomètre"),
     plain(r"(?<=[\d€$£])/[lL]\b", " le litre"),
     plain(r"(?<=[\d€$£])/m²", " le mètre carré"),
     plain(r"\bet/ou\b", "et ou"),

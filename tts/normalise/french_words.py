@@ -163,7 +163,9 @@ _FEMININE_NOUNS = """
     pincée gousse feuille branche équipe classe école famille mère sœur tante dame langue phrase syllabe voyelle
     erreur règle idée valeur couleur forme partie étape marche piste course balle roue moto bougie batterie
     application adresse liste tonalité unité île côte plage montagne mer banque agence entreprise société
-    victoire défaite médaille coupe cigarette bière pizza crêpe
+    victoire défaite médaille coupe cigarette bière pizza crêpe tortue souris statue vue revue robe jupe chemise
+    chaussure veste cravate montre bague serviette couverture bouche dent jambe oreille épaule dose pile prise vis
+    planche brique tuile plante graine olive noix amande courgette aubergine salade tarte glace soupe
 """
 FEMININE = (
     rf"(?:(?:{alternatives(_FEMININE_NOUNS.split())})s?"
@@ -227,11 +229,12 @@ ABBREVIATIONS = {
     "etc.": "et cetera",
     "prép.": "préparation",
     "a.p.": "après prolongation",
-    "env.": "environ",
+    **{"env.": "environ", "Env.": "Environ"},
     "pers.": "personnes",
     "réf.": "référence",
     "p. ex.": "par exemple",
     "par ex.": "par exemple",
+    **{"Par ex.": "Par exemple", "P. ex.": "Par exemple"},
     "p.ex.": "par exemple",
     **{"cf.": "voir", "Cf.": "Voir"},
     "c.-à-d.": "c'est-à-dire",
@@ -240,8 +243,8 @@ ABBREVIATIONS = {
     "boul.": "boulevard",
     "tél.": "téléphone",
     "Tél.": "téléphone",
-    "max.": "maximum",
-    "min.": "minimum",
+    **{"max.": "maximum", "Max.": "Maximum"},
+    **{"min.": "minimum", "Min.": "Minimum"},
     "arr.": "arrondissement",
     **{short: month for short, month in MONTH_FORMS.items() if short.endswith(".") and short != "sept."},
     **WEEKDAY_FORMS,
@@ -260,9 +263,11 @@ PLAIN_ABBREVIATIONS = {
     "càd": "c'est-à-dire",
     "rdv": "rendez-vous",
     "RDV": "rendez-vous",
+    "Rdv": "Rendez-vous",
     "stp": "s'il te plaît",
     "qqn": "quelqu'un",
     "qqch": "quelque chose",
+    **{"qté": "quantité", "Qté": "Quantité"},
     "Cie": "compagnie",
 }
 
