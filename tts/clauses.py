@@ -1,6 +1,6 @@
 """Cuts speakable text into short units with the pause that follows each, lazily and without losing a character.
 
-Units end at sentences; only a sentence longer than `MAX_CHARACTERS` is cut at a clause, else at a space.
+Units end at sentences, in Chinese and Japanese without a space behind; only a sentence longer than `MAX_CHARACTERS` is cut at a clause, else at a space.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ MAX_CHARACTERS = 220
 SENTENCE_PAUSE_MS = 180
 CLAUSE_PAUSE_MS = 100
 
-_SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’»)\]]*(?=\s)|\n")
-_CLAUSE_END = re.compile(r"[,;:—–][\"'”’»)\]]*(?=\s)|\)(?=\s)")
-_ENDS_SENTENCE = re.compile(r"[.!?…。！？][\"'”’»)\]\s]*$|\n\s*$")
-_ENDS_CLAUSE = re.compile(r"[,;:—–)][\"'”’»)\]\s]*$")
+_CLOSERS = r"[\"'”’»)\]」』）]"
+_SENTENCE_END = re.compile(rf"[.!?…。！？]+{_CLOSERS}*(?=\s)|[。！？]+{_CLOSERS}*|\n")
+_CLAUSE_END = re.compile(rf"[,;:—–]{_CLOSERS}*(?=\s)|[，、；：]{_CLOSERS}*|\)(?=\s)")
+_ENDS_SENTENCE = re.compile(rf"[.!?…。！？](?:{_CLOSERS}|\s)*$|\n\s*$")
+_ENDS_CLAUSE = re.compile(rf"[,;:—–)，、；：](?:{_CLOSERS}|\s)*$")
 _LONGEST_ENDING = 16
 
 

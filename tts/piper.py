@@ -85,8 +85,9 @@ class PiperEngine:
         Raises ConfigError without a voice, MissingDependencyError, or ModelLoadError for files that are no voice.
         """
         self._voices, self._rate_hz = {}, 0
-        for path in voice_files(self._config.voice):
-            voice = self._open(path)
+        opened = [(path, self._open(path)) for path in voice_files(self._config.voice)]
+        _check_speaker(self._config.speaker, [voice for _, voice in opened])
+        for path, voice in opened:
             language = _language_of(voice, path)
             rate = int(voice.config.sample_rate)
             self._rate_hz = self._rate_hz or rate
@@ -95,7 +96,7 @@ class PiperEngine:
                     f"{path}: {rate} Hz, where the first voice has {self._rate_hz}: take voices of one quality"
                 )
             if language not in self._voices:
-                speaker = _speaker_of(voice, self._config.speaker, path)
+                speaker = _speakers(voice).get(self._config.speaker or "")
                 sound = self._say(_Loaded(voice, speaker, 1.0), _MEASURED[language], 1.0)
                 self._voices[language] = _Loaded(voice, speaker, gain_for(sound, rate))
         self._closed.clear()
@@ -197,10 +198,13 @@ def _language_of(voice: PiperVoice, path: Path) -> SpokenLanguage:
     return cast(SpokenLanguage, family)
 
 
-def _speaker_of(voice: PiperVoice, wanted: str | None, path: Path) -> int | None:
-    known: dict[str, int] = dict(voice.config.speaker_id_map or {})
-    if wanted is None or not known:
-        return None
-    if wanted not in known:
-        raise ModelLoadError(f"{path}: no speaker {wanted!r}; it has {', '.join(sorted(known))}")
-    return known[wanted]
+def _speakers(voice: PiperVoice) -> dict[str, int]:
+    return dict(voice.config.speaker_id_map or {})
+
+
+def _check_speaker(wanted: str | None, voices: list[PiperVoice]) -> None:
+    """One of the voices has to have it; the others keep their own. Raises ModelLoadError naming those there are."""
+    known = sorted({name for voice in voices for name in _speakers(voice)})
+    if wanted is not None and wanted not in known:
+        there = f"there are {', '.join(known)}" if known else "each of its voices has one alone; leave tts.speaker out"
+        raise ModelLoadError(f"Piper: no speaker {wanted!r}; {there}")

@@ -37,3 +37,15 @@ def test_long_sentence_is_cut_at_a_clause_then_at_a_space() -> None:
 
 def test_pause_follows_punctuation() -> None:
     assert [unit.pause_ms for unit in split_units("Go. Stop")] == [SENTENCE_PAUSE_MS, 0]
+
+
+def test_sentences_that_no_space_parts_are_units() -> None:
+    assert [unit.text for unit in split_units("今日は晴れです。明日は雨でしょう！本当？はい。")] == [
+        "今日は晴れです。",
+        "明日は雨でしょう！",
+        "本当？",
+        "はい。",
+    ]
+    assert [unit.text for unit in split_units("他说：“我走了。”然后他走了。")] == ["他说：“我走了。”", "然后他走了。"]
+    long = "我们先去市场买菜，" * 30
+    assert [unit.text[-1] for unit in split_units(long)] == ["，", "，"]

@@ -89,6 +89,16 @@ def test_speakers_by_name(tmp_path: Path) -> None:
         engine(tmp_path, {"two": voice}, speaker="carl")
 
 
+def test_a_speaker_is_asked_of_the_voice_that_has_it_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    english, french = FakePiperVoice(speakers={"anna": 3}), FakePiperVoice("fr", speakers={"jeanne": 7})
+    made = engine(tmp_path, {"two": english, "mls": french, "solo": FakePiperVoice("es")}, speaker="jeanne")
+    for language in ("en", "fr", "es"):
+        list(made.synthesize("Hi.", language, 1.0))
+    assert (english.asked[-1][1].speaker_id, french.asked[-1][1].speaker_id) == (None, 7)
+    with pytest.raises(ModelLoadError, match="no speaker 'carl'; each of its voices has one alone"):
+        engine(tmp_path, {"solo": FakePiperVoice()}, speaker="carl")
+
+
 def test_what_cannot_be_said_is_named(tmp_path: Path) -> None:
     voice = FakePiperVoice()
     made = engine(tmp_path, {"amy": voice})

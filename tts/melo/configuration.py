@@ -94,6 +94,8 @@ def read_config(folder: Path) -> MeloConfig:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
+        if any(folder.glob("*.onnx")):
+            raise ModelLoadError(f"{folder} holds a voice of Piper's: set tts.engine to piper") from error
         raise ModelLoadError(f"{path} is missing: a voice is a folder with config.json and its weights") from error
     except (OSError, ValueError) as error:
         raise ModelLoadError(f"{path} cannot be read as JSON ({error}); fetch the voice again") from error

@@ -112,6 +112,11 @@ def test_absent_files_are_named(tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps(small()))
     with pytest.raises(ModelLoadError, match=r"checkpoint\.pth is missing"):
         load_network(tmp_path)
+    other = tmp_path / "piper"
+    other.mkdir()
+    (other / "joe.onnx").touch()
+    with pytest.raises(ModelLoadError, match="set tts.engine to piper"):
+        load_network(other)
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '{"model": {}}', '{"model": {}, "data": []}'])

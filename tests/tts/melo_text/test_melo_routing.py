@@ -88,7 +88,13 @@ def test_a_language_without_a_voice_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "language"), [("こんにちは", "ja"), ("漢字です", "ja"), ("你好", "zh"), ("안녕", "ko")]
+    ("text", "language"),
+    [
+        *(("こんにちは", "ja"), ("漢字です", "ja"), ("你好", "zh"), ("안녕", "ko")),
+        *(("iPhone 15 を買いました。", "ja"), ("OpenAI 的 GPT 很好用。", "zh"), ("Google Maps 로 찾았어요.", "ko")),
+        *(("In Japanese you say ありがとう to thank somebody.", "en"), ("The sign 禁 means forbidden.", "en")),
+        ("She said 안녕 and left the room.", "en"),
+    ],
 )
 def test_scripts(text: str, language: str) -> None:
     assert route(text, ("en", "ja", "zh", "ko"), "en") == language

@@ -42,6 +42,8 @@ _SCRIPTS = {
     "ja": re.compile("[\u3040-\u30ff]"),
     "zh": re.compile("[\u3400-\u9fff]"),
 }
+_SIGN = re.compile("|".join(script.pattern for script in _SCRIPTS.values()))
+_LATIN_WORD = re.compile(r"[A-Za-zÀ-ÿ]+")
 _ONLY_ELIDED = frozenset("cdjlmnst")
 """letters that are words before an apostrophe"""
 _QUOTED = re.compile(r"«[^»]*»|“[^”]*”|\"[^\"]*\"")
@@ -60,9 +62,10 @@ _LONGEST_LOOK = 2000
 def route(text: str, voices: Sequence[str], current: str) -> str:
     """The language among `voices` that `text` is in; `current` where another is not clearly better. Never raises."""
     text = text[:_LONGEST_LOOK]
-    for language, script in _SCRIPTS.items():
-        if language in voices and script.search(text):
-            return language
+    if len(_SIGN.findall(text)) >= len(_LATIN_WORD.findall(text)):  # else a foreign word or two are quoted
+        for language, script in _SCRIPTS.items():
+            if language in voices and script.search(text):
+                return language
     tokens = _TOKEN.findall(_own_words(text).lower())
     scores, small = _scores(tokens)
     candidates = [language for language in voices if scores[language]]
