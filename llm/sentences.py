@@ -1,7 +1,7 @@
 """Cuts a reply into speakable units as it comes: the first is a clause, so that speech starts early, then sentences.
 
 No character is lost: the units joined are the text, and they are the same however the text is cut into pieces.
-English and French; abbreviations, initials, decimals, times, addresses and ellipses do not end a sentence.
+English and French, Chinese and Japanese; abbreviations, initials, decimals, times, addresses and ellipses do not end a sentence.
 """
 
 from __future__ import annotations
@@ -29,7 +29,12 @@ _BEFORE_NUMBERS = frozenset(
 _MAY_END = frozenset(("a.m", "p.m", "b.c", "a.d", "j.-c"))
 """Dotted ones that often stand last; others, as in U.S. Navy, seldom do."""
 _DOTTED = re.compile(r"(?:[^\W\d_]\.-?)+[^\W\d_]")
-_MARK = re.compile(r"([.!?…]+)(?:\s?[»])?[\"'”’)\]]*$")
+_MARK = re.compile(r"([.!?…。！？]+)(?:\s?[»])?[\"'”’)\]」』）]*$")
+_WIDE_MARKS = "。！？"
+"""of Chinese and Japanese, which have no space behind them"""
+_WIDE_CLOSERS = "”’」』）"
+_LONGEST_END = 8
+_WIDE_END = re.compile(rf"[{_WIDE_MARKS}]+[{_WIDE_CLOSERS}]*$")
 _CLAUSE = re.compile(r"[,;:]\s+$|\s[–—]\s+$")
 _WORD_BEFORE = re.compile(r"[\w.\-]*$")
 
@@ -67,6 +72,8 @@ class SentenceSplitter:
     def _end(self, following: str) -> int:
         """How much of the buffer is a unit, now that it is known what follows; 0 for none."""
         buffer = self._buffer
+        if _WIDE_END.search(buffer[-_LONGEST_END:]) and following not in _WIDE_MARKS + _WIDE_CLOSERS:
+            return 0 if following.isspace() else len(buffer)
         if buffer[-1:].isspace() and not following.isspace() and buffer.strip():
             if _ends_sentence(buffer, following):
                 return len(buffer)
@@ -91,6 +98,8 @@ def _ends_sentence(text: str, following: str) -> bool:
     if not found or following == "»":
         return False
     mark = found[1]
+    if mark[0] in _WIDE_MARKS:
+        return True
     if mark[0] in "!?":
         return not (following.islower() and body[-1] not in mark)
     if following.islower():

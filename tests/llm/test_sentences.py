@@ -11,7 +11,7 @@ from llm.sentences import MAX_UNIT, SentenceSplitter, split
 PIECES = st.lists(
     st.one_of(
         st.text(alphabet="ab .,;!?…\n7:30é'\"", max_size=20),
-        st.sampled_from(["Dr. Smith ", "e.g. this, ", "3.14 ", "12,5 km. ", "7:30 PM. ", "Wait... no. ", "Oui ! "]),
+        st.sampled_from(["Dr. Smith ", "e.g. this, ", "3.14 ", "12,5 km. ", "7:30 PM. ", "Wait... no. ", "Oui ! ", "はい。", "。”"]),
     ),
     max_size=12,
 )  # fmt: skip
@@ -33,6 +33,9 @@ PIECES = st.lists(
             ["I can tell the time, ", "set timers, and sums. ", "More."],
         ),
         ("Yes, it is. Done, all of it, now.", ["Yes, it is. ", "Done, all of it, now."]),
+        ("今日は晴れです。明日は雨！？はい。", ["今日は晴れです。", "明日は雨！？", "はい。"]),
+        ("他说：“我走了。”然后走了。 Good night.", ["他说：“我走了。”", "然后走了。 ", "Good night."]),
+        ("「行く。」 iPhone を買う。", ["「行く。」 ", "iPhone を買う。"]),
         ("", []),
     ],
 )
