@@ -1,7 +1,8 @@
 """Cuts a reply into speakable units as it comes: the first is a clause, so that speech starts early, then sentences.
 
 No character is lost: the units joined are the text, and they are the same however the text is cut into pieces.
-English and French, Chinese and Japanese; abbreviations, initials, decimals, times, addresses and ellipses do not end a sentence.
+Abbreviations, initials, decimals, times, addresses and ellipses do not end a sentence of English or French, and one of
+Chinese or Japanese ends without a space.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Cuts speakable text into short units with the pause that follows each, lazily and without losing a character.
 
-Units end at sentences, in Chinese and Japanese without a space behind; only a sentence longer than `MAX_CHARACTERS` is cut at a clause, else at a space.
+Units end at sentences, in Chinese and Japanese without a space behind; only a sentence longer than `MAX_CHARACTERS` is
+cut at a clause, else at a space.
 """
 
 from __future__ import annotations

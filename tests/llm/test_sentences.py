@@ -11,7 +11,8 @@ from llm.sentences import MAX_UNIT, SentenceSplitter, split
 PIECES = st.lists(
     st.one_of(
         st.text(alphabet="ab .,;!?…\n7:30é'\"", max_size=20),
-        st.sampled_from(["Dr. Smith ", "e.g. this, ", "3.14 ", "12,5 km. ", "7:30 PM. ", "Wait... no. ", "Oui ! ", "はい。", "。”"]),
+        st.sampled_from(["Dr. Smith ", "e.g. this, ", "3.14 ", "12,5 km. ", "7:30 PM. ", "Wait... no. ", "Oui ! "]),
+        st.sampled_from(["はい。", "。”", "！ "]),
     ),
     max_size=12,
 )  # fmt: skip

@@ -12,8 +12,10 @@ from tts.normalise import english_calendar as calendar
 from tts.normalise import english_roman
 from tts.normalise import english_symbols as symbols
 from tts.normalise import english_words as words
-from tts.normalise.english_numbers import cardinal, decimal, digits, integer, ordinal
+from tts.normalise.english_money import MONEY
+from tts.normalise.english_numbers import cardinal, digits, integer, ordinal
 from tts.normalise.english_operators import OPERATORS
+from tts.normalise.english_quantities import NUMBER, QUANTITY, SIGN_WORDS, counted, quantity
 from tts.normalise.forms import (
     ACCENTED_LETTER,
     CARD,
@@ -30,7 +32,6 @@ from tts.normalise.forms import (
     URL,
     VERSION,
     VERSIONED,
-    VULGAR,
     alternatives,
     compose,
     exponent,
@@ -44,10 +45,6 @@ from tts.normalise.rules import LanguageRules, Rule, plain
 from tts.normalise.science import ENGLISH_WORDS, science_rules
 from tts.normalise.symbols import SymbolNames
 
-_THOUSANDS = r"\d{1,3}(?:[\u00a0\u202f]\d{3})+(?!\d)|\d{1,3}(?: 000)+(?!\d)"
-_NUMBER = rf"(?:(?:\d{{1,3}}(?:,\d{{3}})+(?!\d)|{_THOUSANDS}|\d+)(?:\.\d+)?[{VULGAR}]?|(?<![\w.])\.\d+)"
-_QUANTITY = rf"(?:{SIGN}{_NUMBER}|[{VULGAR}])"
-_SIGN_WORDS = {"-": "minus", "−": "minus", "+": "plus", "±": "plus or minus"}
 _SAID_AS_TWO = {
     "24/7": "twenty-four seven",
     "9/11": "nine eleven",
@@ -59,23 +56,6 @@ _SPOONS = "tsp|tbsp|oz|lb|lbs|kg|g|km|mi|cm|m|l|L|ml|gal|qt|hr|min"
 _PERIODS = r"(?:month|year|week|day|night|dose|person|serving)\b"
 _NOT_A_UNIT = rf"(?![\w²³]|/(?!{_PERIODS})[A-Za-z]|\^|['’]\w)"
 _DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 100})
-
-
-def _quantity(text: str) -> str:
-    """Any text that `_QUANTITY` matches, in words."""
-    text = re.sub(r"[,\s]", "", text)
-    if text[0] in _SIGN_WORDS:
-        return f"{_SIGN_WORDS[text[0]]} {_quantity(text[1:])}"
-    if text[-1] in symbols.FRACTIONS:
-        fraction = symbols.FRACTIONS[text[-1]]
-        return f"{_quantity(text[:-1])} and {fraction}" if text[:-1] else fraction
-    whole, point, fraction = text.partition(".")
-    return decimal(whole, fraction) if point else integer(whole)
-
-
-def _counted(number: str, noun: Noun) -> str:
-    one = number.lstrip("-−+±") in ("1", "½", "¼", "⅓")
-    return f"{_quantity(number)} {noun.one if one else noun.many}"
 
 
 def _address(match: re.Match[str]) -> str:
@@ -93,7 +73,7 @@ def _rate(match: re.Match[str]) -> str:
         per += " squared" if power == "2" else " cubed"
     elif power:
         per = f"{'square' if power == '2' else 'cubic'} {per}"
-    return f"{_counted(match[1], words.UNITS[match[2]])} per {per}"
+    return f"{counted(match[1], words.UNITS[match[2]])} per {per}"
 
 
 def _version(number: str) -> str:
@@ -103,46 +83,18 @@ def _version(number: str) -> str:
 def _inches(match: re.Match[str]) -> str | None:
     """Where the sign does not close what was quoted."""
     quoted = match[0].endswith('"') and match.string.count('"', 0, match.end() - 1) % 2
-    return None if quoted else _counted(match[1], Noun("inch", "inches"))
+    return None if quoted else counted(match[1], Noun("inch", "inches"))
 
 
 def _hours_minutes(match: re.Match[str]) -> str:
-    return f"{_counted(match[1], words.UNITS['h'])} {_counted(str(int(match[2])), words.UNITS['min'])}"
-
-
-def _money(number: str, scale: str | None, symbol: str) -> str:
-    currency = words.CURRENCIES[symbol]
-    if scale:
-        return f"{_quantity(number)} {words.SCALES[scale]} {currency.unit.many}"
-    whole, point, cents = number.partition(".")
-    if not point or len(cents) != 2 or currency.cent is None:
-        return _counted(number, currency.unit)
-    if int(cents) == 0:
-        return _counted(whole, currency.unit)
-    small = _counted(str(int(cents)), currency.cent)
-    return small if whole.strip("0") == "" else f"{_counted(whole, currency.unit)} and {small}"
-
-
-def _money_before(match: re.Match[str]) -> str:
-    number = match[3].lstrip("-−")
-    sign = "minus " if match[1] or number != match[3] else ""
-    return sign + _money(number, match[4], match[5] or words.CURRENCIES_BEFORE[match[2]])
-
-
-def _money_apart(match: re.Match[str]) -> str:
-    number, symbol = match[3], words.CURRENCIES_BEFORE[match[1]]
-    return f"{_quantity(match[2])} to {_money(number, match[4], symbol)}"
-
-
-def _money_after(match: re.Match[str]) -> str:
-    return _money(match[1], match[2], match[3])
+    return f"{counted(match[1], words.UNITS['h'])} {counted(str(int(match[2])), words.UNITS['min'])}"
 
 
 def _fraction(match: re.Match[str]) -> str | None:
     if match[0] in _SAID_AS_TWO:
         return _SAID_AS_TWO[match[0]]
     share = _share(match[2], match[3], match[4])
-    return f"{_SIGN_WORDS[match[1]]} {share}" if match[1] and share else share
+    return f"{SIGN_WORDS[match[1]]} {share}" if match[1] and share else share
 
 
 def _share(whole: str | None, above: str, below: str) -> str | None:
@@ -168,40 +120,30 @@ def _part_of_an_inch(match: re.Match[str]) -> str | None:
 
 
 def _stones(match: re.Match[str]) -> str:
-    return f"{_quantity(match[1])} stone"
+    return f"{quantity(match[1])} stone"
 
 
 def _out_of(match: re.Match[str]) -> str:
     """4.5/5"""
-    return f"{_quantity(match[1])} out of {integer(match[2])}"
+    return f"{quantity(match[1])} out of {integer(match[2])}"
 
 
 def _power(match: re.Match[str]) -> str | None:
     plain_power = exponent(match)
-    return None if plain_power is None else f"to the power of {_quantity(plain_power)}"
+    return None if plain_power is None else f"to the power of {quantity(plain_power)}"
 
 
 def _scientific(match: re.Match[str]) -> str:
-    return f"{_quantity(match[1])} times ten to the power of {_quantity(match[2])}"
+    return f"{quantity(match[1])} times ten to the power of {quantity(match[2])}"
 
 
 def _feet_inches(match: re.Match[str]) -> str:
-    return f"{_counted(match[1], words.UNITS['ft'])} {_counted(match[2], Noun('inch', 'inches'))}"
+    return f"{counted(match[1], words.UNITS['ft'])} {counted(match[2], Noun('inch', 'inches'))}"
 
 
 def _phone(match: re.Match[str]) -> str:
     plus = "plus " if match[0].startswith("+") else ""
     return plus + ", ".join(digits(group) for group in re.findall(r"\d+", match[0].replace("(0)", " ")))
-
-
-def _money_after_in_euro_style(match: re.Match[str]) -> str:
-    """ "1.234,50 €" """
-    return _money(f"{match[1].replace('.', '')}.{match[2]}", None, match[3])
-
-
-def _money_in_euro_style(match: re.Match[str]) -> str:
-    """ "€1.234,50" """
-    return _money(f"{match[2].replace('.', '')}.{match[3]}", None, match[1])
 
 
 _PHONES = (
@@ -222,66 +164,41 @@ _PHONES = (
     Rule(re.compile(r"\+\d{8,15}(?![\d.,])|(?<![\d.,])0\d{2,4} \d{3,4} \d{3,4}(?!\d)"), _phone),
     Rule(re.compile(r"(?:(?<=[Cc]all )|(?<=[Dd]ial ))(?:911|988|999|112|111)(?![\d,:-]|\.\d)"), _phone),
 )
-_MONEY = (
-    Rule(re.compile(rf"(?<![\w.,])(\d{{1,3}}(?:\.\d{{3}})+),(\d\d){SPACE}?([€£$])(?!\w)"), _money_after_in_euro_style),
-    Rule(re.compile(r"(?<![\w.])([€£$]) ?(\d{1,3}(?:\.\d{3})+),(\d\d)(?!\d)"), _money_in_euro_style),
-    Rule(
-        re.compile(
-            rf"(?<![\w.])({alternatives(words.CURRENCIES_BEFORE)})({_NUMBER}) ?[-–] ?({_NUMBER})(?![\w/–-]*[/–-]\d)"
-            rf"(?:{SPACE}?({alternatives(words.SCALES)})(?!\w|-[a-z]))?(?!\w)"
-        ),
-        _money_apart,
-    ),
-    Rule(
-        re.compile(
-            rf"((?<![\w)])[-−])?(?<![A-Za-z])({alternatives(words.CURRENCIES_BEFORE)}){SPACE}?((?:(?<!\s)[-−])?{_NUMBER})"
-            rf"(?:{SPACE}?({alternatives(words.SCALES)})(?!\w|-[a-z]))?(?:{SPACE}?(USD|AUD|CAD)\b)?"
-        ),
-        _money_before,
-    ),
-    Rule(
-        re.compile(
-            rf"({SIGN}{_NUMBER}){SPACE}?(?:(thousand|million|billion|trillion) )?"
-            rf"({alternatives(words.CURRENCIES)})(?!\w)"
-        ),
-        _money_after,
-    ),
-)
 _PLACES = "Route|Highway|Hwy|[Gg]ate|[Ss]eat|[Rr]oom|[Ff]lat|[Uu]nit|[Rr]ow|[Bb]ay|[Pp]latform|[Bb]us|[Aa]partment"
 _UNITS = (
     Rule(
         re.compile(rf"\b({_PLACES}) (\d{{1,4}})([A-Z])\b"), lambda match: f"{match[1]} {integer(match[2])} {match[3]}"
     ),
-    Rule(re.compile(r"(?<=\bfor )(\d{1,2})d\b"), lambda match: _counted(match[1], Noun("day", "days"))),
+    Rule(re.compile(r"(?<=\bfor )(\d{1,2})d\b"), lambda match: counted(match[1], Noun("day", "days"))),
     Rule(re.compile(r"(?:(?<=[Uu]nder[- ])|(?<=[Oo]ver[- ]))(\d{1,2})s\b"), _several),
     Rule(re.compile(r"(\d{1,2}) ?st(?= \d{1,2} ?lbs?\b)|(?<=\bweighs )(\d{1,2}) ?st\b"), _stones),
     Rule(
         re.compile(r"(?:(?<=\d[x×])|(?<=[x×] ))(\d+)['’′](?![\w'’])"),
-        lambda match: _counted(match[1], words.UNITS["ft"]),
+        lambda match: counted(match[1], words.UNITS["ft"]),
     ),
     Rule(
         re.compile(r"(\d+)[-–](\d+)([CF])(?!\w)"),
-        lambda match: f"{_quantity(match[1])} to {_counted(match[2], words.UNITS[f'°{match[3]}'])}",
+        lambda match: f"{quantity(match[1])} to {counted(match[2], words.UNITS[f'°{match[3]}'])}",
     ),
-    Rule(re.compile(r"(\d+)d(?= ?\d+ ?h\b)"), lambda match: _counted(match[1], Noun("day", "days"))),
+    Rule(re.compile(r"(\d+)d(?= ?\d+ ?h\b)"), lambda match: counted(match[1], Noun("day", "days"))),
     Rule(re.compile(r"(\d+) (?:ft|feet) (\d+) in\b"), _feet_inches),
     Rule(
-        re.compile(rf"({_NUMBER})(?: ?in\.(?=,| (?:of|by|wide|long|tall|deep|high|thick)\b)|in\b|″|\"(?!\w))"), _inches
+        re.compile(rf"({NUMBER})(?: ?in\.(?=,| (?:of|by|wide|long|tall|deep|high|thick)\b)|in\b|″|\"(?!\w))"), _inches
     ),
     Rule(
-        re.compile(rf"({_NUMBER})(?:′|['’](?= (?:tall|high|long|wide|deep|of|x \d)))"),
-        lambda match: _counted(match[1], words.UNITS["ft"]),
+        re.compile(rf"({NUMBER})(?:′|['’](?= (?:tall|high|long|wide|deep|of|x \d)))"),
+        lambda match: counted(match[1], words.UNITS["ft"]),
     ),
-    Rule(re.compile(rf"({_NUMBER}){SPACE}B(?!\w)"), lambda match: _counted(match[1], Noun("byte", "bytes"))),
+    Rule(re.compile(rf"({NUMBER}){SPACE}B(?!\w)"), lambda match: counted(match[1], Noun("byte", "bytes"))),
     Rule(
         re.compile(
-            rf"(?<![A-Za-z\d])({_QUANTITY}){SPACE}?({alternatives(words.UNITS)}){_NOT_A_UNIT}(?:\.(?=\s+[a-z]))?"
+            rf"(?<![A-Za-z\d])({QUANTITY}){SPACE}?({alternatives(words.UNITS)}){_NOT_A_UNIT}(?:\.(?=\s+[a-z]))?"
         ),
-        lambda match: _counted(match[1], words.UNITS[match[2]]),
+        lambda match: counted(match[1], words.UNITS[match[2]]),
     ),
     Rule(
         re.compile(
-            rf"(?<![A-Za-z\d])({_QUANTITY}){SPACE}?({alternatives(words.UNITS)})/({alternatives(words.UNITS)})(?:\^?([23]))?{_NOT_A_UNIT}"
+            rf"(?<![A-Za-z\d])({QUANTITY}){SPACE}?({alternatives(words.UNITS)})/({alternatives(words.UNITS)})(?:\^?([23]))?{_NOT_A_UNIT}"
         ),
         _rate,
     ),
@@ -310,7 +227,7 @@ ENGLISH = LanguageRules(
         Rule(re.compile(rf"(\d+){SPACE}?h{SPACE}?([0-5]?\d){SPACE}?(?:min|m)?\b"), _hours_minutes),
         Rule(
             re.compile(r"(?<![\d:.,])(\d{1,3}):(\d{1,3}(?:,\d{3}){1,4})(?![\d:]|[.,]\d)"),
-            lambda match: f"{integer(match[1])} to {_quantity(match[2])}",
+            lambda match: f"{integer(match[1])} to {quantity(match[2])}",
         ),
         Rule(re.compile(RATIO), lambda match: f"{integer(match[1])} to {integer(match[2])}"),
         *_PHONES,
@@ -320,7 +237,7 @@ ENGLISH = LanguageRules(
             re.compile(rf"(\d{{1,2}})['’′]{SPACE}?(\d{{1,2}})(?:[\"”″]|''|(?=\s*(?:tall|high|long|wide)\b))"),
             _feet_inches,
         ),
-        *_MONEY,
+        *MONEY,
         Rule(re.compile(VERSION), lambda match: _version(match[0])),
         Rule(
             re.compile(rf"\b({alternatives(VERSIONED)}) (\d+\.\d+)(?!\.?\d)"),
@@ -345,14 +262,14 @@ ENGLISH = LanguageRules(
         *calendar.YEARS,
         *english_roman.RULES,
         *_UNITS,
-        Rule(re.compile(rf"({_NUMBER})[x×](?!\w)(?! ?[\d+=<>^−-])"), lambda match: f"{_quantity(match[1])} times"),
-        Rule(re.compile(rf"({_NUMBER})k\b"), lambda match: f"{_quantity(match[1])} thousand"),
-        Rule(re.compile(rf"({_NUMBER})(bn|tn|M)\b"), lambda match: f"{_quantity(match[1])} {words.SCALES[match[2]]}"),
+        Rule(re.compile(rf"({NUMBER})[x×](?!\w)(?! ?[\d+=<>^−-])"), lambda match: f"{quantity(match[1])} times"),
+        Rule(re.compile(rf"({NUMBER})k\b"), lambda match: f"{quantity(match[1])} thousand"),
+        Rule(re.compile(rf"({NUMBER})(bn|tn|M)\b"), lambda match: f"{quantity(match[1])} {words.SCALES[match[2]]}"),
         *calendar.LONE_YEARS,
         *OPERATORS,
         Rule(re.compile(rf"(?<=\w){SUPERSCRIPT}|(?<=\)){SUPERSCRIPT}"), _power),
-        Rule(re.compile(rf"({_NUMBER})[eE]([-+−]?\d{{1,3}})\b"), _scientific),
-        Rule(re.compile(_QUANTITY), lambda match: _quantity(match[0])),
+        Rule(re.compile(rf"({NUMBER})[eE]([-+−]?\d{{1,3}})\b"), _scientific),
+        Rule(re.compile(QUANTITY), lambda match: quantity(match[0])),
         *abbreviations.RULES,
         plain(r"(?<=beta|lpha)\.(?=\d)|(?<=\brc)\.(?=\d)", " point "),
         plain(r"['’](?=\d0s\b)", " "),

@@ -37,6 +37,7 @@ from tts.normalise.forms import (
     spell_colons,
 )
 from tts.normalise.french_calendar import DATES_AND_TIMES
+from tts.normalise.french_money import MONEY
 from tts.normalise.french_numbers import cardinal, digits, integer, ordinal
 from tts.normalise.french_operators import OPERATORS
 from tts.normalise.french_quantities import (
@@ -45,7 +46,6 @@ from tts.normalise.french_quantities import (
     SIGN_WORDS,
     counted,
     of,
-    parts,
     quantity,
     rate,
     share_of_a_unit,
@@ -81,61 +81,13 @@ def _inches(match: re.Match[str]) -> str | None:
     return None if quoted else counted(match[1], Noun("pouce", "pouces"))
 
 
-def _money(number: str, scale: str | None, symbol: str) -> str:
-    currency = words.CURRENCIES[symbol]
-    if scale:
-        of = "" if scale == "k" else ("d'" if currency.unit.many[0] in "aeiouy" else "de ")
-        said = words.SCALES[scale]
-        if number.lstrip("-−+±") == "1":
-            said = said.removesuffix("s")
-        return f"{quantity(number)} {said} {of}{currency.unit.many}"
-    whole, cents = parts(number.lstrip("-−+±"))
-    if len(cents) != 2 or currency.cent is None:
-        return counted(number, currency.unit)
-    sign = f"{SIGN_WORDS[number[0]]} " if number[0] in SIGN_WORDS else ""
-    if int(cents) == 0:
-        return sign + counted(whole, currency.unit)
-    small = cardinal(int(cents))
-    if not whole.strip("0"):
-        return f"{sign}{small} {currency.cent.many if int(cents) > 1 else currency.cent.one}"
-    return f"{sign}{counted(whole, currency.unit)} {small}"
-
-
-def _thousands(match: re.Match[str]) -> str:
-    """1,2 k€ as mille deux cents."""
-    whole, fraction = parts(match[1])
-    return str(int(whole + fraction.ljust(3, "0"))) if len(fraction) <= 3 else match[1]
-
-
-def _grouped(match: re.Match[str]) -> str:
-    return cardinal(int(match[1] + match[2]))
-
-
-def _kilo(match: re.Match[str]) -> str:
-    return counted(_thousands(match), words.CURRENCIES["€"].unit) if match[2] else cardinal(int(_thousands(match)))
-
-
-def _scaled(match: re.Match[str]) -> str:
-    return counted(match[1], regular("million" if match[2] == "M" else "milliard"))
-
-
-def _money_before(match: re.Match[str]) -> str:
-    return _money((match[1] or "") + match[3], None, match[2])
-
-
-def _money_in_dollar_style(match: re.Match[str]) -> str:
-    """ "$1,234.50" """
-    cents = f",{match[3]}" if match[3] else ""
-    return _money(match[2].replace(",", "") + cents, None, match[1])
-
-
 def _a_race(match: re.Match[str]) -> str:
     """'10"49'"""
     return f"{counted(match[1], regular('seconde', feminine=True))} {integer(match[2])}"
 
 
-def _money_after(match: re.Match[str]) -> str:
-    return _money(match[1], match[2], match[3])
+def _scaled(match: re.Match[str]) -> str:
+    return counted(match[1], regular("million" if match[2] == "M" else "milliard"))
 
 
 def _fraction(match: re.Match[str]) -> str | None:
@@ -230,24 +182,6 @@ _PHONES = (
     Rule(re.compile(r"(?<![\d.,])0[1-9]\d{8}(?!\d)"), _ten_digits),
     Rule(re.compile(r"\+\d{9,13}(?![\d.,])|(?<![\d.,])0 8\d\d(?: \d{3}){2}(?!\d)"), _phone),
 )
-_MONEY = (
-    Rule(re.compile(rf"(\d+(?:[.,]\d{{1,3}})?){SPACE}?k(?:(€)|(?= [a-zà-ÿ]{{3}}))"), _kilo),
-    Rule(
-        re.compile(rf"(?<![\d.])([1-9]\d?\d?)\.(\d{{3}})(?={SPACE}?€(?!/))"),
-        lambda match: cardinal(int(match[1] + match[2])),
-    ),
-    Rule(re.compile(r"(\d+)€(\d{2})(?!\d)"), lambda match: _money(f"{match[1]},{match[2]}", None, "€")),
-    Rule(re.compile(r"(?<![\w.])([$£€]) ?(\d{1,3}(?:,\d{3})+)(?:\.(\d\d))?(?![\d.,])"), _money_in_dollar_style),
-    Rule(re.compile(rf"((?<![\w)])[-−])?([$€£¥₹₿]){SPACE}?({NUMBER})"), _money_before),
-    Rule(
-        re.compile(
-            rf"({SIGN}{NUMBER}){SPACE}?(?:({alternatives(words.SCALES)}){SPACE}?(?:d'|d’|de )?)?"
-            rf"({alternatives(words.CURRENCIES)})(?!\w)"
-        ),
-        _money_after,
-    ),
-    Rule(re.compile(rf"({NUMBER}){SPACE}?cts?\b"), lambda match: counted(match[1], regular("centime"))),
-)
 _PLACES = "[Cc]hambre|[Ss]alle|[Pp]lace|[Ss]iège|[Pp]orte|[Qq]uai|[Vv]oie|[Bb]us|[Ll]igne|[Aa]ppartement"
 _U = alternatives(words.UNITS)
 _UNITS = (
@@ -317,7 +251,7 @@ FRENCH = LanguageRules(
         ),
         Rule(re.compile(RATIO), lambda match: f"{integer(match[1])} sur {integer(match[2])}"),
         Rule(re.compile(CODE), lambda match: spell_code(match[0], integer, digits)),
-        *_MONEY,
+        *MONEY,
         Rule(re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{3}){2}(?![.\d])"), lambda match: quantity(match[0])),
         Rule(re.compile(VERSION), lambda match: _version(match[0])),
         Rule(

@@ -115,7 +115,7 @@ def test_absent_files_are_named(tmp_path: Path):
     other = tmp_path / "piper"
     other.mkdir()
     (other / "joe.onnx").touch()
-    with pytest.raises(ModelLoadError, match="set tts.engine to piper"):
+    with pytest.raises(ModelLoadError, match=r"set tts\.engine to piper"):
         load_network(other)
 
 
