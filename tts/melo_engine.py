@@ -37,6 +37,8 @@ TAIL_MS = 120
 """of a sentence's own quiet end that is left before the pause"""
 LAST_TAIL_MS = 20
 SPEED_RANGE = (0.25, 4.0)
+SPEED_DIGITS = 3
+"""slower and then faster again is the same speed, whose sound is kept"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class MeloEngine:
 
         Work done ahead of the consumer is one window. Raises InferenceError.
         """
-        speed = float(np.clip(self._settings.speed * rate_factor, *SPEED_RANGE))
+        speed = round(float(np.clip(self._settings.speed * rate_factor, *SPEED_RANGE)), SPEED_DIGITS)
         units = split_units(text)
         unit = next(units, None)
         if unit is None:

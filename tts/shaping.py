@@ -30,9 +30,9 @@ def to_samples(duration_ms: float, sample_rate_hz: int) -> int:
     return round(duration_ms * sample_rate_hz / 1000)
 
 
-def trim_silence(samples: Samples, sample_rate_hz: int) -> TrimmedSound:
-    """Leave at most LEAD_MS of silence before the sound and TAIL_MS after it; all-silent sound becomes empty."""
-    loud = np.flatnonzero(np.abs(samples) > SILENCE)
+def trim_silence(samples: Samples, sample_rate_hz: int, quiet: float = SILENCE) -> TrimmedSound:
+    """Leave at most LEAD_MS before the sound and TAIL_MS after it of what is at most `quiet`; if all is, it is empty."""
+    loud = np.flatnonzero(np.abs(samples) > quiet)
     if not len(loud):
         return TrimmedSound(np.zeros(0, np.float32), len(samples))
     start = max(int(loud[0]) - to_samples(LEAD_MS, sample_rate_hz), 0)

@@ -15,6 +15,7 @@ from tts.clauses import Unit, split_units
 from tts.engine import SpeechPiece
 from tts.loudness import amplify, gain_for, levelled
 from tts.shaping import cut_chunks, fade_edges, silence, trim_silence
+from tts.streaming_trim import QUIET
 
 CLOSING_SILENCE_MS = 20
 """after the last word, so that the mark of the whole text lies within the sound"""
@@ -37,8 +38,8 @@ def speak_units(
             return
         sound = say(unit.text) if unit.text.strip() else np.zeros(0, np.float32)
         following = next(units, None)
-        own = levelled(gain_for(sound, sample_rate_hz), gain)
-        voiced = amplify(fade_edges(trim_silence(sound, sample_rate_hz).samples, sample_rate_hz), own)
+        louder = amplify(sound, levelled(gain_for(sound, sample_rate_hz), gain))
+        voiced = fade_edges(trim_silence(louder, sample_rate_hz, QUIET).samples, sample_rate_hz)
         pause_ms = CLOSING_SILENCE_MS if following is None else unit.pause_ms * bool(len(voiced))
         samples = np.concatenate((voiced, silence(pause_ms, sample_rate_hz)))
         for chunk in cut_chunks(samples, word_marks(unit, len(voiced)), sample_rate_hz):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tts.clauses import Unit
-from tts.loudness import TARGET_DBFS, voiced_dbfs
+from tts.loudness import TARGET_DBFS, gain_for, voiced_dbfs
 from tts.whole_units import speak_units, word_marks
 
 RATE = 1000
@@ -64,3 +64,16 @@ def test_nothing_to_say_and_a_stop() -> None:
     assert list(speak_units("One. Two.", tone, RATE, 1.0, lambda: True)) == []
     (blank,) = speak_units("  ", tone, RATE, 1.0, lambda: False)
     assert (blank.marks[-1].characters, blank.last) == (2, True)
+
+
+@pytest.mark.parametrize(("level", "edge", "kept"), [(0.5, 0.004, False), (0.02, 0.0015, True)])
+def test_silence_is_what_is_silent_once_the_sound_is_as_loud_as_it_will_be(
+    level: float, edge: float, kept: bool
+) -> None:
+    voice, quiet = (np.sin(np.arange(count) / 3, dtype=np.float32) for count in (RATE, RATE // 5))
+    sound = np.concatenate((quiet * np.float32(edge), voice * np.float32(level), quiet * np.float32(edge)))
+    said = np.concatenate(
+        [piece.samples for piece in speak_units("Hello.", lambda _: sound, RATE, gain_for(sound, RATE), lambda: False)]
+    )
+    wanted = len(sound) if kept else len(voice)
+    assert len(said) / RATE == pytest.approx(wanted / RATE, abs=0.05)

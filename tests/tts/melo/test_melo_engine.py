@@ -180,6 +180,10 @@ def test_a_short_text_is_kept_by_all_that_changes_its_sound(english: VoiceFiles)
     assert engine._cache.hits == 1
     slower = sound(list(engine.synthesize("Yes, it is.", "en", 0.5)))
     assert (engine._cache.hits, len(slower) > len(first)) == (1, True)
+    back = 1 / 1.2 * 0.7 / 0.7 * 1.2
+    assert back != 1.0
+    list(engine.synthesize("Yes, it is.", "en", back))  # slower and faster again by words
+    assert engine._cache.hits == 2
     assert engine._cache.bytes >= first.nbytes + slower.nbytes
     list(engine.synthesize("x" * 81, "en", 1.0))
     before = engine._cache.bytes
