@@ -31,7 +31,7 @@ def to_samples(duration_ms: float, sample_rate_hz: int) -> int:
 
 
 def trim_silence(samples: Samples, sample_rate_hz: int, quiet: float = SILENCE) -> TrimmedSound:
-    """Leave at most LEAD_MS before the sound and TAIL_MS after it of what is at most `quiet`; if all is, it is empty."""
+    """Leave at most LEAD_MS before the sound and TAIL_MS after it of what is at most `quiet`; if all is, nothing."""
     loud = np.flatnonzero(np.abs(samples) > quiet)
     if not len(loud):
         return TrimmedSound(np.zeros(0, np.float32), len(samples))
