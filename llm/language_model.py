@@ -81,6 +81,8 @@ class LanguageModel:
         self._ahead: Ahead | None = None
         """of exactly these tokens"""
         self._beside = AsideCache()
+        self._tokenizer: Any = None
+        """it stays when the model goes: to load it takes longer than the packed weights"""
         self.prefill_s: float | None = None
         """how long the last reply's prompt was read; None until it has been"""
         self.is_small = True
@@ -109,7 +111,9 @@ class LanguageModel:
         kept = self._cache, self._cached
         settings, plan = self._settings, self._settings.plan
         folder = self._store.resolve(settings.model)
-        model, self._tokenizer = self._runtime.load(str(folder), precision=plan.compute_type if plan else None)[:2]
+        precision = plan.compute_type if plan else None
+        found = self._runtime.load(str(folder), precision=precision, tokenizer=self._tokenizer)
+        model, self._tokenizer = found[:2]
         if plan is not None:
             self._plan = landed(plan, model)
             model.inference_context = partial(self._optimizer.get_inference_context, self._plan)

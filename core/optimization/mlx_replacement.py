@@ -90,15 +90,16 @@ def load(
     *,
     precision: Precision | None = None,
     optimizer: TorchOptimizer | None = None,
+    tokenizer: Any = None,
 ) -> Any:
     """A model and its tokenizer, with `return_config` its config.json too, from a folder or a repository of the hub.
 
     `precision` None is the plan's for the language model, without a plan float32. `lazy` changes nothing: weights are
-    read as they are placed. Raises ModelLoadError for what cannot be loaded and for `adapter_path` and
-    `trust_remote_code`, ModelError for what the hub refuses.
+    read as they are placed. `tokenizer` is one that was loaded from there before. Raises ModelLoadError for what cannot
+    be loaded and for `adapter_path` and `trust_remote_code`, ModelError for what the hub refuses.
     """
     _refuse(adapter_path, trust_remote_code or bool((tokenizer_config or {}).get("trust_remote_code")))
-    found = _load(str(path_or_hf_repo), tokenizer_config, model_config, revision, precision, optimizer)
+    found = _load(str(path_or_hf_repo), tokenizer_config, model_config, revision, precision, optimizer, tokenizer)
     return found if return_config else found[:2]
 
 
@@ -140,6 +141,7 @@ def _load(
     revision: str | None,
     precision: Precision | None,
     optimizer: TorchOptimizer | None,
+    tokenizer: Any = None,
 ) -> tuple[Any, Any, dict[str, Any]]:
     optimizer = optimizer or get_performance_optimizer()
     device = optimizer.initialize()
@@ -163,7 +165,9 @@ def _load(
         ),
     )
     model.inference_context = partial(optimizer.get_inference_context, stage)
-    return model, load_tokenizer(folder, tokenizer_config, eos_token_ids(config)), config
+    if tokenizer is None:
+        tokenizer = load_tokenizer(folder, tokenizer_config, eos_token_ids(config))
+    return model, tokenizer, config
 
 
 def _packed_folder() -> Path | None:

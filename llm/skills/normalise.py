@@ -78,6 +78,7 @@ _AFTER_NUMBER: dict[Language, dict[str, str]] = {
 _FRACTIONS = {"½": 0.5, "¼": 0.25, "¾": 0.75}
 _MINUS = {"en": ("minus", "negative"), "fr": ("moins",)}
 _NOT_SIGNED_AFTER = {"heure", "heures", "midi", "minuit", "hours", ")", "squared", "cubed", "carre", "cube", "cent"}
+_TENS, _ONES = re.compile("[2-9]0"), re.compile("[1-9]")
 _DEGREES = re.compile(r"degre|celsius|fahrenheit|kelvin")
 _ONE = {"un", "une", "one"}
 _FR_ONE_BEFORE = re.compile(
@@ -154,7 +155,8 @@ def fold_template(text: str, language: Language) -> str:
 
 def normalise(text: str, language: Language) -> Utterance:
     """Read a text in one language."""
-    tokens = _meridiem(_numbers(_expand(without_oaths(_split(text, language), language), language), language))
+    said = _in_one(_split(text, language), text)
+    tokens = _meridiem(_numbers(_expand(without_oaths(said, language), language), language))
     return Utterance(text, tuple(_signs(in_full(tokens, language), language)))
 
 
@@ -174,6 +176,20 @@ def _split(text: str, language: Language) -> list[Token]:
         else:
             tokens.extend(Token(word, start, end) for word in _SYMBOLS[match["symbol"]][language].split())
     return tokens
+
+
+def _in_one(tokens: list[Token], text: str) -> list[Token]:
+    """A number that its speaker paused in is one again: recognisers write "40. 5 minutes" then."""
+    joined: list[Token] = []
+    for token in tokens:
+        before = joined[-1] if joined else None
+        paused = before is not None and text[before.end : token.start] == ". "
+        if paused and before is not None and _TENS.fullmatch(before.text) and _ONES.fullmatch(token.text):
+            value = (before.value or 0.0) + (token.value or 0.0)
+            joined[-1] = Token(f"{value:g}", before.start, token.end, value)
+        else:
+            joined.append(token)
+    return joined
 
 
 def _word(word: str, start: int, language: Language) -> list[Token]:

@@ -202,6 +202,11 @@ def test_precision_and_threads_are_the_plans(folder: Path, home: Path):
     assert asked.dtype == torch.bfloat16
 
 
+def test_a_tokenizer_that_was_loaded_before_is_not_loaded_again(folder: Path):
+    _, tokenizer = ours.load(folder)
+    assert ours.load(folder, tokenizer=tokenizer)[1] is tokenizer
+
+
 def test_a_data_folder_that_refuses_costs_only_the_keeping(folder: Path, home: Path, caplog: pytest.LogCaptureFixture):
     home.write_text("a file")
     model, _ = ours.load(folder, precision="int4")

@@ -108,6 +108,8 @@ class ScriptedRuntime:
         """of a reply, whatever is asked for"""
         self.loaded: list[str] = []
         self.precisions: list[Any] = []
+        self.given_tokenizers: list[Any] = []
+        """at each loading: that of the one before"""
         self.samplers: list[dict[str, Any]] = []
         self.free = 10**10
         """main memory"""
@@ -119,8 +121,9 @@ class ScriptedRuntime:
         self.on_cpu: Callable[[], object] = lambda: None
         """called when the model has left the card"""
 
-    def load(self, path_or_hf_repo: str, *, precision: Any = None) -> Any:
+    def load(self, path_or_hf_repo: str, *, precision: Any = None, tokenizer: Any = None) -> Any:
         self.loaded.append(path_or_hf_repo)
+        self.given_tokenizers.append(tokenizer)
         self.precisions.append(precision)
         if self.refusal is not None:
             raise self.refusal

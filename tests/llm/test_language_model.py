@@ -309,6 +309,14 @@ def test_a_model_that_cannot_come_back_loses_the_turn() -> None:
     assert "".join(model.answer(prompt("hi"))) == "Yes."
 
 
+def test_a_model_that_comes_back_takes_its_tokenizer_again() -> None:
+    runtime, memory = ScriptedRuntime(), MemoryOptimizer()
+    model = make(runtime, memory=memory)
+    memory.pressure(0)
+    assert "".join(model.answer(prompt("hi"))) == "Yes."
+    assert runtime.given_tokenizers == [None, runtime.tokenizer]
+
+
 def test_the_context_is_no_longer_than_memory_has_room_for() -> None:
     runtime = ScriptedRuntime(token_bytes=100_000)
     runtime.free = KEPT_BYTES + 2000 * 100_000

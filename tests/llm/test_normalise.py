@@ -41,6 +41,10 @@ def numbers(text: str, language: Language) -> list[float]:
         ("it is -5 outside", [-5]),
         ("10 - 5", [10, 5]),
         ("one, two, three", [1, 2, 3]),
+        ("Set a timer for 40. 5 minutes.", [45]),
+        ("20. 15", [20, 15]),
+        ("40, 5", [40, 5]),
+        ("7. 5", [7, 5]),
     ],
 )
 def test_english_numbers(text: str, expected: list[float]) -> None:

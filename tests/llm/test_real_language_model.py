@@ -24,8 +24,8 @@ QUESTIONS = {"what is the capital of Spain": "Madrid", "who wrote Romeo and Juli
 class InFourBits:
     """The process's own runtime, as the plan has it for a laptop."""
 
-    def load(self, path_or_hf_repo: str, *, precision: Any) -> Any:
-        return mlx_replacement.load(path_or_hf_repo, precision="int4")
+    def load(self, path_or_hf_repo: str, *, precision: Any, tokenizer: Any) -> Any:
+        return mlx_replacement.load(path_or_hf_repo, precision="int4", tokenizer=tokenizer)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(mlx_replacement, name)
