@@ -71,7 +71,7 @@ class FusedDecoder:
         self._threads = threads
         self.precision = precision
         self._packer = packer = Packer(precision)
-        self._first = packer.convolution(decoder.conv_pre, outermost=True)
+        self._first = packer.convolution(decoder.conv_pre)
         self._condition = decoder.cond
         self._halves = (Half(), Half())
         mean = 1 / len(self._shape.kernels)
@@ -80,7 +80,7 @@ class FusedDecoder:
             blocks = decoder.resblocks[level * len(self._shape.kernels) :][: len(self._shape.kernels)]
             phases = packer.upsampling(up, mean if level else 1.0)
             self._levels.append(_Level(phases, [_pairs(packer, block) for block in blocks]))
-        self._last = packer.convolution(decoder.conv_post, mean, outermost=True)
+        self._last = packer.convolution(decoder.conv_post, mean)
 
     @property
     def weight_bytes(self) -> int:
