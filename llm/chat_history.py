@@ -65,15 +65,19 @@ class ChatHistory:
         not_before = self._began.timestamp() - EARLIER_S
         self._earlier = list(around.conversation.earlier(EARLIER, not_before))
 
-    def prompt(self, text: str) -> Prompt:
-        """For the user's new words. The same exchanges as before stand in it, unless it has outgrown its room."""
-        prompt = self._prompt(text)
+    def prompt(self, text: str, but_last: bool = False) -> Prompt:
+        """For the user's new words. The same exchanges as before stand in it, unless it has outgrown its room.
+
+        All `but_last`: that one has been begun with other words of the same turn, and small models say the rest again
+        behind it.
+        """
+        prompt = self._prompt(text, but_last)
         if self._count(prompt) <= self._room:
             return prompt
         before, alone = len(prompt.messages), self._count(self.alone(text))
         kept = alone + max(self._room - alone, 0) * KEPT_SHARE
         while self._drop_oldest():
-            prompt = self._prompt(text)
+            prompt = self._prompt(text, but_last)
             if self._count(prompt) <= kept:
                 break
         logger.info(
@@ -95,8 +99,9 @@ class ChatHistory:
         self._first = stretch.first + 1
         return True
 
-    def _prompt(self, text: str) -> Prompt:
-        return self._around_words(text, (*self._earlier, *self._around.conversation.since(self._first).exchanges))
+    def _prompt(self, text: str, but_last: bool) -> Prompt:
+        exchanges = self._around.conversation.since(self._first).exchanges
+        return self._around_words(text, (*self._earlier, *(exchanges[:-1] if but_last else exchanges)))
 
     def _around_words(self, text: str, exchanges: Iterable[Exchange]) -> Prompt:
         around = self._around

@@ -177,12 +177,18 @@ class Conversation:
                     self._exchanges[position] = extended(self._exchanges[position])
                     return
 
-    def settle(self, turn: int) -> None:
-        """Write the exchange of a turn, complete now. One that cannot be written costs a warning, not the turn."""
+    def settle(self, turn: int, again: bool = False) -> None:
+        """Write the exchange of a turn, complete now; `again`: it was settled, and has been gone on with.
+
+        One that cannot be written costs a warning, not the turn.
+        """
         with self._lock:
             self._held = None
             exchange = self._find(turn)
         if self._store is None or exchange is None:
+            return
+        if again and self._last_row is not None and self._last_row.turn == turn:
+            self._rewrite(self._last_row, exchange)
             return
         self.flush()
         try:
@@ -195,6 +201,17 @@ class Conversation:
             logger.warning("the conversation is not kept: %s", error)
             return
         self._last_row = _Row(row, exchange.turn)
+
+    def _rewrite(self, row: _Row, exchange: Exchange) -> None:
+        """What was settled before has been gone on with."""
+        assert self._store is not None
+        try:
+            self._store.execute(
+                "UPDATE turns SET reply = ?, heard = ?, language = ?, call = ? WHERE id = ?",
+                (exchange.reply, exchange.heard, exchange.language, exchange.call, row.id),
+            )
+        except DataError as error:
+            logger.warning("the conversation is not kept: %s", error)
 
     def forget(self, turn: int) -> None:
         """The latest exchange, if it is this turn's, was none."""

@@ -94,7 +94,7 @@ def _corrected_in(language: Language, text: str, before: Intent, recognise: Reco
         if anew is not None and slots:
             return replace(
                 before, said=replace(anew.said, original=text), slots=slots, heard_in=None, language=language,
-                corrects=True,
+                corrects=True, rest="",
             )  # fmt: skip
     return None
 

@@ -175,31 +175,35 @@ class LanguageAnswers:
         intent = self._skills.skills.recogniser.recognise_any(text, language)
         return "" if intent is None or intent.unsure else self._box.written(intent)
 
-    def answer(self, text: str, language: Language, turn: int, held: bool = False) -> Generator[Unit, None, None]:
+    def answer(
+        self, text: str, language: Language, turn: int, held: bool = False, goes_on: bool = False
+    ) -> Generator[Unit, None, None]:
         """The reply, added to the conversation as it comes, exactly one unit of it last. Close it to cancel.
 
-        One that is `held` is kept from the conversation until that confirms it.
+        One that is `held` is kept from the conversation until that confirms it; one that `goes_on` belongs to the
+        exchange that a skill has begun with the turn's other words.
         """
         self._listened = ("", False)
         self._asked += 1
         self.asked = True
         try:
             with self._lock:
-                yield from self._answer(text, language, turn, held)
+                yield from self._answer(text, language, turn, held, goes_on)
         finally:
             self.asked = False
 
-    def _answer(self, text: str, language: Language, turn: int, held: bool) -> Iterator[Unit]:
+    def _answer(self, text: str, language: Language, turn: int, held: bool, goes_on: bool) -> Iterator[Unit]:
         context = self._skills.context
         conversation = context.conversation
         language = context.session.language = guess_language(text, language)
         spoken = context.session.speaks or language
-        prompt = self._history.prompt(text)
+        prompt = self._history.prompt(text, but_last=goes_on)
         names = self._box.may_be_called(text, language) if self.engine.is_small else NONE
         if self.engine.is_small:
             prompt = replace(prompt, callable=NONE)
         reply = Draft(turn, Words(text, language, self._said_before()), SpeakableText(spoken), spoken)
-        conversation.begin(Exchange(turn, text, (), spoken), held)
+        if not goes_on:
+            conversation.begin(Exchange(turn, text, (), spoken), held)
         try:
             if names:
                 alone = replace(self._history.alone(text), callable=names, aside=True)
@@ -220,12 +224,16 @@ class LanguageAnswers:
                 elif said is not None:
                     reply.ending += said
             ending = reply.ending or ([] if reply.begun else [choose(spoken, *NO_ANSWER)]) or [""]
-            conversation.extend(turn, ending, reply.written, reply.language, reply.call)
+            if goes_on:
+                calls = [*(one.call for one in conversation.exchanges[-1:]), reply.call]
+                conversation.extend(turn, ending, "", reply.language, CALL_BETWEEN.join(filter(None, calls)))
+            else:
+                conversation.extend(turn, ending, reply.written, reply.language, reply.call)
             for unit in ending[:-1]:
                 yield Unit(unit, reply.language, False)
             yield Unit(ending[-1], reply.language, True)
         finally:
-            conversation.settle(turn)
+            conversation.settle(turn, again=goes_on)
 
     def _written(self, prompt: Prompt, reply: Draft) -> Iterator[Unit]:
         """What the model writes, as it comes."""

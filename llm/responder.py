@@ -157,6 +157,9 @@ class Responder:
             with closing(self._language.answer(message.text, message.language, message.turn)) as units:
                 yield from self._spoken(units, message)
             return
+        if intent is not None and intent.rest and self._language is not None:
+            yield from self._told_with_rest(intent, message, self._language)
+            return
         misheard = message.source == FREE_WORDS
         yield from self._told(self._by_skill(intent, message.text, message.language, misheard), intent, message)
 
@@ -181,6 +184,9 @@ class Responder:
         reply = self._by_skill(intent, text, language)
         self._keep(reply, intent, turn, text, (reply.text,), (len(reply.text),))
         told(reply.text)
+        if intent is not None and intent.rest and self._language is not None:
+            rest = self._by_model(intent.rest, intent.words_language, turn, told, (reply.text,))
+            return replace(rest, text=f"{reply.text} {rest.text}".strip())
         return reply
 
     def close(self) -> None:
@@ -212,7 +218,9 @@ class Responder:
     def _prepare(self, message: Transcript) -> Iterator[Sentence | ReplyUnderWay]:
         """The first sentence of a reply that is heard only if the user has finished. What changes anything waits."""
         intent = self._sure(message.text, message.language)
-        if intent is not None and intent.name in HARMLESS:
+        if intent is not None and intent.rest:
+            self._listen(message)
+        elif intent is not None and intent.name in HARMLESS:
             reply = self._skills.draft(intent)
             self._prepared = Prepared(message, intent, reply)
             text = _units(reply)[0]
@@ -248,6 +256,19 @@ class Responder:
         for index, text in enumerate(texts[begin:], begin):
             yield Sentence(message.turn, message.revision, index, text, index == len(texts) - 1, reply.language)
 
+    def _told_with_rest(
+        self, intent: Intent, message: Transcript, language: LanguageAnswers
+    ) -> Iterator[Sentence | ReplyUnderWay]:
+        """A skill's reply, and behind it the model's to the rest of the words, in one exchange."""
+        reply = self._skills.act(intent)
+        texts = _units(reply)
+        self._keep(reply, intent, message.turn, message.text, texts, ())
+        for index, text in enumerate(texts):
+            yield Sentence(message.turn, message.revision, index, text, False, reply.language)
+        units = language.answer(intent.rest, intent.words_language, message.turn, goes_on=True)
+        with closing(units):
+            yield from self._spoken(units, message, len(texts))
+
     def _forget_prepared(self) -> None:
         prepared, self._prepared = self._prepared, None
         if prepared is not None:
@@ -255,8 +276,13 @@ class Responder:
 
     def _listen(self, message: Transcript) -> None:
         """While the user speaks, a model gets ready for words that no skill will answer."""
-        if self._language is not None and self._sure(message.text, message.language) is None:
+        if self._language is None:
+            return
+        intent = self._sure(message.text, message.language)
+        if intent is None:
             self._language.listen(message.text, message.stable)
+        elif intent.rest:
+            self._language.listen(intent.rest)
 
     def _sure(self, text: str, language: Language) -> Intent | None:
         intent = self._skills.find(text, language)
@@ -266,16 +292,22 @@ class Responder:
         return self._skills.find(text, language) is not None
 
     def _by_skill(self, intent: Intent | None, text: str, language: Language, misheard: bool = False) -> Reply:
-        return self._skills.sorry(text, language, misheard) if intent is None else self._skills.act(intent)
+        if intent is None:
+            return self._skills.sorry(text, language, misheard)
+        reply = self._skills.act(intent)
+        return self._skills.without_rest(reply, intent.rest) if intent.rest and self._language is None else reply
 
-    def _by_model(self, text: str, language: Language, turn: int, told: Callable[[str], None]) -> Reply:
+    def _by_model(
+        self, text: str, language: Language, turn: int, told: Callable[[str], None], before: tuple[str, ...] = ()
+    ) -> Reply:
+        """A model's reply; `before` are the sentences of the turn's exchange that a skill has begun."""
         assert self._language is not None
         said: list[str] = []
-        for unit in self._language.answer(text, language, turn):
+        for unit in self._language.answer(text, language, turn, goes_on=bool(before)):
             if unit.text:
                 language = unit.language
                 told(unit.text)
-                self._context.conversation.heard(Heard(turn, 0, len(said), len(unit.text)))
+                self._context.conversation.heard(Heard(turn, 0, len(before) + len(said), len(unit.text)))
                 said.append(unit.text)
         return Reply(" ".join(said), language)
 

@@ -15,6 +15,7 @@ from llm.correcting import corrected, corrected_within
 from llm.named_timers import of_named_timer
 from llm.near_words import perhaps_meant
 from llm.skills.base import ANSWER, Asked, Context, Intent, Reply, Undo, Undoable, choose
+from llm.skills.beside import beside
 from llm.skills.languages import guess_language
 from llm.skills.normalise import normalise
 from llm.skills.several import several
@@ -71,8 +72,14 @@ class SkillAnswers:
         if asked is not None and asked.any_words and (intent is None or intent.name not in ENDS_QUESTION):
             return self._kept(text, asked) or intent
         if intent is None or intent.name == NO_ANSWER:
-            return self._answer(text) or self._corrected(text) or self._of_named_timer(text, language) or intent
-        return intent
+            known = self._answer(text) or self._corrected(text) or self._of_named_timer(text, language)
+            return known or self._beside(text, intent, language) or intent
+        return self._beside(text, intent, intent.language) or intent
+
+    def _beside(self, text: str, whole: Intent | None, language: Language) -> Intent | None:
+        recognise = self.skills.recogniser.recognise
+        found = beside(text, whole, language, recognise)
+        return beside(text, None, _OTHER[language], recognise) if found is None and whole is None else found
 
     def _of_named_timer(self, text: str, language: Language) -> Intent | None:
         timers = self.context.schedule.items("timer")
@@ -181,6 +188,20 @@ class SkillAnswers:
             said = choose(language, f'Did you mean "{meant}"?', f"Vouliez-vous dire « {meant} » ?")
             return Reply(said, language, understood=False)
         return Reply(choose(language, *NOT_UNDERSTOOD), language, understood=False)
+
+    def without_rest(self, reply: Reply, rest: str) -> Reply:
+        """A reply with what is said, where no model answers, of what was asked for besides."""
+        known = self.skills.recogniser.recognise_any(rest, reply.language)
+        if known is not None:
+            return _joined([reply, self.draft(known)], reply.language)
+        logger.info("not understood: %r", rest)
+        cannot = choose(
+            reply.language,
+            f'I can\'t do the rest yet: "{rest}".',
+            f"Le reste, je ne sais pas encore le faire : « {rest} ».",
+        )
+        said = (cannot, reply.text) if reply.asks else (reply.text, cannot)
+        return replace(reply, text=" ".join(filter(None, said)))
 
     def _meant(self, text: str, language: Language) -> str:
         """A command that the text is, but for a slip of a finger; empty where it is none."""

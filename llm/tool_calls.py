@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -41,6 +41,8 @@ DAY = "day"
 """the slot of a day, which alone is when something happens sooner than when an alarm is to ring"""
 REMEMBERING = "RememberFact"
 """the tool whose `text` is a fact that is to be remembered"""
+MANY_TOOLS = 3
+"""that share a word: it tells none of them"""
 CALL_BETWEEN = f"\n{CALL_CLOSES}\n{CALL_OPENS}\n"
 _WORDS = re.compile(r"\w+")
 _NAME = re.compile(r"[\"']name[\"']\s*:\s*[\"'](\w+)")
@@ -67,7 +69,7 @@ class ToolBox:
     """The declared tools, and the recogniser that reads those which take a sentence."""
 
     def __init__(self, declared: Mapping[str, DeclaredTool], recogniser: SkillRecogniser) -> None:
-        self._declared = dict(declared)
+        self._declared = {name: _without_verb(one, declared.values()) for name, one in declared.items()}
         self._by_fold = {key(name): name for name in declared}
         self._recogniser = recogniser
         timed = [one for name, one in declared.items() if name in TIMED]
@@ -186,7 +188,8 @@ class ToolBox:
     def is_meant(self, call: str, text: str) -> bool:
         """Whether words ask for the very tool of a call, however wrong the call is.
 
-        A question about the world does not, whatever word it has in common with one; "time left" are two.
+        A question about the world does not, whatever word it has in common with one, nor does a plain sentence with
+        one word of what only tells something: "je viens de finir" is not about a timer that "finit". "Time left" are two.
         """
         try:
             declared = self._declared.get(self._by_fold.get(key(named(loaded(call))[0]), ""))
@@ -195,9 +198,10 @@ class ToolBox:
             declared = self._declared.get(self._by_fold.get(key(found[1]), "")) if found else None
         if declared is None or not is_about(text, declared.words):
             return False
-        if not is_question(text):
+        harmless = declared.tool.name in HARMLESS
+        if not is_question(text) and (not harmless or asks(text)):
             return True
-        return declared.tool.name in HARMLESS and sum(is_about(text, frozenset((word,))) for word in declared.words) > 1
+        return harmless and sum(is_about(text, frozenset((word,))) for word in declared.words) > 1
 
     def promised(self, unit: str, words: Words) -> bool:
         """Whether a reply in words claims what only a tool could have done: what the user asks for, or in its words."""
@@ -239,6 +243,14 @@ class ToolBox:
         if intent is None or intent.name != name:
             raise ToolCallRefusedError(f"{name}: {sentence!r} is not understood")
         return intent
+
+
+def _without_verb(one: DeclaredTool, tools: Iterable[DeclaredTool]) -> DeclaredTool:
+    """A tool that tells something, without the verb of its name where others have that as a noun: "list" of alarms."""
+    verb = name_words(one.tool.name).split()[0].casefold()
+    if one.tool.name not in HARMLESS or sum(verb in other.words for other in tools) < MANY_TOOLS:
+        return one
+    return replace(one, words=frozenset(word for word in one.words if not word.startswith(verb)))
 
 
 def _near_times(timed: Sequence[DeclaredTool]) -> frozenset[str]:

@@ -49,6 +49,8 @@ class Intent:
     """it takes the place of the last action, which is taken back; see `llm.correcting`"""
     parts: tuple[Intent, ...] = ()
     """the commands of which it is made, where several came in one breath; see `llm.skills.several`"""
+    rest: str = ""
+    """what the words ask for besides, which no skill does; see `llm.skills.beside`"""
 
     @property
     def text(self) -> str:

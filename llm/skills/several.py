@@ -55,12 +55,12 @@ Recognise = Callable[[str, Language], Intent | None]
 
 def several(text: str, whole: Intent | None, language: Language, recognise: Recognise) -> Intent | None:
     """The text as several commands; None where it is one, or none. `whole` is what it was taken for as one."""
-    if whole is not None and not _may_hold_another(whole, language):
+    if whole is not None and not may_hold_another(whole, language):
         return _two_reminders(text, language, recognise) if whole.name == "SetReminder" else None
     timers = _timers(text, language, recognise)
     if timers is not None:
         return timers
-    cuts = list(_CUT[language].finditer(text))
+    cuts = cuts_of(text, language)
     if not cuts or len(cuts) > MOST_CUTS:
         return None
     for cut in reversed(cuts):
@@ -73,8 +73,13 @@ def several(text: str, whole: Intent | None, language: Language, recognise: Reco
             continue
         second = _second(before, after, first, language, recognise)
         if second is not None:
-            return _together(text, first, second)
+            return together(text, first, second)
     return None
+
+
+def cuts_of(text: str, language: Language) -> list[re.Match[str]]:
+    """Where a text may be cut."""
+    return list(_CUT[language].finditer(text))
 
 
 def _timers(text: str, language: Language, recognise: Recognise) -> Intent | None:
@@ -92,10 +97,10 @@ def _timers(text: str, language: Language, recognise: Recognise) -> Intent | Non
     timers = [intent for intent in found if intent is not None and intent.name == "SetTimer" and not intent.open_slots]
     if not 2 <= len(timers) == len(lengths) <= MOST_CUTS:
         return None
-    together = timers[0]
+    found_together = timers[0]
     for timer in timers[1:]:
-        together = _together(text, together, timer)
-    return together
+        found_together = together(text, found_together, timer)
+    return found_together
 
 
 def _two_reminders(text: str, language: Language, recognise: Recognise) -> Intent | None:
@@ -107,11 +112,11 @@ def _two_reminders(text: str, language: Language, recognise: Recognise) -> Inten
             continue
         if first.name == second.name == "SetReminder" and first.word(_DICTATED) and second.word(_DICTATED):
             day = {name: value for name, value in first.slots.items() if name == "day"}
-            return _together(text, first, replace(second, slots=day | dict(second.slots)))
+            return together(text, first, replace(second, slots=day | dict(second.slots)))
     return None
 
 
-def _may_hold_another(whole: Intent, language: Language) -> bool:
+def may_hold_another(whole: Intent, language: Language) -> bool:
     """Whether its free words hold a place to cut; those of a note are the user's own, all of them."""
     free = [whole.word(slot) for slot in whole.open_slots if slot != _DICTATED]
     return any(_CUT[language].search(f" {words} ") for words in free)
@@ -130,7 +135,8 @@ def _second(before: str, after: str, first: Intent, language: Language, recognis
     return borrowed if borrowed is not None and borrowed.name not in (first.name, "CannotDo") else None
 
 
-def _together(text: str, first: Intent, second: Intent) -> Intent:
+def together(text: str, first: Intent, second: Intent) -> Intent:
+    """One intent of both, or of all their parts."""
     parts = tuple(_parts(first)) + tuple(_parts(second))
     return replace(
         parts[0], name=SEVERAL, said=replace(first.said, original=text), parts=parts, open_slots=frozenset(),

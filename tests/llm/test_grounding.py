@@ -46,6 +46,12 @@ def test_words_that_ask_for_a_tool(text: str, language: Language, asks: bool) ->
     assert bool(box().may_be_called(text, language)) is asks
 
 
+def test_a_list_of_something_is_no_list_of_alarms() -> None:
+    assert "ListAlarms" not in box().may_be_called("donne-moi une recette en liste", "fr")
+    assert "ListAlarms" in box().may_be_called("ce que j'ai comme alarmes", "fr")
+    assert "ReadItems" in box().may_be_called("give me that list", "en")
+
+
 @pytest.mark.parametrize(
     ("call", "text", "about"),
     [
@@ -60,6 +66,8 @@ def test_words_that_ask_for_a_tool(text: str, language: Language, asks: bool) ->
         ('{"name": "SetAlarm"}', "how about an alarm", True),
         ('{"name": "SetAlarm"}', "pourquoi une alarme sonne-t-elle", False),
         ('{"name": "SetAlarm"}', "quand je dors trop, réveille-moi", True),
+        ('{"name": "TimeLeft"}', "je viens de finir un marathon", False),
+        ('{"name": "ListAlarms"}', "donne-moi une recette en liste", False),
     ],
 )
 def test_what_a_call_is_meant_by(call: str, text: str, about: bool) -> None:

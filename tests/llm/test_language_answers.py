@@ -723,6 +723,20 @@ def test_a_wrong_call_of_what_was_asked_for_is_owned_up_to(asked: str, written: 
     assert not rig.skills.context.store.entries("notes")
 
 
+@pytest.mark.parametrize(
+    ("asked", "written"),
+    [
+        ("je viens de finir un marathon", call("TimeLeft", '{"name": "marathon 42"}')),
+        ("voici une recette en liste", call("ListAlarms", '{"recipe": "soup"}')),
+    ],
+)
+def test_a_senseless_call_is_answered_in_words(asked: str, written: str) -> None:
+    rig = Rig((asked, written), language="fr")
+    rig.words = {asked: "Bravo à vous !"}
+    rig.answers.engine.is_small = False
+    assert rig.say(asked, "fr") == ["Bravo à vous !"]
+
+
 def test_a_number_that_nobody_gave_is_asked_for() -> None:
     rig = Rig(("egg", call("SetTimer", '{"minutes": 5}')))
     assert rig.say("could the timer look after my egg")[0].endswith("?")
