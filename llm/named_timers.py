@@ -16,6 +16,7 @@ _OF_TIMERS = frozenset(("TimeLeft", "CancelTimer", "PauseTimer", "ResumeTimer", 
 _ARTICLES: dict[Language, tuple[tuple[str, str], ...]] = {
     "en": ((r"(?:the|my)\s+{name}(?:\s+one)?", "the {name} timer"),),
     "fr": (
+        (r"(?:celui|celle)\s+(?:pour\s+)?(?:les?|la|l['’]|des|du|de la|de l['’])\s*{name}", "le minuteur {name}"),
         (r"pour (?:les?|la|l['’])\s*{name}", "sur le minuteur {name}"),
         (r"(?:au|aux|à la|à l['’])\s*{name}", "au minuteur {name}"),
         (r"(?:des|du|de la|de l['’])\s*{name}", "au minuteur {name}"),

@@ -75,6 +75,11 @@ class Responder:
         return self._load_failure or (self._language.failure if self._language else "")
 
     @property
+    def has_model_here(self) -> bool:
+        """Whether a model on this machine is to answer, loaded or not."""
+        return self._language is not None and not self._language.engine.elsewhere
+
+    @property
     def asks_model(self) -> bool:
         """Whether the turn under way waits for a model's words, and not for a skill's."""
         return self._language is not None and self._language.asked

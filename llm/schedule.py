@@ -10,7 +10,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import time
+from datetime import date, time
 from typing import Literal
 
 from core.messages import Language
@@ -23,7 +23,10 @@ ALARM_RINGS = 3
 RING_AGAIN_S = 60.0
 MISSED_S = 600.0
 """An alarm this late is told once instead of rung."""
-_COLUMNS = "kind, text, language, due_at, first_due_at, duration_s, wall, weekdays, rings, left_s, every_s, day, month"
+_COLUMNS = (
+    "kind, text, language, due_at, first_due_at, duration_s, wall, weekdays, rings, left_s, every_s, day, month,"
+    " skipped"
+)
 _MARKS = ", ".join("?" * (_COLUMNS.count(",") + 1))
 
 
@@ -53,6 +56,8 @@ class Item:
     day: int = 0
     """of the month, of what recurs every month, or every year in `month`; a shorter month has its last day instead"""
     month: int = 0
+    skipped: tuple[date, ...] = ()
+    """days to come on which what recurs does not ring"""
     id: int = 0
 
     @property
@@ -159,6 +164,22 @@ class Schedule:
             self._move(later)
             return later
 
+    def rings_on(self, item: Item, day: date) -> bool:
+        """Whether an item rings on a day to come."""
+        first = self.local.at(item.due_at).date()
+        return day == first or (day > first and day.weekday() in item.weekdays and day not in item.skipped)
+
+    def skip(self, item: Item, day: date) -> Item:
+        """Let what recurs leave out a day on which it would ring."""
+        with self._lock:
+            today = self.local.wall.date()
+            skipping = replace(item, skipped=(*(one for one in item.skipped if one >= today), day))
+            if self.local.at(item.due_at).date() == day:
+                due_at = self._next(skipping) or item.due_at
+                skipping = replace(skipping, due_at=due_at, first_due_at=due_at, rings=0)
+            self._move(skipping)
+            return skipping
+
     def pause(self, item: Item) -> Item:
         """Let an item wait until it is resumed."""
         with self._lock:
@@ -189,8 +210,13 @@ class Schedule:
             self.remove([item])
 
     def _next(self, item: Item) -> float | None:
-        """When an item that is done becomes due again."""
-        after = max(self.now, item.first_due_at)
+        """When an item that is done becomes due again, on a day that it does not skip."""
+        due_at = self._after(item, max(self.now, item.first_due_at))
+        while due_at is not None and self.local.at(due_at).date() in item.skipped:
+            due_at = self._after(item, due_at)
+        return due_at
+
+    def _after(self, item: Item, after: float) -> float | None:
         if item.every_s:
             return item.first_due_at + (math.floor((after - item.first_due_at) / item.every_s) + 1) * item.every_s
         if item.wall is None:
@@ -201,15 +227,21 @@ class Schedule:
 
     def _move(self, item: Item) -> None:
         self._store.execute(
-            "UPDATE schedule SET due_at = ?, first_due_at = ?, duration_s = ?, rings = ?, left_s = ? WHERE id = ?",
-            (item.due_at, item.first_due_at, item.duration_s, item.rings, item.left_s, item.id),
+            "UPDATE schedule SET due_at = ?, first_due_at = ?, duration_s = ?, rings = ?, left_s = ?, skipped = ?"
+            " WHERE id = ?",
+            (item.due_at, item.first_due_at, item.duration_s, item.rings, item.left_s, _days(item), item.id),
         )
 
 
 def _only_once(item: Item, due_at: float) -> Item:
     return replace(
-        item, due_at=due_at, first_due_at=due_at, rings=0, wall=None, weekdays=(), every_s=0.0, day=0, month=0
-    )
+        item, due_at=due_at, first_due_at=due_at, rings=0, wall=None, weekdays=(), every_s=0.0, day=0, month=0,
+        skipped=(),
+    )  # fmt: skip
+
+
+def _days(item: Item) -> str:
+    return " ".join(day.isoformat() for day in item.skipped)
 
 
 def _values(item: Item) -> tuple[str | float | int | None, ...]:
@@ -229,6 +261,7 @@ def _values(item: Item) -> tuple[str | float | int | None, ...]:
         item.every_s,
         item.day,
         item.month,
+        _days(item),
     )
 
 
@@ -247,5 +280,6 @@ def _item(row: Row) -> Item:
         every_s=row["every_s"],
         day=row["day"],
         month=row["month"],
+        skipped=tuple(map(date.fromisoformat, row["skipped"].split())),
         id=row["id"],
     )

@@ -19,14 +19,14 @@ from core.utils.errors import DataError
 from core.utils.paths import make_data_folder
 
 FILE_NAME = "merline.db"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _TABLES = {
     "entries": "id INTEGER PRIMARY KEY AUTOINCREMENT, list TEXT NOT NULL, text TEXT NOT NULL, created_at REAL NOT NULL",
     "schedule": (
         "id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, text TEXT NOT NULL, language TEXT NOT NULL,"
         " due_at REAL NOT NULL, first_due_at REAL NOT NULL, duration_s REAL NOT NULL, wall TEXT NOT NULL,"
         " weekdays TEXT NOT NULL, rings INTEGER NOT NULL, left_s REAL, every_s REAL NOT NULL DEFAULT 0,"
-        " day INTEGER NOT NULL DEFAULT 0, month INTEGER NOT NULL DEFAULT 0"
+        " day INTEGER NOT NULL DEFAULT 0, month INTEGER NOT NULL DEFAULT 0, skipped TEXT NOT NULL DEFAULT ''"
     ),
     "turns": (
         "id INTEGER PRIMARY KEY AUTOINCREMENT, said_at REAL NOT NULL, user TEXT NOT NULL, reply TEXT NOT NULL,"
@@ -40,6 +40,7 @@ _ADDED = {
         "every_s": "REAL NOT NULL DEFAULT 0",
         "day": "INTEGER NOT NULL DEFAULT 0",
         "month": "INTEGER NOT NULL DEFAULT 0",
+        "skipped": "TEXT NOT NULL DEFAULT ''",
     },
     "turns": {"call": "TEXT NOT NULL DEFAULT ''"},
 }

@@ -189,7 +189,7 @@ class ToolBox:
         """Whether words ask for the very tool of a call, however wrong the call is.
 
         A question about the world does not, whatever word it has in common with one, nor does a plain sentence with
-        one word of what only tells something: "je viens de finir" is not about a timer that "finit". "Time left" are two.
+        one word of what only tells something: "je viens de finir" is no question after a timer. "Time left" are two.
         """
         try:
             declared = self._declared.get(self._by_fold.get(key(named(loaded(call))[0]), ""))

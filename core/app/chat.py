@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.app.answering import equip, wants_model
 from core.app.brain import Brain
+from core.app.first_wait import FirstWait
 from core.app.ticker import Ticker
 from core.messages import Heard, Language
 from core.stage import TurnClock
@@ -35,8 +36,12 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         sys.stdout.reconfigure(encoding="utf-8")
     with Brain(config, language=arguments.language) as brain:
         equip(config, _plan(config), brain.responder, arguments.offline, brain.memory)
+        wait = FirstWait(brain.language, sys.stderr)
+        if not brain.responder.has_model_here:
+            wait.over()
         try:
-            brain.responder.load()
+            with wait.watched():
+                brain.responder.load()
             if brain.responder.fallback_reason:
                 print(brain.responder.fallback_reason, file=sys.stderr)
             typing = sys.stdin.isatty()
@@ -45,7 +50,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             with Reminders(brain, active=typing):
                 for number, line in enumerate(_lines(typing), 1):
                     if line.strip():
-                        _answer(brain, line.strip(), number, typing)
+                        _answer(brain, line.strip(), number, typing, wait)
         finally:
             brain.responder.close()
         return 0
@@ -62,16 +67,19 @@ def _plan(config: Config) -> Plan | None:
     return plan
 
 
-def _answer(brain: Brain, line: str, turn: int, typing: bool) -> None:
+def _answer(brain: Brain, line: str, turn: int, typing: bool, wait: FirstWait) -> None:
     """One line; on a terminal a model's reply appears as it is written."""
     shown: list[str] = []
 
     def show(unit: str) -> None:
+        if brain.responder.asks_model:
+            wait.over()
         if typing and unit:
             print(f"{' ' if shown else ''}{' '.join(unit.split())}", end="", flush=True)
             shown.append(unit)
 
-    reply = brain.responder.reply(line, turn=turn, told=show)
+    with wait.watched():
+        reply = brain.responder.reply(line, turn=turn, told=show)
     if shown:
         print(flush=True)
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, datetime, time, timedelta
 
 from core.messages import Language
 from llm.schedule import Item
@@ -11,6 +13,7 @@ from llm.skills.rescheduling import about, exchange, moved
 from llm.skills.spoken import (
     join,
     say_about,
+    say_day,
     say_day_of_month,
     say_duration,
     say_every,
@@ -19,10 +22,12 @@ from llm.skills.spoken import (
     say_weekdays,
 )
 from llm.skills.timers import add_time, clean_name, named
-from llm.skills.when import clock_time, date_of, duration_s, moment
+from llm.skills.when import When, clock_time, date_of, duration_s, moment
 from llm.skills.which import by_place
 
 _DAWN = (5.0, 6.0)
+ONE_MORE = "one_more"
+"""a slot of the second of two alarms in one breath; see `llm.skills.several`"""
 
 
 def set_alarm(intent: Intent, context: Context) -> Reply:
@@ -40,6 +45,8 @@ def set_alarm(intent: Intent, context: Context) -> Reply:
             ),
             fr=("À quelle heure ?", f"{begun or 'mets une alarme'} {{}}", f"{begun or 'mets une alarme'} à {{}}"),
         )
+    if intent.word(ONE_MORE):
+        when = _in_the_same_half(when, intent, context)
     name = clean_name(intent.word("name"))
     item = context.schedule.add(Item("alarm", name, language, when.instant, wall=when.wall, weekdays=when.weekdays))
     undo = Undo(
@@ -48,6 +55,15 @@ def set_alarm(intent: Intent, context: Context) -> Reply:
     )
     said = title(item, context, language)
     return reply(intent, en=f"Alarm set: {said}.", fr=f"Alarme réglée : {said}.", undo=undo)
+
+
+def _in_the_same_half(when: When, intent: Intent, context: Context) -> When:
+    """Of two alarms in one breath, "7 and 7:30", the second is not twelve hours before the first."""
+    clock, local = clock_time(intent), context.schedule.local
+    first = max(context.schedule.items("alarm"), key=lambda item: item.id, default=None)
+    if first is None or clock is None or not clock[1] or when.weekdays or when.instant >= first.due_at:
+        return when
+    return When(local.instant(local.at(when.instant) + timedelta(hours=12)))
 
 
 def _at_dawn(intent: Intent) -> bool:
@@ -93,17 +109,12 @@ def cancel_alarm(intent: Intent, context: Context) -> Reply:
             return reply(intent, en=f"I have no '{name}' alarm. What is set: {listed}.",
                          fr=f"Je n'ai pas d'alarme « {name} ». Sont réglées : {listed}.")  # fmt: skip
     elif intent.word("day"):
-        local = context.schedule.local
-        chosen = [item for item in alarms if local.at(item.due_at).date() == date_of(intent.word("day"), local)]
+        day = _ringing_day(intent.word("day"), alarms, context)
+        chosen = [item for item in alarms if context.schedule.rings_on(item, day)]
         if not chosen:
             return reply(intent, en="No alarm is set for that day.", fr="Aucune alarme n'est réglée ce jour-là.")
         if any(item.recurs for item in chosen):
-            listed = join([title(item, context, language) for item in chosen], language)
-            return reply(
-                intent,
-                en=f"That one recurs: {listed}. I can only cancel it for good: cancel the alarm.",
-                fr=f"Celle-ci revient : {listed}. Je ne peux que l'annuler pour de bon : annule l'alarme.",
-            )
+            return _left_out(intent, context, chosen, day)
     elif clock is not None:
         hours = {clock[0].hour, (clock[0].hour + 12) % 24} if clock[1] else {clock[0].hour}
         walls = [(item, context.schedule.local.at(item.due_at)) for item in alarms]
@@ -125,6 +136,34 @@ def cancel_alarm(intent: Intent, context: Context) -> Reply:
         choose(language, f"The alarm is set again: {listed}.", f"L'alarme est remise : {listed}."),
     )
     return reply(intent, en=f"Alarm cancelled: {listed}.", fr=f"Alarme annulée : {listed}.", undo=undo)
+
+
+def _ringing_day(name: str, alarms: Sequence[Item], context: Context) -> date:
+    """The date that a day's name means: of a weekday whose alarm has rung today, the one in a week."""
+    day = date_of(name, context.schedule.local)
+    later = day + timedelta(days=7)
+    rings = any(context.schedule.rings_on(item, day) for item in alarms)
+    return later if name.isdigit() and not rings and day == context.schedule.local.wall.date() else day
+
+
+def _left_out(intent: Intent, context: Context, items: Sequence[Item], day: date) -> Reply:
+    """What rings on a day does not: once is cancelled, and what recurs leaves that day out."""
+    schedule, language = context.schedule, intent.language
+    schedule.remove([item for item in items if not item.recurs])
+    for item in items:
+        if item.recurs:
+            schedule.skip(item, day)
+    wall = schedule.local.wall
+    when = say_day(datetime.combine(day, time()), wall, language) or choose(language, "today", "aujourd'hui")
+    listed = join([title(replace(item, skipped=()), context, language) for item in items if item.recurs], language)
+    undo = Undo(
+        lambda: schedule.restore(items),
+        choose(language, f"It rings {when} after all.", f"L'alarme sonnera quand même {when}."),
+    )
+    return reply(
+        intent, en=f"No alarm {when}. It still rings {listed}.",
+        fr=f"Pas d'alarme {when}. Elle sonne toujours {listed}.", undo=undo,
+    )  # fmt: skip
 
 
 def change_alarm(intent: Intent, context: Context) -> Reply:
@@ -191,7 +230,14 @@ def describe(item: Item, context: Context, language: Language) -> str:
         clock = say_time(item.wall, language)
         in_month = say_day_of_month(item.day, item.month, language) if item.day else ""
         days = in_month or say_weekdays(item.weekdays, language)
-        return f"{days} à {clock}" if language == "fr" else f"{days} at {clock}"
+        said = f"{days} à {clock}" if language == "fr" else f"{days} at {clock}"
+        wall = context.schedule.local.wall
+        without = [
+            say_day(datetime.combine(day, time()), wall, language) for day in sorted(item.skipped) if day > wall.date()
+        ]
+        if not without:
+            return said
+        return said + choose(language, f", but not {join(without, language)}", f", mais pas {join(without, language)}")
     local = context.schedule.local
     return say_moment(local.at(item.due_at), local.wall, language)
 

@@ -53,6 +53,8 @@ _IMPERATIVES: dict[Language, dict[str, str]] = {
 }  # fmt: skip
 
 
+_JOINS = frozenset(("and", "et"))
+"""before an imperative they join it to the last sum; before a number they are a plus"""
 _OF_LAST: dict[Language, dict[str, float]] = {
     "en": {
         "half of that": 0.5, "half of it": 0.5, "half that": 0.5, "a third of that": 1 / 3, "a quarter of that": 0.25,
@@ -173,12 +175,13 @@ def expression_tokens(said: Utterance, language: Language) -> list[Token]:
         rewritten = _rewritten(tokens, form)
         if rewritten:
             return rewritten
-    words = [token.text for token in tokens]
+    joined = tokens[1:] if tokens and tokens[0].text in _JOINS else tokens
+    words = [token.text for token in joined]
     for phrase, operator in _IMPERATIVES[language].items():
         length = len(phrase.split())
         if words[:length] == phrase.split() and len(words) == length + 1:
-            head = [Token(word, tokens[0].start, tokens[0].end) for word in operator.split()]
-            return head + tokens[length:]
+            head = [Token(word, joined[0].start, joined[0].end) for word in operator.split()]
+            return head + joined[length:]
     return tokens
 
 

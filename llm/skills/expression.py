@@ -35,12 +35,22 @@ _PREFIX: dict[Language, dict[str, str]] = {
         "the cube root of": "cbrt", "cube root of": "cbrt", "half of": "half", "a half of": "half",
         "a quarter of": "quarter", "a third of": "third", "twice": "twice", "double": "twice", "square root": "sqrt",
         "the square of": "square", "the double of": "twice",
+        **dict.fromkeys(("the log of", "log of", "log", "the logarithm of", "logarithm of"), "log"),
+        **dict.fromkeys(("the log base", "log base", "the logarithm base", "logarithm base"), "log_base"),
+        **dict.fromkeys(("the natural log of", "natural log of", "the natural logarithm of", "natural logarithm of",
+                         "ln of", "ln", "natural log"), "ln"),
     },
     "fr": {
         "la racine carree de": "sqrt", "racine carree de": "sqrt", "racine de": "sqrt", "racine carree": "sqrt",
         "la racine de": "sqrt", "la racine cubique de": "cbrt", "racine cubique de": "cbrt",
         "la moitie de": "half", "moitie de": "half", "le quart de": "quarter", "le tiers de": "third",
         "le double de": "twice", "le carre de": "square", "sqrt": "sqrt",
+        **dict.fromkeys(("le logarithme de", "logarithme de", "le log de", "log de", "log", "logarithme decimal de",
+                         "le logarithme decimal de"), "log"),
+        **dict.fromkeys(("le logarithme en base", "logarithme en base", "log en base", "log base", "logarithme base"),
+                        "log_base"),
+        **dict.fromkeys(("le logarithme neperien de", "logarithme neperien de", "le logarithme naturel de",
+                         "logarithme naturel de", "ln de", "ln", "log neperien de"), "ln"),
     },
 }  # fmt: skip
 _FACTORS = {"half": 0.5, "quarter": 0.25, "third": 1 / 3, "twice": 2.0}
@@ -59,6 +69,7 @@ _PARTS: dict[Language, dict[str, int]] = {
 """what a number before them is divided by"""
 _ONE_PART = {"en": ("a", "one"), "fr": ("un", "une")}
 _OFF: dict[Language, tuple[str, ...]] = {"en": ("off",), "fr": ("de reduction sur", "de remise sur", "de rabais sur")}
+_IN_BASE = {"en": ("base", "in base", "to base", "to the base"), "fr": ("base", "en base")}
 _OF = {"en": ("of",), "fr": ("de", "du", "des")}
 _LARGEST_FACTORIAL = 170
 LONGEST = 100
@@ -190,6 +201,8 @@ class _Reader:
             raise NotASum("it ends too early")
         prefix = self._take(_PREFIX[self._language])
         if prefix is not None:
+            if prefix in ("log", "log_base"):
+                return self._logarithm(prefix)
             return _apply_prefix(prefix, self._atom())
         if self._words[self._position] == "(":
             self._position += 1
@@ -208,6 +221,16 @@ class _Reader:
             raise NotASum(f"'{self._words[self._position]}' is not a number")
         self._position += 1
         return value_of
+
+    def _logarithm(self, prefix: str) -> float:
+        """To base 10, or the one that is named before or behind its number."""
+        if prefix == "log_base":
+            base = self._atom()
+            self._take(dict.fromkeys(_OF[self._language], ""))
+            return _log(self._atom(), base)
+        value = self._atom()
+        named = self._take(dict.fromkeys(_IN_BASE[self._language], "")) is not None
+        return _log(value, self._atom()) if named else _log(value, 10.0)
 
     def _parts_at(self, position: int) -> int | None:
         """What a fraction's second word divides by: 3 for "thirds"."""
@@ -249,7 +272,16 @@ def _apply_prefix(prefix: str, value: float) -> float:
         return math.cbrt(value)
     if prefix == "square":
         return value * value
+    if prefix == "ln":
+        return _log(value, math.e)
     return value * _FACTORS[prefix]
+
+
+def _log(value: float, base: float) -> float:
+    if value <= 0 or base <= 0 or base == 1:
+        raise NotASum("it has no logarithm")
+    exact = {10.0: math.log10, 2.0: math.log2, math.e: math.log}.get(base)
+    return exact(value) if exact is not None else math.log(value, base)
 
 
 def _power(base: float, exponent: float) -> float:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from core.messages import Language
-from llm.skills.base import Intent
+from llm.skills.alarms import ONE_MORE
+from llm.skills.base import Intent, Slot
 
 SEVERAL = "Several"
 """the name of an intent that is only its parts"""
@@ -44,6 +45,22 @@ _OF_LENGTH: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"^(?:(?:another|one|a second)\s+)?(?:for|of)\s+", re.IGNORECASE),
     "fr": re.compile(r"^(?:(?:l['’])?(?:un autre|une autre|autre|un|une)\s+)?(?:pour|de|d['’])\s*", re.IGNORECASE),
 }
+_ALARMS: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"\b(?:alarms?|wake me(?: up)?|get me up)\b(?:\s+(?:for|at))?\s+", re.IGNORECASE),
+    "fr": re.compile(r"(?:\b(?:alarmes?|réveils?)\b|\bréveille[sz]?[- ]moi\b)(?:\s+(?:à|pour))?\s+", re.IGNORECASE),
+}
+_AT: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"^(?:(?:again|another(?: one)?|one)\s+)?(?:(?:for|at)\s+)?", re.IGNORECASE),
+    "fr": re.compile(r"^(?:(?:encore|une? autre|une?)\s+)?(?:(?:à|pour)\s+)?", re.IGNORECASE),
+}
+_WAKES: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"\bme\b", re.IGNORECASE), "fr": re.compile(r"\bmoi\b", re.IGNORECASE)
+}  # fmt: skip
+_ONE_ALARM: dict[Language, tuple[str, ...]] = {
+    "en": ("set an alarm for {}", "set an alarm {}"),
+    "fr": ("mets une alarme à {}", "mets une alarme {}"),
+}
+_OF_DAY = frozenset(("day", "part_of_day", "recurrence", "daypart"))
 _ONE_TIMER: dict[Language, str] = {"en": "set a timer for {}", "fr": "mets un minuteur de {}"}
 _REMIND: dict[Language, str] = {"en": "remind me to", "fr": "rappelle-moi de"}
 _HOURS = frozenset(("hour", "named_clock"))
@@ -57,9 +74,9 @@ def several(text: str, whole: Intent | None, language: Language, recognise: Reco
     """The text as several commands; None where it is one, or none. `whole` is what it was taken for as one."""
     if whole is not None and not may_hold_another(whole, language):
         return _two_reminders(text, language, recognise) if whole.name == "SetReminder" else None
-    timers = _timers(text, language, recognise)
-    if timers is not None:
-        return timers
+    alike = _timers(text, language, recognise) or _alarms(text, language, recognise)
+    if alike is not None:
+        return alike
     cuts = cuts_of(text, language)
     if not cuts or len(cuts) > MOST_CUTS:
         return None
@@ -97,10 +114,40 @@ def _timers(text: str, language: Language, recognise: Recognise) -> Intent | Non
     timers = [intent for intent in found if intent is not None and intent.name == "SetTimer" and not intent.open_slots]
     if not 2 <= len(timers) == len(lengths) <= MOST_CUTS:
         return None
-    found_together = timers[0]
-    for timer in timers[1:]:
-        found_together = together(text, found_together, timer)
-    return found_together
+    return _all(text, timers)
+
+
+def _alarms(text: str, language: Language, recognise: Recognise) -> Intent | None:
+    """ "Set an alarm for 7 and 7:30 tomorrow": one each, on the day and in the half of it that are said once."""
+    lead = _ALARMS[language].search(text)
+    if lead is None:
+        return None
+    times = _LIST[language].split(text[lead.end() :].strip(" .,;:!?"))
+    alarms: list[Intent] = []
+    for said in (_AT[language].sub("", time) for time in times):
+        found = (recognise(sentence.format(said), language) for sentence in _ONE_ALARM[language])
+        alarm = next((one for one in found if one is not None and one.name == "SetAlarm" and not one.open_slots), None)
+        if alarm is None or not _HOURS & alarm.slots.keys():
+            return None
+        alarms.append(alarm)
+    if not 2 <= len(alarms) <= MOST_CUTS:
+        return None
+    wakes = {"wake": "yes"} if _WAKES[language].search(lead.group()) else {}
+    of_day: dict[str, Slot] = {}
+    for alarm in alarms:
+        of_day = {name: value for name, value in alarm.slots.items() if name in _OF_DAY} or of_day
+    alarms = [
+        replace(alarm, slots={**of_day, **alarm.slots, **wakes, **({ONE_MORE: "yes"} if place else {})})
+        for place, alarm in enumerate(alarms)
+    ]
+    return _all(text, alarms)
+
+
+def _all(text: str, commands: list[Intent]) -> Intent:
+    found = commands[0]
+    for command in commands[1:]:
+        found = together(text, found, command)
+    return found
 
 
 def _two_reminders(text: str, language: Language, recognise: Recognise) -> Intent | None:

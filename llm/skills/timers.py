@@ -9,11 +9,14 @@ from core.messages import Language
 from llm.schedule import Item
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.normalise import fold, normalise
+from llm.skills.numbers import words_of
 from llm.skills.spoken import join, say_about, say_duration
 from llm.skills.when import duration_s
 from llm.skills.which import by_place
 
 LONGEST_S = 7 * 86_400.0
+_BEFORE_A_NAME = frozenset(words_of("the my a an le la les mon ma mes un une de du des"))
+_ELIDED = re.compile(r"^(?:de )?[ld]['’]", re.IGNORECASE)
 
 
 def set_timer(intent: Intent, context: Context) -> Reply:
@@ -227,22 +230,8 @@ def as_long(timers: Sequence[Item], length: str, language: Language) -> list[Ite
 
 def clean_name(name: str) -> str:
     """A name without the article and "timer" around it."""
-    words = name.strip(" '\"«».,!?").split()
-    while words and words[0].casefold() in (
-        "the",
-        "my",
-        "a",
-        "an",
-        "le",
-        "la",
-        "les",
-        "mon",
-        "ma",
-        "mes",
-        "un",
-        "une",
-        "du",
-    ):
+    words = _ELIDED.sub("", name.strip(" '\"«».,!?")).split()
+    while words and words[0].casefold() in _BEFORE_A_NAME:
         words = words[1:]
     while words and words[-1].casefold() in ("timer", "minuteur", "one", "please"):
         words = words[:-1]

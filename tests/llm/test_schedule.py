@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -141,3 +141,29 @@ def test_snooze_rings_again_once_and_keeps_what_recurs() -> None:
     assert schedule.snooze(300) == []
     clock.advance(300)
     assert [item.id for item in schedule.due()] == [snoozed[0].id]
+
+
+def test_a_day_that_is_skipped_stays_silent_and_the_others_ring(tmp_path: Path) -> None:
+    clock = ZoneClock()
+    store = Store(tmp_path / "merline.db")
+    schedule = make(clock, store)
+    monday = date(2026, 11, 23)
+    alarm = schedule.add(
+        Item("alarm", "", "en", schedule.local.next(time(6, 30), range(5)), wall=time(6, 30), weekdays=tuple(range(5)))
+    )
+    alarm = schedule.skip(alarm, monday + timedelta(days=2))
+    alarm = schedule.skip(alarm, monday)
+    assert schedule.rings_on(alarm, monday + timedelta(days=1))
+    assert not any(schedule.rings_on(alarm, monday + timedelta(days=days)) for days in (-1, 0, 2, 5))
+    store.close()
+    store = Store(tmp_path / "merline.db")
+    schedule = make(clock, store)
+    rung = []
+    for _ in range(10 * 24 * 2):
+        clock.advance(1800)
+        if due := schedule.due():
+            rung.append(schedule.local.wall.day)
+            schedule.rung(due)
+            schedule.dismiss()
+    assert rung == [24, 26, 27, 30, 1]
+    store.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from skill_rig import make_skills, recogniser
+from skill_rig import SATURDAY, ZoneClock, make_skills, recogniser
 
 from core.messages import Language
 from llm.responder import Responder
@@ -30,6 +30,10 @@ def parts(text: str, language: Language = "en") -> list[str]:
         ("cancel the alarm and the timer", ["CancelAlarm", "CancelTimer"]),
         ("set a timer for five minutes and another one for ten minutes", ["SetTimer", "SetTimer"]),
         ("set an alarm for seven and one for half past seven", ["SetAlarm", "SetAlarm"]),
+        ("set an alarm for 7 and 7:30", ["SetAlarm", "SetAlarm"]),
+        ("set alarms for 8, 8:30 and 9 am on saturday", ["SetAlarm", "SetAlarm", "SetAlarm"]),
+        ("wake me at 6 and again at 6:15 tomorrow", ["SetAlarm", "SetAlarm"]),
+        ("set an alarm for seven and a half hours", []),
         ("set a timer for five minutes, then remind me at six to call mum and dad", ["SetTimer", "SetReminder"]),
         ("remind me to call mum tomorrow at nine and dad at ten", ["SetReminder", "SetReminder"]),
         ("set timers for 5, 10 and 15 minutes", ["SetTimer", "SetTimer", "SetTimer"]),
@@ -48,6 +52,9 @@ def test_several_commands_are_told_apart(text: str, expected: list[str]) -> None
     [
         ("ajoute du lait à ma liste et mets un minuteur de dix minutes", ["AddItem", "SetTimer"]),
         ("quelle heure est-il et quel jour sommes-nous", ["TellTime", "TellWeekday"]),
+        ("mets une alarme à 7 h et à 7 h 30", ["SetAlarm", "SetAlarm"]),
+        ("réveille-moi à sept heures et demie et à huit heures demain", ["SetAlarm", "SetAlarm"]),
+        ("réveille-moi à sept heures et demie", ["SetAlarm"]),
         ("annule l'alarme puis parle plus lentement", ["CancelAlarm", "Slower"]),
         ("mets un minuteur de cinq minutes et un autre de dix minutes", ["SetTimer", "SetTimer"]),
         ("mets trois minuteurs de 5, 10 et 15 minutes", ["SetTimer", "SetTimer", "SetTimer"]),
@@ -79,6 +86,20 @@ def test_a_story_is_no_list_of_commands() -> None:
     assert parts("stop and stop and stop and stop and stop and stop and stop and stop") == []
     assert parts("tell me about cats and dogs") == []
     assert parts("play some jazz and tell me about cats") == ["CannotDo"]
+
+
+@pytest.mark.parametrize(
+    ("hour", "text", "said"),
+    [
+        (19, "set an alarm for 7 and 7:30", "Alarm set: at 7:00 AM tomorrow. Alarm set: at 7:30 AM tomorrow."),
+        (14, "set an alarm for 7 and 7:30", "Alarm set: at 7:00 PM. Alarm set: at 7:30 PM."),
+        (14, "wake me at 6 and 6:15 tomorrow", "Alarm set: at 6:00 AM tomorrow. Alarm set: at 6:15 AM tomorrow."),
+        (14, "set an alarm for 8 and 9 pm", "Alarm set: at 8:00 PM. Alarm set: at 9:00 PM."),
+    ],
+)
+def test_two_alarms_are_on_one_day_and_in_one_half_of_it(hour: int, text: str, said: str) -> None:
+    responder = Responder(make_skills(ZoneClock(SATURDAY.replace(hour=hour, minute=15))))
+    assert responder.reply(text).text == said
 
 
 def test_both_are_carried_out_and_taken_back() -> None:

@@ -214,7 +214,13 @@ def test_a_file_of_the_version_before_is_read_and_goes_on(file: Path) -> None:
         store = Store(file)
         schedule = Schedule(store, SystemClock())
         (kept,) = schedule.items("reminder")
-        assert (kept.text, kept.weekdays, kept.left_s, kept.every_s, kept.day) == ("call Bob", (0, 5), None, 0.0, 0)
+        assert (kept.text, kept.weekdays, kept.left_s, kept.every_s, kept.skipped) == (
+            "call Bob",
+            (0, 5),
+            None,
+            0.0,
+            (),
+        )
         store.close()
 
 
