@@ -26,13 +26,13 @@ class Beside:
     """One after the other: what hears and what judges pauses, what answers, what speaks. All is the main thread's."""
 
     def __init__(self, config: Config, assistant: Assistant, brain: Brain, plan: Plan, offline: bool) -> None:
-        self._question = question = FirstQuestion(brain.language, brain.store)
         self._config = config
         self._assistant = assistant
         self._plan = plan
         self._brain = brain
         self._offline = offline
         self._setup = FullSetup(config, offline=offline)
+        self._question = question = self._new_question()
         self._hearing = FirstRun(config, assistant, brain, offline, question)
         self._judging = FirstTurnModel(config, assistant, brain, offline)
         self._answering = FirstLanguageModel(config, brain, assistant.say, offline, question)
@@ -80,10 +80,13 @@ class Beside:
 
     def _decide_again(self) -> None:
         config, assistant, brain, offline = self._config, self._assistant, self._brain, self._offline
-        self._question = question = FirstQuestion(brain.language, brain.store)
+        self._question = question = self._new_question()
         self._hearing.decide(question)
         self._answering = FirstLanguageModel(config, brain, assistant.say, offline, question)
         self._speaking = FirstVoice(config, assistant, brain, offline, question)
+
+    def _new_question(self) -> FirstQuestion:
+        return FirstQuestion(self._brain.language, self._brain.store, installing=lambda: self._setup.running)
 
     @property
     def measuring(self) -> bool:

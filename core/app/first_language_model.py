@@ -49,7 +49,7 @@ class FirstLanguageModel(FirstEngine):
             self._plan = None
         self._question = question or FirstQuestion(brain.language, brain.store)
         if self._plan is not None:
-            self._question.add(self._plan, LANGUAGE_SETTING)
+            self._question.add(self._plan, LANGUAGE_SETTING, _can_fetch)
 
     def start(self, setup: FullSetup) -> None:
         """Begin; a second call does nothing."""

@@ -48,27 +48,44 @@ class Reply(Protocol):
 
 
 class FirstQuestion:
-    """Whoever has something to fetch says so by `add`; the first to begin asks for all of them. The main thread's."""
+    """Whoever has something to fetch says so by `add`; the first to begin asks for all of them. The main thread's.
 
-    def __init__(self, language: Language, kept: KeptSettings, ask: Callable[[], Reply] = Question) -> None:
+    `installing()` says whether packages are being installed; without, what lacks its own is not offered.
+    """
+
+    def __init__(
+        self,
+        language: Language,
+        kept: KeptSettings,
+        ask: Callable[[], Reply] = Question,
+        installing: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._language: Language = language
         self._kept = kept
         self._ask = ask
+        self._installing = installing
+        self._added: dict[str, tuple[SwitchPlan, Callable[[], bool]]] = {}
         self._plans: dict[str, SwitchPlan] = {}
+        """what is asked for"""
         self._reply: Reply | None = None
         self._answer: bool | None = None
         self._declined_told = False
 
-    def add(self, plan: SwitchPlan, setting: str) -> None:
-        """One more model, whose answer is kept as `setting`; nothing where it is decided already."""
+    def add(self, plan: SwitchPlan, setting: str, usable: Callable[[], bool]) -> None:
+        """One more model, whose answer is kept as `setting`; nothing where it is decided already.
+
+        `usable()` says whether the packages that it needs are here.
+        """
         if plan.decision == "ask":
-            self._plans[setting] = plan
+            self._added[setting] = plan, usable
 
     def begin(self) -> list[str]:
         """The question, and begin to listen for its answer; nothing where it was asked before."""
         if self._reply is not None:
             return []
         self._reply = self._ask()
+        come = self._installing()
+        self._plans = {setting: plan for setting, (plan, usable) in self._added.items() if come or usable()}
         plans = sorted(self._plans.values(), key=lambda plan: STAGES.index(plan.model.stage))
         if len(plans) == 1:
             return [plans[0].words("question")]

@@ -47,7 +47,7 @@ class FirstRun(FirstEngine):
         self._plan = SwitchPlan(model, decided, brain.language) if model is not None else None
         self._question = question
         if self._plan is not None and not self._offline:
-            question.add(self._plan, SETTING)
+            question.add(self._plan, SETTING, packages_are_here)
 
     @property
     def fetches(self) -> bool:

@@ -6,6 +6,8 @@ Beside Whisper's words alone people are cut off more often than by a fixed pause
 
 from __future__ import annotations
 
+from functools import partial
+
 from core.app.answering import packages_are_here
 from core.app.assistant import Assistant
 from core.app.brain import Brain
@@ -52,7 +54,7 @@ class FirstTurnModel(FirstEngine):
             self._said = [plan.words("lacking")]
         if decided != "no" and not self._offline:
             self._plan, self._question = plan, question
-            question.add(plan, TURN_SETTING)
+            question.add(plan, TURN_SETTING, partial(packages_are_here, (RUNTIME, CLIENT)))
 
     def start(self, setup: FullSetup) -> None:
         """Begin, once it is settled who listens; a second call does nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from dataclasses import replace
+from functools import partial
 
 from core.app import answering, hearing
 from core.app.assistant import Assistant
@@ -48,7 +49,7 @@ class FirstVoice(FirstEngine):
             self._plan = None
         self._question = question or FirstQuestion(brain.language, brain.store)
         if self._plan is not None:
-            self._question.add(self._plan, VOICE_SETTING)
+            self._question.add(self._plan, VOICE_SETTING, partial(can_fetch, self._plan.model))
 
     def start(self, setup: FullSetup) -> None:
         """Begin; a second call does nothing."""

@@ -15,8 +15,8 @@ from core.messages import Language
 TOLD_AFTER_S = 3.0
 """who waits less is told nothing: this is longer than a model takes whose kernels are there"""
 WORDS: dict[Language, str] = {
-    "en": "Getting the language model ready: with a new one that takes up to a minute, its first answer included, as its "
-    "weights are packed and its kernels compiled. Later it is quicker.",
+    "en": "Getting the language model ready: with a new one that takes up to a minute, its first answer included, as "
+    "its weights are packed and its kernels compiled. Later it is quicker.",
     "fr": "Je prépare le modèle de langue : pour un nouveau modèle cela prend jusqu'à une minute, première réponse "
     "comprise, car ses poids sont compactés et ses noyaux compilés. Ensuite, c'est plus rapide.",
 }

@@ -62,7 +62,7 @@ def asked(language: Language = "en") -> tuple[FirstQuestion, Typed, Kept, list[S
         VOICE_SETTING: SwitchPlan(VOICE, "ask", language),
     }
     for setting, plan in plans.items():
-        question.add(plan, setting)
+        question.add(plan, setting, lambda: True)
     return question, typed, kept, [switch(plan, question) for plan in plans.values()]
 
 
@@ -109,8 +109,8 @@ def test_a_no_is_told_once_with_the_way_back_and_ends_all():
 def test_one_model_alone_is_asked_for_in_its_own_words():
     kept, typed = Kept(), Typed()
     question, plan = FirstQuestion("fr", kept, typed), SwitchPlan(QWEN, "ask", "fr")
-    question.add(SwitchPlan(WHISPER, "yes", "fr"), SETTING)
-    question.add(plan, LANGUAGE_SETTING)
+    question.add(SwitchPlan(WHISPER, "yes", "fr"), SETTING, lambda: True)
+    question.add(plan, LANGUAGE_SETTING, lambda: True)
     one = switch(plan, question)
     assert one.start() == [plan.words("question")]
     typed.said = False
@@ -121,3 +121,19 @@ def test_one_model_alone_is_asked_for_in_its_own_words():
 def test_in_french_too():
     *_, switches = asked("fr")
     assert switches[0].start()[-1] == "Les télécharger (1.9 GB en tout) en arrière-plan ? [O/n]"
+
+
+def test_a_model_whose_packages_never_come_is_not_offered_and_nothing_is_kept_of_it():
+    for installing in (False, True):
+        kept, typed = Kept(), Typed()
+        question = FirstQuestion("en", kept, typed, installing=lambda comes=installing: comes)
+        whisper, qwen = SwitchPlan(WHISPER, "ask", "en"), SwitchPlan(QWEN, "ask", "en")
+        question.add(whisper, SETTING, lambda: True)
+        question.add(qwen, LANGUAGE_SETTING, lambda: False)
+        one = switch(whisper, question)
+        lines = one.start()
+        assert any("qwen3" in line for line in lines) is installing
+        assert (lines == [whisper.words("question")]) is not installing
+        typed.said = True
+        one.news()
+        assert set(kept.settings) == ({SETTING, LANGUAGE_SETTING} if installing else {SETTING})

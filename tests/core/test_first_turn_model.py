@@ -59,7 +59,8 @@ def test_it_is_asked_for_with_whisper_and_begins_once_that_listens(tmp_path, mon
     desk = Desk(tmp_path, monkeypatch, listens="pocketsphinx", terminal=True)
     first = desk.begin(whisper_comes=True)
     assert first.over, "Whisper comes first"
-    desk.question.add(cast(Any, SimpleNamespace(model=known_model("whisper-base"), decision="ask")), "fetch_models")
+    plan = cast(Any, SimpleNamespace(model=known_model("whisper-base"), decision="ask"))
+    desk.question.add(plan, "fetch_models", lambda: True)
     assert desk.question.begin()[1:] == [
         "  whisper-base (148 MB, from Systran/faster-whisper-base, licence MIT), to understand free speech",
         "  smart-turn (9.0 MB, from pipecat-ai/smart-turn-v3, licence BSD-2-Clause), to cut you off less often when "
