@@ -113,8 +113,11 @@ class Responder:
         return taken
 
     def load(self) -> None:
-        """Read the templates of both languages, and load the model. Raises what loading it raises."""
-        self._skills.skills.recogniser.load()
+        """Read the templates of the session's language, and load the model. Raises what loading it raises.
+
+        Those of the other language are read at their first use, or by `SkillRecogniser.load`.
+        """
+        self._skills.skills.recogniser.load(self._context.session.language)
         if self._language is None:
             return
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Literal
 
 from core.app.assistant import Assistant, Engines
@@ -53,7 +54,9 @@ class Beside:
         self._voice.start()
 
     def start(self) -> None:
-        """Begin the rest, once the assistant listens."""
+        """Begin the rest, once the assistant listens; the templates of the other language are read first."""
+        self._brain.recogniser.load()
+        gc.freeze()  # they live until the end, as what was loaded before them
         self._go_on()
 
     def _go_on(self) -> None:

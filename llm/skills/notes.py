@@ -8,18 +8,21 @@ from dataclasses import replace
 
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.normalise import fold
+from llm.skills.numbers import words_of
 from llm.skills.reminders import clean
 from llm.skills.spoken import join
 from llm.store import Entry
 
 LIST = "notes"
 _READ_AT_ONCE = 8
+NO_THING = frozenset(words_of("it that this them ca cela ceci"))
+"""what they stand for was said before, and nobody knows what of it is meant"""
 _WORD = re.compile(r"\w+")
 
 
 def add_note(intent: Intent, context: Context) -> Reply:
     text = clean(intent.word("text"))
-    if not text:
+    if not text or fold(text) in NO_THING:
         question = ask(intent, en=("What shall I note?", "take a note {}"), fr=("Que dois-je noter ?", "note {}"))
         return replace(question, any_words=True)
     entry = context.store.add_entry(LIST, text)

@@ -9,8 +9,10 @@ read by `normalise`, so a template's range bounds what may be spoken, not what m
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -34,6 +36,8 @@ POLITE_RULES = ("polite_start", "polite_end")
 """Expansion rules of a language that may stand before and after any sentence."""
 MOST_FREE_WORDS = 20
 """A sentence with more that no template knows may only begin like a command."""
+TEXTS_KNOWN = 64
+"""the words of a turn are looked at as they come, for whether they are whole, and to be answered"""
 _NAME = "name"
 """the slot of what a timer or alarm is called"""
 MOST_WORDS_OF_A_NAME = 4
@@ -67,7 +71,7 @@ class _Grammar:
 
 
 class SkillRecogniser:
-    """Text to Intent. Safe from any thread once a language has been used; the first use loads its templates."""
+    """Text to Intent. Safe from any thread; the first use of a language loads its templates."""
 
     def __init__(self, config: RecogniserConfig, skills: Iterable[Skill]) -> None:
         self._config = config
@@ -75,12 +79,14 @@ class SkillRecogniser:
         self._known = frozenset(name for skill in skills for name in skill.actions)
         self._parsers: tuple[Parser, ...] = tuple(skill.parse for skill in skills if skill.parse)
         self._grammars: dict[Language, _Grammar] = {}
+        self._lock = threading.Lock()
+        """held while templates are read"""
+        self._recognised = lru_cache(TEXTS_KNOWN)(self._recognise)
 
-    def load(self) -> None:
-        """Read both languages now instead of at their first use."""
-        for language in _OTHER:
-            self._grammar(language)
-            self.recognise("what", language)
+    def load(self, language: Language | None = None) -> None:
+        """Read one language now, or both, instead of at its first use."""
+        for one in _OTHER if language is None else (language,):
+            self.recognise("what", one)
 
     def intents(self, language: Language) -> Intents:
         """The templates as they are written, for who compiles a speech grammar from them.
@@ -99,6 +105,9 @@ class SkillRecogniser:
 
     def recognise(self, text: str, language: Language) -> Intent | None:
         """The intent of a text, or None when no template and no parser fits."""
+        return self._recognised(text, language)
+
+    def _recognise(self, text: str, language: Language) -> Intent | None:
         said = normalise(text, language)
         if not said.tokens:
             return None
@@ -158,7 +167,9 @@ class SkillRecogniser:
     def _grammar(self, language: Language) -> _Grammar:
         grammar = self._grammars.get(language)
         if grammar is None:
-            grammar = self._grammars[language] = self._load(language)
+            with self._lock:
+                grammar = self._grammars.get(language) or self._load(language)
+                self._grammars[language] = grammar
         return grammar
 
     def _load(self, language: Language) -> _Grammar:

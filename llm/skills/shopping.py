@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from core.messages import Language
-from llm.skills.base import Context, Intent, Reply, Skill, Undo, choose, reply
+from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.normalise import fold
+from llm.skills.notes import NO_THING
 from llm.skills.reminders import clean
 from llm.skills.spoken import join
 from llm.store import Entry
@@ -27,6 +28,12 @@ _FR_ARTICLE = re.compile(
 
 def add_item(intent: Intent, context: Context) -> Reply:
     names = item_names(intent)
+    if names and all(fold(name) in NO_THING for name in names):
+        return ask(
+            intent,
+            en=("What shall I add?", "add {} to my shopping list"),
+            fr=("Que dois-je ajouter ?", "ajoute {} à ma liste de courses"),
+        )
     present = {fold(entry.text) for entry in context.store.entries(LIST)}
     new = [name for name in names if fold(name) not in present]
     listed = join(names, intent.language)

@@ -20,6 +20,8 @@ LATE_HOUR = 20
 """from then on "twelve" is midnight"""
 _NIGHT_ENDS = 4
 """until then "tonight" is what comes after midnight"""
+_NIGHT_OVER = 6
+"""nobody who is up asks to be reminded at three in the night without saying so"""
 _FRENCH_AFTERNOON = 5
 """up to there a French hour of a day to come may be one of the afternoon too, where one is to be reminded and not to
 get up; today any hour up to twelve may be, "à six heures" at two o'clock"""
@@ -159,7 +161,9 @@ def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | No
     if day_of_month(intent):
         return _on_date(intent, _likely(wall) if open_half else wall, local)
     if not day:
-        halves = (wall, _shifted(wall)) if open_half else (wall,)
+        halves: tuple[time, ...] = (wall, _shifted(wall)) if open_half else (wall,)
+        if open_half and intent.name == "SetReminder" and local.wall.hour >= _NIGHT_OVER:
+            halves = tuple(half for half in halves if not 1 <= half.hour < _NIGHT_OVER)
         return When(min(local.next(half) for half in halves))
     return _on_day(wall, open_half, day, local)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from llm.assistant import build_skills
 from llm.responder import Responder
 from llm.schedule import Item
 from llm.skills.numbers import words_of
+from llm.skills.recognise import RecogniserConfig, SkillRecogniser
 from llm.store import Store
 
 
@@ -200,6 +202,20 @@ def test_every_intent_has_a_template_in_both_languages_and_every_template_an_act
     for language in ("en", "fr"):
         blocks = yaml_blocks((SENTENCES_FOLDER / f"{language}.yaml").read_text(encoding="utf-8"))
         assert {name for block in blocks for name in block["intents"]} == actions
+
+
+def test_at_the_start_the_sessions_language_alone_is_read_and_the_other_at_its_first_use(tmp_path: Path) -> None:
+    (tmp_path / "en.yaml").write_text('intents: {TellTime: {data: [{sentences: ["what time is it"]}]}}', "utf-8")
+    (tmp_path / "fr.yaml").write_text("intents: [", "utf-8")
+    found = SkillRecogniser(RecogniserConfig((tmp_path,)), make_skills().skills)
+    skills = replace(make_skills(), recogniser=found)
+    responder = Responder(skills)
+    responder.load()
+    assert responder.reply("what time is it").text == "It's 2:30 PM."
+    with pytest.raises(ConfigError, match=r"fr\.yaml"):
+        responder.reply("quelle heure est-il")
+    with pytest.raises(ConfigError, match=r"fr\.yaml"):
+        found.load()
 
 
 def test_the_templates_for_the_speech_grammar_keep_their_words() -> None:
