@@ -80,6 +80,8 @@ for _first, _pause, _rest in (
     ("how many miles is", 1.1, "ten kilometers"),
     ("add milk and", 1.0, "bread to my shopping list"),
     ("set a timer for twenty", 0.7, "minutes"),
+    ("what is eleven", 0.95, "plus thirty"),
+    ("what is eleven times", 1.0, "six"),
 ):
     dialogue(
         f"'{_first}', {_pause} s, '{_rest}' is one turn",
