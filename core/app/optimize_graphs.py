@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def export(arguments: argparse.Namespace, config: Config) -> int:
     """A verified ONNX file, with what each graph pass changed; quantised too where that is asked for."""
     check_out(arguments.out, "--out", arguments.model)
+    check_out(_int8_name(arguments.out) if arguments.int8 else None, "--int8", arguments.model)
     axes = read_axes(arguments.dynamic)
     need_torch()
     model, told_of = registered(arguments.model)
@@ -36,6 +37,7 @@ def export(arguments: argparse.Namespace, config: Config) -> int:
         verify_export=not arguments.no_verify,
         opset=arguments.opset,
         dynamic_axes=axes,
+        tolerance=arguments.tolerance,
     )
     progress("exporting")
     report = ONNXExporter(options, progress=progress).export(made_model(model), first_input(model), arguments.out)
@@ -99,7 +101,11 @@ def _build(arguments: argparse.Namespace, source: Path, shapes: dict[str, Any], 
 def _quantised_graph(model: RegisteredModel, path: Path, options: Any) -> Any:
     from core.optimization.toolbox.onnx_quantize import quantize_onnx
 
-    return quantize_onnx(path, path.with_suffix(".int8.onnx"), _calibration(model, options.input_names))
+    return quantize_onnx(path, _int8_name(path), _calibration(model, options.input_names))
+
+
+def _int8_name(path: Path) -> Path:
+    return path.with_suffix(".int8.onnx")
 
 
 def _agreement(share: float | None) -> str:

@@ -164,6 +164,9 @@ def export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--opset", type=opset, default=18, help="default: 18")
     parser.add_argument("--no-optimize", action="store_true", help="without the graph passes")
     parser.add_argument("--no-verify", action="store_true", help="without comparing with PyTorch")
+    parser.add_argument(
+        "--tolerance", type=above_zero, default=1e-4, help="how far it may be from PyTorch; default: 0.0001"
+    )
     parser.add_argument("--int8", action="store_true", help="a second file with QDQ nodes, NAME.int8.onnx")
     parser.add_argument("--benchmark", action="store_true", help="time ONNX Runtime beside PyTorch")
     _iterations(parser)

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="the extra full is missing: torch")
 
 from core.app.cli import parse  # noqa: E402
 from core.app.optimize import run  # noqa: E402
-from core.optimization.toolbox import deployment, tensorrt, tensorrt_library  # noqa: E402
+from core.optimization.toolbox import deployment, onnx_verify, tensorrt, tensorrt_library  # noqa: E402
 from core.optimization.toolbox.strategies import PREFIX, Workbench  # noqa: E402
 from core.utils.config import Config  # noqa: E402
 from core.utils.errors import ConfigError, MerlineError, ModelLoadError, OptimizationError  # noqa: E402
@@ -55,6 +55,20 @@ def away():
 def net():
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)), torch.randn(4, 8)
+
+def half():
+    return net()[0].half(), torch.randn(4, 8).half()
+
+class Counting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return {"logits": self.layer(x), "rows": 3, "cache": None}
+
+def counting():
+    return Counting(), torch.randn(2, 8)
 
 def scripted():
     with warnings.catch_warnings():
@@ -173,6 +187,30 @@ def test_what_gives_no_tensor_cannot_be_exported(own: str, tmp_path: Path) -> No
     pytest.importorskip("onnxscript", reason="the extra toolbox is missing: onnxscript")
     with pytest.raises(OptimizationError, match="Failing gives no tensor, so there is nothing to export"):
         main("export", f"{own}:silent", "--out", str(tmp_path / "m.onnx"))
+
+
+def test_what_is_no_tensor_is_named(own: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="the extra toolbox is missing: onnxscript")
+    with pytest.raises(OptimizationError, match="Counting gives 3 beside its tensors, and ONNX has tensors alone"):
+        main("export", f"{own}:counting", "--out", str(tmp_path / "m.onnx"))
+
+
+def test_a_model_in_half_precision_is_exported_with_a_tolerance_of_its_own(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxscript", reason="the extra toolbox is missing: onnxscript")
+    monkeypatch.setattr(onnx_verify, "difference", lambda expected, found: 0.001)  # as some processors' rounding has it
+    words = ("export", f"{own}:half", "--out", str(tmp_path / "m.onnx"))
+    with pytest.raises(OptimizationError, match="from the shell --tolerance, where that is right, as in half prec"):
+        main(*words)
+    assert main(*words, "--tolerance", "0.01") == 0
+    assert (tmp_path / "m.onnx").is_file()
+
+
+def test_where_the_second_graph_cannot_be_written_it_is_said_before_the_work(own: str, tmp_path: Path) -> None:
+    (tmp_path / "m.int8.onnx").mkdir()
+    with pytest.raises(ConfigError, match=r"--int8 .*m\.int8\.onnx: no file can be written there"):
+        main("export", f"{own}:absent", "--out", str(tmp_path / "m.onnx"), "--int8")
 
 
 def test_what_the_users_own_file_raises_is_told_with_its_line(own: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from core.optimization.toolbox.onnx_files import move_into_place, weight_bytes, 
 from core.optimization.toolbox.onnx_information import model_information
 from core.optimization.toolbox.onnx_passes.table import PASSES, run_passes
 from core.optimization.toolbox.onnx_trace import inference_mode_of, name_outputs, refuse_untraceable, trace
-from core.optimization.toolbox.onnx_verify import check_sizes, flat_outputs, verify
+from core.optimization.toolbox.onnx_verify import check_sizes, flat_outputs, no_tensors, verify
 from core.optimization.toolbox.targets import target_of
 from core.utils.errors import ExportError
 
@@ -80,13 +80,19 @@ class ONNXExporter:
 
     def _output_names(self, model: Any, example: Example) -> list[str]:
         try:
-            answer = flat_outputs(example.call(model))
+            result = example.call(model)
+            answer, others = flat_outputs(result), no_tensors(result)
         except MODEL_REFUSES as error:
             raise ExportError(
                 f"{type(model).__name__} fails on the example input ({first_line(error)}); give one that it takes"
             ) from error
         if not answer:
             raise ExportError(f"{type(model).__name__} gives no tensor, so there is nothing to export: return one")
+        if others:
+            raise ExportError(
+                f"{type(model).__name__} gives {others[0]!r} beside its tensors, and ONNX has tensors alone: leave it "
+                "out, or return torch.tensor of it"
+            )
         if any(one.dtype.kind == "c" for one in answer):
             raise ExportError(
                 f"{type(model).__name__} gives complex numbers, which ONNX has not; give torch.view_as_real of them"

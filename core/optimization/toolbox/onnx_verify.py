@@ -18,10 +18,21 @@ from core.utils.errors import ExportError, InferenceError, ModelLoadError
 def flat_outputs(result: Any) -> list[Any]:
     """The tensors of a model's answer as numpy, in the order in which the exporter lists them."""
     import torch
+
+    return [as_numpy(leaf) for leaf in _leaves(result) if isinstance(leaf, torch.Tensor)]
+
+
+def no_tensors(result: Any) -> list[Any]:
+    """What of a model's answer is neither a tensor nor None."""
+    import torch
+
+    return [leaf for leaf in _leaves(result) if not isinstance(leaf, torch.Tensor | None)]
+
+
+def _leaves(result: Any) -> list[Any]:
     from torch.utils import _pytree as pytree
 
-    leaves = pytree.tree_leaves(dict(result) if isinstance(result, Mapping) else result)
-    return [as_numpy(leaf) for leaf in leaves if isinstance(leaf, torch.Tensor)]
+    return pytree.tree_leaves(dict(result) if isinstance(result, Mapping) else result)
 
 
 def as_numpy(tensor: Any) -> Any:
@@ -110,8 +121,8 @@ def verify(
         if off > tolerance:
             raise ExportError(
                 f"{path.name}: at {where} ONNX Runtime differs from PyTorch by {off:.3g}, more than the tolerance "
-                f"{tolerance:g}; raise ONNXExportConfig.tolerance where that is right, or export with optimize=False, "
-                "from the shell --no-optimize"
+                f"{tolerance:g}; raise ONNXExportConfig.tolerance, from the shell --tolerance, where that is right, as "
+                "in half precision, or export with optimize=False, from the shell --no-optimize"
             )
         done.append(Verification(sizes, off))
     return tuple(done)
