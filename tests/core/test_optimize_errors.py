@@ -315,3 +315,5 @@ def test_what_takes_long_is_told_step_by_step(own: str, tmp_path: Path, capsys: 
     pytest.importorskip("onnxscript", reason="the extra toolbox is missing: onnxscript")
     assert main("export", f"{own}:net", "--out", str(tmp_path / "m.onnx")) == 0
     assert re.search(r"tracing.*graph passes.*comparing with PyTorch", capsys.readouterr().err, re.DOTALL)
+    assert main("compare", f"{own}:net", "--strategies", "onnx", "--iterations", "1") == 0
+    assert re.search(r"onnx.*tracing.*graph passes", capsys.readouterr().err, re.DOTALL)

@@ -172,7 +172,7 @@ def compare_strategies(
     own = judge(exact, exact, subject.test)
     measured = partial(typical_ms, iterations=iterations, clock=clock)
     rows, times = [], []
-    with Workbench() as bench:
+    with Workbench(progress) as bench:
         for one in chosen:
             progress(one)
             row, beside_ms = _row((STRATEGIES[one], bench), subject, (original, exact), measured)

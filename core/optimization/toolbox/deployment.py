@@ -117,7 +117,7 @@ def deploy(
         best = (original, ORIGINAL, plain)
     value = BETTER[platform]
     least = value(plain)
-    with Workbench() as bench:
+    with Workbench(progress) as bench:
         for strategy in _candidates(subject, platform, plain, (wanted, progress)):
             progress(f"trying {strategy.name}")
             try:

@@ -36,9 +36,13 @@ TRAINING_EPOCHS = 4
 
 
 class Workbench:
-    """A folder while ways are tried, and in it the ONNX file that two of them begin with, exported once."""
+    """A folder while ways are tried, and in it the ONNX file that two of them begin with, exported once.
 
-    def __init__(self) -> None:
+    `progress` is told what takes long within a way.
+    """
+
+    def __init__(self, progress: Callable[[str], None] = lambda line: None) -> None:
+        self.progress = progress
         sweep(Path(tempfile.gettempdir()), PREFIX)
         self._folder = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
         self._exported: Path | MerlineError | None = None
@@ -55,7 +59,7 @@ class Workbench:
             path = Path(self._folder.name) / "model.onnx"
             config = ONNXExportConfig(verify_export=False, dynamic_axes=_varying_axes(subject))
             try:
-                ONNXExporter(config).export(subject.model, subject.test[0].inputs, path)
+                ONNXExporter(config, progress=self.progress).export(subject.model, subject.test[0].inputs, path)
                 self._exported = path
             except MerlineError as error:
                 self._exported = error
@@ -86,7 +90,7 @@ class Strategy:
 def quantized(kind: QuantizationType, subject: Subject, bench: Workbench) -> nn.Module:
     """In int8, int4 or half precision, with the subject's data."""
     data = subject.training if kind is QuantizationType.QAT else subject.calibration
-    return ModelQuantizer(QuantizationConfig(kind)).quantize(subject.model, list(data))
+    return ModelQuantizer(QuantizationConfig(kind), bench.progress).quantize(subject.model, list(data))
 
 
 def _pruned(subject: Subject, bench: Workbench) -> nn.Module:
