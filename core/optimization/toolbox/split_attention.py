@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from core.optimization.toolbox.channel_groups import Removal
 from core.optimization.toolbox.graphs import replace_module
+from core.utils.errors import OptimizationError
 
 
 class SplitAttention(nn.Module):
@@ -144,7 +145,13 @@ def _mask(attn_mask: Tensor | None, padding: Tensor | None, q: Tensor, heads: in
     """Both as numbers to add to scores [batch, heads, length, length]."""
     mask = None if attn_mask is None else _additive(attn_mask, q)
     if mask is not None and mask.dim() == 3:
-        mask = mask.view(len(q), -1, *mask.shape[1:])[:, :heads]
+        mask = mask.view(len(q), -1, *mask.shape[1:])
+        if mask.shape[1] > heads and not torch.equal(mask, mask[:, :1].expand_as(mask)):
+            raise OptimizationError(
+                "its attention gives each head a mask of its own, and heads were removed: which one is whose is not "
+                "known any more; prune unstructured"
+            )
+        mask = mask[:, :heads]
     if padding is None:
         return mask
     padded = _additive(padding, q)[:, None, None, :]

@@ -69,9 +69,8 @@ def _halved(source: Path, target: Path) -> Path:
     large = model.ByteSize() > PROTOBUF_LIMIT_BYTES
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # it warns of each weight that is below float16's least or above its largest
+            # it warns of each weight that is below float16's least or above its largest
+            warnings.simplefilter("ignore")
             halved = converter.convert_float_to_float16(model, keep_io_types=True, disable_shape_infer=large)
         onnx.save(halved, target, save_as_external_data=large, location=f"{target.name}.data")
     except (ValueError, RuntimeError, onnx.shape_inference.InferenceError) as error:

@@ -131,6 +131,27 @@ class FixedView(nn.Module):
         return self.two(self.one(x).view(-1, 8))
 
 
+class Sloped(nn.Module):
+    """A mask for each head, as ALiBi has."""
+
+    def __init__(self, alike: bool) -> None:
+        super().__init__()
+        self.attention, self.out = nn.MultiheadAttention(16, 4, batch_first=True), nn.Linear(16, 2)
+        slopes = torch.ones(4) if alike else torch.arange(4.0)
+        distance = torch.arange(5.0).view(-1, 1) - torch.arange(5.0)
+        self.register_buffer("mask", -(slopes.view(-1, 1, 1) * distance.abs()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.attention(x, x, x, attn_mask=self.mask.repeat(len(x), 1, 1), need_weights=False)[0])
+
+
+def test_heads_with_masks_of_their_own_stay():
+    x = torch.randn(2, 5, 16)
+    assert StructuredPruner().prune(Sloped(alike=True).eval(), 0.25, x).removals[0].after == 3
+    with pytest.raises(OptimizationError, match="gives each head a mask of its own"):
+        StructuredPruner().prune(Sloped(alike=False).eval(), 0.25, x)
+
+
 @pytest.mark.parametrize(
     ("make", "x", "told"),
     [
