@@ -6,7 +6,8 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from inspect import signature
+from difflib import get_close_matches
+from inspect import isfunction, signature
 from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,11 @@ def from_python(name: str) -> tuple[RegisteredModel, str]:
     module = _imported(path)
     make: Callable[[], Any] | None = getattr(module, function, None)
     if not callable(make):
-        raise ModelLoadError(f"{file} has no function '{function}' that makes a model")
+        there = [name for name, one in vars(module).items() if isfunction(one) and one.__module__ == module.__name__]
+        names = get_close_matches(function, there) or there
+        raise ModelLoadError(
+            f"{file} has no function '{function}' that makes a model; it has: {', '.join(names) or 'none'}"
+        )
     try:
         signature(make).bind()
     except TypeError as error:

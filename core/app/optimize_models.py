@@ -9,7 +9,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from core.app.models_from_python import made_model
-from core.app.toolbox_models import first_input, for_judging, need_torch, registered
+from core.app.toolbox_models import NO_DATA, first_input, for_judging, need_torch, registered
 from core.app.toolbox_report import (
     check_folder,
     check_out,
@@ -24,7 +24,7 @@ from core.app.toolbox_report import (
 )
 from core.optimization.toolbox.packages import toolbox_package
 from core.utils.config import Config
-from core.utils.errors import ConfigError
+from core.utils.errors import ConfigError, ModelLoadError
 
 CHART_BYTES = 200_000
 """of a chart of all strategies, twice over"""
@@ -38,6 +38,10 @@ def quantize(arguments: argparse.Namespace, config: Config) -> int:
     """A model with smaller numbers; measured beside the original, and written where --out says."""
     check_out(arguments.out, "--out", arguments.model)
     optimizer, model = _optimizer(arguments.model, learns=arguments.type == "qat")
+    if arguments.type in ("static", "qat") and not any(
+        data is not None for data in (model.test_data, model.calibration_data, model.training_data)
+    ):
+        raise ModelLoadError(f"--type {arguments.type} rounds by data, and {NO_DATA}")
     from core.optimization.toolbox.artifact import save_quantized
     from core.optimization.toolbox.quick import benchmark_quantization
 

@@ -197,7 +197,11 @@ def test_compare_and_auto(
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("{own}:absent", "has no function 'absent' that makes a model"),
+        (
+            "{own}:absent",
+            "has no function 'absent' that makes a model; it has: net, teacher, student, anew, net_of_now, number, needs",
+        ),
+        ("{own}:techer", "has no function 'techer' that makes a model; it has: teacher"),
         ("{own}:number", "gives a int; return a torch.nn.Module"),
         ("{own}:needs", "own.py:needs is called without arguments, and it has some (missing a required argument: 'n')"),
         ("{own}", "name the function in it that makes the model: "),
@@ -355,6 +359,9 @@ def test_a_model_without_data_is_told_what_it_lacks(own: str) -> None:
     for words in (["compare", f"{own}:net"], ["auto", f"{own}:net", "mobile"]):
         with pytest.raises(ModelLoadError, match="brings no example input"):
             main(["optimize", *words])
+    for kind in ("static", "qat"):
+        with pytest.raises(ModelLoadError, match=f"--type {kind} rounds by data, and the model brings no example inp"):
+            main(["optimize", "quantize", f"{own}:net", "--type", kind])
     assert registered(f"{own}:net")[1] == "it brings no example input, so nothing is measured"
 
 

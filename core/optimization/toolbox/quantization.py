@@ -48,10 +48,7 @@ MUCH_LOST = 0.1
 
 
 class ModelQuantizer:
-    """`quantize` any number of models by one configuration; `report` tells of the last one.
-
-    `progress` is told what takes long, a line at a time.
-    """
+    """For any number of models, by one configuration: `report` tells of the last, `progress` hears what takes long."""
 
     def __init__(
         self, config: QuantizationConfig | None = None, progress: Callable[[str], None] = lambda line: None
