@@ -198,8 +198,8 @@ def test_compare_and_auto(
     ("model", "message"),
     [
         (
-            "{own}:absent",
-            "has no function 'absent' that makes a model; it has: net, teacher, student, anew, net_of_now, number, needs",
+            "{own}:zz",
+            "has no function 'zz' that makes a model; it has: net, teacher, student, anew, net_of_now, number, needs",
         ),
         ("{own}:techer", "has no function 'techer' that makes a model; it has: teacher"),
         ("{own}:number", "gives a int; return a torch.nn.Module"),
