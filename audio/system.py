@@ -32,13 +32,17 @@ class AudioSystem:
         self.microphone.recovery.add(self.speaker)
 
     def open(self) -> None:
-        """Open both devices; if one fails, neither stays open. Raises AudioDeviceError."""
-        self.speaker.open()
-        try:
-            self.microphone.open()
-        except AudioDeviceError:
+        """Open both devices; if one fails, neither stays open. Raises AudioDeviceError, which names each that fails."""
+        errors = []
+        for end in (self.speaker, self.microphone):
+            try:
+                end.open()
+            except AudioDeviceError as error:
+                errors.append(str(error))
+        if errors:
             self.speaker.release()
-            raise
+            self.microphone.release()
+            raise AudioDeviceError("\nand ".join(errors))
 
     def close(self) -> None:
         """Close both devices and PortAudio."""

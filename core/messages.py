@@ -263,7 +263,7 @@ class TurnFailed:
     stage: str
     error: str
     prepared: bool = False
-    """only what was prepared in a pause is lost, of which nobody has heard: it is tried again if it is needed"""
+    """only what was done before the user had finished is lost, of which nobody has heard: it is tried again at the end"""
 
     @property
     def silent(self) -> bool:

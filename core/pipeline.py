@@ -183,6 +183,8 @@ class Pipeline:
     def _tell(self, message: Any) -> None:
         """Show a stage's message to the observers: what is of a held reply once the turn's last words are there."""
         if isinstance(message, TurnFailed) and message.prepared:
+            with self._telling:
+                self._untold = []
             return
         if type(message) in OF_THE_REPLY:
             with self._telling:
@@ -190,6 +192,8 @@ class Pipeline:
                     self._untold = [one for one in self._untold if not self.clock.is_stale(one)] + [message]
                     return
         self.publish(message)
+        if isinstance(message, TurnFailed) and message.silent:
+            self.clock.cancel(message.turn)  # the rest of a reply that has lost a part is no reply
         if (isinstance(message, Transcript) and message.final) or (
             isinstance(message, TurnFailed) and message.stage == "stt"
         ):

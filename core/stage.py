@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
-from core.messages import TurnFailed
+from core.messages import Interjection, SpeechChunk, SpeechStarted, TurnFailed
 from core.utils.errors import InferenceError
 
 logger = logging.getLogger(__name__)
@@ -162,12 +162,17 @@ _NOTHING = nullcontext()
 _DONE = object()
 
 
+def _is_early(message: object) -> bool:
+    """Whether the user has not finished yet, so that all of it comes once more with their last words."""
+    return isinstance(message, SpeechStarted | SpeechChunk | Interjection) or not getattr(message, "final", True)
+
+
 class StageThread:
     """Runs one stage: `step()` in a loop of its own thread, or called by a scheduler.
 
     `deliver(message, timeout)` hands an output on and returns False when its receiver has no room yet.
-    An InferenceError, and a lack of memory, lose that turn and are reported as TurnFailed; any other error ends the
-    loop through `crashed`.
+    An InferenceError, and a lack of memory, lose that turn (before its end nothing yet) and are reported as TurnFailed;
+    any other error ends the loop through `crashed`.
     """
 
     def __init__(
@@ -261,9 +266,13 @@ class StageThread:
             reason = str(error) if isinstance(error, InferenceError) else SHORT_OF_MEMORY
             turn = getattr(self._message, "turn", self._clock.current)
             revision = getattr(self._message, "revision", self._clock.revision)
-            logger.error("turn %s lost in %s: %s", turn, self.name, reason)
+            failed = TurnFailed(turn, revision, self.name, reason, prepared=_is_early(self._message))
+            if failed.prepared:
+                logger.warning("turn %s: %s failed before its end, and tries again then: %s", turn, self.name, reason)
+            else:
+                logger.error("turn %s lost in %s: %s", turn, self.name, reason)
+            self._pending.append(failed)
             self._work = self._message = None
-            self._pending.append(TurnFailed(turn, revision, self.name, reason))
             return
         if output is _DONE:
             self._work = self._message = None

@@ -133,6 +133,15 @@ class Listener:
         with self._lock:
             self._understood = transcript
 
+    def drop(self) -> bool:
+        """What the user is saying is not to be answered, now or ever; whether they were speaking. From any thread."""
+        speech = self._speech
+        if speech is None:
+            return False
+        speech.dropped = True
+        self._clock.cancel(speech.turn)
+        return True
+
     def process(self, message: AudioFrame) -> Iterator[ListenerMessage]:
         """One frame of the microphone."""
         sound = self._front_end.process(message)
@@ -212,7 +221,8 @@ class Listener:
 
     def _continue(self, event: Continued) -> Iterator[ListenerMessage]:
         speech = self._speech
-        if speech is None:
+        if speech is None or speech.dropped:
+            self._speech = None
             self._vad.end()
             return
         paused_s = event.heard_at - len(event.samples) / SAMPLE_RATE_HZ - speech.voiced_until
@@ -269,7 +279,9 @@ class Listener:
         self._vad.end()
         if speech is None:
             return
-        if self._is_stale(speech):
+        if speech.dropped:
+            cancelled = True
+        elif self._is_stale(speech):
             cancelled = self._clock.current == speech.turn
             if not cancelled:
                 yield from self._open()

@@ -21,5 +21,7 @@ class SpeechUnderWay:
     held: list[Samples] = field(default_factory=list)
     """the silence since the provisional utterance, sent only if the user goes on"""
     provisional: bool = False
+    dropped: bool = False
+    """it is not to be answered"""
     ended: float | None = None
     """0..1 that the turn was over at the provisional utterance, by its sound"""

@@ -5,6 +5,7 @@ It is the stage that watches the time, so it also gives the tone for an answer t
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -31,15 +32,32 @@ class Announcer:
         self._turns = turns
         self._gap = gap
         self._waiting: deque[Announcement] = deque(maxlen=MOST_WAITING)
+        self._lock = threading.Lock()
+        self._device_news: Announcement | None = None
+        """said last, or still to be said, of the microphone"""
+        self._device_turn: int | None = None
+        """in which that is being said"""
+        self.dropped: Callable[[], None] = lambda: None
+        """called when what was being said is no longer true, and its turn is over"""
 
     def announce(self, announcement: Announcement) -> None:
         """Say this in the next gap."""
-        self._waiting.append(announcement)
+        with self._lock:
+            self._waiting.append(announcement)
 
     def device_changed(self, event: DeviceEvent) -> None:
-        """A lost or silent microphone is said aloud, for whoever does not look at the screen."""
-        if event.kind == "input":
-            self.announce(Announcement(event.text, "en", chime=False))
+        """A lost or silent microphone is said aloud, for whoever does not look at the screen; never what is over."""
+        if event.kind != "input":
+            return
+        news = Announcement(event.text, "en", chime=False)
+        with self._lock:
+            if self._device_news in self._waiting:
+                self._waiting.remove(self._device_news)
+            self._device_news = news
+            self._waiting.append(news)
+            turn, self._device_turn = self._device_turn, None
+        if turn is not None and self._turns.cancel(turn):
+            self.dropped()
 
     def load(self) -> None:
         """Get the timers ready."""
@@ -54,12 +72,22 @@ class Announcer:
         if not self._waiting:
             yield from self._timers.process(message)
             return
-        before = self._gap()
-        turn = self._turns.open_after(before) if before is not None else None
-        if turn is not None:
-            announcement = self._waiting.popleft()
-            yield Sentence(turn, 0, 0, announcement.text, True, announcement.language, announcement.chime)
+        sentence = self._next()
+        if sentence is not None:
+            yield sentence
 
     def close(self) -> None:
         """Keep what the timers know."""
         self._timers.close()
+
+    def _next(self) -> Sentence | None:
+        """What has waited longest, if there is a gap."""
+        with self._lock:
+            before = self._gap() if self._waiting else None
+            turn = self._turns.open_after(before) if before is not None else None
+            if turn is None:
+                return None
+            announcement = self._waiting.popleft()
+            if announcement is self._device_news:
+                self._device_turn = turn
+            return Sentence(turn, 0, 0, announcement.text, True, announcement.language, announcement.chime)

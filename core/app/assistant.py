@@ -131,6 +131,7 @@ class Assistant:
         )
         tone = self.working.due if self.working else lambda: None
         self.announcer = Announcer(self.timers, self.turns, self.floor.gap, tone)
+        self.announcer.dropped = self.floor.free
         first_sound = FirstSound(self._clock)
         parts = [
             Part("listen", self.listener, self._ends.source),
@@ -218,8 +219,8 @@ class Assistant:
 
     def drop_utterance(self) -> None:
         """What the user is saying is not to be answered; a reply goes on."""
-        if self.listener.speaking:
-            self._end_turn()
+        if self.listener.drop():
+            self.floor.free()
 
     def call(self) -> None:
         """The user pressed the key: the reply ends, and what is said next is meant for the assistant."""
@@ -249,7 +250,7 @@ class Assistant:
         pipeline.observe(Heard, self._brain.conversation.heard)
         pipeline.observe(Heard, self.timers.heard)
         pipeline.observe(EchoDropped, self._count_echo)
-        pipeline.observe(DeviceEvent, self.announcer.device_changed)
+        pipeline.observe(DeviceEvent, self._device_changed)
         if self.attention is not None:
             follow(self.attention, pipeline)
         if self.working is not None:
@@ -269,6 +270,12 @@ class Assistant:
         self.player.silence()
         if message.supersedes is not None:
             self._brain.responder.supersede(message.supersedes)
+
+    def _device_changed(self, event: DeviceEvent) -> None:
+        """Half of what the user said is not answered when the microphone is back: it may be another command."""
+        if (event.kind, event.state) == ("input", "lost"):
+            self.drop_utterance()
+        self.announcer.device_changed(event)
 
     def _count_echo(self, message: EchoDropped) -> None:
         self._echo_turns.add(message.turn)

@@ -93,7 +93,10 @@ class Scene:
         self._phrase = phrase
         self.partial = ""
         self.reply: list[str] = []
+        self._sounded = False
+        """something of the reply has been heard"""
         self._turn = 0
+        """whose reply that is"""
 
     @property
     def state_words(self) -> str:
@@ -112,12 +115,14 @@ class Scene:
                 return []
             case Muted(on=on):
                 self.muted = on
-                if on and self.state == "hearing":
-                    self.state, self.partial = "listening", ""
+                if on:
+                    self._drop_words()
                 return []
             case Note(text=text):
                 return [("note", text)]
-            case DeviceEvent(text=text):
+            case DeviceEvent(kind=kind, state=state, text=text):
+                if (kind, state) == ("input", "lost"):
+                    self._drop_words()
                 return [("note", text)]
             case EchoDropped(text=text):
                 return [("note", f"{self.words['echo']}: {text}")]
@@ -143,17 +148,26 @@ class Scene:
                     self.partial = ""
                     self.state = "thinking" if text else "listening"
                     return [("you", text)] if text else []
-            case Sentence(text=text):
+            case Sentence(turn=turn, text=text):
+                lines = self._flush() if turn != self._turn and self._sounded else []
+                if turn != self._turn:
+                    self._turn, self.reply = turn, []
                 if text:
                     self.reply.append(text)
+                return lines
             case PlaybackStarted():
-                self.state = "speaking"
+                self.state, self._sounded = "speaking", True
             case Heard(finished=True):
                 self.state = "listening"
                 return self._flush()
         return []
 
+    def _drop_words(self) -> None:
+        """What the user is saying is not to be answered."""
+        if self.state == "hearing":
+            self.state, self.partial = "listening", ""
+
     def _flush(self) -> list[tuple[str, str]]:
         lines = [("merline", " ".join(self.reply))] if self.reply else []
-        self.reply = []
+        self.reply, self._sounded = [], False
         return lines

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from fake_backend import Events, FakeBackend, FakeClock
+from fake_backend import SPEAKER, Events, FakeBackend, FakeClock
 
 from audio.closing import Closing
 from audio.system import AudioSystem
 from core.messages import DeviceEvent
 from core.utils.config import AudioConfig
+from core.utils.errors import AudioDeviceError
 from core.utils.voice import VoiceSettings
 
 BUSY_S = 60.0
@@ -98,3 +99,17 @@ def test_what_closes_is_closed_when_it_returns() -> None:
     closing.run(closed.set)
     assert closed.is_set()
     assert not closing.stuck
+
+
+def test_all_that_is_missing_is_named() -> None:
+    system = AudioSystem(AudioConfig(), FakeClock(), Events().append, VoiceSettings(), FakeBackend(present=[]))
+    with pytest.raises(AudioDeviceError, match=r"no speaker.*\nand no microphone"):
+        system.open()
+
+
+def test_without_a_microphone_the_speaker_does_not_stay_open() -> None:
+    backend = FakeBackend(present=[SPEAKER])
+    system = AudioSystem(AudioConfig(), FakeClock(), Events().append, VoiceSettings(), backend)
+    with pytest.raises(AudioDeviceError, match=r"^no microphone"):
+        system.open()
+    assert not any(stream.active for stream in backend.outputs)

@@ -51,6 +51,30 @@ class TestAnnouncer:
         self.announcer.device_changed(DeviceEvent("input", "lost", "x", "The microphone is gone."))
         assert self.said() == ["The microphone is gone."]
 
+    def test_a_microphone_that_is_back_before_its_loss_was_said_is_only_said_to_be_back(self):
+        self.announcer.announce(Announcement("hello", "en"))
+        self.announcer.device_changed(DeviceEvent("input", "lost", "x", "The microphone is gone."))
+        self.announcer.device_changed(DeviceEvent("input", "restored", "x", "The microphone is back."))
+        assert [*self.said(), *self.said()] == ["hello", "The microphone is back."]
+        assert self.said() == ["ding"]
+
+    def test_a_microphone_that_is_back_while_its_loss_is_being_said_ends_that(self):
+        freed = []
+        self.announcer.dropped = lambda: freed.append(self.turns.current)
+        self.announcer.device_changed(DeviceEvent("input", "lost", "x", "The microphone is gone."))
+        (gone,) = self.announcer.process(Tick(0.0))
+        self.announcer.device_changed(DeviceEvent("input", "restored", "x", "The microphone is back."))
+        assert self.turns.is_stale(gone)
+        assert freed == [gone.turn]
+        assert self.said() == ["The microphone is back."]
+
+    def test_a_microphone_that_is_back_ends_nobody_elses_turn(self):
+        self.announcer.device_changed(DeviceEvent("input", "lost", "x", "The microphone is gone."))
+        list(self.announcer.process(Tick(0.0)))
+        answer = Sentence(self.turns.open(), 0, 0, "It's noon.", True)
+        self.announcer.device_changed(DeviceEvent("input", "restored", "x", "The microphone is back."))
+        assert not self.turns.is_stale(answer)
+
     def test_only_the_latest_are_kept(self):
         for number in range(MOST_WAITING + 5):
             self.announcer.announce(Announcement(str(number), "en"))

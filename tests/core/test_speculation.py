@@ -76,6 +76,23 @@ class TestTelling:
         assert desk.send(final, TurnFailed(1, 0, "tts", "no voice")) == [final, TurnFailed(1, 0, "tts", "no voice")]
 
 
+    def test_what_was_prepared_of_a_reply_that_is_tried_again_is_not_told_twice(self) -> None:
+        desk = Desk()
+        desk.send(Sentence(1, 0, 0, "Hello.", True))
+        desk.send(TurnFailed(1, 0, "tts", "no voice"))
+        final, again = transcript(1, 0), Sentence(1, 0, 0, "Hello.", True)
+        assert desk.send(final, again) == [final, again]
+
+    def test_a_reply_of_which_a_part_is_lost_ends_there(self) -> None:
+        desk = Desk()
+        rest = Sentence(1, 0, 1, "You.", True)
+        desk.send(transcript(1, 0), TurnFailed(1, 0, "play", "no speaker"))
+        assert desk.clock.is_stale(rest)
+        turn = desk.clock.open()
+        desk.send(TurnFailed(turn, 0, "stt", "no ears"))
+        assert not desk.clock.is_stale(Sentence(turn, 0, 0, "Sorry.", True)), "there the apology is still to come"
+
+
 class TestAccount:
     def make(self) -> tuple[TurnClock, Speculation, Pipeline]:
         clock = TurnClock()

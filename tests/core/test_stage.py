@@ -7,11 +7,21 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.messages import Sentence, Speech, SpeechStarted, Transcript, TurnFailed
+from core.messages import (
+    Interjection,
+    Sentence,
+    Speech,
+    SpeechChunk,
+    SpeechStarted,
+    Transcript,
+    TurnFailed,
+    Utterance,
+)
 from core.optimization import InferenceProfiler
 from core.pipeline import Part, Pipeline
 from core.stage import Span, StageThread, TurnClock, no_span
@@ -165,6 +175,30 @@ class TestStageThread:
             continue
         assert [type(message) for message in sent] == [TurnFailed, Sentence]
         assert "memory" in sent[0].error
+
+    @pytest.mark.parametrize(
+        "early",
+        [
+            SpeechStarted(1, 0, 0.0),
+            SpeechChunk(1, 0, np.zeros(4, np.float32)),
+            Interjection(1, np.zeros(4, np.float32), False),
+            Utterance(1, 0, np.zeros(4, np.float32), False, 0.0),
+            Transcript(1, 0, "what", 0, "en", False),
+        ],
+        ids=lambda message: type(message).__name__,
+    )
+    def test_what_fails_while_the_user_speaks_loses_nothing_yet(self, early: object):
+        clock = TurnClock()
+        clock.open()
+
+        def choke(message: object):
+            raise MemoryError
+            yield
+
+        thread, sent = stage_thread(FakeStage(choke), ListInbox([early, transcript(1)]), clock)
+        while thread.step():
+            continue
+        assert [failed.prepared for failed in sent] == [True, False], "what it fails on at the end is lost"
 
     def test_finish_closes_work_under_way(self):
         clock = TurnClock()

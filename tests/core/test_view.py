@@ -51,6 +51,28 @@ def test_a_turn_goes_through_all_states_and_leaves_three_lines():
     assert "endpoint 350, stt 5, total 480 ms" in lines[2][1]
 
 
+def test_an_announcement_that_was_taken_back_unheard_is_not_shown():
+    scene = Scene("en")
+    gone, back = Sentence(1, 0, 0, "It is gone.", True), Sentence(2, 0, 0, "It is back.", True)
+    assert [scene.take(event) for event in (gone, back, PlaybackStarted(2, 0, 0.0))] == [[], [], []]
+    assert scene.take(Heard(2, 0, 0, 11, finished=True)) == [("merline", "It is back.")]
+
+
+def test_one_that_was_begun_is_shown_for_itself():
+    scene = Scene("en")
+    gone, back = Sentence(1, 0, 0, "It is gone.", True), Sentence(2, 0, 0, "It is back.", True)
+    scene.take(gone)
+    scene.take(PlaybackStarted(1, 0, 0.0))
+    assert scene.take(back) == [("merline", "It is gone.")]
+
+
+def test_nobody_is_heard_by_a_microphone_that_is_gone():
+    scene = Scene("en")
+    for event in (*TURN[:2], DeviceEvent("input", "lost", "x", "The microphone is gone.")):
+        scene.take(event)
+    assert (scene.state, scene.partial) == ("listening", "")
+
+
 def test_words_show_as_they_come():
     scene = Scene("en")
     for event in TURN[:2]:

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from core.app.brain import Brain
-from core.messages import AudioFrame, SpeechStarted, Transcript, Utterance
+from core.messages import AudioFrame, DeviceEvent, SpeechStarted, Transcript, Utterance
 from core.optimization.memory import Movement
 from core.pipeline import Pipeline
 from core.utils.config import Config
@@ -120,6 +120,38 @@ def test_a_hundred_turns_at_once_leave_the_last_one(talk: Conversation) -> None:
     assert talk.outcome().said == [("what time is it", "It's 2:30 PM.")]
     assert not any(talk.pipeline.queue_sizes().values())
     assert len(talk.assistant.recorder._open) <= 1
+    is_answered(talk)
+
+
+def test_half_a_command_is_not_answered_when_the_microphone_is_back(talk: Conversation) -> None:
+    """'cancel the alarm | for tomorrow': what was heard of it may be another command."""
+    talk.start_saying("set a timer for twenty minutes")
+    talk.wait(0.8)
+    talk.microphone.plugged = False
+    talk.pipeline.publish(DeviceEvent("input", "lost", "x", "The microphone is gone."))
+    talk.wait(4.0)
+    talk.microphone.plugged = True
+    talk.pipeline.publish(DeviceEvent("input", "restored", "x", "The microphone is back."))
+    talk.until_quiet()
+    assert [user for user, _ in talk.outcome().said if user] == []
+    assert talk.brain.responder.skills.context.schedule.items() == []
+    is_answered(talk)
+
+
+def test_what_was_being_said_when_the_microphone_was_switched_off_is_not_answered_later(talk: Conversation) -> None:
+    """Though a timer rang meanwhile, which is a turn of its own."""
+    talk.say("set a timer for one minute")
+    talk.until_quiet()
+    talk.wait(50.0)
+    talk.start_saying("what time is it")
+    talk.wait(0.6)
+    talk.assistant.drop_utterance()
+    talk.microphone.plugged = False
+    talk.wait(20.0)
+    assert [user for user, _ in talk.outcome().said].count("") == 1, "it rang"
+    talk.microphone.plugged = True
+    talk.until_quiet()
+    assert "what time is it" not in [user for user, _ in talk.outcome().said]
     is_answered(talk)
 
 

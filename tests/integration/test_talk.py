@@ -206,6 +206,8 @@ def test_what_each_stage_did_can_be_kept_as_a_trace(tmp_path: Path, sound_card: 
 def test_without_a_microphone_it_explains_and_offers_chat(tmp_path: Path, sound_card: SoundCard):
     done = run(tmp_path, "talk", "--offline", **{**sound_card.variables, "PULSE_SERVER": "unix:/nowhere"})
     assert done.returncode == 3
+    assert "no microphone was found" in done.stderr
+    assert "no speaker was found" in done.stderr
     assert "chat" in done.stderr
     assert "Traceback" not in done.stderr
 
