@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["input", "output"]
 
+STANDARD_RATE_HZ = 48_000
+"""what a device takes that refuses the rate it names"""
+
 
 @dataclass(frozen=True, slots=True)
 class Device:

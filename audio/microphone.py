@@ -14,7 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.devices import AudioBackend, Device, Kind, Stream, StreamOptions, choose_device, start_in_first
+from audio.devices import (
+    STANDARD_RATE_HZ,
+    AudioBackend,
+    Device,
+    Kind,
+    Stream,
+    StreamOptions,
+    choose_device,
+    start_in_first,
+)
 from audio.recovery import Recovery
 from audio.stream_time import StreamTime, plausible
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, DeviceEvent, Samples
@@ -82,7 +91,7 @@ class Microphone:
         return self._device.name if self._device else "none"
 
     def open(self) -> None:
-        """Open the device at 16 kHz, or at its native rate if it refuses; not while muted. Raises AudioDeviceError."""
+        """Open the device at 16 kHz, its own rate or 48 kHz; does nothing while muted. Raises AudioDeviceError."""
         if self._muted or self._stream is not None:
             return
         device = choose_device(self._backend.devices(), self._config.input_device, "input")
@@ -215,6 +224,6 @@ class Microphone:
 def _attempts(device: Device) -> Iterator[tuple[int, int]]:
     """Rates and channel counts to try, the cheapest first."""
     counts = sorted({1, min(2, device.input_channels), device.input_channels})
-    for rate_hz in dict.fromkeys((SAMPLE_RATE_HZ, device.native_rate_hz)):
+    for rate_hz in dict.fromkeys((SAMPLE_RATE_HZ, device.native_rate_hz, STANDARD_RATE_HZ)):
         for channels in counts:
             yield rate_hz, channels

@@ -16,7 +16,16 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.devices import AudioBackend, Device, Kind, Stream, StreamOptions, choose_device, start_in_first
+from audio.devices import (
+    STANDARD_RATE_HZ,
+    AudioBackend,
+    Device,
+    Kind,
+    Stream,
+    StreamOptions,
+    choose_device,
+    start_in_first,
+)
 from audio.far_end import FarEnd, Played
 from audio.stream_time import StreamTime, plausible
 from core.messages import Samples
@@ -35,7 +44,6 @@ PAST_S = 2.0
 """how much of what was played can be played again"""
 FILLED_S = 0.3
 """a device that asks for sound for so long plays it: a suspended one asks until its buffer is full"""
-STANDARD_RATE_HZ = 48_000
 
 
 class Speaker:

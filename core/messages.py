@@ -263,7 +263,7 @@ class TurnFailed:
     stage: str
     error: str
     prepared: bool = False
-    """only what was done before the user had finished is lost, of which nobody has heard: it is tried again at the end"""
+    """only what was done before the user had finished is lost, which nobody has heard of: it is done again"""
 
     @property
     def silent(self) -> bool:

@@ -51,7 +51,7 @@ class Announcer:
             return
         news = Announcement(event.text, "en", chime=False)
         with self._lock:
-            if self._device_news in self._waiting:
+            if self._device_news is not None and self._device_news in self._waiting:
                 self._waiting.remove(self._device_news)
             self._device_news = news
             self._waiting.append(news)

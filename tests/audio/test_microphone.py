@@ -1,6 +1,7 @@
 """The microphone as an inbox: rates, channels, bounds, times, silence, and a device that goes and comes."""
 
 import queue
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -60,6 +61,13 @@ def test_a_device_of_48_khz_stereo_alone_is_opened_as_it_is() -> None:
     assert frame.sample_rate_hz == 48_000
     assert desk.backend.inputs[-1].options.channels == 2
     assert frame.samples.shape == (960,)
+
+
+def test_a_device_that_refuses_the_rate_it_names_is_opened_at_48_khz() -> None:
+    says_44_100 = replace(MICROPHONE, native_rate_hz=44_100)
+    desk = Desk(FakeBackend(present=[says_44_100], refused_rates=(16_000, 44_100)))
+    desk.give()
+    assert desk.microphone.get(block=False).sample_rate_hz == 48_000
 
 
 def test_a_refusal_of_everything_is_an_error() -> None:

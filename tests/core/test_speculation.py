@@ -75,7 +75,6 @@ class TestTelling:
         final = transcript(1, 0)
         assert desk.send(final, TurnFailed(1, 0, "tts", "no voice")) == [final, TurnFailed(1, 0, "tts", "no voice")]
 
-
     def test_what_was_prepared_of_a_reply_that_is_tried_again_is_not_told_twice(self) -> None:
         desk = Desk()
         desk.send(Sentence(1, 0, 0, "Hello.", True))
