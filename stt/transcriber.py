@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PARTIAL_EVERY_S = 0.4
+AGAIN_S = 10
+"""of sound may be heard once more for pauses that were no end, and as much as was said: half a minute with a pause each
+second would else be heard fifteen times. Then a pause's words are those of the best path so far."""
 WORDS_WAIT_S = 15.0
 """how long an utterance waits for the n-gram model to be loaded, which happens only in the first seconds"""
 _LEVEL = 0.1
@@ -84,6 +87,8 @@ class _Utterance:
     means: int = 0
     """how often `mean` was measured"""
     grammar_ended: bool = False
+    again: int = 0
+    """samples that the grammar has heard once more, after pauses that were no end"""
     next_partial: int = 0
     partial: str = ""
     answer: Transcript | None = None
@@ -192,6 +197,7 @@ class Transcriber:
             heard.gain = float(np.clip(_LEVEL / level, *_GAIN_LIMITS)) if level > 0.0 else 1.0
         heard.pieces.append(samples * np.float32(heard.gain))
         if heard.grammar_ended:
+            heard.again += heard.samples
             self._decode_anew(heard)
         else:
             self._grammar.feed(heard.pieces[-1])
@@ -248,8 +254,10 @@ class Transcriber:
         if answer is None or answer.revision != message.revision:
             self.wait_for_words()
             self._feed_words(heard)
-            understood = self._decide(heard, ended=True)
-            answer = heard.answer = self._transcript(message.turn, message.revision, understood, final=False)
+            ended = message.final or heard.again <= heard.samples + AGAIN_S * SAMPLE_RATE_HZ
+            understood = self._decide(heard, ended)
+            answer = self._transcript(message.turn, message.revision, understood, final=False)
+            heard.answer = answer if ended else None
         if message.final:
             self._heard = None
             if self._words is not None:

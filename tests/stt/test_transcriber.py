@@ -25,6 +25,7 @@ from core.utils.config import SttConfig
 from stt.echo_guard import EchoGuard
 from stt.hypothesis import Hypothesis, Word, fill_open_slots
 from stt.levels import voiced_level
+from stt.pocketsphinx_engine import TYPICAL_MEAN, SphinxDecoder
 from stt.transcriber import Transcriber
 
 ASSETS = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[3] / "shared" / "assets"))
@@ -306,3 +307,50 @@ def test_an_interjection_leaves_no_trace_in_the_turn_after_it(transcriber: Trans
     assert [answer.text for answer in transcriber.process(Utterance(41, 0, sound, True, 0.0))] == [
         answer.text for answer in before
     ]
+
+
+class CountingGrammar:
+    """Hears nothing, and counts how much it was given."""
+
+    def __init__(self) -> None:
+        self.fed = 0
+        self.finished = 0
+
+    def start(self, mean: Samples = TYPICAL_MEAN) -> None:
+        """Begin anew."""
+
+    def feed(self, samples: Samples) -> None:
+        self.fed += len(samples)
+
+    def mean(self) -> Samples:
+        return TYPICAL_MEAN
+
+    frames = staticmethod(SphinxDecoder.frames)
+
+    def finish(self) -> None:
+        self.finished += 1
+
+    def hypothesis(self) -> None:
+        return None
+
+
+def test_who_pauses_again_and_again_is_not_heard_again_from_the_start_each_time() -> None:
+    """Half a minute of talk in the room, with a pause each second, was heard fifteen times: no processor follows."""
+    listener = Transcriber(SttConfig(), None, is_complete)  # type: ignore[arg-type]
+    grammar = CountingGrammar()
+    listener._grammar = grammar  # type: ignore[assignment]
+    second = np.full(16_000, 0.1, np.float32)
+    spoken: list[Samples] = []
+    finished = []
+    for revision in range(30):
+        spoken.append(second)
+        for message in (
+            SpeechStarted(1, revision, 0.0),
+            SpeechChunk(1, revision, second),
+            Utterance(1, revision, np.concatenate(spoken), revision == 29, 0.0),
+        ):
+            list(listener.process(message))
+        finished.append(grammar.finished)
+    assert grammar.fed < 16_000 * (30 + 2 * 30 + 10 + 10)
+    assert finished[:4] == [1, 2, 3, 4], "the first pauses of an utterance are looked at whole"
+    assert finished[-1] == finished[-2] + 1, "and so is its end"
