@@ -188,10 +188,12 @@ class Speech:
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """The answer takes long: a tone that says so, played unless the answer is there by now."""
+    """The answer takes long: a tone that says so, played unless the answer is there by now.
+
+    It is of no revision, as it does not wait for what is held until the last words are understood: those may take long.
+    """
 
     turn: int
-    revision: int
     samples: Samples
     sample_rate_hz: int
 

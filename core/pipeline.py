@@ -50,7 +50,7 @@ ROUTES: dict[type, str] = {
 }
 """Which stage takes which message. What is not listed goes to observers only."""
 
-OF_THE_REPLY = frozenset({ReplyUnderWay, Sentence, Speech, Working})
+OF_THE_REPLY = frozenset({ReplyUnderWay, Sentence, Speech})
 """What observers are told of a turn once the user has finished it: of what is prepared for nothing nobody hears."""
 
 JOIN_S = 2.0

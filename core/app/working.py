@@ -40,8 +40,8 @@ class WorkingTone:
         self._asks_model = asks_model
         self._tone = make_tone(TONE_RATE_HZ)
         self._lock = threading.Lock()
-        self._turn: tuple[int, int] | None = None
-        """turn and revision that wait for their first sound"""
+        self._turn: int | None = None
+        """the one that waits for its first sound"""
         self._since = 0.0
         self._by_model = False
         self._sounded = -math.inf
@@ -78,12 +78,12 @@ class WorkingTone:
             if wait_s <= WAIT_S or now - self._sounded < AGAIN_S:
                 return None
             self._sounded = now
-            return Working(*self._turn, self._tone, TONE_RATE_HZ)
+            return Working(self._turn, self._tone, TONE_RATE_HZ)
 
     def _waiting(self, message: Utterance) -> None:
         with self._lock:
             if message.final:
-                self._turn, self._since = (message.turn, message.revision), message.speech_ended_at
+                self._turn, self._since = message.turn, message.speech_ended_at
                 self._by_model, self._sounded = False, -math.inf
 
     def _under_way(self, message: ReplyUnderWay) -> None:

@@ -81,7 +81,7 @@ class TestAnnouncer:
         assert self.said() == ["5"]
 
     def test_an_answer_that_takes_long_comes_before_all_else(self):
-        tones = [Working(1, 0, np.zeros(4, np.float32), 24_000)]
+        tones = [Working(1, np.zeros(4, np.float32), 24_000)]
         announcer = Announcer(FakeTimers(), self.turns, lambda: None, lambda: tones.pop() if tones else None)
         announcer.announce(Announcement("hello", "en"))
         assert [type(message) for message in announcer.process(Tick(0.0))] == [Working]

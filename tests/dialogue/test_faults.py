@@ -63,6 +63,19 @@ def test_a_stage_that_hangs_for_10_s_costs_at_most_its_turn(talk: Conversation, 
     assert all(size <= 1 for size in talk.pipeline.queue_sizes().values())
 
 
+def test_who_waits_for_the_recogniser_hears_the_tone_meanwhile(talk: Conversation) -> None:
+    """What is prepared is held until the last words are there; the tone is not."""
+    talk.start_saying("what time is it")
+    talk.until(lambda: talk.assistant.listener.speaking)
+    thread = stage_thread(talk.pipeline, "stt")
+    step, until = thread.step, talk.clock.monotonic() + HANG_S
+    thread.step = lambda wait_s=0.0: talk.clock.monotonic() >= until and step(wait_s)
+    assert talk.until(lambda: talk.speaker.audible, 3.0)
+    talk.wait(until - talk.clock.monotonic() + RECOVERY_S)
+    talk.until_quiet()
+    assert talk.outcome().said == [("what time is it", "It's 2:30 PM.")]
+
+
 @pytest.mark.parametrize(
     "samples",
     [
