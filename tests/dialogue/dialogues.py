@@ -578,5 +578,5 @@ dialogue(
     "a cancelled question is not answered",
     [say("what is twelve"), lambda talk: talk.assistant.drop_utterance(), quiet(3.0)],
     [nothing_said, silent],
-    "a cancelled turn goes on",
+    "a dropped question is answered",
 )

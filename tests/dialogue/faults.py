@@ -250,6 +250,11 @@ def _goes_on(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Player, "silence", lambda self: None)
 
 
+@fault("a dropped question is answered")
+def _not_dropped(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Listener, "drop", lambda self: False)
+
+
 @fault("work is not given up")
 def _not_given_up(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(StageThread, "_abandon", lambda self: None)
