@@ -45,7 +45,7 @@ _OPEN: dict[Language, frozenset[str]] = {
         "and or but nor so because if when while although though unless until since whether than as "
         "of to in on at by for from with without into onto about between under over after before during through "
         "is are was were be been am has have had do does did will would can could shall should may might must "
-        "i we they who whose which what's where's it's i'm let's very more most less too not only also just please "
+        "i we they who whose which how what's where's it's i'm let's very more most less too not only also just please "
         "called named say saying tell remind add set"
     )
     - {"that", "this", "so", "too", "not", "do", "more", "less", "no", "please", "on", "in", "over", "about"},

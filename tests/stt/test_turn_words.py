@@ -21,6 +21,7 @@ from stt.turn_words import Wording, dangles, wording
         ("I would like to know the", "en", Wording.OPEN),
         ("after dinner,", "en", Wording.OPEN),
         ("remind me because", "en", Wording.OPEN),
+        ("Tell me how.", "en", Wording.OPEN),
         ("turn it on", "en", Wording.PLAIN),
         ("set a timer for twenty", "en", Wording.NUMBER),
         ("add milk, eggs, bread", "en", Wording.NUMBER),
