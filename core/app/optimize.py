@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import signal
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from core.utils.config import Config
 
 USAGE = ConfigError.exit_code
+TERMINATED = 143
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
-    """Run the subcommand; its exit code. With --json an error stands on the output too, as one object."""
+    """Run the subcommand; its exit code. With --json an error stands on the output too, as one object.
+
+    SIGTERM ends it as Ctrl-C does, with 143, so that what is half written goes.
+    """
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         return SUBCOMMANDS[arguments.subcommand].run(arguments, config)
     except MerlineError as error:
@@ -70,6 +77,8 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             told = {name: getattr(error, name) for name in ("closest", "missing") if hasattr(error, name)}
             print_error(type(error).__name__, str(error), error.exit_code, told)
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:

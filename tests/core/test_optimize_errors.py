@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +24,7 @@ from core.optimization.toolbox.strategies import PREFIX, Workbench  # noqa: E402
 from core.utils.config import Config  # noqa: E402
 from core.utils.errors import ConfigError, MerlineError, ModelLoadError, OptimizationError  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[2]
 OWN = """
 import warnings
 import torch
@@ -275,6 +279,27 @@ def test_what_killed_trials_left_goes_a_day_later(tmp_path: Path, monkeypatch: p
     with Workbench():
         assert not old.exists()
         assert fresh.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_is_ended_leaves_nothing_half_written(own: str, tmp_path: Path, sign: signal.Signals, code: int) -> None:
+    pytest.importorskip("onnxscript", reason="the extra toolbox is missing: onnxscript")
+    temporary, out = tmp_path / "temporary", tmp_path / "m.onnx"
+    temporary.mkdir()
+    environment = os.environ | {"TMPDIR": str(temporary), "MERLINE_HOME": str(tmp_path / "home")}
+    out.write_bytes(b"older")
+    for words in (("compare", "--strategies", "onnx", "--iterations", "100000"), ("export", "--out", str(out))):
+        command = [sys.executable, str(ROOT / "main.py"), "--offline", "optimize", words[0], f"{own}:net", *words[1:]]
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
+            assert running.stderr is not None
+            assert any(line.startswith("tracing") for line in running.stderr)
+            running.send_signal(sign)
+            running.stderr.read()
+            assert running.wait() == code
+        assert not list(temporary.glob(f"{PREFIX}*"))
+    assert out.read_bytes() == b"older"
+    assert not list(tmp_path.glob(".onnx-*"))
 
 
 def test_a_size_is_shown_however_small_and_what_grows_says_so(own: str, capsys: pytest.CaptureFixture[str]) -> None:
