@@ -14,6 +14,8 @@ _UNITS_S = {"hours": 3600.0, "minutes": 60.0}
 _DAY_S = 86_400.0
 _LEAP_YEARS = 8
 """29 February comes back within so many years"""
+FARTHEST_DAYS = 366_000
+"""a thousand years"""
 
 
 def _told(day: date, now: datetime, intent: Intent) -> str:
@@ -59,9 +61,12 @@ def time_until(intent: Intent, context: Context) -> Reply:
 
 
 def date_in(intent: Intent, context: Context) -> Reply:
-    """The date so many days or weeks from today, or from tomorrow."""
+    """The date so many days or weeks from today, or from tomorrow; or before today."""
     now = context.schedule.local.wall
     days = round((duration_s(intent) or 0.0) / _DAY_S) + int(intent.number("ahead") or 0)
+    days = -days if intent.word("past") else days
+    if not -FARTHEST_DAYS <= days <= FARTHEST_DAYS:
+        return reply(intent, en="That's too far away for me.", fr="C'est trop loin pour moi.")
     day = now + timedelta(days=days)
     weekday_told = _told(day.date(), now, intent)
     return reply(intent, en=f"{weekday_told}.", fr=f"{weekday_told[0].upper()}{weekday_told[1:]}.")

@@ -14,9 +14,19 @@ from llm.skills.when import date_of, day_of_month, duration_s, moment
 from llm.skills.which import by_place
 
 
+NTH_WEEKDAY = "nth_weekday"
+"""a slot of what no schedule can hold"""
+
+
 def set_reminder(intent: Intent, context: Context) -> Reply:
     text, language = clean(intent.word("text")), intent.language
     when = moment(intent, context.schedule.local)
+    if intent.word(NTH_WEEKDAY):
+        return reply(
+            intent,
+            en="I can't remind you on every first Monday and the like, only every week or on a day of the month.",
+            fr="Je ne sais pas rappeler tous les premiers lundis, seulement chaque semaine ou un jour du mois.",
+        )
     if when is None and intent.word("repeat"):
         return reply(intent, en="I can remind you at most once a minute, and at least once a year.",
                      fr="Je peux rappeler au plus une fois par minute, au moins une fois par an.")  # fmt: skip

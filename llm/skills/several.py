@@ -31,6 +31,11 @@ _NOUNS: dict[str, dict[Language, str]] = {
     "SetAlarm": {"en": "an alarm", "fr": "une alarme"},
 }
 """what "another one" is one more of"""
+_UNITS: dict[Language, dict[str, str]] = {
+    "en": {"minutes": "minutes", "hours": "hours", "seconds": "seconds"},
+    "fr": {"minutes": "minutes", "hours": "heures", "seconds": "secondes"},
+}
+"""of the first, which the second leaves out: "one for the rice for nine minutes and another one for the eggs for six" """
 _TIMERS: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"\btimers\b\s*(?:,|:|for|of)?\s+|\btimer (?:for|of)\s+", re.IGNORECASE),
     "fr": re.compile(
@@ -176,8 +181,10 @@ def _second(before: str, after: str, first: Intent, language: Language, recognis
         return None if found.name == "CannotDo" else found
     verb, one_more = before.split()[0], _ONE_MORE[language].match(after)
     if one_more is not None and first.name in _NOUNS:
-        found = recognise(f"{verb} {_NOUNS[first.name][language]} {after[one_more.end() :]}", language)
-        return found if found is not None and found.name == first.name else None
+        anew = f"{verb} {_NOUNS[first.name][language]} {after[one_more.end() :].strip(' .,;:!?')}"
+        units = [""] + [f" {_UNITS[language][slot]}" for slot in _UNITS[language] if slot in first.slots]
+        found_anew = (recognise(f"{anew}{unit}", language) for unit in units)
+        return next((one for one in found_anew if one is not None and one.name == first.name), None)
     borrowed = recognise(f"{verb} {after}", language)
     return borrowed if borrowed is not None and borrowed.name not in (first.name, "CannotDo") else None
 

@@ -31,6 +31,7 @@ def parts(text: str, language: Language = "en") -> list[str]:
         ("set a timer for five minutes and another one for ten minutes", ["SetTimer", "SetTimer"]),
         ("set an alarm for seven and one for half past seven", ["SetAlarm", "SetAlarm"]),
         ("set an alarm for 7 and 7:30", ["SetAlarm", "SetAlarm"]),
+        ("set a timer for 9 minutes for the rice and another one for the eggs for 6", ["SetTimer", "SetTimer"]),
         ("set alarms for 8, 8:30 and 9 am on saturday", ["SetAlarm", "SetAlarm", "SetAlarm"]),
         ("wake me at 6 and again at 6:15 tomorrow", ["SetAlarm", "SetAlarm"]),
         ("set an alarm for seven and a half hours", []),
