@@ -32,6 +32,8 @@ _QUESTION = re.compile(
     r"explain|describe|explique[sz]?(?:[- ]moi)?|decri[st]|raconte[sz]?(?:[- ]moi)?)\b"
 )
 """folded; it asks for words; "when" and "quand" begin commands too"""
+_TELL = re.compile(r"(?:tell|give|show|teach) (?:me|us)\b|(?:dis|donne|raconte|apprends)[- ]moi\b")
+"""folded; who says so wants to hear something, and tells nothing"""
 _OWN = re.compile(r"\b(?:my|me|mine|mon|ma|mes|moi)\b")
 _CLAIM = re.compile(
     r"^(?:\w+[,.!] )?(?:(?:the|a|your|[’'\"].+[’'\"]) )?(?:timer|alarm|reminder)(?: is| has been)? set"
@@ -56,9 +58,19 @@ def is_about(text: str, tool: frozenset[str]) -> bool:
     return any(_alike(word, other) for word in _words(text) for other in tool)
 
 
+def words_about(text: str, tool: frozenset[str]) -> int:
+    """How many words of the text are one of the tool's."""
+    return sum(any(_alike(word, other) for other in tool) for word in set(_words(text)))
+
+
 def asks(text: str) -> bool:
     """Whether words begin as a question does that is to be answered in words."""
     return _QUESTION.match(fold(text).strip()) is not None
+
+
+def wants_to_hear(text: str) -> bool:
+    """Whether words ask to be told something, "tell me a fact"."""
+    return _TELL.match(fold(text).strip()) is not None
 
 
 def is_question(text: str) -> bool:
@@ -91,6 +103,12 @@ def comes_from(written: str, said: str, language: Language) -> bool:
         return False
     words = _words(written)
     return not words or is_about(said, frozenset(words))
+
+
+def is_mostly_of(written: str, said: str) -> bool:
+    """Whether at least half of the words of a text that a model gives to a tool were said."""
+    words = _words(written)
+    return 2 * words_about(written, frozenset(_words(said))) >= len(words)
 
 
 def shares_number(written: str, said: str, language: Language) -> bool:

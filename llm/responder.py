@@ -194,6 +194,7 @@ class Responder:
         told(reply.text)
         if intent is not None and intent.rest and self._language is not None:
             rest = self._by_model(intent.rest, intent.words_language, turn, told, (reply.text,))
+            self._skills.undo_both(reply.undo)
             return replace(rest, text=f"{reply.text} {rest.text}".strip())
         return reply
 
@@ -274,8 +275,11 @@ class Responder:
         for index, text in enumerate(texts):
             yield Sentence(message.turn, message.revision, index, text, False, reply.language)
         units = language.answer(intent.rest, intent.words_language, message.turn, goes_on=True)
-        with closing(units):
-            yield from self._spoken(units, message, len(texts))
+        try:
+            with closing(units):
+                yield from self._spoken(units, message, len(texts))
+        finally:
+            self._skills.undo_both(reply.undo)
 
     def _forget_prepared(self) -> None:
         prepared, self._prepared = self._prepared, None

@@ -189,6 +189,15 @@ class SkillAnswers:
             return Reply(said, language, understood=False)
         return Reply(choose(language, *NOT_UNDERSTOOD), language, understood=False)
 
+    def undo_both(self, before: Undo | None) -> None:
+        """What was done in one turn is taken back as one: by a skill `before`, and then by a model's call."""
+        session = self.context.session
+        last = session.undoable
+        if before is None or last is None or last.undo is before:
+            return
+        both = _undo_of((before, last.undo))
+        session.undoable = replace(last, undo=both, intent=None)
+
     def without_rest(self, reply: Reply, rest: str) -> Reply:
         """A reply with what is said, where no model answers, of what was asked for besides."""
         known = self.skills.recogniser.recognise_any(rest, reply.language)
@@ -221,18 +230,23 @@ def _joined(replies: Sequence[Reply], language: Language) -> Reply:
     asking = [reply for reply in replies if reply.asks]
     ordered = [reply for reply in replies if not reply.asks] + asking[1:] + asking[:1]
     undos = [reply.undo for reply in replies if reply.undo is not None]
-
-    def take_back() -> None:
-        for undo in reversed(undos):
-            undo.action()
-
     return Reply(
         " ".join(reply.text for reply in ordered if reply.text),
         language,
-        undo=Undo(take_back, " ".join(undo.said for undo in reversed(undos))) if undos else None,
+        undo=_undo_of(undos) if undos else None,
         result=next((reply.result for reply in reversed(replies) if reply.result is not None), None),
         understood=all(reply.understood for reply in replies),
         repeatable=any(reply.repeatable for reply in replies),
         asks=asking[0].asks if asking else (),
         any_words=bool(asking) and asking[0].any_words,
     )
+
+
+def _undo_of(undos: Sequence[Undo]) -> Undo:
+    """All of them, the last first."""
+
+    def take_back() -> None:
+        for undo in reversed(undos):
+            undo.action()
+
+    return Undo(take_back, " ".join(undo.said for undo in reversed(undos)))

@@ -22,12 +22,15 @@ from llm.grounding import (
     claims,
     comes_from,
     is_about,
+    is_mostly_of,
     is_question,
     name_words,
     numbers_in,
     promises,
     shares_number,
     telling,
+    wants_to_hear,
+    words_about,
 )
 from llm.hidden_text import CALL_CLOSES, CALL_OPENS
 from llm.said_time import AT, FROM_NOW, TIMED, SaidTime, SaidTimes
@@ -156,6 +159,8 @@ class ToolBox:
         declared, slots = self._declared[intent.name], dict(intent.slots)
         if intent.name == REMEMBERING and asks(words.text) and not is_about(words.text, declared.words):
             raise ToolCallRefusedError(f"{intent.name}: {words.text!r} is a question")
+        if intent.name == REMEMBERING and not is_mostly_of(str(slots.get("text", "")), words.all):
+            raise ToolCallRefusedError(f"{intent.name}: nobody has said {slots.get('text')!r}")
         if SENTENCE in declared.parameters:
             if not shares_number(intent.text, words.all, words.language):
                 raise ToolCallRefusedError(f"{intent.name}: nobody has said {intent.text!r}")
@@ -198,10 +203,12 @@ class ToolBox:
             declared = self._declared.get(self._by_fold.get(key(found[1]), "")) if found else None
         if declared is None or not is_about(text, declared.words):
             return False
+        if declared.tool.name == REMEMBERING and wants_to_hear(text):
+            return False
         harmless = declared.tool.name in HARMLESS
         if not is_question(text) and (not harmless or asks(text)):
             return True
-        return harmless and sum(is_about(text, frozenset((word,))) for word in declared.words) > 1
+        return harmless and words_about(text, declared.words) > 1
 
     def promised(self, unit: str, words: Words) -> bool:
         """Whether a reply in words claims what only a tool could have done: what the user asks for, or in its words."""

@@ -13,7 +13,6 @@ from llm.skills.spoken import join, say_duration
 from llm.skills.when import date_of, day_of_month, duration_s, moment
 from llm.skills.which import by_place
 
-
 NTH_WEEKDAY = "nth_weekday"
 """a slot of what no schedule can hold"""
 

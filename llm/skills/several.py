@@ -35,7 +35,7 @@ _UNITS: dict[Language, dict[str, str]] = {
     "en": {"minutes": "minutes", "hours": "hours", "seconds": "seconds"},
     "fr": {"minutes": "minutes", "hours": "heures", "seconds": "secondes"},
 }
-"""of the first, which the second leaves out: "one for the rice for nine minutes and another one for the eggs for six" """
+"""of the first, which the second leaves out: "for the rice for nine minutes and one for the eggs for six" """
 _TIMERS: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"\btimers\b\s*(?:,|:|for|of)?\s+|\btimer (?:for|of)\s+", re.IGNORECASE),
     "fr": re.compile(

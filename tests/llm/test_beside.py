@@ -148,6 +148,19 @@ def test_never_mind_takes_the_command_back() -> None:
     assert not rig.skills.context.schedule.items("timer")
 
 
+@pytest.mark.parametrize("typed", [True, False])
+def test_never_mind_takes_both_back_where_the_model_did_something_too(typed: bool) -> None:
+    rig = Rig(("keys", '<tool_call>\n{"name": "RememberFact", "arguments": {"text": "keys lie here"}}\n</tool_call>'))
+    text = "set a timer for twelve minutes. Tell me my keys lie here"
+    if typed:
+        rig.responder.reply(text, turn=1)
+    else:
+        rig.say(text)
+    assert len(rig.skills.context.schedule.items("timer")) == 1
+    assert " ".join(rig.say("never mind")) == "I've forgotten: keys lie here. I cancelled the 12 minute timer."
+    assert not rig.skills.context.schedule.items("timer")
+
+
 def test_words_that_go_on_take_the_whole_turn_back() -> None:
     rig = Rig(("colour", "Blue."))
     rig.say(COLOUR)

@@ -68,6 +68,7 @@ def test_a_list_of_something_is_no_list_of_alarms() -> None:
         ('{"name": "SetAlarm"}', "quand je dors trop, réveille-moi", True),
         ('{"name": "TimeLeft"}', "je viens de finir un marathon", False),
         ('{"name": "ListAlarms"}', "donne-moi une recette en liste", False),
+        ('{"name": "ReadItems"}', "fais-moi une liste de villes", False),
     ],
 )
 def test_what_a_call_is_meant_by(call: str, text: str, about: bool) -> None:

@@ -737,6 +737,14 @@ def test_a_senseless_call_is_answered_in_words(asked: str, written: str) -> None
     assert rig.say(asked, "fr") == ["Bravo à vous !"]
 
 
+def test_a_fact_that_the_model_made_up_is_not_remembered() -> None:
+    made_up = "Rome is the capital city of Italy, known for its rich history"
+    rig = Rig(("Rome", call("RememberFact", json.dumps({"text": made_up}))))
+    rig.words = {"Rome": "It has seven hills."}
+    assert rig.say("tell me a fact about Rome") == ["It has seven hills."]
+    assert not rig.skills.context.store.entries("facts")
+
+
 def test_a_number_that_nobody_gave_is_asked_for() -> None:
     rig = Rig(("egg", call("SetTimer", '{"minutes": 5}')))
     assert rig.say("could the timer look after my egg")[0].endswith("?")
