@@ -120,9 +120,9 @@ def _configuration(values: Mapping[str, Any]) -> MeloConfig:
         symbols=tuple(values["symbols"]),
         tones=int(values["num_tones"]),
         languages=int(values["num_languages"]),
-        speakers=dict(data["spk2id"]),
+        speakers={str(name): int(row) for name, row in dict(data["spk2id"]).items()},
         speaker_rows=int(data["n_speakers"]),
-        sample_rate_hz=int(data["sampling_rate"]),
+        sample_rate_hz=_rate(data["sampling_rate"]),
         add_blank=bool(data.get("add_blank", True)),
         disable_bert=bool(data.get("disable_bert", False)),
         hidden=int(model["hidden_channels"]),
@@ -137,6 +137,12 @@ def _configuration(values: Mapping[str, Any]) -> MeloConfig:
         flow_couplings=couplings if transformer_flow else 4,
         decoder=_decoder_shape(model, speaker_width),
     )
+
+
+def _rate(value: Any) -> int:
+    if int(value) <= 0:
+        raise ValueError(f"data.sampling_rate is {value}")
+    return int(value)
 
 
 def _decoder_shape(model: Mapping[str, Any], speaker_width: int) -> DecoderShape:

@@ -16,7 +16,7 @@ from torch import Tensor
 from core.optimization.batch_size import is_out_of_memory
 from core.optimization.torch_device import release_cached
 from core.optimization.torch_engine import StageSteps
-from core.utils.errors import ModelLoadError
+from core.utils.errors import InferenceError, ModelLoadError
 from tts.melo.bert import BertPrecision, load_bert
 from tts.melo.card_graphs import exact_products
 from tts.melo.configuration import BERT_WIDTH, JA_BERT_WIDTH
@@ -43,6 +43,8 @@ class BertFeatures:
         self._bert: Any = None
         self._device: Any = None
         self._on_card = False
+        self._known = 0
+        """word pieces that the weights have"""
 
     def load(self, optimizer: TorchOptimizer) -> None:
         """Read the weights and compute once. Raises ModelLoadError, also for a width that no voice takes."""
@@ -55,6 +57,7 @@ class BertFeatures:
                 f"{self._folder}: gives {width} features a word piece, where voices take {JA_BERT_WIDTH} or "
                 f"{BERT_WIDTH}: it is not the BERT that the voice learnt with"
             )
+        self._known = bert.config.vocabulary
         self._bert = StageSteps(self._plan, lambda: optimizer).compile_model(bert, "melo bert")
         try:
             bert.to(self._device)
@@ -69,6 +72,11 @@ class BertFeatures:
         """
         if self._optimizer is None or self._bert is None:
             raise RuntimeError("BertFeatures: load() comes first")
+        if max(tokens) >= self._known:
+            raise InferenceError(
+                f"{self._folder}: its vocabulary has a word piece {max(tokens)}, its weights have {self._known}: "
+                "they are of different models; download the voice again"
+            )
         try:
             return self._features(tokens, phones)
         except RuntimeError as error:

@@ -14,8 +14,12 @@ pytest.importorskip("transformers", reason="needs transformers (the extra full)"
 import torch
 import transformers
 
+from core.optimization import TorchOptimizer
+from core.utils.config import OptimizationConfig
 from core.utils.errors import InferenceError, ModelLoadError
+from tests.tts.melo.spoken_voices import VOCABULARY, write_small_bert
 from tts.melo.bert import load_bert
+from tts.melo.features import BertFeatures
 
 TOKENS = torch.tensor([2, 17, 5, 5, 88, 41, 3])
 
@@ -105,3 +109,13 @@ def test_foreign_and_absent_files_are_typed_errors(whole, tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "roberta"}))
     with pytest.raises(ModelLoadError, match="roberta"):
         load_bert(tmp_path)
+
+
+def test_a_vocabulary_of_another_model_loses_the_sentence_and_not_the_program(tmp_path: Path) -> None:
+    features = BertFeatures(write_small_bert(tmp_path))
+    features.load(TorchOptimizer(OptimizationConfig(compile=False)))
+    known = len(VOCABULARY)
+    assert features.of([2, known - 1, 3], [1, 2, 1]).shape[1] == 4
+    with pytest.raises(InferenceError, match=f"word piece {known}, its weights have {known}:"):
+        features.of([2, known, 3], [1, 2, 1])
+    features.close()

@@ -126,6 +126,15 @@ def test_a_foreign_configuration_is_a_typed_error(tmp_path: Path, content: str):
         read_config(tmp_path)
 
 
+@pytest.mark.parametrize(("key", "value"), [("spk2id", {"EN-US": "a"}), ("sampling_rate", 0)])
+def test_a_row_or_a_rate_that_is_no_number_is_a_typed_error(tmp_path: Path, key: str, value: object) -> None:
+    config = small()
+    config["data"][key] = value
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelLoadError, match="not the configuration of a MeloTTS voice"):
+        read_config(tmp_path)
+
+
 def test_a_missing_speaker_names_those_there_are(tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps(small()))
     config = read_config(tmp_path)
