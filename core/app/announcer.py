@@ -38,7 +38,8 @@ class Announcer:
         self._device_turn: int | None = None
         """in which that is being said"""
         self.dropped: Callable[[], None] = lambda: None
-        """called when what was being said is no longer true, and its turn is over"""
+        """called when what was being said is no longer true, or not to be heard, and its turn is over"""
+        self._speaker_lost = False
 
     def announce(self, announcement: Announcement) -> None:
         """Say this in the next gap."""
@@ -46,8 +47,12 @@ class Announcer:
             self._waiting.append(announcement)
 
     def device_changed(self, event: DeviceEvent) -> None:
-        """A lost or silent microphone is said aloud, for whoever does not look at the screen; never what is over."""
-        if event.kind != "input":
+        """A lost or silent microphone is said aloud, for whoever does not look at the screen; never what is over.
+
+        Nothing is said while the speaker is lost, too: a sound server that hangs takes both.
+        """
+        if event.kind == "output":
+            self._speaker_changed(lost=event.state == "lost")
             return
         news = Announcement(event.text, "en", chime=False)
         with self._lock:
@@ -69,7 +74,7 @@ class Announcer:
         if tone is not None:
             yield tone
             return
-        if not self._waiting:
+        if not self._waiting or self._speaker_lost:
             yield from self._timers.process(message)
             return
         sentence = self._next()
@@ -79,6 +84,17 @@ class Announcer:
     def close(self) -> None:
         """Keep what the timers know."""
         self._timers.close()
+
+    def _speaker_changed(self, lost: bool) -> None:
+        self._speaker_lost = lost
+        with self._lock:
+            turn = self._device_turn
+            if not lost or turn is None or self._gap() is not None or not self._turns.cancel(turn):
+                return
+            assert self._device_news is not None
+            self._device_turn = None
+            self._waiting.appendleft(self._device_news)
+        self.dropped()
 
     def _next(self) -> Sentence | None:
         """What has waited longest, if there is a gap."""

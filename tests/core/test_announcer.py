@@ -46,8 +46,8 @@ class TestAnnouncer:
         assert self.turns.current == turn + 1
         assert self.said() == ["ding"]
 
-    def test_a_lost_microphone_is_said_and_a_lost_speaker_cannot_be(self):
-        self.announcer.device_changed(DeviceEvent("output", "lost", "x", "The speaker is gone."))
+    def test_a_lost_microphone_is_said_and_what_becomes_of_the_speaker_is_not(self):
+        self.announcer.device_changed(DeviceEvent("output", "changed", "x", "The speaker is now y."))
         self.announcer.device_changed(DeviceEvent("input", "lost", "x", "The microphone is gone."))
         assert self.said() == ["The microphone is gone."]
 
@@ -67,6 +67,28 @@ class TestAnnouncer:
         assert self.turns.is_stale(gone)
         assert freed == [gone.turn]
         assert self.said() == ["The microphone is back."]
+
+    def test_a_sound_server_that_hangs_takes_both_and_only_the_return_is_said(self):
+        self.announcer.device_changed(DeviceEvent("input", "lost", "x", "The microphone is gone."))
+        (gone,) = self.announcer.process(Tick(0.0))
+        self.free = False  # it is being said
+        self.announcer.device_changed(DeviceEvent("output", "lost", "x", "The speaker is gone."))
+        assert self.turns.is_stale(gone)
+        self.free = True
+        assert self.said() == ["ding"], "what falls due is shown all the same"
+        self.announcer.device_changed(DeviceEvent("input", "restored", "x", "The microphone is back."))
+        self.announcer.device_changed(DeviceEvent("output", "restored", "x", "The speaker is back."))
+        assert [*self.said(), *self.said()] == ["The microphone is back.", "ding"]
+
+    def test_a_speaker_that_comes_back_alone_says_that_the_microphone_is_gone_once(self):
+        self.announcer.device_changed(DeviceEvent("output", "lost", "x", "The speaker is gone."))
+        self.announcer.device_changed(DeviceEvent("input", "lost", "x", "The microphone is gone."))
+        assert self.said() == ["ding"]
+        self.announcer.device_changed(DeviceEvent("output", "restored", "x", "The speaker is back."))
+        assert self.said() == ["The microphone is gone."]
+        self.announcer.device_changed(DeviceEvent("output", "lost", "x", "The speaker is gone."))
+        self.announcer.device_changed(DeviceEvent("output", "restored", "x", "The speaker is back."))
+        assert self.said() == ["ding"], "it was heard"
 
     def test_a_microphone_that_is_back_ends_nobody_elses_turn(self):
         self.announcer.device_changed(DeviceEvent("input", "lost", "x", "The microphone is gone."))
