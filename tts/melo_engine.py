@@ -125,12 +125,14 @@ class MeloEngine:
         self._ready = set()
 
     def _unit(self, unit: Unit, language: SpokenLanguage, speed: float, last: bool) -> Iterator[SpeechPiece]:
-        """A sentence, or a part of a long one, with the pause that follows if another does."""
+        """A sentence, or a part of a long one, with the pause that follows if it is heard and another does."""
+        sounded = False
         for piece in self._sound(unit.text, language, speed, last):
             if self._closed.is_set():
                 return
+            sounded = sounded or len(piece.samples) > 0
             samples, marks = piece.samples, tuple(Mark(m.sample, unit.start + m.characters) for m in piece.marks)
-            if piece.last and not last:
+            if piece.last and not last and sounded:
                 samples = np.concatenate((samples, silence(PAUSE_MS, self.sample_rate_hz)))
             yield SpeechPiece(samples, marks, last=piece.last and last)
 

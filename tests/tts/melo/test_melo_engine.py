@@ -193,6 +193,12 @@ def test_a_short_text_is_kept_by_all_that_changes_its_sound(english: VoiceFiles)
     assert engine._cache.bytes == before
 
 
+def test_marks_without_words_take_no_time(english: VoiceFiles) -> None:
+    engine = make(english)
+    pieces = list(engine.synthesize("... ! ? " * 40, "en", 1.0))
+    assert (len(sound(pieces)), said(pieces)[-1][1], [piece.last for piece in pieces].count(True)) == (0, 320, 1)
+
+
 def test_another_language_is_loaded_at_its_first_sentence(english: VoiceFiles, french: VoiceFiles) -> None:
     engine = make(english, french)
     assert engine.languages == ("en", "fr")
