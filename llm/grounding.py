@@ -34,6 +34,12 @@ _QUESTION = re.compile(
 """folded; it asks for words; "when" and "quand" begin commands too"""
 _TELL = re.compile(r"(?:tell|give|show|teach) (?:me|us)\b|(?:dis|donne|raconte|apprends)[- ]moi\b")
 """folded; who says so wants to hear something, and tells nothing"""
+_FORBIDS = re.compile(
+    r"(?:(?:please|no|non|s[’']il (?:te|vous) plait)[, ]+)*"
+    r"(?:(?:do not|don[’']?t|never) (?!forget|let me|you\b|we\b|i\b|know\b)"
+    r"|n(?:e |[’'])(?!oublie)(?:\w+[-’' ]){1,3}?(?:pas|plus|jamais)\b)"
+)
+"""folded; what is asked for is that nothing be done"""
 _OWN = re.compile(r"\b(?:my|me|mine|mon|ma|mes|moi)\b")
 _CLAIM = re.compile(
     r"^(?:\w+[,.!] )?(?:(?:the|a|your|[’'\"].+[’'\"]) )?(?:timer|alarm|reminder)(?: is| has been)? set"
@@ -66,6 +72,11 @@ def words_about(text: str, tool: frozenset[str]) -> int:
 def asks(text: str) -> bool:
     """Whether words begin as a question does that is to be answered in words."""
     return _QUESTION.match(fold(text).strip()) is not None
+
+
+def forbids(text: str) -> bool:
+    """Whether words ask for something not to be done: "don't set a timer"."""
+    return _FORBIDS.match(fold(text).strip()) is not None
 
 
 def wants_to_hear(text: str) -> bool:

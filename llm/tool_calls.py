@@ -21,6 +21,7 @@ from llm.grounding import (
     asks,
     claims,
     comes_from,
+    forbids,
     is_about,
     is_mostly_of,
     is_question,
@@ -106,6 +107,8 @@ class ToolBox:
         """
         name, arguments = named(loaded(call))
         known = self._by_fold.get(key(name))
+        if known not in HARMLESS and forbids(words.text):
+            raise ToolCallRefusedError(f"{known}: {words.text!r} forbids it")
         time = self._times.find(words.text, words.language) if known in TIMED else None
         if known in TIMED and time is None and not self._may_mean(known, words):
             raise ToolCallRefusedError(f"{known}: nobody has said a time, or asked for it")
@@ -184,6 +187,8 @@ class ToolBox:
 
         With a number or a time in the words, those that take one.
         """
+        if forbids(text):
+            return frozenset()
         about = {name for name, one in self._declared.items() if is_about(text, one.words)}
         if self._times.may_hold(text, language):
             about = {name for name in about if self._declared[name].parameters} | TIMED
@@ -203,7 +208,7 @@ class ToolBox:
             declared = self._declared.get(self._by_fold.get(key(found[1]), "")) if found else None
         if declared is None or not is_about(text, declared.words):
             return False
-        if declared.tool.name == REMEMBERING and wants_to_hear(text):
+        if forbids(text) or (declared.tool.name == REMEMBERING and wants_to_hear(text)):
             return False
         harmless = declared.tool.name in HARMLESS
         if not is_question(text) and (not harmless or asks(text)):

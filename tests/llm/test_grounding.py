@@ -10,7 +10,7 @@ from skill_rig import make_skills
 
 from core.messages import Language
 from llm.call_text import ToolCallRefusedError
-from llm.grounding import claims, comes_from
+from llm.grounding import claims, comes_from, forbids
 from llm.skills.base import Slot
 from llm.tool_calls import ToolBox, Words
 from llm.tools import declare
@@ -44,6 +44,25 @@ def box() -> ToolBox:
 )
 def test_words_that_ask_for_a_tool(text: str, language: Language, asks: bool) -> None:
     assert bool(box().may_be_called(text, language)) is asks
+
+
+@pytest.mark.parametrize(
+    ("text", "forbidden"),
+    [
+        ("don't set an alarm", True),
+        ("no, do not add milk", True),
+        ("ne mets pas de minuteur", True),
+        ("ne m'ajoute plus de lait", True),
+        ("don't forget the milk", False),
+        ("don't let me forget to call", False),
+        ("n'oublie pas le lait", False),
+        ("don't you think so", False),
+        ("il ne reste pas de lait", False),
+        ("je n'ai pas de lait, ajoutes-en", False),
+    ],
+)
+def test_words_that_forbid(text: str, forbidden: bool) -> None:
+    assert forbids(text) is forbidden
 
 
 def test_a_list_of_something_is_no_list_of_alarms() -> None:

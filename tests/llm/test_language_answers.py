@@ -745,6 +745,25 @@ def test_a_fact_that_the_model_made_up_is_not_remembered() -> None:
     assert not rig.skills.context.store.entries("facts")
 
 
+@pytest.mark.parametrize("is_small", [True, False])
+@pytest.mark.parametrize(
+    ("asked", "language", "written"),
+    [
+        ("do not set a timer for ten minutes", "en", call("SetTimer", '{"minutes": 10}')),
+        ("please don't add milk to my list", "en", call("AddItem", '{"item": "milk"}')),
+        ("ne mets pas de minuteur de dix minutes", "fr", call("SetTimer", '{"minutes": 10}')),
+        ("n'ajoute pas de lait à ma liste", "fr", call("AddItem", '{"item": "lait"}')),
+    ],
+)
+def test_what_is_forbidden_is_not_done(asked: str, language: Language, written: str, is_small: bool) -> None:
+    rig = Rig((asked, written), language=language)
+    rig.words = {asked: "Fine."}
+    rig.answers.engine.is_small = is_small
+    assert rig.say(asked, language) == ["Fine."]
+    assert not rig.skills.context.schedule.items()
+    assert not rig.skills.context.store.entries("shopping")
+
+
 def test_a_number_that_nobody_gave_is_asked_for() -> None:
     rig = Rig(("egg", call("SetTimer", '{"minutes": 5}')))
     assert rig.say("could the timer look after my egg")[0].endswith("?")
