@@ -22,7 +22,7 @@ from core.app.planning import apply_plan, make_plan
 from core.app.scene import Note
 from core.app.turn_keeping import TurnKeeping
 from core.app.view import View, open_view, watch
-from core.messages import DeviceEvent, Language
+from core.messages import Attending, DeviceEvent, Language
 from core.optimization.catalogue import EMBEDDED_ENGINES
 from core.optimization.memory import MemoryBudgets
 from core.optimization.plan import Plan
@@ -94,6 +94,8 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             view = open_view(config.view, brain.language, lambda: assistant.listener.level, assistant.wake_phrase)
             views.append(view)
             watch(view, pipeline)
+            if assistant.attention is not None:
+                view.show(Attending(False, brain.clock.monotonic()))
             _say_first(view, assistant, plan, keeping.notice(brain.language))
             with Keyboard() as keyboard:
                 keys = DeskKeys(keyboard, assistant, sound.microphone, brain.session, view.show)
