@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from core.messages import Language
 from core.optimization.memory import MemoryOptimizer
 from core.utils.config import Config
-from core.utils.errors import MissingDependencyError, ModelError
+from core.utils.errors import ConfigError, MissingDependencyError, ModelError
 from core.utils.model_catalogue import known_model
 from core.utils.model_store import ModelStore
 from tts.espeak import EspeakEngine
@@ -128,7 +128,8 @@ def _asked_for(config: Config, parts: SpeakingParts, embedded: EspeakEngine) -> 
 def find_voices(config: Config, language: Language, store: ModelStore | None = None) -> tuple[VoiceFiles, ...]:
     """The voices of tts.voice, else those of the catalogue that are here: one a language, that of `language` first.
 
-    Raises MissingDependencyError without torch, and ModelError for a voice that is not here or not whole.
+    Raises MissingDependencyError without torch, ModelError for a voice that is not here or not whole, and
+    ConfigError for two of one language in tts.voice.
     """
     missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
     if missing:
@@ -148,7 +149,9 @@ def find_voices(config: Config, language: Language, store: ModelStore | None = N
     found: dict[SpokenLanguage, VoiceFiles] = {}
     for name in names:
         voice = _find(name, config, store)
-        found.setdefault(voice.language, voice)
+        other = found.setdefault(voice.language, voice)
+        if other is not voice and wanted is not None:
+            raise ConfigError(f"tts.voice: {other.folder} and {voice.folder} both speak {voice.language}; keep one")
     return tuple(sorted(found.values(), key=lambda voice: voice.language != first))
 
 

@@ -195,11 +195,11 @@ class ModelStore:
 
     def _complete(self, name: str, asked: str = "") -> Path:
         """`asked`: the name that the user knows it by, where that is another."""
-        for needed in known_model(name, self.catalogue).needs:
-            self._complete(needed)
-        folder, name = self.folder / name, asked or name
+        folder, needs, name = self.folder / name, known_model(name, self.catalogue).needs, asked or name
         match _state(folder):
             case "complete":
+                for needed in needs:
+                    self._complete(needed)
                 return folder
             case "partial":
                 raise ModelLoadError(f"{name}: only a part of it is here; `models download {name}` fetches the rest")

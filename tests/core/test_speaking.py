@@ -20,7 +20,7 @@ from core.messages import Language
 from core.optimization.plan import StagePlan
 from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config, TtsConfig
-from core.utils.errors import ModelError, ModelLoadError
+from core.utils.errors import ConfigError, ModelError, ModelLoadError
 from core.utils.model_catalogue import known_model
 from core.utils.model_store import Manifest, ModelStore, write_manifest
 from tests.optimization.machine_table import profile
@@ -109,7 +109,10 @@ def test_voices_are_given_by_name_or_folder_also_together(tmp_path: Path):
     assert find_voices(config(voice=str(bare)), "en", store)[0].bert == store.folder / "bert-english"
     unnamed = voice(tmp_path / "unnamed", {"A": 0})
     assert find_voices(config(voice=str(unnamed), language="en"), "en", store)[0].language == "en"
+    with pytest.raises(ConfigError, match=r"tts\.voice: .*bare and .*melo-english both speak en; keep one"):
+        find_voices(config(voice=(str(bare), "melo-english")), "en", store)
     for name, reason in (
+        ("melo-english-v3", "melo-english-v3: is not on this machine"),
         ("melo-french", "is not on this machine; `models download"),
         ("melo-englisch", "did you mean 'melo-english'"),
         (str(tmp_path / "nowhere"), "there is no such folder"),

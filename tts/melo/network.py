@@ -5,6 +5,7 @@ Parameters have the published checkpoints' names, with weight norm folded (tts.m
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -171,7 +172,12 @@ class MeloNetwork(nn.Module):
 def _counts(frames: Tensor) -> Tensor:
     """As whole numbers, one at least in all. Raises InferenceError for what no sentence lasts."""
     total = float(frames.sum())
-    if not total <= LONGEST:  # also where it is not a number
+    if math.isnan(total):
+        raise InferenceError(
+            f"the network gives a sentence of {len(frames)} phones lengths that are no numbers: the sentence is lost, "
+            "and if this repeats the voice's files are damaged: download it again"
+        )
+    if total > LONGEST:
         raise InferenceError(
             f"the network gives a sentence of {len(frames)} phones {total:g} frames, where {LONGEST} are the most: "
             "the sentence is lost; shorten it, or if this repeats download the voice again"
