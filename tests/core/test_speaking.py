@@ -154,7 +154,7 @@ def test_check_names_the_voices_or_what_would_better_espeak(tmp_path: Path):
     nothing, both = stored(tmp_path / "a"), stored(tmp_path / "b", *ENGLISH)
     finding = judge_speaking(config(voice="melo-english"), nothing, "en", MELO)
     assert finding.outcome == "warn"
-    assert finding.text.startswith("espeak speaks instead of melo: bert-english: is not on this machine")
+    assert finding.text.startswith("espeak speaks instead of melo: melo-english: is not on this machine")
     finding = judge_speaking(config(), both, "en", MELO)
     assert (finding.outcome, "MeloTTS with melo-english (en)" in finding.text) == ("pass", True)
     finding = judge_speaking(config(), both, "en", ESPEAK)
