@@ -12,6 +12,26 @@ from zoneinfo import ZoneInfo
 
 from core.utils.clock import Clock
 
+SET_BACK_S = 2.0
+"""less is a clock that is kept right, and no timer is late by it"""
+
+
+class SetBack:
+    """Notices that the wall clock was set back, by the clock that only goes on."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead = self._now()
+
+    def seconds(self) -> float:
+        """How far it was set back since the last call, or 0.0; a machine that slept only makes it later."""
+        before, self._ahead = self._ahead, self._now()
+        back_s = before - self._ahead
+        return back_s if back_s > SET_BACK_S else 0.0
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
+
 
 class LocalTime:
     """The user's time zone: the clock's ZoneInfo where it has one, else the machine's own rules."""

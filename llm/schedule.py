@@ -15,7 +15,7 @@ from typing import Literal
 
 from core.messages import Language
 from core.utils.clock import Clock
-from llm.local_time import LocalTime
+from llm.local_time import LocalTime, SetBack
 from llm.store import Row, Store
 
 Kind = Literal["timer", "alarm", "reminder"]
@@ -75,6 +75,7 @@ class Schedule:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self.local = LocalTime(clock)
+        self._set_back = SetBack(clock)
         self._last_rung: tuple[Item, ...] = ()
         self._lock = threading.RLock()
         self._dismissed_at = -math.inf
@@ -108,11 +109,22 @@ class Schedule:
         return [item for item in map(_item, rows) if kind is None or item.kind == kind]
 
     def due(self) -> list[Item]:
-        """What should ring now."""
+        """What should ring now. What counts seconds keeps those left where the clock was set back meanwhile."""
+        self._follow_clock()
         rows = self._store.query(
             "SELECT * FROM schedule WHERE due_at <= ? AND left_s IS NULL ORDER BY due_at, id", (self.now,)
         )
         return [_item(row) for row in rows]
+
+    def _follow_clock(self) -> None:
+        back_s = self._set_back.seconds()
+        if not back_s:
+            return
+        with self._lock:
+            for item in self.items():
+                if item.kind == "timer" or item.every_s:
+                    due_at, first_due_at = item.due_at - back_s, item.first_due_at - back_s
+                    self._move(replace(item, due_at=due_at, first_due_at=first_due_at))
 
     def rung(self, items: Sequence[Item], announced_at: float | None = None) -> None:
         """These were heard: timers and reminders are done, alarms ring again until dismissed or rung three times.

@@ -36,6 +36,31 @@ def test_the_next_local_time_is_right_across_daylight_saving(start: datetime, wa
     assert LocalTime(ZoneClock(start)).next(wall) == expected.timestamp()
 
 
+def test_a_clock_that_is_set_back_leaves_timers_what_is_left_of_them() -> None:
+    clock = ZoneClock(paris(2026, 11, 27, 20))
+    schedule = make(clock)
+    schedule.add(Item("timer", "", "en", schedule.now + 600, duration_s=600))
+    waits = schedule.pause(schedule.add(Item("timer", "tea", "en", schedule.now + 300, duration_s=300)))
+    schedule.add(Item("reminder", "stretch", "en", schedule.now + 900, every_s=3600))
+    alarm_at = schedule.local.instant(datetime(2026, 11, 27, 21, 30))
+    schedule.add(Item("alarm", "", "en", alarm_at))
+    schedule.due()
+    clock.advance(60)
+    clock.suspend(-7200)
+    assert schedule.due() == []
+    found = {item.text or item.kind: item for item in schedule.items()}
+    assert found["timer"].left(schedule.now) == pytest.approx(540)
+    assert found["tea"].left(schedule.now) == waits.left_s
+    assert found["stretch"].left(schedule.now) == pytest.approx(840)
+    assert found["alarm"].due_at == alarm_at
+    clock.advance(540)
+    assert [item.kind for item in schedule.due()] == ["timer"]
+    for seconds in (1.0, -1.0, 3600.0):  # kept right, and asleep
+        clock.suspend(seconds)
+        schedule.due()
+    assert found["stretch"].due_at == next(item for item in schedule.items() if item.text == "stretch").due_at
+
+
 def test_a_daily_alarm_stays_at_its_wall_time_across_both_changes() -> None:
     for start in (paris(2026, 3, 27, 12), paris(2026, 10, 23, 12)):
         clock = ZoneClock(start)
