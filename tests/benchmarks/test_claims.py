@@ -113,7 +113,13 @@ def test_readme_has_the_rows_that_are_measured_and_no_others() -> None:
     _, _, table = page.partition("| stage | what the plan does |")
     lines = table.partition("\n\n")[0].splitlines()[2:]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    told = {"planned": "int8", "layers": LM_LAYERS, "threads": 2, "size": 4}  # as planned on the machine it is of
+    told = {
+        "planned": "int8",
+        "layers": LM_LAYERS,
+        "threads": 2,
+        "size": 4,
+        "precision": "int8",
+    }  # as planned on the machine it is of
     wanted = [tuple(cell.format(**told) for cell in row) for row in ROWS.values()]
     assert [(stage, decision, instead, override) for stage, decision, instead, _, _, override in cells] == wanted
 

@@ -251,7 +251,7 @@ def test_what_is_no_number_costs_the_sentence(english: VoiceFiles, late: bool) -
         weights = network.dec.conv_post.weight if late else network.dp.proj.weight
         kept = weights.clone()
         weights.fill_(float("nan"))
-    with pytest.raises(InferenceError, match="no numbers" if late else "nan frames"):
+    with pytest.raises(InferenceError, match="no numbers"):
         list(engine.synthesize("It is over.", "en", 1.0))
     weights.copy_(kept)
     assert list(engine.synthesize("It is over.", "en", 1.0))[-1].last
