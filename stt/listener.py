@@ -51,6 +51,8 @@ CUT_OFF_S = 1.5
 """Who speaks again so soon after a turn had been taken as finished had only paused: so long are their pauses."""
 GOES_ON_S = 0.75
 """Who does so even sooner, and has heard nothing of the reply, goes on: the words before are part of the turn."""
+GOES_ON_WITH_S = 15.0
+"""What lasted longer is no command that was broken off, and to hear it all again, with more each time, takes long."""
 JUDGED_SILENCE_S = 0.1
 """how much of the pause the model hears; with more of it bench endpoint's phrases sound finished more often"""
 SILENT_DBFS = -100.0
@@ -208,6 +210,8 @@ class Listener:
         """Whether a voice that began at that time (seconds) only goes on with the turn before, and is no echo."""
         ended = self._ended
         if ended is None or at - ended.voiced_until > GOES_ON_S or self._is_stale(ended):
+            return False
+        if ended.seconds > GOES_ON_WITH_S:
             return False
         return self.unheard(ended.turn, at, far_end)
 

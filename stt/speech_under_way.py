@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from core.messages import Samples
+from core.messages import SAMPLE_RATE_HZ, Samples
 
 
 @dataclass(slots=True)
@@ -25,3 +25,8 @@ class SpeechUnderWay:
     """it is not to be answered"""
     ended: float | None = None
     """0..1 that the turn was over at the provisional utterance, by its sound"""
+
+    @property
+    def seconds(self) -> float:
+        """Of sound, as sent so far."""
+        return sum(map(len, self.pieces)) / SAMPLE_RATE_HZ

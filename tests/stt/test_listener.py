@@ -343,11 +343,11 @@ def test_who_goes_on_before_anything_is_heard_goes_on_with_the_same_words() -> N
     assert np.count_nonzero(whole.samples > 0.2) == pytest.approx((0.8 + 0.5) * 16_000, abs=1024)
 
 
-@pytest.mark.parametrize("why", ["heard", "late", "cancelled", "over the reply"])
+@pytest.mark.parametrize("why", ["heard", "late", "cancelled", "over the reply", "long"])
 def test_else_who_speaks_again_begins_anew(why: str) -> None:
     room = Room()
     room.listener.unheard = lambda turn, at, far_end: why != "heard" and not far_end
-    room.hear(frames(0.8) + frames(0.35, 0.0))
+    room.hear(frames(16.0 if why == "long" else 0.8) + frames(0.35, 0.0))
     room.listener.transcribed(complete(1, 0))
     room.hear(frames(0.1, 0.0) + (frames(0.5, 0.0) if why == "late" else []))
     if why == "cancelled":
