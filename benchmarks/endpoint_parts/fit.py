@@ -10,12 +10,10 @@ learnt of the speakers meanwhile.
 from __future__ import annotations
 
 import math
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from pathlib import Path
 from statistics import NormalDist, fmean
 
 import numpy as np
@@ -25,13 +23,13 @@ from benchmarks.endpoint import EVEN_S, FIXED_MS, PAUSES_MS, SPEAKERS_MS, SPREAD
 from benchmarks.endpoint_parts import whisper_words
 from benchmarks.endpoint_parts.material import Said, french, material
 from benchmarks.endpoint_parts.recorded import compose
+from benchmarks.endpoint_parts.turn_model import turn_model_folder
 from core.messages import Transcript
 from core.utils.config import EndpointConfig
-from core.utils.model_store import ModelStore
 from llm.skills.recognise import RecogniserConfig, SkillRecogniser
 from llm.skills.registry import load_skills
 from stt.endpointing import Endpointing, Evidence, TurnModel
-from stt.smart_turn import NAME, SmartTurn
+from stt.smart_turn import SmartTurn
 from stt.turn_words import Wording, wording
 
 NOTICED_MS = 215.0
@@ -127,15 +125,9 @@ def tell(name: str, pauses: Sequence[Pause], words_ms: float) -> None:
         print(f"{name}{also}: {fmean(ends) / FIXED_MS:.3f} of {FIXED_MS} ms at {len(ends)} ends, {cut}", flush=True)
 
 
-def _beside_the_others() -> Path | None:
-    """Smart Turn in the folder that MERLINE_REAL names."""
-    folder = Path(os.environ.get(whisper_words.REAL, ""), NAME)
-    return folder if any(folder.glob("*.onnx")) else None
-
-
 def main(names: Sequence[str]) -> None:
     """All models, or those whose names are given."""
-    folder = ModelStore().find(NAME) or _beside_the_others()
+    folder = turn_model_folder()
     model = SmartTurn(folder) if folder is not None else None
     recogniser = SkillRecogniser(RecogniserConfig(), load_skills())
     print(f"a fixed pause of {FIXED_MS} ms: 1, {100 * longer(FIXED_MS):.1f} % of pauses")

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.endpoint_parts.turn_model import turn_model_folder
+from benchmarks.endpoint_parts.whisper_words import REAL
 from benchmarks.llm_parts.qwen import kept_folder, qwen_folder
 
 
@@ -28,6 +30,8 @@ class Models:
     """MeloTTS with its BERT"""
     real_whisper: bool = False
     real_language: bool = False
+    turn: Path | None = None
+    """Smart Turn, where it is here"""
 
     @property
     def weights(self) -> str:
@@ -36,13 +40,13 @@ class Models:
         if not real:
             return "random weights"
         random = "the voice's" if len(real) == len(self._kinds()) else "the others'"
-        return f"real weights of {' and '.join(real)} ({random} random)"
+        beside = ", Smart Turn" if self.turn else ", no Smart Turn"
+        return f"real weights of {' and '.join(real)} ({random} random){beside}"
 
     def _kinds(self) -> tuple[tuple[Path, bool], ...]:
         return (self.whisper, self.real_whisper), (self.language, self.real_language)
 
 
-REAL = "MERLINE_REAL"
 WHISPERS = ("faster-whisper-tiny.en", "faster-whisper-base")
 LANGUAGE = "Qwen2.5-Coder-0.5B-Instruct"
 
@@ -56,6 +60,7 @@ def full_models() -> Models:
         _kept("voice-melo", _write_voice),
         whisper is not None,
         language is not None,
+        turn_model_folder() if whisper is not None else None,
     )
 
 

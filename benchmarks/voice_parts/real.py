@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.endpoint_parts.turn_model import turn_model_folder
 from benchmarks.llm_parts.qwen import kept_folder
 from core.messages import Samples
 from tests.integration.program import ROOT, Program, variables
@@ -83,6 +84,7 @@ def main(
     for entry in home.iterdir():
         if entry.is_file() and entry.name not in KEPT_FOR_NEXT:
             entry.unlink()
+    turn = turn_model_folder() or "off"
     settings = (
         "stt.engine=whisper",
         f"stt.model={real / whisper}",
@@ -91,6 +93,7 @@ def main(
         "llm.temperature=0.0",
         "tts.engine=piper",
         f"tts.voice={real / VOICE}",
+        f"endpoint.model={turn}",
         "setup.full_packages=false",
         *(("language=en",) if whisper.endswith(".en") else ()),
     )

@@ -85,11 +85,16 @@ def _told(record: TurnRecord) -> None:
 def settings(models: Models, plain: bool) -> Config:
     """As a user's of the full tier; nothing is remembered of earlier runs."""
     fixed = EndpointConfig(
-        provisional_ms=FIXED_MS, complete_ms=FIXED_MS, incomplete_ms=FIXED_MS, open_ms=FIXED_MS, learn=False
+        provisional_ms=FIXED_MS,
+        complete_ms=FIXED_MS,
+        incomplete_ms=FIXED_MS,
+        open_ms=FIXED_MS,
+        learn=False,
+        model="off",
     )
     return Config(
         language="en",
-        endpoint=fixed if plain else EndpointConfig(learn=False),
+        endpoint=fixed if plain else EndpointConfig(learn=False, model=str(models.turn or "off")),
         llm=LlmConfig(engine="mlx", model=str(models.language), temperature=0.0),
         tts=TtsConfig(engine="melo", voice=str(models.voice), cache_mb=0, working_tone=False),
         memory=MemoryConfig(enabled=False),

@@ -11,7 +11,7 @@ from core.app.hearing import ENGINE, model_to_load
 from core.app.model_fit import ModelFit
 from core.app.models import plain_size
 from core.app.planning import make_plan
-from core.app.turn_taking import load_smart_turn
+from core.app.turn_taking import load_smart_turn, turn_model_folder
 from core.optimization.plan import StagePlan
 from core.selfcheck import Check, Finding
 from core.utils.config import Config
@@ -47,7 +47,7 @@ def judge_turn_taking(config: Config, store: ModelStore) -> Finding:
     """What tells that the user has finished, and what would better it."""
     if config.endpoint.model == "off":
         return Finding("pass", "by words and pauses alone: endpoint.model is off")
-    folder, model = store.find(SMART_TURN), known_model(SMART_TURN, store.catalogue)
+    folder, model = turn_model_folder(config, store), known_model(SMART_TURN, store.catalogue)
     if folder is None:
         what = (
             f"by words and pauses; {model.name} is not here ({plain_size(model.size_bytes)}, licence {model.licence})"

@@ -78,4 +78,4 @@ class FirstTurnModel(FirstEngine):
 
 def model_to_fetch(config: Config, store: ModelStore) -> KnownModel | None:
     """Smart Turn where it is wanted and not here."""
-    return None if config.endpoint.model == "off" or store.find(NAME) else known_model(NAME, store.catalogue)
+    return None if config.endpoint.model != "auto" or store.find(NAME) else known_model(NAME, store.catalogue)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.app.brain import Brain
 from core.utils.config import Config
-from core.utils.errors import InferenceError, ModelError, ModelLoadError
+from core.utils.errors import ConfigError, InferenceError, ModelError, ModelLoadError
 from core.utils.model_store import ModelStore
 from stt.endpointing import Endpointing, TurnModel
 from stt.pauses import Pauses, read_pauses
@@ -20,12 +20,29 @@ PAUSES_SETTING = "pauses"
 
 
 def make_endpointing(config: Config, brain: Brain, store: ModelStore | None = None) -> Endpointing:
-    """As configured. What the user's pauses are like is kept in the data file, unless nothing is to be remembered."""
+    """As configured. What the user's pauses are like is kept in the data file, unless nothing is to be remembered.
+
+    Raises ConfigError where `endpoint.model` names nothing that is here.
+    """
     endpoint, kept = config.endpoint, config.endpoint.learn and config.memory.enabled
     learnt = read_pauses(brain.store.setting(PAUSES_SETTING)) if kept else ()
     keep = partial(brain.store.set_setting, PAUSES_SETTING) if kept else None
-    model = _model(store or ModelStore()) if endpoint.model == "auto" else None
-    return Endpointing(endpoint, Pauses(learnt, keep), model, lambda: brain.patient)
+    folder = turn_model_folder(config, store or ModelStore())
+    return Endpointing(endpoint, Pauses(learnt, keep), _model(folder), lambda: brain.patient)
+
+
+def turn_model_folder(config: Config, store: ModelStore) -> Path | None:
+    """Where Smart Turn lies: as `endpoint.model` names it, else where it was fetched to; None: it is off or not here.
+
+    Raises ConfigError where nothing is at the place named.
+    """
+    wish = config.endpoint.model
+    if wish in ("auto", "off"):
+        return store.find(NAME) if wish == "auto" else None
+    folder = Path(wish).expanduser()
+    if not folder.exists():
+        raise ConfigError(f"endpoint.model: {wish!r} is neither auto nor off, and no file or folder is there")
+    return folder
 
 
 def load_smart_turn(folder: Path) -> SmartTurn:
@@ -38,9 +55,8 @@ def load_smart_turn(folder: Path) -> SmartTurn:
     return model
 
 
-def _model(store: ModelStore) -> TurnModel | None:
+def _model(folder: Path | None) -> TurnModel | None:
     """Smart Turn where it is here and can be run; the words alone serve as well."""
-    folder = store.find(NAME)
     if folder is None:
         return None
     try:

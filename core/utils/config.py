@@ -61,7 +61,8 @@ class EndpointConfig(Section):
     incomplete_ms: Milliseconds = 800
     open_ms: Milliseconds = 1600
     mode: Literal["normal", "patient"] = "normal"
-    model: Literal["auto", "off"] = "auto"
+    model: str = "auto"
+    """auto, off, or the folder or file of Smart Turn"""
     learn: bool = True
 
     @field_validator("model", mode="before")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from core.app.brain import Brain
-from core.app.turn_taking import make_endpointing
+from core.app.turn_taking import make_endpointing, turn_model_folder
 from core.utils.config import Config, EndpointConfig, MemoryConfig
+from core.utils.errors import ConfigError
 from core.utils.model_store import Manifest, ModelStore, StoredFile, write_manifest
 from stt.endpointing import Endpointing, Evidence
 from tests.fakes import VirtualClock
@@ -61,3 +63,18 @@ def test_a_model_that_cannot_be_run_is_done_without(tmp_path: Path, caplog: pyte
     with Brain(Config(), VirtualClock(), tmp_path / "data", "en") as brain:
         assert make_endpointing(Config(), brain, ModelStore(tmp_path / "models")).model is None
     assert "by words alone" in caplog.text
+
+
+def test_a_model_of_ones_own_is_taken_from_where_it_lies(tmp_path: Path, real_model: Callable[[str], Path]) -> None:
+    file = next(real_model("smart-turn").glob("*.onnx"))
+    for place in (file, file.parent):
+        config = Config(endpoint=EndpointConfig(model=str(place)))
+        with Brain(config, VirtualClock(), tmp_path / "data", "en") as brain:
+            assert make_endpointing(config, brain, ModelStore(tmp_path / "models")).model is not None
+
+
+def test_a_place_where_nothing_is_is_refused(tmp_path: Path) -> None:
+    config = Config(endpoint=EndpointConfig(model="smart"))
+    with pytest.raises(ConfigError, match=r"endpoint\.model: 'smart' is neither auto nor off, and no file or folder"):
+        turn_model_folder(config, ModelStore(tmp_path))
+    assert turn_model_folder(Config(endpoint=EndpointConfig(model="off")), ModelStore(tmp_path)) is None

@@ -1,12 +1,15 @@
-"""Smart Turn's features are Whisper's, and any model of its shape is run; its real weights are the benchmark's."""
+"""Smart Turn's features are Whisper's, any model of its shape is run, and the published one hears people finish."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.corpora.speech import ASSETS
+from benchmarks.endpoint_parts import recorded
 from core.utils.errors import InferenceError, ModelLoadError
 from stt.smart_turn import WINDOW_S, SmartTurn, log_mel
 
@@ -96,3 +99,18 @@ def test_a_damaged_file_and_an_empty_folder_are_named(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"not a network")
     with pytest.raises(ModelLoadError, match=r"model\.onnx: is no ONNX model"):
         SmartTurn(tmp_path)
+
+
+def test_the_published_network_hears_people_finish(real_model: Callable[[str], Path]) -> None:
+    """At the ends of most recorded sentences it is sure of an end, at most of the phrases within them of none."""
+    if not (ASSETS / "speech").is_dir():
+        pytest.skip(f"no recordings: {ASSETS / 'speech'} is not there (set MERLINE_ASSETS)")
+    model = SmartTurn(real_model("smart-turn"))
+    quiet = np.zeros(RATE_HZ // 10, np.float32)
+    turns = recorded.turns()
+    ends = [model.probability(np.concatenate([*turn, quiet])) for turn in turns]
+    within = [
+        model.probability(np.concatenate([*turn[:count], quiet])) for turn in turns for count in range(1, len(turn))
+    ]
+    assert np.median(ends) > 0.9
+    assert np.median(within) < 0.1
