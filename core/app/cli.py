@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.app.ending import leave
+from core.app.optimize import JSONUsage, tell_error
 from core.app.optimize import add_arguments as add_optimize_arguments
 from core.utils.errors import MerlineError
 
@@ -66,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # what is wrong with a value is known to `load_config`, what it is used for only to who uses it
         text = str(error) if config is None else blamed(str(error), arguments.config, arguments.set)
         print(f"merline: {text}", file=sys.stderr)
+        if arguments.command == "optimize" and arguments.json:
+            tell_error(error, text)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -77,10 +80,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Parse the command line; no command means `talk`. Ends the program with code 2 on bad usage."""
-    everywhere, rest = _everywhere().parse_known_args(argv)
+    kind = JSONUsage if {"optimize", "--json"} <= set(argv) else argparse.ArgumentParser
+    everywhere, rest = _everywhere(kind).parse_known_args(argv)
     if not rest:
         rest = ["talk"]
-    return _parser().parse_args(rest, everywhere)
+    return _parser(kind).parse_args(rest, everywhere)
 
 
 def _run(arguments: argparse.Namespace, config: Config) -> int:
@@ -108,10 +112,10 @@ def _fence_gpu(config: Config) -> None:
         fence_configured(config.gpu, config.optimization.device)
 
 
-def _everywhere(help_only: bool = False) -> argparse.ArgumentParser:
+def _everywhere(kind: type[argparse.ArgumentParser], help_only: bool = False) -> argparse.ArgumentParser:
     """The options every command takes, before or after its name. `help_only`: shown, but set nothing."""
     defaults = {"argument_default": argparse.SUPPRESS} if help_only else {}
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, **defaults)  # type: ignore[arg-type]
+    parser = kind(add_help=False, allow_abbrev=False, **defaults)  # type: ignore[arg-type]
     unset = {"default": argparse.SUPPRESS} if help_only else {}
     parser.add_argument("--config", type=Path, metavar="FILE", help="another configuration")
     parser.add_argument(
@@ -126,9 +130,9 @@ def _everywhere(help_only: bool = False) -> argparse.ArgumentParser:
     return parser
 
 
-def _parser() -> argparse.ArgumentParser:
-    shown = _everywhere(help_only=True)
-    parser = argparse.ArgumentParser(
+def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    shown = _everywhere(kind, help_only=True)
+    parser = kind(
         prog="main.py", description="Merline, a voice assistant that lives on your own computer.", parents=[shown]
     )
     parser.add_argument("--version", action="version", version=f"Merline {version()}")

@@ -10,11 +10,11 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from core.app.toolbox_arguments import COMMANDS, GRAPHS
 from core.app.toolbox_report import print_error
@@ -39,46 +39,39 @@ class Subcommand:
     run: Callable[[argparse.Namespace, Config], int]
 
 
-class _Parser(argparse.ArgumentParser):
-    """Of one subcommand: a wrong value is told in JSON too where that was asked for."""
-
-    _words: Sequence[str] = ()
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse's, which calls it with what follows the subcommand's name."""
-        self._words = args or ()
-        return super().parse_known_args(args, namespace)
+class JSONUsage(argparse.ArgumentParser):
+    """Of a command line that asks for JSON: what is wrong with it is one object on the output too."""
 
     def error(self, message: str) -> NoReturn:
         """Ends the program with 2."""
-        if "--json" in self._words:
-            print_error("UsageError", message, USAGE)
+        print_error("UsageError", message, USAGE)
         super().error(message)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The subcommands, each with its own arguments."""
-    subcommands = parser.add_subparsers(dest="subcommand", metavar="WHAT", required=True, parser_class=_Parser)
+    subcommands = parser.add_subparsers(dest="subcommand", metavar="WHAT", required=True)
     for name, subcommand in SUBCOMMANDS.items():
         made = subcommands.add_parser(name, help=subcommand.help, description=subcommand.help, allow_abbrev=False)
         subcommand.add_arguments(made)
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
-    """Run the subcommand; its exit code. With --json an error stands on the output too, as one object.
+    """Run the subcommand; its exit code.
 
     SIGTERM ends it as Ctrl-C does, with 143, so that what is half written goes.
     """
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         return SUBCOMMANDS[arguments.subcommand].run(arguments, config)
-    except MerlineError as error:
-        if arguments.json:
-            told = {name: getattr(error, name) for name in ("closest", "missing") if hasattr(error, name)}
-            print_error(type(error).__name__, str(error), error.exit_code, told)
-        raise
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def tell_error(error: MerlineError, text: str) -> None:
+    """What ended the command, `text` to a person, as one object on the output."""
+    told = {name: getattr(error, name) for name in ("closest", "missing") if hasattr(error, name)}
+    print_error(type(error).__name__, text, error.exit_code, told)
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:

@@ -160,19 +160,32 @@ def compare(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def auto(arguments: argparse.Namespace, config: Config) -> int:
-    """The best way for a platform that meets the thresholds, tried out here."""
+    """The best way for a platform that meets the thresholds, tried out here; written where --out says."""
+    check_out(arguments.out, "--out", arguments.model)
+    need_torch()
+    from core.optimization.toolbox.deployed_files import possible_names
+    from core.optimization.toolbox.measuring import size_bytes
+
+    for name in possible_names(arguments.out) if arguments.out is not None else ():
+        check_out(name, "--out", arguments.model)
     optimizer, model = _optimizer(arguments.model)
     first_input(model)
+    if arguments.out is not None:
+        check_room(arguments.out, size_bytes(made_model(model)))
     names = ("inference_time", "memory_usage", "model_size", "accuracy")
     wanted = {name: value for name in names if (value := getattr(arguments, name)) is not None}
-    found = optimizer.auto_optimize_for_deployment(arguments.platform, arguments.model, wanted)
+    found = optimizer.auto_optimize_for_deployment(arguments.platform, arguments.model, wanted, out=arguments.out)
     metrics = found.metrics
     lines = [f"{one.strategy:12} {_tried(one)}" for one in found.tried]
     lines.append(
         f"for {found.platform}: {found.strategy}, {metrics.inference_time:.2f} ms, {metrics.memory_usage:.4g} MB "
         f"at work, {metrics.model_size:.4g} MB, accuracy {metrics.accuracy:.4f} by {metrics.accuracy_of}"
     )
-    return print_result(arguments, found.as_json(), lines)
+    told = found.as_json()
+    lines += written_lines(arguments, told)
+    if found.written is not None:
+        lines.append(f"  {found.written.read_by} reads it")
+    return print_result(arguments, told, lines)
 
 
 def _strategies(text: str | None) -> list[str] | None:

@@ -202,6 +202,9 @@ def auto(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory-usage", type=megabytes, metavar="MB", help="at most, at work")
     parser.add_argument("--model-size", type=megabytes, metavar="MB", help="at most")
     parser.add_argument("--accuracy", type=share, metavar="SHARE", help="at least, 0..1")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to write it; a graph gets the ending .onnx, tensors another"
+    )
 
 
 GRAPHS = ("export", "tensorrt")

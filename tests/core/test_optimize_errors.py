@@ -17,12 +17,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra full is missing: torch")
 
+from core.app import cli  # noqa: E402
 from core.app.cli import parse  # noqa: E402
 from core.app.optimize import run  # noqa: E402
 from core.optimization.toolbox import deployment, onnx_verify, tensorrt, tensorrt_library  # noqa: E402
 from core.optimization.toolbox.strategies import PREFIX, Workbench  # noqa: E402
 from core.utils.config import Config  # noqa: E402
-from core.utils.errors import ConfigError, MerlineError, ModelLoadError, OptimizationError  # noqa: E402
+from core.utils.errors import ConfigError, GpuUnavailableError, MerlineError, ModelLoadError, OptimizationError  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = """
@@ -127,36 +128,67 @@ def main(*words: str) -> int:
     return run(parse(["optimize", *words]), Config())
 
 
+@pytest.fixture
+def no_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program's log files are not set up, and its card not fenced."""
+    monkeypatch.setattr(cli, "_run", lambda arguments, config: run(arguments, config))
+
+
+@pytest.mark.usefixtures("no_logs")
 def test_an_error_is_one_json_document_too(own: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for words, kind, error in (
-        (("compare", "nosuch"), "ModelLoadError", ModelLoadError),
-        (("compare", f"{own}:net", "--strategies", "magic"), "ConfigError", ConfigError),
-        (("prune", f"{own}:lstm", "--structured"), "OptimizationError", OptimizationError),
+    for words, kind, code in (
+        (("compare", "nosuch"), "ModelLoadError", 1),
+        (("compare", f"{own}:net", "--strategies", "magic"), "ConfigError", 2),
+        (("prune", f"{own}:lstm", "--structured"), "OptimizationError", 1),
+        (("plan", "--set", "gpu.us=1"), "ConfigError", 2),  # before the subcommand runs
+        (("plan", "--config", "/nowhere/c.yaml"), "ConfigError", 2),
     ):
-        with pytest.raises(error) as raised:
-            main(*words, "--json")
-        told = json.loads(capsys.readouterr().out)["error"]
-        assert told == {"kind": kind, "message": str(raised.value), "exit_code": raised.value.exit_code}
+        assert cli.main(["optimize", *words, "--json"]) == code
+        said = capsys.readouterr()
+        told = json.loads(said.out)["error"]
+        assert told == {"kind": kind, "message": said.err.strip().rpartition("merline: ")[2], "exit_code": code}
 
 
+def test_a_card_that_is_not_there_is_one_json_document_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(arguments: Any, config: Any) -> int:
+        raise GpuUnavailableError("gpu.use: no such card")
+
+    monkeypatch.setattr(cli, "_run", refuse)
+    assert cli.main(["optimize", "compare", "resnet18", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["error"]["kind"] == "GpuUnavailableError"
+
+
+@pytest.mark.usefixtures("no_logs")
 def test_thresholds_that_nothing_meets_name_the_closest_way_in_json(
     own: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(deployment.CANDIDATES, "mobile", ("int8_weight",))
-    with pytest.raises(OptimizationError, match="no way meets the thresholds"):
-        main(
-            "auto", f"{own}:net", "mobile", "--model-size", "0", "--inference-time", "1000", "--accuracy", "0", "--json"
-        )
+    wanted = ("--model-size", "0", "--inference-time", "1000", "--accuracy", "0")
+    assert cli.main(["optimize", "auto", f"{own}:net", "mobile", *wanted, "--json"]) == 1
     told = json.loads(capsys.readouterr().out)["error"]
+    assert told["message"].startswith("no way meets the thresholds")
     assert told["kind"] == "ThresholdsNotMetError"
     assert told["closest"] in ("original", "int8_weight")
     assert told["missing"].keys() == {"model_size"}
 
 
-@pytest.mark.parametrize("words", ["prune M --ratio 2", "auto M phone", "quantize M --type int3"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "prune M --ratio 2",
+        "auto M phone",
+        "quantize M --type int3",
+        "nosuch",
+        "",
+        "plan --log-level loud",
+        "plan --config",
+    ],
+)
 def test_a_value_that_cannot_be_is_one_json_document_too(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        parse(["optimize", *words.split(), "--json"])
+        parse(["optimize", "--json", *words.split()])
     said = capsys.readouterr()
     told = json.loads(said.out)["error"]
     assert (ended.value.code, told["exit_code"], told["kind"]) == (2, 2, "UsageError")

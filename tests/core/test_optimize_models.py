@@ -20,6 +20,8 @@ from core.app.optimize import run  # noqa: E402
 from core.app.toolbox_arguments import COMMANDS, read_axes, read_shapes  # noqa: E402
 from core.app.toolbox_models import first_input, for_judging, registered  # noqa: E402
 from core.optimization.toolbox import deployment  # noqa: E402
+from core.optimization.toolbox.artifact import load_quantized  # noqa: E402
+from core.optimization.toolbox.performance_metrics import PerformanceMetrics  # noqa: E402
 from core.optimization.toolbox.pruned_files import load_pruned  # noqa: E402
 from core.optimization.toolbox.registry import RegisteredModel  # noqa: E402
 from core.utils.config import Config  # noqa: E402
@@ -44,6 +46,9 @@ def teacher():
     torch.manual_seed(1)
     data = [(torch.randn(16, 32), torch.arange(16) % 4) for _ in range(4)]
     return RegisteredModel(net(), test_data=data, training_data=data)
+
+def fixed():
+    return net(), torch.randn(16, 32)
 
 def student():
     return nn.Sequential(nn.Linear(32, 8), nn.ReLU(), nn.Linear(8, 4)), torch.randn(16, 32)
@@ -157,11 +162,14 @@ def test_where_a_result_has_no_room_it_is_said_before_the_work(
     out = tmp_path / "not yet" / "student.safetensors"
     with pytest.raises(OptimizationError, match=r"0\.0 MB are needed and 0\.0 MB are free; make room"):
         main(["optimize", "distill", f"{own}:teacher", f"{own}:student", "--out", str(out)])
+    with pytest.raises(OptimizationError, match=r"0\.0 MB are needed and 0\.0 MB are free; make room"):
+        main(["optimize", "auto", f"{own}:teacher", "edge", "--out", str(out)])
     with pytest.raises(OptimizationError, match=r"--chart .*: 0\.2 MB are needed and 0\.0 MB are free; make room"):
         main(["optimize", "compare", f"{own}:teacher", "--chart", str(out.with_suffix(".png"))])
     said = capsys.readouterr().err
     assert "epoch" not in said
     assert "dynamic" not in said
+    assert "original" not in said
     assert not out.parent.exists()
 
 
@@ -191,7 +199,61 @@ def test_compare_and_auto(
     assert "dynamic ..." in told
     monkeypatch.setitem(deployment.CANDIDATES, "mobile", ("int8_weight",))  # six ways take seconds
     assert main(["optimize", "auto", f"{own}:teacher", "mobile", "--accuracy", "0"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("for mobile: ")
+    *_, chosen, kept = capsys.readouterr().out.splitlines()
+    assert chosen.startswith("for mobile: ")
+    assert kept == "nothing was written: --out FILE keeps it"
+
+
+LOOSE = ("--accuracy", "0", "--inference-time", "1000", "--memory-usage", "1000", "--model-size", "1000")
+"""so that the first way that is better in what the platform asks for is taken, whatever the machine's load"""
+
+
+def test_auto_writes_the_tensors_that_won(
+    own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under another ending than that of a graph, and so that each loader gives the winner back."""
+    original = registered(f"{own}:net")[0].model
+    for strategy, named, loads in (("int8_weight", "best.onnx", load_quantized), (None, "same.tensors", load_pruned)):
+        monkeypatch.setitem(deployment.CANDIDATES, "mobile", (strategy,) if strategy else ())
+        words = ("auto", f"{own}:fixed", "mobile", *LOOSE, "--out", str(tmp_path / named))
+        found, _ = optimize(capsys, *words)
+        written = tmp_path / named.replace(".onnx", ".safetensors")
+        size = written.stat().st_size
+        assert found["written"] == {"path": str(written), "bytes": size, "read_by": loads.__name__}
+        assert found["strategy"] == (strategy or "original")
+        x = torch.randn(3, 32)
+        torch.testing.assert_close(loads(written, original)(x), original(x), atol=0.02, rtol=0.1)
+    assert main(["optimize", *words]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"written: {tmp_path / 'same.tensors'}, {size / 1e6:.4g} MB",
+        "  load_pruned reads it",
+    ]
+
+
+def test_auto_writes_the_graph_that_won(
+    own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxscript", reason="the extra toolbox is missing: onnxscript")
+    from core.optimization.toolbox.onnx_model import OnnxModel
+
+    monkeypatch.setitem(deployment.CANDIDATES, "server", ("onnx",))
+    times = iter((2.0, 1.0))
+
+    def measured(*given: Any) -> tuple[PerformanceMetrics, float]:
+        return PerformanceMetrics(next(times), 1.0, 1.0, 1.0, "agreement", 0.0), 2.0
+
+    monkeypatch.setattr(deployment, "measure", measured)
+    found, _ = optimize(capsys, "auto", f"{own}:fixed", "server", *LOOSE, "--out", str(tmp_path / "best.pt"))
+    graph = tmp_path / "best.onnx"
+    assert found["written"] == {"path": str(graph), "bytes": graph.stat().st_size, "read_by": "OnnxModel"}
+    x = torch.randn(16, 32)
+    torch.testing.assert_close(OnnxModel(graph)(x), registered(f"{own}:net")[0].model(x).detach())
+
+
+def test_auto_refuses_a_name_that_a_graph_could_not_be_written_under(own: str, tmp_path: Path) -> None:
+    (tmp_path / "best.onnx").mkdir()
+    with pytest.raises(ConfigError, match=r"--out .*best\.onnx: no file can be written there"):
+        main(["optimize", "auto", f"{own}:absent", "edge", "--out", str(tmp_path / "best.safetensors")])
 
 
 @pytest.mark.parametrize(
@@ -199,7 +261,8 @@ def test_compare_and_auto(
     [
         (
             "{own}:zz",
-            "has no function 'zz' that makes a model; it has: net, teacher, student, anew, net_of_now, number, needs",
+            "has no function 'zz' that makes a model; it has: net, teacher, fixed, student, anew, net_of_now, number, "
+            "needs",
         ),
         ("{own}:techer", "has no function 'techer' that makes a model; it has: teacher"),
         ("{own}:number", "gives a int; return a torch.nn.Module"),
@@ -319,6 +382,9 @@ def test_values_that_the_toolbox_refuses_end_with_2(
     assert message in capsys.readouterr().err
 
 
+TO_A_FILE = ("quantize M", "prune M", "distill M M", "export M", "tensorrt M", "auto M edge")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -328,7 +394,7 @@ def test_values_that_the_toolbox_refuses_end_with_2(
         ("compare M --chart {folder}/chart.jpg", "--chart .*: it is drawn as PNG"),
         *(
             (f"{command} --out {out}", told)
-            for command in ("quantize M", "prune M", "distill M M", "export M", "tensorrt M")
+            for command in TO_A_FILE
             for out, told in ((os.devnull, "is a device or a pipe"), ("{folder}/own.py", "is part of the model it is"))
         ),
         ("distill M M --checkpoints {folder}/own.py/run", "--checkpoints .*: nothing can be written there"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from core.optimization.toolbox.deployed_files import DeployedFile, write_deployed
 from core.optimization.toolbox.performance_metrics import ITERATIONS, PerformanceMetrics, measure
 from core.optimization.toolbox.quality import outputs_of
 from core.optimization.toolbox.quantization import lean_copy, working_copy
@@ -60,6 +62,8 @@ class Deployment:
     """ "original" where nothing was better"""
     metrics: PerformanceMetrics
     tried: tuple[Tried, ...]
+    written: DeployedFile | None = None
+    """where that was asked for"""
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, the model left out."""
@@ -68,12 +72,13 @@ class Deployment:
             | ({"why": one.why} if one.why else {})
             for one in self.tried
         ]
-        return {
+        told = {
             "platform": self.platform,
             "strategy": self.strategy,
             "metrics": self.metrics.as_json(),
             "tried": tried,
         }
+        return told if self.written is None else {**told, "written": self.written.as_json()}
 
 
 def read_thresholds(given: Mapping[str, float] | None) -> dict[str, float]:
@@ -96,9 +101,11 @@ def deploy(
     platform: str,
     thresholds: Mapping[str, float] | None = None,
     progress: Callable[[str], None] = lambda line: None,
+    out: Path | None = None,
 ) -> Deployment:
     """Needs a subject with test data. The model given is not changed. With training data of its own, ways that train
-    are tried too: pruning by steps with an accuracy stop, the same in static int8, and QAT.
+    are tried too: pruning by steps with an accuracy stop, the same in static int8, and QAT. `out`: write what is chosen
+    (see deployed_files).
 
     A way is taken when it meets every threshold and, in what no threshold speaks of, is not worse than the original:
     slower by more than noise, larger, or less accurate. Raises OptimizationError for an unknown platform or threshold,
@@ -133,11 +140,12 @@ def deploy(
             even = replace(found, inference_time=plain.inference_time * found.inference_time / beside_ms)
             if not tried[-1].missing and (best is None or value(even) < least):
                 best, least = (made, strategy.name, found), value(even)
-    if best is None:
-        raise _unmet(tried, wanted)
-    model, name, found = best
-    model = working_copy(subject.model) if name == ORIGINAL else model
-    return Deployment(model, platform, name, found, tuple(tried))  # type: ignore[arg-type]
+        if best is None:
+            raise _unmet(tried, wanted)
+        model, name, found = best
+        model = working_copy(subject.model) if name == ORIGINAL else model
+        written = None if out is None else write_deployed(model, out)  # a graph's file goes with the workbench
+    return Deployment(model, platform, name, found, tuple(tried), written)  # type: ignore[arg-type]
 
 
 def _measured(

@@ -146,16 +146,17 @@ class ModelOptimizer:
         model_name: ModelOrName,
         performance_threshold: Mapping[str, float] | None = None,
         test_data: Any = None,
+        out: Path | None = None,
     ) -> Deployment:
         """The best way for "mobile" (small), "edge" (small and fast) or "server" (fast) that meets the thresholds.
 
         Thresholds: inference_time (ms), memory_usage and model_size (MB), accuracy (0..1). What no threshold speaks of
-        does not become worse. Registered training data let it prune and train under rounding too. Raises
-        OptimizationError for an unknown platform, threshold or missing data, ThresholdsNotMetError with the closest way
-        and what it lacks.
+        does not become worse. Registered training data let it prune and train under rounding too. `out`: write what is
+        chosen, under another ending where that is a graph. Raises OptimizationError for an unknown platform, threshold
+        or missing data, ThresholdsNotMetError with the closest way and what it lacks.
         """
         subject = self._models.subject(model_name).with_data(test_data)
-        return deploy(subject, target_platform, performance_threshold, self._progress)
+        return deploy(subject, target_platform, performance_threshold, self._progress, out)
 
     def compare_strategies(
         self, model: ModelOrName, test_data: Any = None, strategies: list[str] | str | None = None, iterations: int = 50
