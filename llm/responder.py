@@ -6,24 +6,24 @@ What a skill is sure of it answers, at no cost; the rest is a language model's w
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.messages import FREE_WORDS, Heard, Language, ReplyUnderWay, Sentence, Transcript, TurnFailed
+from core.utils.engine_exchange import EngineExchange
 from core.utils.errors import DeviceError, ModelError
 from llm.assistant import SkillSet
 from llm.conversation import Exchange
 from llm.prepared import Prepared
-from llm.sentences import split
+from llm.reply_messages import model_messages, sentences_of, skill_messages
 from llm.skill_answers import HARMLESS, SkillAnswers
 from llm.skills.base import Intent, Reply, choose
 from llm.taking_back import TakingBack
 
 if TYPE_CHECKING:
-    from llm.language_answers import LanguageAnswers, Unit
+    from llm.language_answers import LanguageAnswers
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +32,8 @@ APOLOGY = ("Sorry, that went wrong.", "Désolée, quelque chose s'est mal passé
 """in English and in French"""
 
 
-def _units(reply: Reply) -> tuple[str, ...]:
-    """Its sentences; an empty one where there are none."""
-    return tuple(text for unit in split([reply.text]) if (text := unit.strip())) or ("",)
+def _name(model: LanguageAnswers | None) -> str:
+    return model.engine.name if model is not None else SKILLS
 
 
 class Responder:
@@ -43,13 +42,9 @@ class Responder:
     def __init__(self, skills: SkillSet) -> None:
         self._skills = SkillAnswers(skills)
         self._context = skills.context
-        self._language: LanguageAnswers | None = None
+        self._models: EngineExchange[LanguageAnswers | None] = EngineExchange(None, "answers", _name)
         self._may_fall_back = True
         self._load_failure = ""
-        self._lock = threading.Lock()
-        self._next: LanguageAnswers | None = None
-        self._retired: list[LanguageAnswers] = []
-        self._closed = False
         self._prepared: Prepared | None = None
         self._taking_back = TakingBack(skills.context)
         self.may_prepare: Callable[[], bool] = lambda: True
@@ -67,7 +62,7 @@ class Responder:
     @property
     def engine_name(self) -> str:
         """Who answers what the skills do not."""
-        return self._language.engine.name if self._language else SKILLS
+        return _name(self._language)
 
     @property
     def fallback_reason(self) -> str:
@@ -91,26 +86,16 @@ class Responder:
 
     def use(self, language: LanguageAnswers, may_fall_back: bool = True) -> None:
         """Answer with a model too, not yet loaded; before `load`. One that cannot be loaded may be done without."""
-        self._language, self._may_fall_back = language, may_fall_back
+        self._models.start_with(language)
+        self._may_fall_back = may_fall_back
 
     def offer(self, language: LanguageAnswers) -> bool:
-        """Take over to a loaded model before the next message. False, and it is left alone, once all is closed."""
-        with self._lock:
-            if self._closed:
-                return False
-            if self._next is not None:
-                self._retired.append(self._next)
-            self._next = language
-            return True
+        """Take over to a loaded model, between two messages. False, and it is left alone, once all is closed."""
+        return self._models.offer(language)
 
     def close_retired(self) -> bool:
-        """Close what has been replaced, on the calling thread; whether what was offered has been taken."""
-        with self._lock:
-            retired, self._retired = self._retired, []
-            taken = self._next is None
-        for language in retired:
-            language.close()
-        return taken
+        """Close what has been replaced, on the calling thread; whether what was offered has been taken since."""
+        return self._models.close_retired()
 
     def load(self) -> None:
         """Read the templates of the session's language, and load the model. Raises what loading it raises.
@@ -129,47 +114,27 @@ class Responder:
             name = self._language.engine.name
             self._load_failure = f"{name} cannot be used, the skills answer alone: {error}"
             logger.warning("%s", self._load_failure)
-            self._language = None
+            self._models.start_with(None)
 
     def process(self, message: Transcript | TurnFailed) -> Iterator[Sentence | ReplyUnderWay]:
         """The reply to a final transcript, its beginning for one after which the user pauses; nothing for others and
         for silence; an apology for a lost turn.
         """
-        prepared, self._prepared = self._prepared, None
-        if prepared is not None and isinstance(message, Transcript) and prepared.is_for(message):
-            yield from self._go_on(prepared, message)
-            return
-        if prepared is not None:
-            prepared.close()
-        self._take_offered()
-        if isinstance(message, TurnFailed):
-            if not message.silent:
-                language = self._context.session.language
-                yield Sentence(message.turn, message.revision, 0, choose(language, *APOLOGY), True, language)
-            return
-        if not message.text.strip():
-            return
-        if not message.final:
-            if message.paused and self.may_prepare() and not self._taking_back.pending:
-                yield from self._prepare(message)
-            else:
-                self._listen(message)
-            return
-        language = message.language
-        words = self._taking_back.answered(message.text, lambda text: self._knows(text, language))
-        message = replace(message, text=words)
-        self._skills.dismiss()
-        self._taking_back.begin(message.turn, message.text)
-        intent = self._sure(message.text, message.language)
-        if intent is None and self._language is not None:
-            with closing(self._language.answer(message.text, message.language, message.turn)) as units:
-                yield from self._spoken(units, message)
-            return
-        if intent is not None and intent.rest and self._language is not None:
-            yield from self._told_with_rest(intent, message, self._language)
-            return
-        misheard = message.source == FREE_WORDS
-        yield from self._told(self._by_skill(intent, message.text, message.language, misheard), intent, message)
+        prepared = self._prepared
+        if prepared is not None and not (isinstance(message, Transcript) and prepared.is_for(message)):
+            self._forget_prepared()
+        self._begin(message.turn)
+        try:
+            if isinstance(message, TurnFailed):
+                yield from self._apologise(message)
+            elif self._prepared is not None:
+                prepared, self._prepared = self._prepared, None
+                yield from self._go_on(prepared, message)
+            elif message.text.strip():
+                yield from self._answer(message) if message.final else self._overhear(message)
+        finally:
+            if self._prepared is None:  # else what is prepared is the present model's
+                self._models.end(message.turn)
 
     def reply(
         self,
@@ -183,8 +148,24 @@ class Responder:
         `told` hears of each unit of a model's reply as it comes.
         """
         self._forget_prepared()
-        self._take_offered()
-        language = language or self._context.session.language
+        self._begin(turn)
+        try:
+            return self._replied(text, language or self._context.session.language, turn, told)
+        finally:
+            self._models.end(turn)
+
+    def close(self) -> None:
+        """Write what was heard last, and give the models back."""
+        self._forget_prepared()
+        self._context.conversation.flush()
+        self._models.close()
+
+    @property
+    def _language(self) -> LanguageAnswers | None:
+        """The model in use."""
+        return self._models.present
+
+    def _replied(self, text: str, language: Language, turn: int, told: Callable[[str], None]) -> Reply:
         self._skills.dismiss()
         intent = self._sure(text, language)
         if intent is None and self._language is not None and text.strip():
@@ -198,31 +179,45 @@ class Responder:
             return replace(rest, text=f"{reply.text} {rest.text}".strip())
         return reply
 
-    def close(self) -> None:
-        """Write what was heard last, and give the models back."""
-        self._forget_prepared()
-        self._context.conversation.flush()
-        with self._lock:
-            self._closed = True
-            models = [*self._retired, *filter(None, (self._next, self._language))]
-            self._retired, self._next = [], None
-        for language in models:
-            language.close()
-
-    def _take_offered(self) -> None:
-        with self._lock:
-            if self._next is None:
-                return
-            if self._language is not None:
-                self._retired.append(self._language)
-            self._language, self._next = self._next, None
+    def _begin(self, turn: int) -> None:
+        """The model in use stays until the turn's end, and the skills know of it."""
+        self._models.begin(turn)
         self._tell_skills()
-        logger.info("%s answers from now on", self.engine_name)
 
     def _tell_skills(self) -> None:
         """Who answers besides them, which they are asked about."""
         if self._language is not None:
             self._context.session.model = "elsewhere" if self._language.engine.elsewhere else "here"
+
+    def _apologise(self, failed: TurnFailed) -> Iterator[Sentence]:
+        if not failed.silent:
+            language = self._context.session.language
+            yield Sentence(failed.turn, failed.revision, 0, choose(language, *APOLOGY), True, language)
+
+    def _answer(self, message: Transcript) -> Iterator[Sentence | ReplyUnderWay]:
+        """What the user has said to the end."""
+        language = message.language
+        words = self._taking_back.answered(message.text, lambda text: self._knows(text, language))
+        message = replace(message, text=words)
+        self._skills.dismiss()
+        self._taking_back.begin(message.turn, message.text)
+        intent = self._sure(message.text, message.language)
+        if intent is None and self._language is not None:
+            with closing(self._language.answer(message.text, message.language, message.turn)) as units:
+                yield from model_messages(units, message, self._language.engine)
+            return
+        if intent is not None and intent.rest and self._language is not None:
+            yield from self._told_with_rest(intent, message, self._language)
+            return
+        misheard = message.source == FREE_WORDS
+        yield from self._told(self._by_skill(intent, message.text, message.language, misheard), intent, message)
+
+    def _overhear(self, message: Transcript) -> Iterator[Sentence | ReplyUnderWay]:
+        """What the user may go on from: prepared at a pause, else listened to."""
+        if message.paused and self.may_prepare() and not self._taking_back.pending:
+            yield from self._prepare(message)
+        else:
+            self._listen(message)
 
     def _prepare(self, message: Transcript) -> Iterator[Sentence | ReplyUnderWay]:
         """The first sentence of a reply that is heard only if the user has finished. What changes anything waits."""
@@ -232,13 +227,12 @@ class Responder:
         elif intent is not None and intent.name in HARMLESS:
             reply = self._skills.draft(intent)
             self._prepared = Prepared(message, intent, reply)
-            text = _units(reply)[0]
-            yield Sentence(message.turn, message.revision, 0, text, len(_units(reply)) == 1, reply.language)
+            yield from skill_messages(reply, message, end=1)
         elif intent is None and self._language is not None:
             units = self._language.answer(message.text, message.language, message.turn, held=True)
             prepared = Prepared(message, units=units)
             try:
-                for sentence in self._spoken(units, message, until_first=True):
+                for sentence in model_messages(units, message, self._language.engine, until_first=True):
                     prepared.sentences += isinstance(sentence, Sentence)
                     yield sentence
                 self._prepared = prepared
@@ -250,34 +244,31 @@ class Responder:
         """The user has finished: what was prepared is part of the conversation, and the rest of it follows."""
         self._skills.dismiss()
         self._taking_back.begin(message.turn, message.text)
-        if prepared.units is not None:
+        if prepared.units is not None and self._language is not None:
             with closing(prepared.units):
                 self._context.conversation.confirm(message.turn)
-                yield from self._spoken(prepared.units, message, prepared.sentences)
+                yield from model_messages(prepared.units, message, self._language.engine, prepared.sentences)
         elif prepared.intent is not None and prepared.reply is not None:
             self._skills.settle(prepared.intent, prepared.reply)
             yield from self._told(prepared.reply, prepared.intent, message, 1)
 
     def _told(self, reply: Reply, intent: Intent | None, message: Transcript, begin: int = 0) -> Iterator[Sentence]:
         """A skill's reply, of which the first `begin` sentences were sent before."""
-        texts = _units(reply)
-        self._keep(reply, intent, message.turn, message.text, texts, ())
-        for index, text in enumerate(texts[begin:], begin):
-            yield Sentence(message.turn, message.revision, index, text, index == len(texts) - 1, reply.language)
+        self._keep(reply, intent, message.turn, message.text, sentences_of(reply), ())
+        yield from skill_messages(reply, message, begin)
 
     def _told_with_rest(
         self, intent: Intent, message: Transcript, language: LanguageAnswers
     ) -> Iterator[Sentence | ReplyUnderWay]:
         """A skill's reply, and behind it the model's to the rest of the words, in one exchange."""
         reply = self._skills.act(intent)
-        texts = _units(reply)
+        texts = sentences_of(reply)
         self._keep(reply, intent, message.turn, message.text, texts, ())
-        for index, text in enumerate(texts):
-            yield Sentence(message.turn, message.revision, index, text, False, reply.language)
+        yield from skill_messages(reply, message, goes_on=True)
         units = language.answer(intent.rest, intent.words_language, message.turn, goes_on=True)
         try:
             with closing(units):
-                yield from self._spoken(units, message, len(texts))
+                yield from model_messages(units, message, language.engine, len(texts))
         finally:
             self._skills.undo_both(reply.undo)
 
@@ -285,6 +276,7 @@ class Responder:
         prepared, self._prepared = self._prepared, None
         if prepared is not None:
             prepared.close()
+            self._models.end(prepared.heard.turn)
 
     def _listen(self, message: Transcript) -> None:
         """While the user speaks, a model gets ready for words that no skill will answer."""
@@ -322,20 +314,6 @@ class Responder:
                 self._context.conversation.heard(Heard(turn, 0, len(before) + len(said), len(unit.text)))
                 said.append(unit.text)
         return Reply(" ".join(said), language)
-
-    def _spoken(
-        self, units: Iterator[Unit], message: Transcript, index: int = 0, until_first: bool = False
-    ) -> Iterator[Sentence | ReplyUnderWay]:
-        """A model's sentences; with `until_first`, the first, or what comes before it asks for something to be done."""
-        for unit in units:
-            if unit.text or unit.last:
-                yield Sentence(message.turn, message.revision, index, unit.text, unit.last, unit.language)
-                index += 1
-            elif not unit.acts:
-                engine = self._language.engine if self._language is not None else None
-                yield ReplyUnderWay(message.turn, message.revision, getattr(engine, "prefill_s", None))
-            if until_first and (index or unit.acts):
-                return
 
     def _keep(
         self,

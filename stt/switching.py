@@ -41,7 +41,7 @@ class SwitchingTranscriber:
         return self._engines.offer(stage)
 
     def close_retired(self) -> bool:
-        """Close what has been replaced, on the calling thread; whether there was anything."""
+        """Close what has been replaced, on the calling thread; whether what was offered has been taken since."""
         return self._engines.close_retired()
 
     def load(self) -> None:

@@ -68,7 +68,7 @@ class Synthesizer:
         return self._engines.offer(engine)
 
     def close_retired(self) -> bool:
-        """Close what has been replaced, on the calling thread; whether there was anything."""
+        """Close what has been replaced, on the calling thread; whether what was offered has been taken since."""
         return self._engines.close_retired()
 
     def process(self, message: Sentence) -> Iterator[Speech]:

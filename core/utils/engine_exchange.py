@@ -20,11 +20,11 @@ class Closable(Protocol):
     def close(self) -> None: ...
 
 
-EngineT = TypeVar("EngineT", bound=Closable)
+EngineT = TypeVar("EngineT", bound=Closable | None)
 
 
 class EngineExchange(Generic[EngineT]):
-    """Holds the engine in use. `offer` and `close` may be called from any thread.
+    """Holds the engine in use, which may be none at first. `offer` and `close` may be called from any thread.
 
     `does` says for the log what it does ("speaks"), `name` what it is called.
     """
@@ -33,9 +33,11 @@ class EngineExchange(Generic[EngineT]):
         self._lock = threading.Lock()
         self._present = first
         self._next: EngineT | None = None
-        self._retired: list[EngineT] = []
+        self._retired: list[Closable] = []
         self._turn: int | None = None
         """under way"""
+        self._taken = False
+        """an offered one has been, since `close_retired` was last called"""
         self._closed = False
         self._does = does
         self._name = name
@@ -44,6 +46,11 @@ class EngineExchange(Generic[EngineT]):
     def present(self) -> EngineT:
         """The one in use."""
         return self._present
+
+    def start_with(self, engine: EngineT) -> None:
+        """Another first one, before the first turn. The one before stays whose it was."""
+        with self._lock:
+            self._present = engine
 
     def offer(self, engine: EngineT) -> bool:
         """Use `engine`, which is loaded and warm: at once where no turn is under way, else from the next one on.
@@ -77,12 +84,13 @@ class EngineExchange(Generic[EngineT]):
                 self._take_over()
 
     def close_retired(self) -> bool:
-        """Close what has been replaced, on the calling thread; whether there was anything."""
+        """Close what has been replaced, on the calling thread; whether an offered one was taken since last asked."""
         with self._lock:
             retired, self._retired = self._retired, []
+            taken, self._taken = self._taken, False
         for engine in retired:
             engine.close()
-        return bool(retired)
+        return taken
 
     def close(self) -> None:
         """Give every engine back."""
@@ -92,12 +100,14 @@ class EngineExchange(Generic[EngineT]):
                 self._retired.append(self._next)
                 self._next = None
         self.close_retired()
-        self._present.close()
+        if self._present is not None:
+            self._present.close()
 
     def _take_over(self) -> None:
         """By the next engine, if there is one. The lock is held, and the present one does nothing."""
         if self._next is None:
             return
         logger.info("%s %s now instead of %s", self._name(self._next), self._does, self._name(self._present))
-        self._retired.append(self._present)
-        self._present, self._next = self._next, None
+        if self._present is not None:
+            self._retired.append(self._present)
+        self._present, self._next, self._taken = self._next, None, True

@@ -456,7 +456,7 @@ def test_a_preparation_that_fails_costs_nothing() -> None:
     assert responder.reply("why is the sky blue").text == "Other."
 
 
-def test_a_model_offered_while_running_answers_from_the_next_message_on() -> None:
+def test_a_model_offered_between_two_messages_takes_over_at_once() -> None:
     responder = Responder(make_skills())
     responder.load()
     assert not responder.reply("why is the sky blue").understood
@@ -464,11 +464,11 @@ def test_a_model_offered_while_running_answers_from_the_next_message_on() -> Non
     offered = [LanguageAnswers(engine, responder.skills) for engine in (first, second)]
     for language in offered:
         language.load()
-    assert responder.offer(offered[0])
     assert not responder.close_retired()
-    assert responder.reply("why is the sky blue").text == "Other."
-    assert responder.close_retired()
+    assert responder.offer(offered[0])
+    assert responder.close_retired(), "taken, though none was there before"
     assert responder.engine_name == "mlx"
+    assert responder.reply("why is the sky blue").text == "Other."
     assert responder.offer(offered[1])
     assert responder.reply("why is the sky blue").text == "Second."
     assert responder.close_retired()
@@ -597,9 +597,26 @@ def test_a_new_model_takes_over_behind_what_was_prepared() -> None:
     rig = Rig(("sky", "Because of the air, mostly."))
     pause(rig, SKY)
     assert rig.responder.offer(Rig(("sky", "Physics.")).answers)
+    assert not rig.responder.close_retired(), "what is prepared is the old one's"
     assert [one.text for one in finish(rig, SKY)] == ["mostly."]
+    assert rig.responder.close_retired()
     rig.turn = 1
     assert rig.say(SKY) == ["Physics."]
+
+
+def test_a_new_model_waits_for_the_reply_under_way_and_not_for_what_was_prepared_in_vain() -> None:
+    rig = Rig(("sky", "Because of the air, mostly."))
+    reply = rig.responder.process(Transcript(1, 0, SKY, len(SKY), "en", True))
+    assert isinstance(next(reply), Sentence | ReplyUnderWay)
+    assert rig.responder.offer(Rig(("sky", "Physics.")).answers)
+    assert not rig.responder.close_retired()
+    reply.close()
+    assert rig.responder.close_retired(), "the turn was ended"
+    rig = Rig(("sky", "Because of the air, mostly."))
+    pause(rig, SKY)
+    assert rig.responder.offer(Rig(("sky", "Physics.")).answers)
+    assert list(rig.responder.process(Transcript(1, 1, "", 0, "en", True))) == []
+    assert rig.responder.close_retired()
 
 
 def test_a_call_without_its_tags_is_a_call_and_never_read_aloud() -> None:

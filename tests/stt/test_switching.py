@@ -159,6 +159,7 @@ def test_a_better_offer_before_the_first_was_taken():
     turn, better = rig.begin(), Engine("better")
     rig.stage.offer(rig.new)
     rig.stage.offer(better)
+    assert (rig.stage.close_retired(), rig.new.closed) == (False, 1), "one is closed unused, and none was taken"
     rig.end(turn)
     assert rig.stage.engine_name == "better"
     assert rig.stage.close_retired()
