@@ -7,8 +7,6 @@ where a second round would cost seconds. All calls of a reply are carried out, o
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
@@ -20,7 +18,8 @@ from llm.call_text import ToolCallRefusedError
 from llm.chat_history import Around, ChatHistory
 from llm.conversation import Exchange
 from llm.draft import Draft
-from llm.engine import PREFILL_AT_ONCE, Engine, Prompt
+from llm.engine import Engine, Prompt
+from llm.prefill import Prefill
 from llm.sentences import split
 from llm.skill_answers import SkillAnswers
 from llm.skills.base import Intent, choose
@@ -38,10 +37,6 @@ NONE: frozenset[str] = frozenset()
 """of the tools"""
 RECENT = 3
 """exchanges that a call may take its values from, beside the user's words"""
-GUESS_S = 0.2
-"""words that may still change are prepared with all that closes the prompt as long as that takes no longer"""
-CLOSE_S = 10.0
-"""how long closing waits for a piece that is being computed"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +73,7 @@ class LanguageAnswers:
         """whether a reply is waited for"""
         self._skills = skills
         self._settings = settings or AnswerSettings()
-        self._listened: tuple[str, bool] = ("", False)
-        self._guess_s = 0.0
-        """how long the last preparation of a whole prompt took"""
-        self._lock = threading.Lock()
-        """held while the engine computes"""
-        self._asked = 0
-        """how often words have come, or the end: what is prepared ahead of them gives way"""
-        self._preparing: threading.Thread | None = None
+        self._prefill = Prefill(engine)
 
     def load(self) -> None:
         """Load the engine and give it all that stands before the user's first words. Raises ModelError, DeviceError."""
@@ -103,68 +91,25 @@ class LanguageAnswers:
         )
         room = max(self.engine.context_tokens - self._settings.reply_tokens, 1)
         self._history = ChatHistory(around, self._box.tools, room, self.engine.count)
-        prompt = self._history.prompt("")
-        if not self._settings.beside:
-            self.engine.prefill(prompt, at_most=self.engine.context_tokens)
-            return
-        self._prepare_beside(prompt)
+        if self._settings.beside:
+            self.get_ready()
+        else:
+            self.engine.prefill(self._history.prompt(""), at_most=self.engine.context_tokens)
 
     def get_ready(self) -> None:
-        """A model that has come back reads all that stands before the next words, beside what follows, until they come.
-
-        From any thread.
+        """A model that is back, or new, reads all that stands before the next words beside what follows, until they
+        come. From any thread.
         """
-        with self._lock:
-            if self._preparing is None or not self._preparing.is_alive():
-                self._prepare_beside(self._history.prompt(""))
-
-    def _prepare_beside(self, prompt: Prompt) -> None:
-        pieces = self.engine.count(prompt) // PREFILL_AT_ONCE + 1
-        self._preparing = threading.Thread(
-            target=self._prepare, args=(prompt, pieces, self._asked), name="merline-prefill", daemon=True
-        )
-        self._preparing.start()
+        self._prefill.begin(lambda: self._history.prompt(""))
 
     def close(self) -> None:
         """Give the engine back."""
-        self._asked += 1
-        if self._preparing is not None:
-            self._preparing.join(CLOSE_S)
+        self._prefill.close()
         self.engine.close()
 
-    def _prepare(self, prompt: Prompt, pieces: int, asked: int) -> None:
-        """A piece at a time, until all is computed or the first words come, which take it over."""
-        for _ in range(pieces):
-            with self._lock:
-                if self._asked != asked:
-                    return
-                try:
-                    self.engine.prefill(prompt)
-                except InferenceError as error:
-                    logger.warning("the instructions could not be prepared: %s", error)
-                    return
-
     def listen(self, text: str, stable: int | None = None) -> None:
-        """Words that the user has said so far; the first `stable` characters, or all, are not likely to change.
-
-        Where it is quick, the reply's beginning is prepared as if they were all: after the last word, or at the pause
-        behind it, nothing is left to compute before the model writes. What comes differently is taken back.
-        """
-        known, text = text[:stable].strip(), text.strip()
-        whole = known == text or self._guess_s <= GUESS_S
-        heard = (text if whole else known, whole)
-        if not heard[0] or heard == self._listened:
-            return
-        self._listened = heard
-        self._asked += 1
-        with self._lock:
-            began = time.monotonic()
-            try:
-                self.engine.prefill(self._history.prompt(heard[0]), whole=whole)
-            except InferenceError as error:
-                logger.warning("the words so far could not be prepared: %s", error)
-            if whole:
-                self._guess_s = time.monotonic() - began
+        """Words that the user has said so far; the first `stable` characters, or all, are not likely to change."""
+        self._prefill.listen(text, stable, self._history.prompt)
 
     def call_of(self, intent: Intent) -> str:
         """What the model would have written for what a skill did."""
@@ -183,11 +128,9 @@ class LanguageAnswers:
         One that is `held` is kept from the conversation until that confirms it; one that `goes_on` belongs to the
         exchange that a skill has begun with the turn's other words.
         """
-        self._listened = ("", False)
-        self._asked += 1
         self.asked = True
         try:
-            with self._lock:
+            with self._prefill.give_way():
                 yield from self._answer(text, language, turn, held, goes_on)
         finally:
             self.asked = False

@@ -254,8 +254,7 @@ def test_a_model_that_has_come_back_reads_what_stands_before_the_next_words() ->
     rig.answers.engine.close()
     rig.answers.engine.load()
     rig.responder.get_ready()
-    assert rig.answers._preparing is not None
-    rig.answers._preparing.join(10)
+    rig.answers._prefill.wait(10)
     read = rig.runtime.computed - before
     assert read > 60
     assert rig.say("and at night") == ["I see."]
