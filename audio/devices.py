@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["input", "output"]
 
+THINGS: dict[Kind, str] = {"input": "microphone", "output": "speaker"}
 STANDARD_RATE_HZ = 48_000
 """what a device takes that refuses the rate it names"""
 
@@ -143,9 +144,8 @@ def choose_device(devices: Sequence[Device], wanted: int | str | None, kind: Kin
     """
     usable = [device for device in devices if device.channels(kind) > 0]
     if not usable:
-        thing = "microphone" if kind == "input" else "speaker"
         raise AudioDeviceError(
-            f"no {thing} was found; plug one in, or see which devices exist: python3 main.py devices"
+            f"no {THINGS[kind]} was found; plug one in, or see which devices exist: python3 main.py devices"
         )
     if wanted is None:
         return next((device for device in usable if device.is_default(kind)), usable[0])
@@ -163,6 +163,33 @@ def choose_device(devices: Sequence[Device], wanted: int | str | None, kind: Kin
     listing = "\n".join(f"  {device.index}: {device.name} ({device.host_api})" for device in fits or usable)
     problem = "several devices fit" if fits else "there is no such device"
     raise AudioDeviceError(f"audio.{kind}_device: {wanted!r}: {problem}; name one of these by its number:\n{listing}")
+
+
+def refused(kind: Kind, options: StreamOptions, error: Exception) -> AudioDeviceError:
+    """The error for a device that its system does not open as asked; `error` is the library's."""
+    form = f"{options.sample_rate_hz} Hz with {options.channels} channel(s)"
+    return AudioDeviceError(
+        f"{_named(kind, options.device)} cannot be opened at {form} ({error}); close the program that uses it, or "
+        f"choose another: {_choosing(kind)}"
+    )
+
+
+def not_started(kind: Kind, device: Device, error: Exception) -> AudioDeviceError:
+    """The error for a device that was opened and gives or takes no sound."""
+    return AudioDeviceError(
+        f"{_named(kind, device)} does not start ({error}); unplug it and plug it in, or choose another: "
+        f"{_choosing(kind)}"
+    )
+
+
+def _named(kind: Kind, device: Device) -> str:
+    """ALSA calls a device "default", which names none: it is said which it is to be, and by what it was asked for."""
+    chosen = ", your system's default" if device.is_default(kind) else ""
+    return f"{THINGS[kind]} {device.index}, {device.name!r} ({device.host_api}{chosen}),"
+
+
+def _choosing(kind: Kind) -> str:
+    return f"`python3 main.py devices` lists them, `--set audio.{kind}_device=NUMBER` takes one"
 
 
 def start_in_first(

@@ -213,12 +213,8 @@ class Microphone:
         self._still_s += min(len(samples) / self.sample_rate_hz, since_s)
         if not self._still_told and self._still_s > SILENT_S:
             self._still_told = True
-            text = (
-                f"The microphone ({self.device_name}) gives no sound at all: it may be muted, "
-                "or this program may not be allowed to use it. Check the sound settings."
-            )
-            logger.warning("%s", text)
-            self._events(DeviceEvent("input", "silent", self.device_name, text))
+            logger.warning("microphone (%s): silent; it may be muted, or forbidden to this program", self.device_name)
+            self._events(DeviceEvent("input", "silent", self.device_name))
 
 
 def _attempts(device: Device) -> Iterator[tuple[int, int]]:

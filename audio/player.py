@@ -117,15 +117,11 @@ class Player:
     def load(self) -> None:
         """Nothing to load: the device is opened by its owner."""
 
-    def process(self, message: Speech | Working) -> Iterator[PlaybackStarted | Heard]:
+    def process(self, speech: Speech) -> Iterator[PlaybackStarted | Heard]:
         """Play one chunk; returns when it is queued, for the last chunk of a turn when it has been heard.
 
         Raises InferenceError (the turn is lost) when the speaker takes nothing for `GIVE_UP_S`.
         """
-        if isinstance(message, Working):
-            self._sound(message)
-            return
-        speech = message
         turn = self._continue(speech)
         silenced = self._silenced
         done = False
@@ -145,6 +141,17 @@ class Player:
         finally:
             if not done and silenced == self._silenced:
                 self.silence()
+
+    def sound(self, tone: Working) -> None:
+        """Play a tone unless something plays, from any thread; all at once, for it is short: what begins follows it.
+
+        A device that takes nothing gets one: several would be heard in a row when it is back.
+        """
+        with self._lock:
+            if self._turn is None and not self._output.queued:
+                resampler = Resampler(self._output.sample_rate_hz)
+                self._output.write(resampler.process(tone.samples, tone.sample_rate_hz, True))
+                self._output.pause()
 
     def silence(self) -> None:
         """End what is playing, from any thread; it does not come back, even while its stage still runs."""
@@ -177,26 +184,18 @@ class Player:
     def close(self) -> None:
         self.silence()
 
-    def _sound(self, tone: Working) -> None:
-        """All at once, for it is short; what begins to play in the meantime follows it.
-
-        A device that takes nothing gets one: several would be heard in a row when it is back.
-        """
-        if self._turn is None and not self._output.queued:
-            self._output.write(Resampler(self._output.sample_rate_hz).process(tone.samples, tone.sample_rate_hz, True))
-            self._output.pause()
-
     def _continue(self, speech: Speech) -> _Turn:
         turn = self._turn
         if turn is None or (turn.turn, turn.revision) != (speech.turn, speech.revision):
             if turn is not None:
                 self.silence()
             self._passing.clear()
+            self._gone_back_to = -1
+            turn = _Turn(speech.turn, speech.revision, Resampler(self._output.sample_rate_hz))
             with self._lock:
                 self._word_ends.clear()
                 self._word_ends.append(self._output.position)
-            self._gone_back_to = -1
-            turn = self._turn = _Turn(speech.turn, speech.revision, Resampler(self._output.sample_rate_hz))
+                self._turn = turn
         return turn
 
     def _pieces(self, turn: _Turn, speech: Speech) -> Iterator[_Piece]:

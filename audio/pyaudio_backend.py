@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from audio.closing import Closing
-from audio.devices import Device, InputCallback, OutputCallback, Stream, StreamOptions, missing_package, portaudio_cure
+from audio.devices import (
+    Device,
+    InputCallback,
+    Kind,
+    OutputCallback,
+    Stream,
+    StreamOptions,
+    missing_package,
+    not_started,
+    portaudio_cure,
+    refused,
+)
 from core.utils.errors import AudioDeviceError
 
 
@@ -63,7 +75,7 @@ class PyAudioBackend:
             callback(samples, times["current_time"] - adc if adc > 0 else None, bool(status & overflow))
             return None, proceed
 
-        return self._open(options, called, input=True, input_device_index=options.device.index)
+        return self._open("input", options, called)
 
     def open_output(self, options: StreamOptions, callback: OutputCallback) -> Stream:
         proceed, underflow = self._library.paContinue, self._library.paOutputUnderflow
@@ -74,7 +86,7 @@ class PyAudioBackend:
             callback(samples, dac - times["current_time"] if dac > 0 else None, bool(status & underflow))
             return samples.tobytes(), proceed
 
-        return self._open(options, called, output=True, output_device_index=options.device.index)
+        return self._open("output", options, called)
 
     def close(self) -> None:
         session, self._session = self._session, None
@@ -87,7 +99,8 @@ class PyAudioBackend:
         except OSError as error:
             raise AudioDeviceError(f"PortAudio cannot be started ({error}); {portaudio_cure()}") from error
 
-    def _open(self, options: StreamOptions, callback: Any, **direction: Any) -> Stream:
+    def _open(self, kind: Kind, options: StreamOptions, callback: Any) -> Stream:
+        direction = {kind: True, f"{kind}_device_index": options.device.index}
         try:
             stream = self._session.open(
                 rate=options.sample_rate_hz,
@@ -99,18 +112,16 @@ class PyAudioBackend:
                 **direction,
             )
         except (OSError, ValueError) as error:
-            raise AudioDeviceError(
-                f"{options.device.name}: cannot be opened at {options.sample_rate_hz} Hz with {options.channels} "
-                f"channel(s) ({error}); close the program that uses it, or choose another: python3 main.py devices"
-            ) from error
-        return _PyAudioStream(stream, "input" in direction, self._closing)
+            raise refused(kind, options, error) from error
+        return _PyAudioStream(stream, kind, options.device, self._closing)
 
 
 class _PyAudioStream:
-    def __init__(self, stream: Any, is_input: bool, closing: Closing) -> None:
+    def __init__(self, stream: Any, kind: Kind, device: Device, closing: Closing) -> None:
         self._stream = stream
+        self._not_starting = partial(not_started, kind, device)
         self._closing = closing
-        self.latency_s = float(stream.get_input_latency() if is_input else stream.get_output_latency())
+        self.latency_s = float(stream.get_input_latency() if kind == "input" else stream.get_output_latency())
 
     @property
     def active(self) -> bool:
@@ -120,7 +131,7 @@ class _PyAudioStream:
         try:
             self._stream.start_stream()
         except OSError as error:
-            raise AudioDeviceError(f"the sound device does not start ({error}); unplug it and plug it in") from error
+            raise self._not_starting(error) from error
 
     def close(self) -> None:
         self._closing.run(self._stream.close)

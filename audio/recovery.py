@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from audio.devices import AudioBackend, Kind
+from audio.devices import THINGS, AudioBackend, Kind
 from core.messages import DeviceEvent
 from core.utils.clock import Clock
 from core.utils.errors import AudioDeviceError
@@ -33,7 +33,6 @@ ASLEEP_S = 1.5
 WAKING_S = 1.0
 """how long a device has to give sound again after that before it is taken as gone"""
 CARDS = Path("/proc/asound/cards")
-THINGS: dict[Kind, str] = {"input": "microphone", "output": "speaker"}
 
 
 class End(Protocol):
@@ -139,8 +138,7 @@ class Recovery:
         self._lost.append(end)
         self._tried = now
         self._refreshed = now - REFRESH_S + 2 * RETRY_S
-        text = f"The {THINGS[end.kind]} ({name}) is gone. I will use it again as soon as it is back."
-        self._say(end, "lost", name, text)
+        self._say(end, "lost", name)
 
     def _retry(self, now: float) -> None:
         working = [end for end in self._ends if end not in self._lost or end in self._reopened]
@@ -163,8 +161,7 @@ class Recovery:
         if end.delivering:
             self._reopened.remove(end)
             self._lost.remove(end)
-            text = f"The {THINGS[end.kind]} is back ({end.device_name})."
-            self._say(end, "restored", end.device_name, text)
+            self._say(end, "restored", end.device_name)
         elif end.stalled(now):
             self._reopened.remove(end)
             return [end.release]
@@ -176,7 +173,7 @@ class Recovery:
         self._refresh(list(self._ends))
         for end in self._ends:
             if end not in self._lost and end.device_name != before[id(end)]:
-                self._say(end, "changed", end.device_name, f"The {THINGS[end.kind]} is now {end.device_name}.")
+                self._say(end, "changed", end.device_name)
 
     def _refresh(self, working: list[End]) -> None:
         for end in working:
@@ -194,11 +191,11 @@ class Recovery:
                     self._reopened.remove(end)
                     continue
                 self._lost.append(end)
-                self._say(end, "lost", end.device_name, f"The {THINGS[end.kind]} ({end.device_name}) is gone.")
+                self._say(end, "lost", end.device_name)
 
-    def _say(self, end: End, state: str, device: str, text: str) -> None:
-        logger.log(logging.WARNING if state == "lost" else logging.INFO, "%s", text)
-        self._events(DeviceEvent(end.kind, state, device, text))  # type: ignore[arg-type]
+    def _say(self, end: End, state: Literal["lost", "restored", "changed"], device: str) -> None:
+        logger.log(logging.WARNING if state == "lost" else logging.INFO, "%s (%s): %s", THINGS[end.kind], device, state)
+        self._events(DeviceEvent(end.kind, state, device))
 
 
 def _cards() -> str:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audio.closing import Closing
-from audio.devices import Device, InputCallback, OutputCallback, Stream, StreamOptions, missing_package, portaudio_cure
+from audio.devices import (
+    Device,
+    InputCallback,
+    Kind,
+    OutputCallback,
+    Stream,
+    StreamOptions,
+    missing_package,
+    not_started,
+    portaudio_cure,
+    refused,
+)
 from core.utils.errors import AudioDeviceError
 
 
@@ -56,22 +69,23 @@ class SounddeviceBackend:
             ago = times.currentTime - times.inputBufferAdcTime if times.inputBufferAdcTime > 0 else None
             callback(samples, ago, bool(status.input_overflow))
 
-        return self._open(self._library.InputStream, options, called)
+        return self._open("input", options, called)
 
     def open_output(self, options: StreamOptions, callback: OutputCallback) -> Stream:
         def called(samples: NDArray[np.float32], frames: int, times: Any, status: Any) -> None:
             ahead = times.outputBufferDacTime - times.currentTime if times.outputBufferDacTime > 0 else None
             callback(samples, ahead, bool(status.output_underflow))
 
-        return self._open(self._library.OutputStream, options, called)
+        return self._open("output", options, called)
 
     def close(self) -> None:
         if self._library._initialized and not self._closing.stuck:
             self._library._terminate()
 
-    def _open(self, kind: Any, options: StreamOptions, callback: Any) -> Stream:
+    def _open(self, kind: Kind, options: StreamOptions, callback: Any) -> Stream:
+        make = self._library.InputStream if kind == "input" else self._library.OutputStream
         try:
-            stream = kind(
+            stream = make(
                 device=options.device.index,
                 samplerate=options.sample_rate_hz,
                 channels=options.channels,
@@ -81,14 +95,22 @@ class SounddeviceBackend:
                 callback=callback,
             )
         except (self._library.PortAudioError, ValueError) as error:
-            raise AudioDeviceError(_refused(options, error)) from error
-        return _SounddeviceStream(stream, self._library.PortAudioError, self._closing)
+            raise refused(kind, options, error) from error
+        not_starting = partial(not_started, kind, options.device)
+        return _SounddeviceStream(stream, self._library.PortAudioError, not_starting, self._closing)
 
 
 class _SounddeviceStream:
-    def __init__(self, stream: Any, error: type[Exception], closing: Closing) -> None:
+    def __init__(
+        self,
+        stream: Any,
+        error: type[Exception],
+        not_starting: Callable[[Exception], AudioDeviceError],
+        closing: Closing,
+    ) -> None:
         self._stream = stream
         self._error = error
+        self._not_starting = not_starting
         self._closing = closing
 
     @property
@@ -103,7 +125,7 @@ class _SounddeviceStream:
         try:
             self._stream.start()
         except self._error as error:
-            raise AudioDeviceError(f"the sound device does not start ({error}); unplug it and plug it in") from error
+            raise self._not_starting(error) from error
 
     def close(self) -> None:
         self._closing.run(self._close)
@@ -128,11 +150,4 @@ def _device(entry: Any, host_api: str, default_input: int, default_output: int) 
         native_rate_hz=round(entry["default_samplerate"]),
         default_input=entry["index"] == default_input,
         default_output=entry["index"] == default_output,
-    )
-
-
-def _refused(options: StreamOptions, error: Exception) -> str:
-    return (
-        f"{options.device.name}: cannot be opened at {options.sample_rate_hz} Hz with {options.channels} channel(s) "
-        f"({error}); close the program that uses it, or choose another: python3 main.py devices"
     )

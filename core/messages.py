@@ -190,7 +190,8 @@ class Speech:
 class Working:
     """The answer takes long: a tone that says so, played unless the answer is there by now.
 
-    It is of no revision, as it does not wait for what is held until the last words are understood: those may take long.
+    It is of no revision, and no stage takes it from behind a reply that is held until the last words are understood:
+    those may take long.
     """
 
     turn: int
@@ -239,13 +240,12 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class DeviceEvent:
-    """A sound device went, came back or changed."""
+    """A sound device went, is silent, came back or changed; what is said of it is the app's."""
 
     kind: Literal["input", "output"]
     state: Literal["lost", "silent", "restored", "changed"]
     device: str
-    text: str
-    """what to tell the user, in plain English"""
+    """its name"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,6 @@ from core.messages import (
     Transcript,
     TurnFailed,
     Utterance,
-    Working,
 )
 from core.stage import Inbox, Span, Stage, StageThread, TurnClock, no_span
 from core.utils.errors import StageCrashedError
@@ -46,7 +45,6 @@ ROUTES: dict[type, str] = {
     TurnFailed: "llm",
     Sentence: "tts",
     Speech: "play",
-    Working: "play",
 }
 """Which stage takes which message. What is not listed goes to observers only."""
 

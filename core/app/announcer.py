@@ -9,7 +9,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from core.messages import Announcement, DeviceEvent, Sentence, Tick, Working
+from core.app.device_words import device_words
+from core.messages import Announcement, DeviceEvent, Language, Sentence, Tick, Working
 from core.stage import TurnClock
 from llm.timers import TimersStage
 
@@ -26,8 +27,11 @@ class Announcer:
         turns: TurnClock,
         gap: Callable[[], int | None],
         tone: Callable[[], Working | None] = lambda: None,
+        language: Language = "en",
     ) -> None:
         self._tone = tone
+        self._language: Language = language
+        """in which it tells of devices"""
         self._timers = timers
         self._turns = turns
         self._gap = gap
@@ -54,7 +58,7 @@ class Announcer:
         if event.kind == "output":
             self._speaker_changed(lost=event.state == "lost")
             return
-        news = Announcement(event.text, "en", chime=False)
+        news = Announcement(device_words(event, self._language), self._language, chime=False)
         with self._lock:
             if self._device_news is not None and self._device_news in self._waiting:
                 self._waiting.remove(self._device_news)

@@ -32,6 +32,7 @@ from core.messages import (
     Transcript,
     VoiceOnset,
     VoiceRejected,
+    Working,
 )
 from core.optimization.plan import StagePlan
 from core.optimization.profiler import InferenceProfiler
@@ -130,7 +131,7 @@ class Assistant:
             WorkingTone(self._clock.monotonic, lambda: brain.responder.asks_model) if config.tts.working_tone else None
         )
         tone = self.working.due if self.working else lambda: None
-        self.announcer = Announcer(self.timers, self.turns, self.floor.gap, tone)
+        self.announcer = Announcer(self.timers, self.turns, self.floor.gap, tone, brain.language)
         self.announcer.dropped = self.floor.free
         first_sound = FirstSound(self._clock)
         parts = [
@@ -241,6 +242,7 @@ class Assistant:
 
     def _connect(self) -> None:
         pipeline = self.pipeline
+        pipeline.observe(Working, self.player.sound)
         pipeline.observe(VoiceOnset, lambda message: self.player.hold())
         pipeline.observe(VoiceRejected, lambda message: self.player.resume())
         pipeline.observe(InterjectionHeard, self.interruptions.understood)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.app.device_words import device_words
 from core.messages import (
     Attending,
     DeviceEvent,
@@ -86,6 +87,7 @@ class Scene:
     """What there is to show, kept from the events: state, words as they come, the reply, lines that stay."""
 
     def __init__(self, language: Language, phrase: str = "") -> None:
+        self._language = language
         self.words = WORDS[language]
         self.state = "listening"
         self.muted = False
@@ -120,10 +122,10 @@ class Scene:
                 return []
             case Note(text=text):
                 return [("note", text)]
-            case DeviceEvent(kind=kind, state=state, text=text):
-                if (kind, state) == ("input", "lost"):
+            case DeviceEvent():
+                if (event.kind, event.state) == ("input", "lost"):
                     self._drop_words()
-                return [("note", text)]
+                return [("note", device_words(event, self._language))]
             case EchoDropped(text=text):
                 return [("note", f"{self.words['echo']}: {text}")]
             case TurnFailed(error=error):

@@ -22,13 +22,15 @@ PAUSES_SETTING = "pauses"
 def make_endpointing(config: Config, brain: Brain, store: ModelStore | None = None) -> Endpointing:
     """As configured. What the user's pauses are like is kept in the data file, unless nothing is to be remembered.
 
-    Raises ConfigError where `endpoint.model` names nothing that is here.
+    Raises ConfigError where `endpoint.model` names nothing that is here or can be run, MissingDependencyError where it
+    names what only a package that is not installed can run.
     """
     endpoint, kept = config.endpoint, config.endpoint.learn and config.memory.enabled
     learnt = read_pauses(brain.store.setting(PAUSES_SETTING)) if kept else ()
     keep = partial(brain.store.set_setting, PAUSES_SETTING) if kept else None
     folder = turn_model_folder(config, store or ModelStore())
-    return Endpointing(endpoint, Pauses(learnt, keep), _model(folder), lambda: brain.patient)
+    model = _model(folder, named=endpoint.model != "auto")
+    return Endpointing(endpoint, Pauses(learnt, keep), model, lambda: brain.patient)
 
 
 def turn_model_folder(config: Config, store: ModelStore) -> Path | None:
@@ -55,12 +57,18 @@ def load_smart_turn(folder: Path) -> SmartTurn:
     return model
 
 
-def _model(folder: Path | None) -> TurnModel | None:
-    """Smart Turn where it is here and can be run; the words alone serve as well."""
+def _model(folder: Path | None, named: bool) -> TurnModel | None:
+    """Smart Turn where it is here and can be run; the words alone serve as well, unless it was `named`."""
     if folder is None:
         return None
     try:
         return load_smart_turn(folder)
     except ModelError as error:
+        if named and isinstance(error, ModelLoadError):
+            what, _, _ = str(error).partition("; ")
+            cure = "name the folder or the .onnx file of a Smart Turn, or set it to auto"
+            raise ConfigError(f"endpoint.model: {what}; {cure}") from error
+        if named:
+            raise
         logger.warning("pauses are judged by words alone: %s", error)
         return None

@@ -5,7 +5,7 @@ import sys
 import pytest
 from fake_backend import HEADSET, MICROPHONE, SPEAKER
 
-from audio.devices import Device, choose_device, open_backend
+from audio.devices import Device, Kind, StreamOptions, choose_device, not_started, open_backend, refused
 from core.utils.config import AudioConfig
 from core.utils.errors import AudioDeviceError, MissingDependencyError
 
@@ -55,6 +55,20 @@ def test_an_ambiguous_name_lists_those_that_fit() -> None:
 def test_no_microphone_at_all() -> None:
     with pytest.raises(AudioDeviceError, match="no microphone was found"):
         choose_device([SPEAKER], None, "input")
+
+
+@pytest.mark.parametrize(("kind", "thing"), [("input", "microphone"), ("output", "speaker")])
+def test_a_device_called_default_is_told_by_what_it_is_for_its_number_and_how_to_take_another(
+    kind: Kind, thing: str
+) -> None:
+    device = Device(3, "default", "ALSA", 32, 32, 44_100, default_input=True, default_output=True)
+    busy = refused(kind, StreamOptions(device, 48_000, 2, 960, 0.02), OSError("Device unavailable"))
+    still = not_started(kind, device, OSError("Host error"))
+    for error, problem in ((busy, "cannot be opened at 48000 Hz"), (still, "does not start (Host error)")):
+        told = str(error)
+        assert f"{thing} 3, 'default' (ALSA, your system's default), {problem}" in told
+        assert f"--set audio.{kind}_device=NUMBER" in told
+    assert "Device unavailable" in str(busy)
 
 
 def test_a_missing_package_names_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:

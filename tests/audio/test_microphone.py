@@ -156,7 +156,6 @@ def test_a_muted_microphone_is_reported_once(level: float) -> None:
         desk.backend.inputs[-1].capture(np.full(320, level, np.float32), 0.03)
         desk.take_all()
     assert desk.events.states == [("input", "silent")]
-    assert "muted" in desk.events[0].text
     desk.give()
     desk.take_all()
     assert len(desk.events) == 1

@@ -317,7 +317,7 @@ def test_a_held_reply_that_is_stopped_does_not_rise_again() -> None:
 
 def test_a_tone_that_says_it_takes_long_is_no_answer() -> None:
     desk = Desk()
-    assert run(desk.player.process(Working(1, tone(0.1), RATE_HZ))) == []
+    desk.player.sound(Working(1, tone(0.1), RATE_HZ))
     assert not desk.player.playing
     for _ in range(20):
         desk.pass_time()
@@ -333,19 +333,19 @@ def test_a_tone_that_comes_too_late_is_not_heard() -> None:
     under_way = desk.player.process(speech(tone(0.2), last=False))
     next(under_way)
     position = desk.speaker.position
-    assert run(desk.player.process(Working(1, tone(0.1), RATE_HZ))) == []
+    desk.player.sound(Working(1, tone(0.1), RATE_HZ))
     assert desk.speaker.position == position
 
 
 def test_a_speaker_that_is_stuck_does_not_gather_tones() -> None:
     desk = Desk()
-    assert run(desk.player.process(Working(1, tone(0.1), RATE_HZ))) == []
+    desk.player.sound(Working(1, tone(0.1), RATE_HZ))
     position = desk.speaker.position
-    assert run(desk.player.process(Working(1, tone(0.1), RATE_HZ))) == []
+    desk.player.sound(Working(1, tone(0.1), RATE_HZ))
     assert desk.speaker.position == position
     for _ in range(20):
         desk.pass_time()
-    assert run(desk.player.process(Working(1, tone(0.1), RATE_HZ))) == []
+    desk.player.sound(Working(1, tone(0.1), RATE_HZ))
     assert desk.speaker.position == 2 * position
 
 

@@ -82,14 +82,14 @@ class TestFloor:
         turn = turns.open()
         pipeline.publish(SpeechStarted(turn, 0, 0.0))
         pipeline.publish(Utterance(turn, 0, np.zeros(160, np.float32), True, 0.0))
-        pipeline.publish(DeviceEvent(*event, "default", "The microphone gives no sound."))
+        pipeline.publish(DeviceEvent(*event, "default"))
         assert floor.gap() is None, "the announcement would take the answer's place"
 
     def test_who_spoke_into_a_microphone_that_went_holds_the_floor_no_longer(self):
         floor, pipeline, turns, _ = self.make()
         turn = turns.open()
         pipeline.publish(SpeechStarted(turn, 0, 0.0))
-        pipeline.publish(DeviceEvent("input", "lost", "default", "The microphone is gone."))
+        pipeline.publish(DeviceEvent("input", "lost", "default"))
         assert floor.gap() == turn
 
     def test_a_reply_that_sounded_on_a_speaker_that_went_holds_it_no_longer(self):
@@ -97,7 +97,7 @@ class TestFloor:
         turn = turns.open()
         pipeline.publish(Sentence(turn, 0, 0, "It is noon.", True))
         pipeline.publish(PlaybackStarted(turn, 0, 0.0))
-        pipeline.publish(DeviceEvent("output", "lost", "default", "The speaker is gone."))
+        pipeline.publish(DeviceEvent("output", "lost", "default"))
         assert floor.gap() == turn
 
     def test_an_announcement_never_waits_for_ever(self):

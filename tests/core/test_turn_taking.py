@@ -73,6 +73,17 @@ def test_a_model_of_ones_own_is_taken_from_where_it_lies(tmp_path: Path, real_mo
             assert make_endpointing(config, brain, ModelStore(tmp_path / "models")).model is not None
 
 
+@pytest.mark.parametrize(("name", "text"), [("damaged.onnx", "damaged"), ("README.md", "no model")])
+def test_a_place_that_was_named_and_holds_no_smart_turn_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text(text)
+    config = Config(endpoint=EndpointConfig(model=str(tmp_path / "mine")))
+    told = r"endpoint\.model: .*mine.*(?i:onnx).*; name the folder .* or set it to auto"
+    brain = Brain(config, VirtualClock(), tmp_path / "data", "en")
+    with brain, pytest.raises(ConfigError, match=told):
+        make_endpointing(config, brain, ModelStore(tmp_path / "models"))
+
+
 def test_a_place_where_nothing_is_is_refused(tmp_path: Path) -> None:
     config = Config(endpoint=EndpointConfig(model="smart"))
     with pytest.raises(ConfigError, match=r"endpoint\.model: 'smart' is neither auto nor off, and no file or folder"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from core.app.scene import WORDS, Muted, Note, Scene
@@ -68,7 +70,7 @@ def test_one_that_was_begun_is_shown_for_itself():
 
 def test_nobody_is_heard_by_a_microphone_that_is_gone():
     scene = Scene("en")
-    for event in (*TURN[:2], DeviceEvent("input", "lost", "x", "The microphone is gone.")):
+    for event in (*TURN[:2], DeviceEvent("input", "lost", "x")):
         scene.take(event)
     assert (scene.state, scene.partial) == ("listening", "")
 
@@ -91,7 +93,7 @@ def test_a_reply_cut_off_is_shown_once_and_the_next_turn_begins():
 @pytest.mark.parametrize(
     ("event", "shown"),
     [
-        (DeviceEvent("input", "lost", "mic", "The microphone is gone."), "The microphone is gone."),
+        (DeviceEvent("output", "changed", "Headset"), "The speaker is now Headset."),
         (EchoDropped(1, "it is noon"), "my own voice, ignored: it is noon"),
         (TurnFailed(1, 0, "stt", "the recogniser choked"), "that turn was lost: the recogniser choked"),
         (Note("installing"), "installing"),
@@ -99,6 +101,14 @@ def test_a_reply_cut_off_is_shown_once_and_the_next_turn_begins():
 )
 def test_what_happens_besides_is_a_note(event: object, shown: str):
     assert Scene("en").take(event) == [("note", shown)]
+
+
+@pytest.mark.parametrize("state", ["lost", "silent", "restored", "changed"])
+@pytest.mark.parametrize(("kind", "thing"), [("input", "Le micro"), ("output", "Le haut-parleur")])
+def test_what_becomes_of_a_device_is_told_in_french(kind: Any, thing: str, state: Any):
+    ((_, told),) = Scene("fr").take(DeviceEvent(kind, state, "Casque"))
+    assert told.startswith(thing)
+    assert "Casque" in told
 
 
 def test_plain_lines_for_a_pipe(capsys: pytest.CaptureFixture[str]):
