@@ -1,8 +1,8 @@
 """A causal language model in this process, with its prompt cache: a turn computes only what the last one had not.
 
-The cache always holds a prefix of some prompt, known token by token. A reply whose iterator is closed stops within
-one token and leaves it so. After an error it is begun anew. When memory is short the model goes between two turns, with
-its cache where that is large, and comes back for the next words that it is asked about.
+A reply whose iterator is closed stops within one token and leaves the cache (llm.prompt_cache) right. After an error
+that is begun anew. When memory is short the model goes between two turns, with its cache where that is large, and comes
+back for the next words that it is asked about.
 
 Of the steps in core.optimization.torch_engine one is left out, torch.compile: each length of a growing cache would be
 another graph to compile. core.models has kernels of its own instead.
@@ -11,7 +11,7 @@ another graph to compile. core.models has kernels of its own instead.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,12 +22,13 @@ from core.optimization.plan import StagePlan
 from core.optimization.resident import Resident, Tenant, spoken_name
 from core.utils.errors import InferenceError
 from core.utils.model_store import ModelStore
-from llm.aside import Ahead, AsideCache
+from llm.aside import Ahead
 from llm.chat_template import THOUGHT, ChatTemplate, shared
 from llm.context_room import ContextRoom, available_bytes
 from llm.engine import PREFILL_AT_ONCE, ChatMessage, Prompt
 from llm.in_words import Restricted, is_small
 from llm.model_place import CARD_FULL, check_numbers, is_card_full, landed, on_card, reason_to_stay, weight_bytes
+from llm.prompt_cache import PromptCache
 from llm.runtime import Optimizer, Runtime, make_sampler, process_optimizer, process_runtime
 
 logger = logging.getLogger(__name__)
@@ -75,12 +76,7 @@ class LanguageModel:
         self._given_optimizer = optimizer
         self._free_bytes = free_bytes
         self._context_tokens = settings.context_tokens
-        self._cache: list[Any] = []
-        self._cached: list[int] = []
-        """the tokens that the cache holds"""
-        self._ahead: Ahead | None = None
-        """of exactly these tokens"""
-        self._beside = AsideCache()
+        self._cache = PromptCache(lambda: self._runtime)
         self._tokenizer: Any = None
         """it stays when the model goes: to load it takes longer than the packed weights"""
         self.prefill_s: float | None = None
@@ -108,7 +104,7 @@ class LanguageModel:
 
     def _make(self) -> Any:
         """The model, warm, with an empty cache, or with what was kept of the one before."""
-        kept = self._cache, self._cached
+        kept = self._cache.layers, self._cache.tokens
         settings, plan = self._settings, self._settings.plan
         folder = self._store.resolve(settings.model)
         precision = plan.compute_type if plan else None
@@ -125,7 +121,7 @@ class LanguageModel:
         self._sampler = make_sampler(self._runtime, settings.temperature)
         self._restricted = Restricted(self._tokenizer)
         self.is_small = is_small(model)
-        self._reset(model)
+        self._cache.reset(model)
         try:
             with self._explained(model):
                 self._optimizer.warmup_model(partial(self._warm_up, model), (), runs=1)
@@ -133,23 +129,19 @@ class LanguageModel:
             if self._plan is plan or on_card(self._plan):
                 raise
             self._optimizer.warmup_model(partial(self._warm_up, model), (), runs=1)  # it has left the card
-        self._reset(model)
+        self._cache.reset(model)
         if kept[1]:
-            self._cache, self._cached = kept
+            self._cache.layers, self._cache.tokens = kept
         return model
 
     def _forget(self) -> None:
         """The model goes. What it has read of the conversation stays where that is little."""
-        self._ahead = None
-        self._beside.clear()
-        if on_card(self._settings.plan) or sum(layer.nbytes for layer in self._cache) > KEPT_CACHE_BYTES:
-            self._cache, self._cached = [], []
+        self._cache.forget(on_card(self._settings.plan) or self._cache.nbytes > KEPT_CACHE_BYTES)
 
     def close(self) -> None:
         """Give the model back."""
         self._resident.close()
-        self._forget()
-        self._cache, self._cached = [], []
+        self._cache.forget(conversation=True)
         self._tokenizer = self._template = None
 
     def count(self, prompt: Prompt) -> int:
@@ -166,17 +158,17 @@ class LanguageModel:
         whole = whole and len(tokens) < self.context_tokens
         tokens = tokens[: self.context_tokens - 1]
         with self._resident.use() as model, self._explained(model):
-            if shared(self._cached, tokens) == len(tokens) and (self._ahead is not None or not whole):
+            if shared(self._cache.tokens, tokens) == len(tokens) and (self._cache.ahead is not None or not whole):
                 return
-            left = self._align(model, tokens)
+            left = self._cache.align(model, tokens)
             new = left[:at_most]
             whole = whole and len(new) == len(left)
             self._room.reply_tokens(len(new), 0)
-            known = [*self._cached, *new]
+            known = [*self._cache.tokens, *new]
             with self._optimizer.get_inference_context(self._plan):
-                logits = self._runtime.read_prompt(new, model, prompt_cache=self._cache, logits=whole)
-            self._remember(model, known)
-            self._ahead = Ahead(known, logits) if whole else None
+                logits = self._runtime.read_prompt(new, model, prompt_cache=self._cache.layers, logits=whole)
+            self._cache.remember(model, known)
+            self._cache.ahead = Ahead(known, logits) if whole else None
 
     def answer(self, prompt: Prompt) -> Iterator[str]:
         """The reply as it is written; closing the iterator ends it. Raises InferenceError."""
@@ -191,18 +183,17 @@ class LanguageModel:
         if self._rendering.opens_thought(tokens):
             yield THOUGHT
         written = tokens
-        with self._resident.use() as model, self._explained(model), self._place(prompt.aside, tokens):
-            ahead, self._ahead = self._ahead, None
-            read = ahead is not None and ahead.tokens == tokens
-            new = [] if read else self._align(model, tokens)
+        with self._resident.use() as model, self._explained(model), self._cache.place(prompt.aside, tokens):
+            ahead = self._cache.take_ahead(tokens)
+            new = [] if ahead is not None else self._cache.align(model, tokens)
             responses = self._runtime.stream_generate(
                 model,
                 self._tokenizer,
                 new or tokens,
                 max_tokens=self._room.reply_tokens(len(new), min(self._settings.max_tokens, room)),
                 sampler=self._restricted.sampler(None if prompt.aside else self._sampler, prompt.callable),
-                prompt_cache=self._cache,
-                prompt_logits=ahead.logits if ahead is not None and read else None,
+                prompt_cache=self._cache.layers,
+                prompt_logits=None if ahead is None else ahead.logits,
             )
             try:
                 while (response := self._next(responses)) is not None:
@@ -215,7 +206,7 @@ class LanguageModel:
                         yield response.text
             finally:
                 responses.close()
-                self._remember(model, written)
+                self._cache.remember(model, written)
 
     @property
     def _rendering(self) -> ChatTemplate:
@@ -226,44 +217,6 @@ class LanguageModel:
         with self._optimizer.get_inference_context(self._plan):
             return next(responses, None)
 
-    def _align(self, model: Any, tokens: Sequence[int]) -> list[int]:
-        """Bring the cache to the longest prefix it shares with `tokens`; the tokens that are left, at least one."""
-        self._ahead = None
-        common = min(shared(self._cached, tokens), len(tokens) - 1)
-        extra = len(self._cached) - common
-        if extra and self._runtime.trim_prompt_cache(self._cache, extra) != extra:
-            self._reset(model)
-            return list(tokens)
-        del self._cached[common:]
-        return list(tokens[common:])
-
-    def _remember(self, model: Any, tokens: Sequence[int]) -> None:
-        """Note what the cache holds after `tokens` have gone into it, perhaps not the last or one more than these."""
-        held = int(self._cache[0].offset) if self._cache else 0
-        extra = held - len(tokens)
-        if extra > 0 and self._runtime.trim_prompt_cache(self._cache, extra) != extra:
-            self._reset(model)
-            return
-        self._cached = list(tokens[:held])
-
-    def _reset(self, model: Any) -> None:
-        self._cache, self._cached, self._ahead = self._runtime.make_prompt_cache(model), [], None
-        self._beside.clear()
-
-    @contextmanager
-    def _place(self, aside: bool, tokens: Sequence[int]) -> Iterator[None]:
-        """For a prompt beside the conversation, a cache of its own."""
-        if not aside:
-            yield
-            return
-        conversation = self._cache, self._cached, self._ahead
-        self._cache, self._cached = self._beside.take(self._cache, self._cached, tokens)
-        try:
-            yield
-        finally:
-            self._beside.put(self._cache, self._cached)
-            self._cache, self._cached, self._ahead = conversation
-
     @contextmanager
     def _explained(self, model: Any) -> Iterator[None]:
         """After a failure the cache is begun anew; whatever torch raises loses one turn."""
@@ -272,19 +225,19 @@ class LanguageModel:
         except InferenceError as error:
             if is_card_full(error.__cause__):
                 raise self._leave_card(model) from error
-            self._reset(model)
+            self._cache.reset(model)
             raise
         except (RuntimeError, MemoryError, ValueError, ArithmeticError) as error:
             if is_card_full(error):
                 raise self._leave_card(model) from error
-            self._reset(model)
+            self._cache.reset(model)
             short = isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate" in str(error)
             what = "there was not enough memory to go on; close other programs or take a smaller model" if short else ""
             raise InferenceError(f"the language model failed: {what or error}; this turn is lost") from error
 
     def _leave_card(self, model: Any) -> InferenceError:
         """The model goes on on the CPU, if main memory has room for it; what to tell of this turn."""
-        self._cache.clear()  # the one that torch just failed to make room in, whoever else holds it
+        self._cache.layers.clear()  # the one that torch just failed to make room in, whoever else holds it
         refusal = reason_to_stay(weight_bytes(model), self._free_bytes())
         if not refusal:
             self._runtime.to_cpu(model)
@@ -293,7 +246,7 @@ class LanguageModel:
                 model.inference_context = partial(self._optimizer.get_inference_context, self._plan)
             self._room = ContextRoom(model, self._free_bytes)
             logger.warning("the card has no memory left: %s goes on on the CPU, slower", self._settings.model)
-        self._reset(model)
+        self._cache.reset(model)
         return InferenceError(refusal or f"{CARD_FULL}; it goes on on the CPU, slower; this turn is lost")
 
     def _warm_up(self, model: Any) -> None:
@@ -304,6 +257,6 @@ class LanguageModel:
             prompt,
             max_tokens=2,
             sampler=self._sampler,
-            prompt_cache=self._cache,
+            prompt_cache=self._cache.layers,
         ):
             continue

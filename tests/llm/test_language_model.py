@@ -285,7 +285,7 @@ def test_what_was_read_stays_where_it_is_little_and_is_not_read_again(
     read = runtime.computed - before
     assert (read < model.count(asked)) == kept
     model.close()
-    assert (model._cache, model._cached) == ([], [])
+    assert (model._cache.layers, model._cache.tokens) == ([], [])
 
 
 def test_while_a_reply_is_written_the_model_stays() -> None:
