@@ -118,8 +118,8 @@ class SkillAnswers:
         session = self.context.session
         session.language = intent.language
         now = self.context.clock.monotonic()
-        if reply.asks:
-            session.asked = Asked(reply.asks, intent.words_language, now, reply.any_words)
+        if reply.asks or reply.offers:
+            session.asked = Asked(reply.asks, intent.words_language, now, reply.any_words, reply.offers)
         elif intent.name not in LEAVES_OPEN:
             session.asked = None
         if reply.undo is not None:

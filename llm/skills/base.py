@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from random import Random, SystemRandom
 from types import MappingProxyType
 from typing import Literal
 
@@ -99,6 +100,8 @@ class Reply:
     """it is a question: sentences that its answer completes, in the place of `ANSWER`"""
     any_words: bool = False
     """whatever is said next is the answer, a command too: it is a text to be kept"""
+    offers: str = ""
+    """it is a question: the command that "yes" asks for"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,8 @@ class Context:
     conversation: Conversation
     session: Session = field(default_factory=Session)
     snooze_min: int = 5
+    chance: Random = field(default_factory=SystemRandom)
+    """what coins and dice are drawn from"""
 
 
 Action = Callable[[Intent, Context], Reply]

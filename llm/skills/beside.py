@@ -27,6 +27,7 @@ _ASKS: dict[Language, re.Pattern[str]] = {
     "en": re.compile(
         r"(?:(?:please|then|also|can you|could you|would you|will you)\s+)*(?:"
         r"(?:tell|give|show|read|teach|help|send|find|recommend|sing|write) (?:me|us)\b|"
+        r"(?:wake|remind|tell|warn|alert|let|ask|call) (?:up )?(?:my|our|the) [a-z]+\b|let (?:me|us) know\b|"
         r"(?P<noun>(?:explain|describe|suggest|recommend|write|sing|play|translate|spell|define|compare|name|say|"
         r"put on|call|text|phone|email|send|open|(?:turn|switch) (?:on|off))\s+(?!(?:it|that|this|them)\b))|"
         r"(?:what|who|whose|which|why|how|where)(?:['’]?s|['’]re)?\s|when (?:is|was|did|does|will|are)\b|"
@@ -39,6 +40,7 @@ _ASKS: dict[Language, re.Pattern[str]] = {
         r"(?:(?:s['’]il te plaît|aussi|ensuite|peux[- ]tu|pourrais[- ]tu|tu peux|tu pourrais|veux[- ]tu)\s+)*(?:"
         r"(?:dis|donne|raconte|explique|montre|lis|propose|conseille|trouve|aide|parle|fais|chante|écris|préviens|"
         r"avertis)[- ]moi\b|"
+        r"(?:réveille|préviens|avertis|rappelle à|dis à|demande à|appelle)[sz]? (?:aussi )?(?:mon|ma|mes|nos|notre) \w+|"
         r"(?:me (?:dire|donner|raconter|expliquer|montrer|proposer))\b|"
         r"(?P<noun>(?:raconte|explique|décris|propose|conseille|écris|chante|joue|traduis|épelle|définis|compare|"
         r"cite|appelle|téléphone|envoie|allume|éteins|ouvre)\s)|"
@@ -63,12 +65,13 @@ _CLAUSE: dict[Language, re.Pattern[str]] = {
 }
 _NOTHING_MORE: dict[Language, re.Pattern[str]] = {
     "en": re.compile(
-        r"^(?:please\s+)?(?:tell|give|show|call|warn|let) me (?:know )?(?:(?:the )?(?:result|answer|total|sum)$|"
+        r"^(?:(?:please|can you|could you|would you|will you)\s+)*(?:tell|give|show|call|warn|let) me "
+        r"?(?:know\b ?)?(?:$|(?:the )?(?:result|answer|total|sum)$|"
         r"(?:when|once|if|as soon as|how (?:much|many|long)|what) (?:it|that|they|the time|the timer|i|you)\b)",
         re.IGNORECASE,
     ),
     "fr": re.compile(
-        r"^(?:dis|donne|préviens|avertis|appelle|montre)[- ]moi (?:(?:le résultat|la réponse|le total)$|"
+        r"^(?:dis|donne|préviens|avertis|appelle|montre)[- ]moi ?(?:$|(?:le résultat|la réponse|le total)$|"
         r"(?:quand|dès que?|lorsque?|combien|si) )",
         re.IGNORECASE,
     ),

@@ -25,7 +25,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "skills.md"
 def folder(tmp_path: Path) -> Path:
     code, english, french = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "sentences").mkdir()
-    (tmp_path / "coin.py").write_text(code, encoding="utf-8")
+    (tmp_path / "leap_year.py").write_text(code, encoding="utf-8")
     (tmp_path / "sentences" / "en.yaml").write_text(english, encoding="utf-8")
     (tmp_path / "sentences" / "fr.yaml").write_text(french, encoding="utf-8")
     return tmp_path
@@ -35,11 +35,11 @@ def make(folder: Path) -> Responder:
     return Responder(build_skills(Config(), Store(None), ZoneClock(), VoiceSettings(), folders=[folder]))
 
 
-def test_the_coin_is_flipped_in_both_languages(folder: Path) -> None:
+def test_the_year_is_told_in_both_languages(folder: Path) -> None:
     responder = make(folder)
-    assert responder.reply("could you flip a coin").text in ("Heads.", "Tails.")
-    assert re.fullmatch(r"\d+ heads in 10 flips\.", responder.reply("toss a coin ten times").text)
-    assert responder.reply("lance une pièce s'il te plaît").text in ("Face.", "Pile.")
+    assert responder.reply("could you tell me, is 2028 a leap year").text == "Yes, 2028 has 366 days."
+    assert responder.reply("is this year a leap year").text == "No, 2026 has 365 days."
+    assert responder.reply("est-ce que 1900 est bissextile s'il te plaît").text == "Non, 1900 a 365 jours."
     assert responder.reply("what time is it").text == "It's 2:30 PM."
 
 
@@ -54,7 +54,7 @@ def test_the_block_pasted_as_it_stands_leaves_the_other_skills_as_they_were(fold
         responder.skills.skills,
         recogniser=SkillRecogniser(RecogniserConfig((folder / "sentences",)), load_skills((), SKILLS_FOLDER, folder)),
     )
-    assert responder.reply("flip a coin").text in ("Heads.", "Tails.")
+    assert responder.reply("is 2028 a leap year").text == "Yes, 2028 has 366 days."
     assert responder.reply("what time is it").text == "It's 2:30 PM."
     assert responder.reply("quelle heure est-il").text == "Il est 14 h 30."
 
@@ -63,19 +63,19 @@ def test_a_block_that_would_hide_another_is_refused(folder: Path) -> None:
     block = folder / "sentences" / "en.yaml"
     block.write_text("intents:\n  A: {data: []}\n" + block.read_text(encoding="utf-8").replace("---\n", ""))
     with pytest.raises(ConfigError, match=r"en\.yaml: .*'intents' stands twice in one block"):
-        make(folder).reply("flip a coin")
+        make(folder).reply("is 2028 a leap year")
 
 
 def test_two_skills_cannot_claim_one_intent(folder: Path) -> None:
-    text = (folder / "coin.py").read_text(encoding="utf-8")
-    (folder / "coin2.py").write_text(text.replace('"FlipCoin"', '"TellTime"'), encoding="utf-8")
+    text = (folder / "leap_year.py").read_text(encoding="utf-8")
+    (folder / "leap_year_2.py").write_text(text.replace('"IsLeapYear"', '"TellTime"'), encoding="utf-8")
     with pytest.raises(ConfigError, match="TellTime already belongs to skill 'time'"):
         make(folder)
 
 
 def test_a_template_that_cannot_be_read_is_named(folder: Path) -> None:
     (folder / "sentences" / "en.yaml").write_text(
-        "language: en\nintents: {FlipCoin: {data: [{sentences: ['(flip a coin']}]}}", encoding="utf-8"
+        "language: en\nintents: {IsLeapYear: {data: [{sentences: ['(is it a leap year']}]}}", encoding="utf-8"
     )
     with pytest.raises(ConfigError, match=r"en\.yaml: a template cannot be read"):
-        make(folder).reply("flip a coin")
+        make(folder).reply("is 2028 a leap year")
