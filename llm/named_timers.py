@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from core.messages import Language
 from llm.schedule import Item
 from llm.skills.base import Intent
+from llm.skills.normalise import fold
 
 _OF_TIMERS = frozenset(("TimeLeft", "CancelTimer", "PauseTimer", "ResumeTimer", "RestartTimer", "AddTime"))
 _ARTICLES: dict[Language, tuple[tuple[str, str], ...]] = {
@@ -29,9 +30,10 @@ Recognise = Callable[[str, Language], Intent | None]
 
 def of_named_timer(text: str, language: Language, timers: Iterable[Item], recognise: Recognise) -> Intent | None:
     """What the text asks for with "timer" beside the name that it holds; None where it holds none."""
-    for name in dict.fromkeys(timer.text for timer in timers if timer.text):
+    text = fold(text)
+    for name in dict.fromkeys(fold(timer.text) for timer in timers if timer.text):
         for pattern, whole in _ARTICLES[language]:
-            wanted = re.compile(rf"(?<!\w){pattern.format(name=re.escape(name))}(?!\w)", re.IGNORECASE)
+            wanted = re.compile(rf"(?<!\w){fold(pattern).format(name=re.escape(name))}(?!\w)")
             written, count = wanted.subn(whole.format(name=name), text)
             found = recognise(written, language) if count == 1 else None
             if found is not None and found.name in _OF_TIMERS:

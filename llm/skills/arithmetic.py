@@ -54,7 +54,7 @@ _IMPERATIVES: dict[Language, dict[str, str]] = {
 
 
 _JOINS = frozenset(("and", "et"))
-"""before an imperative they join it to the last sum; before a number they are a plus"""
+"""before an imperative they join it to the last sum; before a single number they are a plus"""
 _OF_LAST: dict[Language, dict[str, float]] = {
     "en": {
         "half of that": 0.5, "half of it": 0.5, "half that": 0.5, "a third of that": 1 / 3, "a quarter of that": 0.25,
@@ -176,6 +176,8 @@ def expression_tokens(said: Utterance, language: Language) -> list[Token]:
         if rewritten:
             return rewritten
     joined = tokens[1:] if tokens and tokens[0].text in _JOINS else tokens
+    if joined is not tokens and sum(token.value is not None for token in joined) > 1:
+        return joined  # "and 6 times 9" is a sum for itself
     words = [token.text for token in joined]
     for phrase, operator in _IMPERATIVES[language].items():
         length = len(phrase.split())

@@ -53,6 +53,7 @@ _OPEN_NUMBER_ENDS = frozenset(
     )
 )
 """Last words after which more of the same number or sum often follows."""
+_JOINS = frozenset(words_of("and then et puis"))
 _OTHER: dict[Language, Language] = {"en": "fr", "fr": "en"}
 
 
@@ -134,7 +135,7 @@ class SkillRecogniser:
         return intent is not None and not intent.open_slots and not intent.may_go_on
 
     def _forms(self, said: Utterance, grammar: _Grammar) -> Iterable[Utterance]:
-        """The utterance without its polite words, then as it is."""
+        """The utterance without its polite words, then as it is, then without the "and" that joins it to the last one."""
         starts, ends = grammar.polite
         first = _leading(said.words, starts)
         last = _leading(tuple(reversed(said.words[first:])), ends)
@@ -143,6 +144,8 @@ class SkillRecogniser:
         if first and last:
             yield said.without(first, 0)
         yield said
+        if len(said.words) > 1 and said.words[0] in _JOINS:
+            yield from self._forms(said.without(1, 0), grammar)
 
     def _parse(self, said: Utterance, language: Language) -> Intent | None:
         for parse in self._parsers:
@@ -260,6 +263,8 @@ def _is_no_name(result: RecognizeResult) -> bool:
     """Whether what stands for a name is a sentence: "'add milk and set a' timer"."""
     excluded = _IN_NO_NAME | (_LENGTH if result.intent.name == "SetTimer" else set())
     names = [entity.text.split() for entity in result.entities_list if entity.is_wildcard and entity.name == _NAME]
+    if result.intent.name == "SetTimer" and len(names) == len(result.entities_list):
+        excluded |= {NUMBER_MARK}  # without a length, a number is one that lacks its unit: "a timer for ten"
     return any(
         len(words) > MOST_WORDS_OF_A_NAME or not excluded.isdisjoint(words) or words[-1:] in _ENDS_NO_NAME
         for words in names

@@ -25,8 +25,18 @@ def set_timer(intent: Intent, context: Context) -> Reply:
     if seconds is None:
         return ask(
             intent,
-            en=("For how long?", f"set a {name} timer for {{}}", f"set a {name} timer {{}}"),
-            fr=("De combien de temps ?", f"mets un minuteur {name} de {{}}", f"mets un minuteur {name} {{}}"),
+            en=(
+                f"How long for '{name}'?" if name else "For how long?",
+                f"set a {name} timer for {{}}",
+                f"set a {name} timer {{}}",
+                f"set a {name} timer for {{}} minutes",
+            ),
+            fr=(
+                f"Combien de temps pour « {name} » ?" if name else "De combien de temps ?",
+                f"mets un minuteur {name} de {{}}",
+                f"mets un minuteur {name} {{}}",
+                f"mets un minuteur {name} de {{}} minutes",
+            ),
         )
     if not 1 <= seconds <= LONGEST_S:
         return reply(intent, en="A timer can last from 1 second to 7 days.",
