@@ -1,4 +1,5 @@
 """The last timer, alarm or reminder put right: "no, fifteen minutes", "actually make that seven", "non, plutôt demain".
+Or the last things of the shopping list, by `correcting_things`.
 
 What is said anew takes the place of what it corrects; a name, the words of a reminder, and the day or the time that is
 not said again stay. Only words that lead in a correction make one: a bare "fifteen minutes" is none.
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from core.messages import Language
+from llm.correcting_things import ADDS, CHANGES, another_thing
 from llm.skills.base import Intent, Slot, Undoable
 
 CORRECTED_WITHIN_S = 60.0
@@ -54,7 +56,6 @@ _DAY = frozenset(
 _NAME = "name"
 """what stands here was no time: the words are another command, perhaps mistyped"""
 _ABOUT = frozenset(("name", "text", "wake"))
-
 Recognise = Callable[[str, Language], Intent | None]
 
 
@@ -78,13 +79,15 @@ def corrected_within(text: str, recognise: Recognise) -> Intent | None:
                 continue
             before = recognise(text[: word.start()].rstrip(" ,.;:!?-–—…"), language)
             found = _corrected_in(language, rest, before, recognise) if before is not None else None
-            if found is not None:
+            if found is not None and found.name != CHANGES:
                 return replace(found, said=replace(found.said, original=text), corrects=False)
     return None
 
 
 def _corrected_in(language: Language, text: str, before: Intent, recognise: Recognise) -> Intent | None:
     lead = _LEAD[language].match(text.strip())
+    if before.name in (ADDS, CHANGES):
+        return another_thing(language, text.strip(), before, recognise)
     if lead is None or before.name not in _SENTENCES:
         return None
     words = _TAIL[language].sub("", text.strip()[lead.end() :])

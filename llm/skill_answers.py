@@ -14,6 +14,7 @@ from llm.assistant import SkillSet
 from llm.correcting import corrected, corrected_within
 from llm.named_timers import of_named_timer
 from llm.near_words import perhaps_meant
+from llm.skills import shopping
 from llm.skills.base import ANSWER, Asked, Context, Intent, Reply, Undo, Undoable, choose
 from llm.skills.beside import beside
 from llm.skills.languages import guess_language
@@ -72,7 +73,8 @@ class SkillAnswers:
         if asked is not None and asked.any_words and (intent is None or intent.name not in ENDS_QUESTION):
             return self._kept(text, asked) or intent
         if intent is None or intent.name == NO_ANSWER:
-            known = self._answer(text) or self._corrected(text) or self._of_named_timer(text, language)
+            known = self._answer(text) or self._of_list(text, language) or self._corrected(text)
+            known = known or self._of_named_timer(text, language)
             return known or self._beside(text, intent, language) or intent
         return self._beside(text, intent, intent.language) or intent
 
@@ -85,6 +87,11 @@ class SkillAnswers:
         timers = self.context.schedule.items("timer")
         recognise, other = self.skills.recogniser.recognise, _OTHER[language]
         return of_named_timer(text, language, timers, recognise) or of_named_timer(text, other, timers, recognise)
+
+    def _of_list(self, text: str, language: Language) -> Intent | None:
+        things, recognise = self.context.store.entries(shopping.LIST), self.skills.recogniser.recognise
+        found = (shopping.of_listed(text, one, things, recognise) for one in (language, _OTHER[language]))
+        return next(filter(None, found), None)
 
     def act(self, intent: Intent) -> Reply:
         """Carry an intent out."""

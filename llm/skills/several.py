@@ -68,6 +68,15 @@ _ONE_ALARM: dict[Language, tuple[str, ...]] = {
 _OF_DAY = frozenset(("day", "part_of_day", "recurrence", "daypart"))
 _ONE_TIMER: dict[Language, str] = {"en": "set a timer for {}", "fr": "mets un minuteur de {}"}
 _REMIND: dict[Language, str] = {"en": "remind me to", "fr": "rappelle-moi de"}
+_ADD: dict[Language, str] = {"en": "add {}", "fr": "ajoute {}"}
+_AND: dict[Language, str] = {"en": "and", "fr": "et"}
+_ARTICLE: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"^(?:an?|some|the|more)\s+", re.IGNORECASE),
+    "fr": re.compile(r"^(?:de l['’]|du|de la|des|de|les?|la|une?|[ld]['’])\s*\b", re.IGNORECASE),
+}
+ADDS, ITEM = "AddItem", "item"
+MOST_WORDS_OF_A_THING = 2
+"""that is named behind the list; "dance with me" is none"""
 _HOURS = frozenset(("hour", "named_clock"))
 _DICTATED = "text"
 """a slot of free words that goes on to the end of what is said: a note, what to be reminded of"""
@@ -93,6 +102,11 @@ def several(text: str, whole: Intent | None, language: Language, recognise: Reco
         first = several(before, first, language, recognise) or first
         if first is None or first.name == "CannotDo":
             continue
+        if first.name == ADDS and (items := _more_items(after, language, recognise)):
+            return replace(
+                first, said=replace(first.said, original=text),
+                slots={**first.slots, ITEM: f"{first.word(ITEM)} {_AND[language]} {items}"},
+            )  # fmt: skip
         second = _second(before, after, first, language, recognise)
         if second is not None:
             return together(text, first, second)
@@ -166,6 +180,16 @@ def _two_reminders(text: str, language: Language, recognise: Recognise) -> Inten
             day = {name: value for name, value in first.slots.items() if name == "day"}
             return together(text, first, replace(second, slots=day | dict(second.slots)))
     return None
+
+
+def _more_items(text: str, language: Language, recognise: Recognise) -> str:
+    """What follows "add tea to my list and" as more things, "biscuits"; empty where it is anything else."""
+    if recognise(text, language) is not None:
+        return ""
+    things = [_ARTICLE[language].sub("", thing) for thing in _LIST[language].split(text.strip(" .,;:!?"))]
+    added = [recognise(_ADD[language].format(thing), language) for thing in things]
+    are_things = all(one is not None and one.name == ADDS for one in added)
+    return ", ".join(things) if are_things and all(len(one.split()) <= MOST_WORDS_OF_A_THING for one in things) else ""
 
 
 def may_hold_another(whole: Intent, language: Language) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from core.messages import Language
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
@@ -13,10 +14,16 @@ from llm.skills.spoken import join
 from llm.store import Entry
 
 LIST = "shopping"
+Recognise = Callable[[str, Language], Intent | None]
 _AND: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+"),
     "fr": re.compile(r"\s*,\s*(?:et\s+)?|\s+et\s+"),
 }
+_NO = re.compile(
+    r"^(?:(?:no|sorry|wait|non|pardon)$|(?:(?:no|non|sorry|pardon),? )?(?:i mean|i meant|je veux dire|je voulais dire|plutôt)\b)",
+    re.IGNORECASE,
+)
+"""what is named before it was not meant"""
 _WORD = re.compile(r"\w+")
 _EN_ARTICLE = re.compile(r"^(?:an?\s+(?!dozen|couple|few|pair|half)|(?:some|the|any)\s+)(?=\w)", re.IGNORECASE)
 _FR_ARTICLE = re.compile(
@@ -47,6 +54,43 @@ def add_item(intent: Intent, context: Context) -> Reply:
     )
     return reply(
         intent, en=f"Added to your shopping list: {added}.", fr=f"Ajouté à la liste de courses : {added}.", undo=undo
+    )
+
+
+def offer_item(intent: Intent, context: Context) -> Reply:
+    """ "I need milk" may be meant for the list or not."""
+    listed = join(item_names(intent), intent.language)
+    question = choose(
+        intent.language, f"Shall I add {listed} to your shopping list?", f"J'ajoute {listed} à la liste de courses ?"
+    )
+    offered = choose(intent.words_language, f"add {listed} to my shopping list", f"ajoute {listed} à ma liste de courses")
+    return Reply(question, intent.language, offers=offered)
+
+
+def change_item(intent: Intent, context: Context) -> Reply:
+    """Another thing in the place of one that is on the list."""
+    names, new = item_names(intent), item_names(intent, "new")
+    entries = context.store.entries(LIST)
+    gone = {entry.id: entry for name in names for entry in matching(entries, name)}
+    if not gone or not new:
+        listed = join(names, intent.language)
+        return reply(intent, en=f"Not on the list: {listed}.", fr=f"Pas sur la liste : {listed}.")
+    before = list(gone.values())
+    context.store.remove_entries(before)
+    present = {fold(entry.text) for entry in context.store.entries(LIST)}
+    added = [context.store.add_entry(LIST, name) for name in new if fold(name) not in present]
+
+    def put_back() -> None:
+        context.store.remove_entries(added)
+        context.store.put_entries(LIST, before)
+
+    old, now = join([entry.text for entry in before], intent.language), join(new, intent.language)
+    undo = Undo(put_back, choose(intent.language, f"Back on the list: {old}.", f"Remis sur la liste : {old}."))
+    return reply(
+        intent,
+        en=f"Changed on your shopping list: {now} instead of {old}.",
+        fr=f"Changé sur la liste de courses : {now} à la place de {old}.",
+        undo=undo,
     )
 
 
@@ -102,11 +146,28 @@ def clear_items(intent: Intent, context: Context) -> Reply:
     )
 
 
-def item_names(intent: Intent) -> list[str]:
-    """The things named, one by one, without articles."""
+def of_listed(text: str, language: Language, entries: list[Entry], recognise: Recognise) -> Intent | None:
+    """ "Change milk to oat milk", where milk is on the list; None for all else."""
+    if not entries:
+        return None
+    words = text.strip(" .,;:!?")
+    found = recognise(choose(language, f"{words} on my list", f"{words} sur ma liste"), language)
+    if found is None or found.name != "ChangeItem":
+        return None
+    return found if all(matching(entries, name) for name in item_names(found)) else None
+
+
+def item_names(intent: Intent, slot: str = "item") -> list[str]:
+    """The things named, one by one, without articles; of "milk, no, oat milk" the one that is meant."""
     article = _FR_ARTICLE if intent.words_language == "fr" else _EN_ARTICLE
-    parts = _AND[intent.words_language].split(clean(intent.word("item")))
-    return [name for part in parts if (name := article.sub("", part).strip())]
+    names: list[str] = []
+    for part in _AND[intent.words_language].split(clean(intent.word(slot))):
+        no = _NO.match(part)
+        if no is not None and names:
+            names.pop()
+        name = article.sub("", part[no.end() if no is not None else 0 :]).strip(" .,")
+        names += [name] if name else []
+    return names
 
 
 def matching(entries: list[Entry], name: str) -> list[Entry]:
@@ -124,6 +185,8 @@ SKILL = Skill(
     "shopping",
     {
         "AddItem": add_item,
+        "OfferItem": offer_item,
+        "ChangeItem": change_item,
         "ReadItems": read_items,
         "HasItem": has_item,
         "RemoveItem": remove_item,
