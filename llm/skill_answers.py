@@ -256,4 +256,4 @@ def _undo_of(undos: Sequence[Undo]) -> Undo:
         for undo in reversed(undos):
             undo.action()
 
-    return Undo(take_back, " ".join(undo.said for undo in reversed(undos)))
+    return Undo(take_back, " ".join(dict.fromkeys(undo.said for undo in reversed(undos))))

@@ -8,7 +8,7 @@ from llm.local_time import LocalTime
 from llm.skills.base import Context, Intent, Reply, Skill, choose, reply
 from llm.skills.feasts import day_of_feast, next_feast
 from llm.skills.spoken import join, say_about, say_date
-from llm.skills.when import day_of_month, duration_s, moment
+from llm.skills.when import day_of_month, duration_s, later_day, moment
 
 _UNITS_S = {"hours": 3600.0, "minutes": 60.0}
 _DAY_S = 86_400.0
@@ -105,6 +105,8 @@ def day_meant(intent: Intent, local: LocalTime) -> date | None:
     feast = intent.word("feast")
     if feast:
         return next_feast(feast, today)
+    if intent.word("later_day"):
+        return later_day(intent, today)
     ahead = intent.number("ahead")
     if ahead is not None:
         return today + timedelta(days=ahead)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from core.messages import Language
 from llm.skills.alarms import ONE_MORE
 from llm.skills.base import Intent, Slot
+from llm.skills.reminding_often import at_several_times
 
 SEVERAL = "Several"
 """the name of an intent that is only its parts"""
@@ -86,6 +87,10 @@ Recognise = Callable[[str, Language], Intent | None]
 
 def several(text: str, whole: Intent | None, language: Language, recognise: Recognise) -> Intent | None:
     """The text as several commands; None where it is one, or none. `whole` is what it was taken for as one."""
+    if whole is None or whole.name == "SetReminder":
+        often = at_several_times(text, language, recognise)
+        if often:
+            return _all(text, often)
     if whole is not None and not may_hold_another(whole, language):
         return _two_reminders(text, language, recognise) if whole.name == "SetReminder" else None
     alike = _timers(text, language, recognise) or _alarms(text, language, recognise)

@@ -156,7 +156,7 @@ def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | No
         return When(local.next(_likely(wall) if open_half else wall, days), _likely(wall) if open_half else wall, days)
     if _named_later(intent):
         likely = _likely(wall) if open_half else wall
-        instant = local.instant(datetime.combine(_later(intent, local.wall.date()), likely))
+        instant = local.instant(datetime.combine(later_day(intent, local.wall.date()), likely))
         return When(instant) if instant > local.now else None
     if day_of_month(intent):
         return _on_date(intent, _likely(wall) if open_half else wall, local)
@@ -231,7 +231,7 @@ def _named_later(intent: Intent) -> bool:
     return bool(intent.word("later_day") or intent.word("feast"))
 
 
-def _later(intent: Intent, today: date) -> date:
+def later_day(intent: Intent, today: date) -> date:
     """That day: a feast, the Monday of next week, the first of next month, or a weekday or today and weeks more."""
     if intent.word("feast"):
         return next_feast(intent.word("feast"), today)
