@@ -30,7 +30,9 @@ _LEAD: dict[Language, re.Pattern[str]] = {
     ),
 }
 _NOT_THAT = re.compile(r"^(?:not|pas)\s(?P<old>.+?)(?:,|\bbut\b|\bmais\b)\s*", re.IGNORECASE)
-_TAIL = re.compile(r"[\s,]+(?:instead|rather|please|thanks|plutôt|à la place|s'il (?:te|vous) plaît)[\s.!]*$", re.IGNORECASE)
+_TAIL = re.compile(
+    r"[\s,]+(?:instead|rather|please|thanks|plutôt|à la place|s'il (?:te|vous) plaît)[\s.!]*$", re.IGNORECASE
+)
 _ARTICLE: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"^(?:an?|some|the)\s+", re.IGNORECASE),
     "fr": re.compile(r"^(?:de l['’]|du|de la|des|les?|la|une?|[ld]['’])\s*\b", re.IGNORECASE),

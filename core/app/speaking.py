@@ -83,15 +83,17 @@ def make_engine(
     wish = config.tts.engine
     if wish in ("piper", "melotts"):
         return _asked_for(config, parts, embedded)
-    if not wants_voice(config, store):
-        return embedded
-    if plan is None:
-        from core.app.planning import make_plan
-
-        plan = make_plan(config)
-    if wish == "auto" and plan.tts.engine != ENGINE and config.tts.voice is None:
-        return embedded
     try:
+        if wish != EMBEDDED:
+            _refuse_piper(config)
+        if not wants_voice(config, store):
+            return embedded
+        if plan is None:
+            from core.app.planning import make_plan
+
+            plan = make_plan(config)
+        if wish == "auto" and plan.tts.engine != ENGINE and config.tts.voice is None:
+            return embedded
         voices = find_voices(config, parts.language, store)
     except ModelError as error:
         if wish == ENGINE:
@@ -131,6 +133,7 @@ def find_voices(config: Config, language: Language, store: ModelStore | None = N
     Raises MissingDependencyError without torch, ModelError for a voice that is not here or not whole, and
     ConfigError for two of one language in tts.voice.
     """
+    _refuse_piper(config)
     missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
     if missing:
         raise MissingDependencyError(
@@ -153,6 +156,15 @@ def find_voices(config: Config, language: Language, store: ModelStore | None = N
         if other is not voice and wanted is not None:
             raise ConfigError(f"tts.voice: {other.folder} and {voice.folder} both speak {voice.language}; keep one")
     return tuple(sorted(found.values(), key=lambda voice: voice.language != first))
+
+
+def _refuse_piper(config: Config) -> None:
+    """Raises ModelError where tts.voice names a voice of Piper's."""
+    wanted = config.tts.voice
+    for name in (wanted,) if isinstance(wanted, str) else wanted or ():
+        path = Path(name).expanduser()
+        if path.suffix == ".onnx" or (path.is_dir() and any(path.glob("*.onnx.json"))):
+            raise ModelError(f"tts.voice: {name} is a Piper voice; `--set tts.engine=piper` speaks with it")
 
 
 def voice_for(language: str, store: ModelStore | None = None) -> str:

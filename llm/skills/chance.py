@@ -37,9 +37,7 @@ def roll_dice(intent: Intent, context: Context) -> Reply:
     if len(rolled) == 1:
         return reply(intent, en=f"It's {rolled[0]}.", fr=f"C'est {rolled[0]}.", result=float(rolled[0]))
     listed, total = join([str(one) for one in rolled], intent.language), sum(rolled)
-    return reply(
-        intent, en=f"{listed}: {total} together.", fr=f"{listed} : {total} en tout.", result=float(total)
-    )
+    return reply(intent, en=f"{listed}: {total} together.", fr=f"{listed} : {total} en tout.", result=float(total))
 
 
 def pick_number(intent: Intent, context: Context) -> Reply:

@@ -63,7 +63,9 @@ def offer_item(intent: Intent, context: Context) -> Reply:
     question = choose(
         intent.language, f"Shall I add {listed} to your shopping list?", f"J'ajoute {listed} à la liste de courses ?"
     )
-    offered = choose(intent.words_language, f"add {listed} to my shopping list", f"ajoute {listed} à ma liste de courses")
+    offered = choose(
+        intent.words_language, f"add {listed} to my shopping list", f"ajoute {listed} à ma liste de courses"
+    )
     return Reply(question, intent.language, offers=offered)
 
 

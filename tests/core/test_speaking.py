@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from importlib.util import find_spec
+import re
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,22 @@ def test_a_voice_that_is_not_here_leaves_espeak_unless_it_is_demanded(tmp_path: 
                     "folder or its name"]  # fmt: skip
     with pytest.raises(ModelError, match="`models download melo-english` fetches one"):
         make_engine(config(engine="melo"), parts, PLANS[MELO], store)
+
+
+def test_a_piper_voice_is_told_which_engine_speaks_with_it(tmp_path: Path):
+    told: list[str] = []
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "Ada.onnx", tmp_path / "Ada.onnx.json", tmp_path / "folder" / "Ada.onnx.json"):
+        path.touch()
+    parts, store = SpeakingParts(tell=told.append), stored(tmp_path)
+    for name in (tmp_path / "Ada.onnx", tmp_path / "folder"):
+        reason = f"tts.voice: {name} is a Piper voice; `--set tts.engine=piper` speaks with it"
+        assert isinstance(make_engine(config(voice=str(name)), parts, PLANS[MELO], store), EspeakEngine)
+        assert told.pop() == f"espeak speaks instead of melo: {reason}"
+        with pytest.raises(ModelError, match=re.escape(reason)):
+            make_engine(config(voice=str(name), engine="melo"), parts, PLANS[MELO], store)
+        make_engine(config(voice=str(name), engine="espeak"), parts, PLANS[MELO], store)
+        assert not told
 
 
 def test_a_first_run_fetches_the_planned_voice_with_what_it_needs(tmp_path: Path):

@@ -12,6 +12,7 @@ from tts.normalise import english_calendar as calendar
 from tts.normalise import english_roman
 from tts.normalise import english_symbols as symbols
 from tts.normalise import english_words as words
+from tts.normalise import scripture
 from tts.normalise.english_money import MONEY
 from tts.normalise.english_numbers import cardinal, digits, integer, ordinal
 from tts.normalise.english_operators import OPERATORS
@@ -55,6 +56,9 @@ _SAID_AS_TWO = {
 _SPOONS = "tsp|tbsp|oz|lb|lbs|kg|g|km|mi|cm|m|l|L|ml|gal|qt|hr|min"
 _PERIODS = r"(?:month|year|week|day|night|dose|person|serving)\b"
 _NOT_A_UNIT = rf"(?![\w²³]|/(?!{_PERIODS})[A-Za-z]|\^|['’]\w)"
+_COUNTED = r"[ -](?:param|weights|tokens|people|users|views|downloads|dollars|euros|pounds|rows|records|years)"
+_SIZED = r"[ -](?:model|LLM|version|variant|class|size|checkpoint|and \d)"
+"""what a B stands before that is no byte: seven billion parameters, a seven B model"""
 _DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 100})
 
 
@@ -189,6 +193,9 @@ _UNITS = (
         re.compile(rf"({NUMBER})(?:′|['’](?= (?:tall|high|long|wide|deep|of|x \d)))"),
         lambda match: counted(match[1], words.UNITS["ft"]),
     ),
+    Rule(re.compile(rf"({NUMBER}){SPACE}?B(?={_COUNTED})"), lambda match: f"{quantity(match[1])} billion"),
+    Rule(re.compile(rf"({NUMBER}){SPACE}B(?={_SIZED})"), lambda match: f"{quantity(match[1])} B"),
+    Rule(re.compile(rf"({NUMBER}\.\d+){SPACE}B(?!\w)"), lambda match: f"{quantity(match[1])} billion"),
     Rule(re.compile(rf"({NUMBER}){SPACE}B(?!\w)"), lambda match: counted(match[1], Noun("byte", "bytes"))),
     Rule(
         re.compile(
@@ -223,6 +230,7 @@ ENGLISH = LanguageRules(
         Rule(re.compile(COLONS), lambda match: spell_colons(match[0], "colon", digits)),
         Rule(re.compile(ACCENTED_LETTER), compose, within_word=True),
         *science_rules(ENGLISH_WORDS, integer, digits),
+        *scripture.english_rules(integer),
         *calendar.DATES_AND_TIMES,
         Rule(re.compile(rf"(\d+){SPACE}?h{SPACE}?([0-5]?\d){SPACE}?(?:min|m)?\b"), _hours_minutes),
         Rule(

@@ -11,6 +11,7 @@ from tts.normalise import french_abbreviations as abbreviations
 from tts.normalise import french_roman
 from tts.normalise import french_symbols as symbols
 from tts.normalise import french_words as words
+from tts.normalise import scripture
 from tts.normalise.forms import (
     ACCENTED_LETTER,
     CARD,
@@ -242,6 +243,10 @@ FRENCH = LanguageRules(
         Rule(re.compile(ACCENTED_LETTER), compose, within_word=True),
         *_PHONES,
         *science_rules(FRENCH_WORDS, integer, digits),
+        *scripture.french_rules(integer),
+        Rule(
+            re.compile(rf"({NUMBER}){SPACE}?B(?: de)?(?= param)"), lambda m: f"{counted(m[1], regular('milliard'))} de"
+        ),
         plain(r"\bt\.a\.b\b\.?", "tirs au but"),
         Rule(re.compile(r"(?<![\d.,])(\d{1,2})[\"″](\d\d)(?![\w\"])"), _a_race),
         *DATES_AND_TIMES,
