@@ -1,4 +1,4 @@
-"""The last thing put on the shopping list put right: "no, oat milk", "I meant salted butter", "non, plutôt du lait d'avoine".
+"""The last thing put on the shopping list put right: "no, oat milk", "I meant salted butter", "plutôt du beurre".
 
 Only where the words say that they correct, share a word with what they correct, or are short after a "no" that a pause
 follows. Of several things that were added in one go only the one is changed that shares a word.

@@ -40,7 +40,7 @@ _ASKS: dict[Language, re.Pattern[str]] = {
         r"(?:(?:s['’]il te plaît|aussi|ensuite|peux[- ]tu|pourrais[- ]tu|tu peux|tu pourrais|veux[- ]tu)\s+)*(?:"
         r"(?:dis|donne|raconte|explique|montre|lis|propose|conseille|trouve|aide|parle|fais|chante|écris|préviens|"
         r"avertis)[- ]moi\b|"
-        r"(?:réveille|préviens|avertis|rappelle à|dis à|demande à|appelle)[sz]? (?:aussi )?(?:mon|ma|mes|nos|notre) \w+|"
+        r"(?:réveille|préviens|avertis|rappelle à|dis à|demande à|appelle) (?:aussi )?(?:mon|ma|mes|nos|notre) \w+|"
         r"(?:me (?:dire|donner|raconter|expliquer|montrer|proposer))\b|"
         r"(?P<noun>(?:raconte|explique|décris|propose|conseille|écris|chante|joue|traduis|épelle|définis|compare|"
         r"cite|appelle|téléphone|envoie|allume|éteins|ouvre)\s)|"

@@ -1,4 +1,4 @@
-"""Heads or tails, dice, a number between two: drawn from the context's generator, the system's own unless a test gives one."""
+"""Heads or tails, dice, a number between two: drawn from the context's generator, the system's unless one is given."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ def said_or(intent: Intent, slot: str, otherwise: float) -> float:
 SKILL = Skill(
     "chance",
     {"FlipCoin": flip_coin, "RollDice": roll_dice, "PickNumber": pick_number},
-    for_models=("FlipCoin", "RollDice", "PickNumber"),
+    for_models=(),
 )

@@ -135,7 +135,7 @@ class SkillRecogniser:
         return intent is not None and not intent.open_slots and not intent.may_go_on
 
     def _forms(self, said: Utterance, grammar: _Grammar) -> Iterable[Utterance]:
-        """The utterance without its polite words, then as it is, then without the "and" that joins it to the last one."""
+        """The utterance without its polite words, then as it is, then without the "and" that joins it on."""
         starts, ends = grammar.polite
         first = _leading(said.words, starts)
         last = _leading(tuple(reversed(said.words[first:])), ends)

@@ -24,7 +24,8 @@ _TIMES_FIRST: dict[Language, re.Pattern[str]] = {
 }
 _TEXT_FIRST: dict[Language, re.Pattern[str]] = {
     "en": re.compile(
-        r"^(?P<lead>.*?\bremind me) (?P<text>(?:to|about|that) .+?) (?P<times>(?:(?:today|tomorrow|every day) )?at .+)$",
+        r"^(?P<lead>.*?\bremind me) (?P<text>(?:to|about|that) .+?) "
+        r"(?P<times>(?:(?:today|tomorrow|every day) )?at .+)$",
         re.IGNORECASE,
     ),
     "fr": re.compile(

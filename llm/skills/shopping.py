@@ -20,7 +20,8 @@ _AND: dict[Language, re.Pattern[str]] = {
     "fr": re.compile(r"\s*,\s*(?:et\s+)?|\s+et\s+"),
 }
 _NO = re.compile(
-    r"^(?:(?:no|sorry|wait|non|pardon)$|(?:(?:no|non|sorry|pardon),? )?(?:i mean|i meant|je veux dire|je voulais dire|plutôt)\b)",
+    r"^(?:(?:no|sorry|wait|non|pardon)$|"
+    r"(?:(?:no|non|sorry|pardon),? )?(?:i mean|i meant|je veux dire|je voulais dire|plutôt)\b)",
     re.IGNORECASE,
 )
 """what is named before it was not meant"""

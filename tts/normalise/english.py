@@ -9,10 +9,9 @@ import re
 
 from tts.normalise import english_abbreviations as abbreviations
 from tts.normalise import english_calendar as calendar
-from tts.normalise import english_roman
+from tts.normalise import english_roman, scripture
 from tts.normalise import english_symbols as symbols
 from tts.normalise import english_words as words
-from tts.normalise import scripture
 from tts.normalise.english_money import MONEY
 from tts.normalise.english_numbers import cardinal, digits, integer, ordinal
 from tts.normalise.english_operators import OPERATORS

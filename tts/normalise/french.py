@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 
 from tts.normalise import french_abbreviations as abbreviations
-from tts.normalise import french_roman
+from tts.normalise import french_roman, scripture
 from tts.normalise import french_symbols as symbols
 from tts.normalise import french_words as words
-from tts.normalise import scripture
 from tts.normalise.forms import (
     ACCENTED_LETTER,
     CARD,

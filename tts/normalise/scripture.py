@@ -1,4 +1,4 @@
-"""How both languages read a place in the Bible: a book, a chapter and its verses, "John 3:16" or "1 Corinthiens 13:4-7".
+"""How both languages read a place in the Bible: a book, a chapter and its verses, "John 3:16", "Psaume 23:1-4".
 
 Only after a book's name. A book that is a person's name too is read as its chapter and verse one after the other, so
 that "meet John 3:16" is right as well.
