@@ -13,13 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
-from core.app.answering import REMOTE
+from core.app import answering, hearing, speaking
 from core.app.brain import Brain
 from core.app.cli import version
-from core.app.known_turns import KNOWN, TURN_S, Known, Turn, ask, judge
+from core.app.known_turns import EMBEDDED, KNOWN, TURN_S, Known, Turn, ask, judge
 from core.app.models import ShownProgress, announced, measured_machine, plain_size
 from core.app.planned_models import planned_models
 from core.app.shown_line import ShownLine
+from core.app.turn_taking import load_smart_turn
 from core.app.voice_conversion import make_lasting
 from core.optimization.profile import MachineProfile
 from core.selfcheck import Check, Finding, look
@@ -28,11 +29,13 @@ from core.utils.hub import Hub, HubOptions
 from core.utils.model_catalogue import KnownModel
 from core.utils.model_download import ModelDownload
 from core.utils.model_store import ModelStore
+from stt.smart_turn import NAME as SMART_TURN
 
 WAITING_S = 15.0
 """between two lines that tell that an answer is waited for, where they cannot be written over each other"""
 DOWNLOAD_S = 4 * 3600.0
-STAGES = {"stt": "hearing model", "llm": "answering model", "tts": "speaking model"}
+STAGES = {"stt": "hearing model", "turn": "turn model", "llm": "answering model", "tts": "speaking model"}
+LARGER = {"stt": hearing.ENGINE, "llm": answering.ENGINE, "tts": speaking.ENGINE}
 PACKAGES = ("torch", "transformers", "faster-whisper", "openai-whisper", "ctranslate2", "numba")
 
 
@@ -108,7 +111,7 @@ class FullCheck:
 
     def _bring(self, stage: str) -> Finding:
         """What is planned for the stage and not here is fetched, with its size before and progress during."""
-        if stage == "llm" and self.config.llm.engine == REMOTE:
+        if stage == "llm" and self.config.llm.engine == answering.REMOTE:
             return Finding("pass", f"{self.config.llm.model} at {self.config.llm.base_url}")
         with Brain(self.config) as brain:
             planned = planned_models(self.config, self.store, brain.language, self._profile)
@@ -118,10 +121,28 @@ class FullCheck:
             self._download(absent)
         if wanted:
             come = "fetched: " if absent else ""
-            return Finding("pass", come + ", ".join(f"{model.name} from {model.repository}" for model in wanted))
-        own = {"stt": self.config.stt.model, "llm": self.config.llm.model, "tts": self.config.tts.voice}[stage]
-        if own is not None:
-            return Finding("pass", f"{own}, as the configuration says")
+            named = ", ".join(f"{model.name} from {model.repository}" for model in wanted)
+            return Finding("pass", come + named + (self._tried_turn_model() if stage == "turn" else ""))
+        return self._not_fetched(stage)
+
+    def _tried_turn_model(self) -> str:
+        """It is loaded and run; espeak-ng's pauses, no person's, it cannot judge. Raises ModelError."""
+        load_smart_turn(self.store.resolve(SMART_TURN)).close()
+        return "; it runs here"
+
+    def _not_fetched(self, stage: str) -> Finding:
+        """Why the plan has nothing to fetch for the stage."""
+        if stage == "turn":
+            wish = self.config.endpoint.model
+            beside = "not needed: it judges pauses beside Whisper alone"
+            return Finding("pass", beside if wish == "auto" else f"{wish}, as endpoint.model says")
+        section = getattr(self.config, stage)
+        named = section.voice if stage == "tts" else section.model
+        if section.engine == EMBEDDED[stage]:
+            cure = f"set {stage}.engine: auto for a larger one"
+            return Finding("warn", f"nothing to fetch: {stage}.engine is {section.engine}", cure)
+        if named is not None or section.engine not in ("auto", LARGER[stage]):
+            return Finding("pass", f"{named or section.engine}, as the configuration says")
         return Finding("warn", "the small engine is the planned one", "`python3 main.py optimize plan` says why")
 
     def _download(self, models: list[KnownModel]) -> None:

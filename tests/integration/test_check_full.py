@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from core.utils.model_catalogue import known_model
+from core.utils.model_store import ModelStore
 from tests.hub_server import HubServer
 from tests.integration.program import ROOT, run
+from tests.stt.test_smart_turn import make_model
 
 pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed (extra `full`)")
 pytest.importorskip("faster_whisper", reason="faster-whisper is not installed (extra `full`)")
@@ -20,10 +23,12 @@ NO_SOUND = {"PULSE_SERVER": "unix:/nowhere"}
 
 
 @pytest.fixture
-def hub() -> Iterator[HubServer]:
-    """Gives the small Whisper that was trained here under the name of a published one."""
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
+    """Gives the small Whisper that was trained here under a published one's name, and a network like Smart Turn's."""
     files = {path.name: path.read_bytes() for path in TRAINED.iterdir() if path.is_file()}
-    with HubServer({REPOSITORY: files}) as running:
+    turn = known_model("smart-turn")
+    network = (make_model(tmp_path_factory.mktemp("turn"), 0.0) / "model.onnx").read_bytes()
+    with HubServer({REPOSITORY: files, turn.repository: {turn.files[0]: network}}) as running:
         yield running
 
 
@@ -39,9 +44,13 @@ def test_what_can_be_had_is_fetched_asked_and_reported_though_another_model_cann
     checks = {one["name"]: one for one in found["checks"]}
     assert checks["hearing model"]["outcome"] == "pass", checks["hearing model"]
     assert "fetching whisper-tiny" in done.stderr
+    assert checks["turn model"]["outcome"] == "pass", checks["turn model"]
+    assert "fetched: smart-turn" in checks["turn model"]["text"]
+    assert ModelStore(tmp_path / "models").find("smart-turn")
     assert checks["answering model"]["outcome"] == "fail", "the hub has none"
     assert "Qwen/Qwen2.5-0.5B-Instruct" in checks["answering model"]["text"]
     assert checks["speaking model"]["outcome"] == "warn", "nothing was fetched that could speak"
+    assert "tts.engine is espeak" in checks["speaking model"]["text"], "that was no plan's choice"
     date = checks["asked: what is the date today"]
     assert date["outcome"] == "warn", "espeak-ng is a small engine"
     assert "whisper" in date["text"]
@@ -64,4 +73,5 @@ def test_offline_it_says_what_is_missing_and_how_to_get_it(tmp_path: Path, hub: 
     assert "hearing model" in lines[-1]
     assert "not safe to launch" in lines[-1]
     assert any(line.startswith("FAIL  hearing model") and "--offline" in line for line in lines)
+    assert any(line.startswith("FAIL  turn model") and "--offline" in line for line in lines)
     assert hub.asked == []
