@@ -24,6 +24,9 @@ from core.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
 
+KEPT = 100
+"""records"""
+
 
 @dataclass(frozen=True, slots=True)
 class Timings:
@@ -126,12 +129,12 @@ class TurnRecorder:
     `now` gives monotonic seconds on the clock of the microphone's frames.
     """
 
-    def __init__(self, now: Callable[[], float], finished: Callable[[TurnRecord], None], keep: int = 100) -> None:
+    def __init__(self, now: Callable[[], float], finished: Callable[[TurnRecord], None]) -> None:
         self._now = now
         self._finished = finished
         self._lock = threading.Lock()
         self._open: dict[int, _Open] = {}
-        self.records: deque[TurnRecord] = deque(maxlen=keep)
+        self.records: deque[TurnRecord] = deque(maxlen=KEPT)
 
     def watch(self, pipeline: Pipeline) -> None:
         """Observe everything a turn's record is made of."""

@@ -51,11 +51,6 @@ class HiddenText:
         return tuple(self._calls)
 
     @property
-    def hiding(self) -> bool:
-        """Whether a thought or a call is under way."""
-        return bool(self._tag)
-
-    @property
     def open_call(self) -> str:
         """The call that is being written, as far as it goes; empty where there is none."""
         return self._held if self._tag in (*_CALLS, _BARE) else ""

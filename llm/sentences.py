@@ -43,9 +43,8 @@ _WORD_BEFORE = re.compile(r"[\w.\-]*$")
 class SentenceSplitter:
     """`push(text)` returns the units that are complete; `flush()` returns what is left."""
 
-    def __init__(self, min_clause: int = MIN_CLAUSE, max_unit: int = MAX_UNIT) -> None:
+    def __init__(self, min_clause: int = MIN_CLAUSE) -> None:
         self._min_clause = min_clause
-        self._max_unit = max_unit
         self._buffer = ""
         self._clause = 0
         """where the last clause of the buffer ends"""
@@ -82,9 +81,9 @@ class SentenceSplitter:
                 self._clause = len(buffer)
                 if self._first and len(buffer) >= self._min_clause:
                     return len(buffer)
-        if len(buffer) < self._max_unit:
+        if len(buffer) < MAX_UNIT:
             return 0
-        if self._clause >= self._max_unit // 2:
+        if self._clause >= MAX_UNIT // 2:
             return self._clause
         return max(buffer.rfind(" ") + 1, buffer.rfind("\n") + 1) or len(buffer)
 

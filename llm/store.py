@@ -18,7 +18,6 @@ from typing import Any
 from core.utils.errors import DataError
 from core.utils.paths import make_data_folder
 
-FILE_NAME = "merline.db"
 SCHEMA_VERSION = 4
 _TABLES = {
     "entries": "id INTEGER PRIMARY KEY AUTOINCREMENT, list TEXT NOT NULL, text TEXT NOT NULL, created_at REAL NOT NULL",

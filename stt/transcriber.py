@@ -137,10 +137,10 @@ class Transcriber:
         if wait:
             self.wait_for_words()
 
-    def wait_for_words(self, timeout_s: float = WORDS_WAIT_S) -> bool:
-        """Whether the n-gram model is loaded, after waiting for it at most so long if that has begun."""
+    def wait_for_words(self) -> bool:
+        """Whether the n-gram model is loaded, after waiting for it if that has begun."""
         if self._loading is not None:
-            self._loading.join(timeout_s)
+            self._loading.join(WORDS_WAIT_S)
         return self._words is not None
 
     def close(self) -> None:

@@ -11,7 +11,6 @@ import codecs
 import copy
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Self
 
@@ -19,8 +18,6 @@ BROKEN = "�"
 BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 DECODED_AT_ONCE = 8
 """A character has at most four tokens; what is held longer is broken and need not be decoded again at each token."""
-
-TokenBytes = Callable[[int], bytes]
 
 
 class StreamingDetokenizer(ABC):

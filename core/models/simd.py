@@ -142,12 +142,6 @@ def store(typing: Any, address: Any, vector: Any) -> Any:
 
 
 @intrinsic
-def splat_f32(typing: Any, address: Any) -> Any:
-    """The float32 at an address, in every lane."""
-    return operation(F32(types.int64), lambda b, a: splat(b, b.load(at(b, a[0], ir.FloatType()), align=4), _F32))
-
-
-@intrinsic
 def every(typing: Any, value: Any) -> Any:
     """A float32 in every lane."""
     return operation(F32(types.float32), lambda b, a: splat(b, a[0], _F32))

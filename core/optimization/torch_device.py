@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -52,16 +51,18 @@ def choose_device(torch: Any, settings: OptimizationConfig, plan: Plan | None, d
     return best
 
 
-def prove_card(torch: Any, plan: Plan | None, decisions: Decisions, environ: Mapping[str, str] = os.environ) -> None:
+def prove_card(torch: Any, plan: Plan | None, decisions: Decisions) -> None:
     """Where the planned card was fenced off: torch sees it and no other, with the memory that is asked for.
 
     Raises GpuUnavailableError or GpuBusyError where it does not. Cards that the user made visible are the user's.
     """
     if plan is None or plan.gpu is None:
         return
-    fenced = environ.get(ORDER) == BY_BUS and environ.get(VISIBLE) == device_number(plan.gpu)
+    fenced = os.environ.get(ORDER) == BY_BUS and os.environ.get(VISIBLE) == device_number(plan.gpu)
     if not fenced:
-        decisions.note("one card alone", False, f"{VISIBLE}={environ.get(VISIBLE, '')} is not what the plan would set")
+        decisions.note(
+            "one card alone", False, f"{VISIBLE}={os.environ.get(VISIBLE, '')} is not what the plan would set"
+        )
         return
     proof = validate_exclusive_gpu(plan.gpu, plan.gpu_min_bytes, torch)
     decisions.note("one card alone", True, f"torch sees {proof.name} and no other, by its {proof.proved_by}")

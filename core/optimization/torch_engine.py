@@ -14,24 +14,12 @@ def infer(self, samples):
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from core.optimization.compiled_model import OptimizedModelWrapper
 from core.optimization.inference_context import InferenceContext
 from core.optimization.plan import StagePlan
 from core.optimization.torch_optimizer import TorchOptimizer, get_performance_optimizer
-
-
-class TorchEngine(Protocol):
-    """An engine with a torch model in it."""
-
-    def load(self, optimizer: TorchOptimizer) -> None:
-        """Take the device, build the model there, compile it and warm it up. Raises ModelLoadError."""
-        ...
-
-    def infer(self, *inputs: Any) -> Any:
-        """One call inside `optimizer.get_inference_context()`. Raises InferenceError."""
-        ...
 
 
 class StageSteps:

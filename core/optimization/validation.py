@@ -69,9 +69,9 @@ class NotApplicableError(MerlineError):
     """Raised within a check: it does not apply to this machine, and the text says why."""
 
 
-def run_validation(optimizer: TorchOptimizer, profiler: InferenceProfiler | None = None) -> Validation:
+def run_validation(optimizer: TorchOptimizer) -> Validation:
     """Run the eight checks on `optimizer`, one after the other; none stops another. Compiling takes seconds."""
-    return Validation(tuple(_run_all(optimizer, (profiler or InferenceProfiler()).clock)))
+    return Validation(tuple(_run_all(optimizer, InferenceProfiler().clock)))
 
 
 def _run_all(optimizer: TorchOptimizer, clock: Callable[[], float]) -> Iterator[Check]:

@@ -147,8 +147,3 @@ def _cut(layer: Any, name: str, dimension: int, kept: Tensor) -> None:
         setattr(layer, name, nn.Parameter(new, requires_grad=old.requires_grad))
     else:
         setattr(layer, name, new)
-
-
-def layers_of(removals: Sequence[Removal]) -> set[str]:
-    """Names of all layers that became smaller."""
-    return {name for removal in removals for name in removal.layers}

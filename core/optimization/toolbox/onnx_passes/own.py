@@ -22,10 +22,10 @@ def _of_type(model: Any, operator: str) -> Iterator[Any]:
             yield node
 
 
-def _replace(node: Any, value: Any, output: int = 0) -> None:
-    """`value` takes the place of an output of `node`; a graph's output keeps its name, where need be by an Identity."""
+def _replace(node: Any, value: Any) -> None:
+    """`value` takes the place of `node`'s output; a graph's output keeps its name, where need be by an Identity."""
     ir = _ir()
-    old = node.outputs[output]
+    old = node.outputs[0]
     if old.is_graph_output() and (value.producer() is None or value.is_graph_output()):
         through = ir.node("Identity", inputs=[value])
         through.outputs[0].type, through.outputs[0].shape = old.type, old.shape

@@ -224,11 +224,11 @@ def run_passes(
 class _State:
     """A graph, how it is wired, and a copy to go back to, which stays good as long as the wiring does."""
 
-    def __init__(self, model: Any, kept: Any = None) -> None:
+    def __init__(self, model: Any) -> None:
         self.model = model
         self.wiring = _wiring(model)
         self.counted = count(model)
-        self._kept = kept
+        self._kept: Any = None
 
     def kept(self) -> Any:
         if self._kept is None:
