@@ -1,13 +1,12 @@
 """The recogniser stage of the embedded tier: English commands by a grammar, the rest by an n-gram model.
 
-Decodes while the user speaks. The grammar's normalised score decides whose words count (see `command_margin`); open
-slots take the n-gram model's. A final utterance unchanged since the provisional one is not decoded again.
+Decodes while the user speaks; whose words count stt.understanding says. A final utterance unchanged since the
+provisional one is not decoded again.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.messages import (
-    FREE_WORDS,
     SAMPLE_RATE_HZ,
     EchoDropped,
     Interjection,
@@ -31,7 +29,6 @@ from core.utils.config import SttConfig
 from core.utils.errors import ModelLoadError
 from stt.echo_guard import EchoGuard
 from stt.grammar import compile_grammar, template_words
-from stt.hypothesis import Hypothesis, command_margin, fill_open_slots
 from stt.interjections import InterjectionEar
 from stt.levels import voiced_level
 from stt.numbers import WORDS as NUMBER_WORDS
@@ -42,6 +39,7 @@ from stt.pocketsphinx_engine import (
     pronunciations,
     word_decoder,
 )
+from stt.understanding import Understood, understand
 
 if TYPE_CHECKING:
     from hassil import Intents
@@ -63,13 +61,6 @@ _MEANS_AT_FRAMES = (60, 130, 280)
 on every second utterance of bench stt_commands' tuning half 85 of 110 commands were right instead of 73."""
 
 TranscriberMessage = Transcript | InterjectionHeard | EchoDropped
-
-
-@dataclass(frozen=True, slots=True)
-class _Understood:
-    text: str
-    source: str
-    confidence: float
 
 
 @dataclass(slots=True)
@@ -269,8 +260,8 @@ class Transcriber:
             answer = replace(answer, text="", stable=0, complete=False)
         yield replace(answer, final=message.final, stable=len(answer.text), paused=True)
 
-    def _decide(self, heard: _Utterance, ended: bool) -> _Understood:
-        """Whose words count: the grammar's if its normalised score reaches the threshold, else the n-gram model's."""
+    def _decide(self, heard: _Utterance, ended: bool) -> Understood:
+        """What the decoders have understood so far; once it has `ended`, by the grammar's search to the end."""
         assert self._grammar is not None
         if ended and not heard.grammar_ended:
             heard.grammar_ended = True
@@ -278,35 +269,19 @@ class Transcriber:
         else:
             command = self._grammar.hypothesis()
         words = self._words.hypothesis() if self._words is not None and heard.words_fed else None
-        margin = self._margin(command, words)
-        if command is not None and margin >= 0.0:
-            understood = _Understood(fill_open_slots(command, words), "grammar", 1.0 / (1.0 + math.exp(-4.0 * margin)))
-        elif words is not None and words.is_speech(self._config.word_max_ms):
-            understood = _Understood(words.text, FREE_WORDS, math.exp(min(words.score, 0.0)))
-        else:
-            understood = _Understood("", FREE_WORDS, 0.0)
+        understood = understand(command, words, self._config, alone=self._words is None)
         if ended:
             logger.debug(
                 "grammar %r, words %r (%.2f), margin over the threshold %.2f -> %s",
                 command.text if command else None,
                 words.text if words else None,
                 words.score if words else 0.0,
-                margin,
+                understood.margin,
                 understood.source,
             )
         return understood
 
-    def _margin(self, command: Hypothesis | None, words: Hypothesis | None) -> float:
-        """By how many nats per frame the grammar's path passes its threshold."""
-        if command is None:
-            return -math.inf
-        if self._words is None:
-            return command.score - self._config.command_score
-        if words is None:
-            return -math.inf
-        return command_margin(command, words) - self._config.command_margin
-
-    def _transcript(self, turn: int, revision: int, understood: _Understood, final: bool) -> Transcript:
+    def _transcript(self, turn: int, revision: int, understood: Understood, final: bool) -> Transcript:
         text = understood.text
         complete = bool(text) and self._is_complete(text)
         return Transcript(

@@ -89,7 +89,7 @@ def docstrings(path: Path) -> Iterator[str]:
 
 def train(minutes: float, steps: int = STEPS) -> None:
     """Until all steps are done or the time is up; the next call goes on from there."""
-    from core.models.hf_model import without_progress_bars
+    from core.models.hf_loading import without_progress_bars
 
     folder = byte_model_folder()
     folder.mkdir(parents=True, exist_ok=True)

@@ -100,7 +100,7 @@ def write_bert(folder: Path, seed: int = 0) -> Path:
     """A masked language model of bert-base-uncased's size with random weights."""
     from transformers import BertConfig, BertForMaskedLM
 
-    from core.models.hf_model import without_progress_bars
+    from core.models.hf_loading import without_progress_bars
 
     torch.manual_seed(seed)
     with without_progress_bars():

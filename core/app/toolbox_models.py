@@ -161,7 +161,8 @@ def _causal(folder: Path, learns: bool) -> tuple[RegisteredModel, str]:
     import torch
 
     from core.models.configuration import read_config
-    from core.models.hf_model import HFModel, load_hf_model
+    from core.models.hf_loading import load_hf_model
+    from core.models.hf_model import HFModel
     from core.models.loading import LoadOptions, load_model
     from core.optimization.toolbox.registry import RegisteredModel
 

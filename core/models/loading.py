@@ -112,7 +112,7 @@ def _load(folder: Path, config: dict[str, Any], options: LoadOptions) -> Any:
         decoder_config = DecoderConfig.from_dict(config)
     except UnsupportedDecoderError as reason:
         try:
-            from core.models.hf_model import load_hf_model
+            from core.models.hf_loading import load_hf_model
         except ImportError as error:
             raise MissingDependencyError(
                 f"{folder.name} is none of our own architectures ({reason}) and needs transformers, which cannot be "
