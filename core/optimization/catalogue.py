@@ -48,6 +48,9 @@ TORCH_BYTES = 250 * MB
 """`import torch` and one product of matrices: 247 MB resident (torch 2.13.0 for CPUs, Linux x86_64)"""
 WHISPER_LIBRARY_BYTES = 40 * MB
 """`import faster_whisper`: 38 MB resident above numpy (1.2 with CTranslate2 4.8, Linux x86_64)"""
+TURN_MODEL_BYTES = 80 * MB
+"""Smart Turn, which comes with Whisper, and onnxruntime: 79 MB above faster-whisper once it has judged (proportional;
+v3.2, onnxruntime on one thread, Linux x86_64)"""
 LANGUAGE_LIBRARY_BYTES = 210 * MB
 """above torch: 19 MB for transformers, 42 for numba, 150 for a tokenizer of 151,000 tokens (resident; transformers 5,
 numba, Linux x86_64)"""

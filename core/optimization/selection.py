@@ -11,6 +11,7 @@ from core.optimization.catalogue import (
     LANGUAGE_LIBRARY_BYTES,
     SHELL_BYTES,
     TORCH_BYTES,
+    TURN_MODEL_BYTES,
     Candidate,
     Stage,
 )
@@ -45,7 +46,8 @@ def memory_of(chosen: Mapping[Stage, Candidate]) -> Room:
     in_memory = sum(candidate.memory_bytes for candidate in candidates if candidate.device != "cuda")
     torch = TORCH_BYTES if any(candidate.torch for candidate in candidates) else 0
     language = LANGUAGE_LIBRARY_BYTES if any(candidate.engine == "mlx" for candidate in candidates) else 0
-    return Room(SHELL_BYTES + in_memory + torch + language, on_card + CUDA_BYTES if on_card else 0)
+    turns = TURN_MODEL_BYTES if any(candidate.engine == "whisper" for candidate in candidates) else 0
+    return Room(SHELL_BYTES + in_memory + torch + language + turns, on_card + CUDA_BYTES if on_card else 0)
 
 
 def select(ladders: Mapping[Stage, Ladder], room: Room, pace: Pace) -> Selection:

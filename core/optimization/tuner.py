@@ -84,7 +84,7 @@ class PerformanceTuner:
                 batch_reason,
                 _memory_reason(profile, config, available, room),
                 *_engine_reasons(profile, selection, config, pace),
-                *_shortage(profile, selection, room),
+                *(_shortage(profile, selection, room) or _together(profile, selection)),
                 *_idle_device(choice, selection),
             ),
             capture_threads=shares.capture,
@@ -243,6 +243,14 @@ def _shortage(profile: MachineProfile, selection: Selection, room: Room) -> list
             "close other programs, or expect the system to swap."
         ]
     return []
+
+
+def _together(profile: MachineProfile, selection: Selection) -> list[str]:
+    """What the system's own tools will show of it; no stage's share holds what several use."""
+    if not profile.memory.total_bytes:
+        return []
+    taken = memory_of(selection.chosen).memory_bytes
+    return [f"The assistant takes about {taken / GB:.2f} GB of memory with these, libraries included."]
 
 
 def _idle_device(choice: DeviceChoice, selection: Selection) -> list[str]:

@@ -123,7 +123,7 @@ MACHINES = (
     ),
     Machine(
         "an 8 GB Mac with M1",
-        profile(8, 2.7, 8.6, NEON, fast=4, system="Darwin", mps=True),
+        profile(8, 2.8, 8.6, NEON, fast=4, system="Darwin", mps=True),
         Expected("mps", "float16", 4, 4, "whisper tiny int8", "mlx 0.6B float16", ESPEAK, (1, 1, 1, 1)),
     ),
     Machine(
@@ -174,7 +174,7 @@ MACHINES = (
     Machine(
         "a container of 512 MB",
         profile(4, 0.45, 0.537, usable=2, limit_gb=0.537),
-        Expected("cpu", "float32", 2, 1, "whisper base int8", SKILLS, ESPEAK, (1, 1, 1, 1)),
+        Expected("cpu", "float32", 2, 1, "whisper tiny int8", SKILLS, ESPEAK, (1, 1, 1, 1)),
     ),
     Machine(
         "a container of two and a half cores",

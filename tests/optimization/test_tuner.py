@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 from machine_table import GB, MACHINES, MEASURED_FAST_AVX2, Expected, Machine, card, profile
 
-from core.optimization.catalogue import ALL_ENGINES, EMBEDDED_ENGINES
+from core.optimization.catalogue import (
+    ALL_ENGINES,
+    EMBEDDED_ENGINES,
+    LANGUAGE_LIBRARY_BYTES,
+    SHELL_BYTES,
+    TORCH_BYTES,
+    TURN_MODEL_BYTES,
+)
 from core.optimization.plan import Plan, StagePlan
 from core.optimization.profile import MachineProfile
 from core.optimization.tuner import PerformanceTuner
@@ -164,11 +171,23 @@ def test_a_full_machine_still_gets_a_plan_and_is_told():
     assert "more than is free: close other programs" in made.explain()
 
 
+def test_the_whole_is_told_with_what_several_stages_use_and_smart_turn_beside_whisper():
+    made = plan(profile(2, 4.5, 8.0))
+    assert (made.stt.engine, made.llm.engine, made.tts.engine) == ("whisper", "mlx", "melo")
+    stages = sum(stage.memory_bytes for stage in (made.stt, made.llm, made.tts))
+    whole = SHELL_BYTES + TURN_MODEL_BYTES + TORCH_BYTES + LANGUAGE_LIBRARY_BYTES + stages
+    assert f"The assistant takes about {whole / GB:.2f} GB of memory with these" in made.explain()
+    embedded = plan(profile(2, 4.5, 8.0), engines=EMBEDDED_ENGINES)
+    stages = sum(stage.memory_bytes for stage in (embedded.stt, embedded.llm, embedded.tts))
+    assert f"about {(SHELL_BYTES + stages) / GB:.2f} GB of memory with these" in embedded.explain()
+
+
 def test_a_system_that_tells_no_memory_gets_the_smallest_engines():
     made = plan(profile(4, 0, 0, system="FreeBSD"))
     assert made.stt.engine == "pocketsphinx"
     assert "cannot be read on this system" in made.explain()
     assert "more than is free" not in made.explain()
+    assert "GB of memory with these" not in made.explain(), "the figures are of other systems"
 
 
 def test_a_forced_engine_on_a_card_without_room_for_it_is_told():

@@ -6,7 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from machine_table import GB, card, profile
 
-from core.optimization.catalogue import ALL_ENGINES, CUDA_BYTES, EMBEDDED_ENGINES, SHELL_BYTES, TORCH_BYTES, WHISPER
+from core.optimization.catalogue import (
+    ALL_ENGINES,
+    CUDA_BYTES,
+    EMBEDDED_ENGINES,
+    SHELL_BYTES,
+    TORCH_BYTES,
+    TURN_MODEL_BYTES,
+    WHISPER,
+)
 from core.optimization.plan import Plan
 from core.optimization.profile import MachineProfile, Speed
 from core.optimization.profile_file import parse_profile
@@ -89,7 +97,8 @@ def test_any_plan(machine: MachineProfile, config: Config, engines: frozenset[st
     if not all(stage.engine in EMBEDDED_ENGINES for stage in stages):
         torch = TORCH_BYTES if {"mlx", "melo"} & {stage.engine for stage in stages} else 0
         in_memory = sum(stage.memory_bytes for stage in stages if stage.device != "cuda")
-        assert SHELL_BYTES + torch + in_memory <= machine.memory.available_bytes
+        turns = TURN_MODEL_BYTES if plan.stt.engine == "whisper" else 0
+        assert SHELL_BYTES + torch + turns + in_memory <= machine.memory.available_bytes
     assert all(left.needs_bytes > 0 and left.why for left in plan.left_out)
     assert plan.explain().count("\n") == len(plan.reasons) + len(plan.left_out) - 1
 
