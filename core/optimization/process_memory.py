@@ -77,6 +77,13 @@ def share_arenas() -> bool:
     return limit is not None and limit(_M_ARENA_MAX, _ARENAS) == 1
 
 
+def trim_heap() -> None:
+    """Have glibc return to the system what is free, 100 MB and more after loading; other C libraries do so anyway."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
+
+
 class _MallInfo(ctypes.Structure):
     """struct mallinfo2 of malloc.h."""
 

@@ -11,10 +11,8 @@ thread. Whoever keeps a reference to the model outside `use` keeps its memory: `
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,7 +23,7 @@ from pathlib import PurePath
 from typing import Generic, TypeVar
 
 from core.optimization.memory import MemoryOptimizer, Movement, Stage
-from core.optimization.process_memory import resident_bytes
+from core.optimization.process_memory import resident_bytes, trim_heap
 from core.utils.errors import DeviceError, InferenceError, ModelError, OptimizationError
 
 logger = logging.getLogger(__name__)
@@ -130,11 +128,11 @@ class Resident(Generic[M]):
     def _bring(self) -> None:
         """Load and register it. The lock is held."""
         clock = self._tenant.memory.clock
-        _trim()  # what others have freed is not counted against it
+        trim_heap()  # what others have freed is not counted against it
         before, began_s = resident_bytes(), clock()
         self._model = self._make()
         self._load_s = clock() - began_s
-        _trim()  # what loading alone took is not held: 90 MB of Whisper base, whose file has more bits than memory
+        trim_heap()  # what loading alone took is not held: 90 MB of Whisper base, whose file has more bits than memory
         grown = resident_bytes() - before
         # a second time the process may grow by nothing: it takes the memory that the first one left
         held = self._size_of(self._model) if self._size_of else max(grown, self._size_bytes)
@@ -181,12 +179,4 @@ def give_back_memory() -> None:
     gc.collect()
     if frozen:
         gc.freeze()
-    _trim()
-
-
-def _trim() -> None:
-    """Have glibc return to the system what is free."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+    trim_heap()

@@ -6,9 +6,7 @@ float32, the decoder in the planned type; a card without room is left for the CP
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +20,7 @@ from torch import Tensor
 
 from core.messages import Samples
 from core.optimization.batch_size import is_out_of_memory
+from core.optimization.process_memory import trim_heap
 from core.optimization.torch_device import release_cached
 from core.optimization.torch_engine import StageSteps
 from core.utils.errors import InferenceError
@@ -111,7 +110,7 @@ class NetworkSynthesis:
             self._settle()
         except RuntimeError as error:
             self._leave_card(error)
-        _give_back_memory()
+        trim_heap()
 
     def _settle(self) -> None:
         """Choose the decoder for where it computes, and warm up there."""
@@ -254,14 +253,6 @@ class NetworkSynthesis:
         if self._optimizer is None or self._network is None or self._decoder is None:
             raise RuntimeError("NetworkSynthesis: load() comes first")
         return self._optimizer, self._network, self._decoder
-
-
-def _give_back_memory() -> None:
-    """Have glibc return what loading took for a moment, 100 MB and more; other C libraries do so by themselves."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
 
 
 def _check(sounds: Sounds, manner: Manner, config: MeloConfig) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from core.optimization.toolbox.example_inputs import positional_inputs
+from core.optimization.toolbox.fusion import NORMS
 from core.optimization.toolbox.graphs import ADDITIONS, calls, module_of, trace
 
 _SAME_MODULES = (
@@ -24,7 +25,6 @@ _POOLS = (
     *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
     *(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
 )
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 F = nn.functional
 _SAME_FUNCTIONS = (
     *(torch.relu, F.relu, F.relu6, F.gelu, F.silu, F.leaky_relu, F.elu, F.sigmoid, F.hardswish, F.dropout),
@@ -166,7 +166,7 @@ class _Follower:
 
     def _same(self, node: fx.Node, module: nn.Module | None, given: _Value) -> _Value | None:
         """What leaves channels as they are."""
-        if isinstance(module, _NORMS):
+        if isinstance(module, NORMS):
             if given.dimension != 1 or given.repeats > 1:
                 return None
             given.channels.root().norms.add(str(node.target))

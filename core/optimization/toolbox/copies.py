@@ -37,11 +37,11 @@ def _converted(parameter: nn.Parameter, dtype: torch.dtype | None) -> nn.Paramet
 @torch.no_grad()
 def own_weights_of(work: nn.Module, lender: nn.Module) -> None:
     """Whatever `work` still shares with `lender` becomes its own; what is shared within it stays so."""
-    lent = {_place(one) for one in (*lender.parameters(), *lender.buffers()) if _place(one)}
+    lent = {storage_key(one) for one in (*lender.parameters(), *lender.buffers()) if storage_key(one)}
     made: dict[int, Tensor] = {}
     for module in work.modules():
         for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
-            if _place(tensor) not in lent:
+            if storage_key(tensor) not in lent:
                 continue
             if id(tensor) not in made:
                 own = tensor.detach().clone()
@@ -50,5 +50,6 @@ def own_weights_of(work: nn.Module, lender: nn.Module) -> None:
             setattr(module, name, made[id(tensor)])
 
 
-def _place(tensor: Tensor) -> int:
+def storage_key(tensor: Tensor) -> int:
+    """The same for all that share memory; 0 where that cannot be told."""
     return tensor.untyped_storage().data_ptr() if tensor.layout is torch.strided else 0

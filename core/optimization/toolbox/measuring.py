@@ -16,6 +16,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from core.optimization.profiler import InferenceProfiler
 from core.optimization.toolbox.artifact import unshared
 from core.optimization.toolbox.batches import Batch
+from core.optimization.toolbox.copies import storage_key
 from core.utils.errors import OptimizationError
 
 MEGABYTE = 1e6
@@ -86,10 +87,10 @@ class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._alive: Any = WeakIdKeyDictionary()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = {_storage_key(one) for one in tree_flatten((args, kwargs or {}))[0] if isinstance(one, Tensor)}
+        given = {storage_key(one) for one in tree_flatten((args, kwargs or {}))[0] if isinstance(one, Tensor)}
         result = func(*args, **(kwargs or {}))
         for one in tree_flatten(result)[0]:
-            if isinstance(one, Tensor) and _storage_key(one) not in given:
+            if isinstance(one, Tensor) and storage_key(one) not in given:
                 self._count(one)
         return result
 
@@ -99,7 +100,3 @@ class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         storage = tensor.untyped_storage()
         self._alive[storage] = storage.nbytes()
         self.most = max(self.most, sum(self._alive.values()))
-
-
-def _storage_key(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr() if tensor.layout is torch.strided else 0
