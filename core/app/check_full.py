@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 
 from core.app import answering, hearing, speaking
 from core.app.brain import Brain
@@ -52,6 +53,8 @@ class FullCheck:
     _profile: MachineProfile | None = None
     _answers: bool = False
     """whether a language model is here"""
+    _voices: frozenset[str] = frozenset()
+    """the languages of those that are here; the others are espeak-ng's"""
     _answered: bool = False
     """whether a question was asked before"""
 
@@ -116,6 +119,9 @@ class FullCheck:
         with Brain(self.config) as brain:
             planned = planned_models(self.config, self.store, brain.language, self._profile)
         wanted = [model for model in planned if model.stage == stage]
+        if stage == "tts":
+            voices = (model.languages for model in wanted if model.engine == speaking.ENGINE)
+            self._voices = frozenset(chain.from_iterable(voices))
         absent = [model for model in wanted if not self.store.find(model.name)]
         if absent:
             self._download(absent)
@@ -177,7 +183,8 @@ class FullCheck:
         finally:
             shown.end()
         self._answered = True
-        return judge(known, turn) if isinstance(turn, Turn) else turn
+        voiced = not self._voices or known.language in self._voices
+        return judge(known, turn, voiced) if isinstance(turn, Turn) else turn
 
 
 def passed_on(arguments: argparse.Namespace) -> tuple[str, ...]:

@@ -130,9 +130,11 @@ def ask(number: int, options: Sequence[str], waiting: Callable[[float], None] = 
     return Turn(**json.loads(out.splitlines()[-1]))
 
 
-def judge(known: Known, turn: Turn) -> Finding:
-    """Whether that is the answer, and if not, which part is at fault."""
+def judge(known: Known, turn: Turn, voiced: bool = True) -> Finding:
+    """Whether that is the answer, and if not, which part is at fault; `voiced`: a voice of its language is wanted."""
     small = [name for stage, name in turn.engines.items() if name == EMBEDDED.get(stage)]
+    if not voiced and EMBEDDED["tts"] in small:
+        small.remove(EMBEDDED["tts"])
     if not known.by_model and EMBEDDED["llm"] in small:
         small.remove(EMBEDDED["llm"])
     if not re.search(known.answer, turn.reply, re.IGNORECASE):

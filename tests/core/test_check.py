@@ -1,4 +1,4 @@
-"""How long the check's question may take: where large models are loaded for it, as long as that takes."""
+"""How long the check's question may take, and which voice is right for a known one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.app import check
+from core.app import check, check_full
+from core.app.known_turns import KNOWN, Turn
 from core.selfcheck import Finding
 from core.utils.config import Config
 from core.utils.errors import ConfigError
+from core.utils.model_catalogue import with_needs
+from core.utils.model_store import ModelStore
 
 
 def plan(stt: str, tts: str) -> SimpleNamespace:
@@ -46,3 +49,17 @@ def test_where_nothing_can_be_planned_the_checks_say_why(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(check, "make_plan", refuse)
     assert not check._loads_models(Config())
+
+
+def test_a_reply_in_a_language_that_has_no_voice_is_espeaks_to_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MERLINE_HOME", str(tmp_path))
+    monkeypatch.setattr(check_full, "planned_models", lambda *which: with_needs("melo-english"))
+    monkeypatch.setattr(ModelStore, "find", lambda store, name: tmp_path)
+    spoken = {"stt": "whisper", "llm": "mlx", "tts": "espeak"}
+    monkeypatch.setattr(check_full, "ask", lambda number, *rest: Turn("what was asked", "Paris.", spoken, {}))
+    full = check_full.FullCheck(Config(), offline=True)
+    found = {one.name: one for one in full.checks()}
+    monkeypatch.setattr(full, "_answers", True)
+    assert found["speaking model"].look().outcome == "pass"
+    english, french = (found[f"asked: {one.question}"].look() for one in KNOWN[1:])
+    assert (english.outcome, french.outcome) == ("warn", "pass"), (english, french)

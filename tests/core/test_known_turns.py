@@ -47,6 +47,13 @@ def test_the_verdict(known: Known, told: Turn, outcome: str, says: str):
     assert (finding.cure == "") is (outcome == "pass")
 
 
+def test_espeak_is_no_small_engine_where_no_voice_of_the_language_is_wanted():
+    answered = turn(FRENCH, reply="Paris.", tts="espeak")
+    assert [judge(FRENCH, answered, voiced).outcome for voiced in (True, False)] == ["warn", "pass"]
+    assert judge(FRENCH, turn(FRENCH, reply="Paris.", tts="espeak", stt="pocketsphinx"), False).outcome == "warn"
+    assert judge(FRENCH, turn(FRENCH, reply="Lyon.", tts="espeak"), False).outcome == "fail"
+
+
 def test_what_was_warned_of_meanwhile_is_told_with_the_answer():
     with warnings_of("llm", "core") as warned:
         for _ in range(2):
