@@ -2,7 +2,8 @@
 
 It works only while the assistant can be heard and shortly after; otherwise it lets the sound through, delayed by as
 much as the canceller delays it, so that switching does not click. Where a reply begins, the sound is held back until
-the reference lies where the canceller has learnt its echo to be, and then comes in one piece.
+the reference lies where the canceller has learnt its echo to be, and then comes in one piece. Without the package
+the front end lets nothing through while the assistant speaks, unless nothing comes back (headphones).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from enum import Enum
+from typing import Literal
 
 import numpy as np
 
@@ -23,6 +25,9 @@ from core.utils.config import EchoConfig
 from core.utils.errors import MissingDependencyError
 
 logger = logging.getLogger(__name__)
+
+Layer = Literal["off", "headphones", "aec3", "half duplex"]
+"""what keeps the assistant from hearing itself, beside the transcript guard"""
 
 CANCELLER_DELAY = 128
 """samples by which AEC3 delays what it lets through at 16 kHz (a test measures it)"""
@@ -65,7 +70,9 @@ class EchoCanceller:
         self._alignment = Alignment(self._timeline)
         self._loading = threading.Lock()
         self._canceller: Canceller | None = None
-        self._failed = config.canceller == "off"
+        self._off = config.canceller == "off"
+        self._missing = False
+        """it cannot be loaded"""
         self._working = False
         self._line: Samples = np.zeros(TAPS - 1, np.float32)
         """the microphone's latest sound"""
@@ -85,7 +92,16 @@ class EchoCanceller:
     @property
     def engine(self) -> str:
         """What takes the echo out: "aec3", or "none"."""
-        return "none" if self._failed else "aec3"
+        return "none" if self._off or self._missing else "aec3"
+
+    @property
+    def layer(self) -> Layer:
+        """What is at work: known for certain once it is loaded, headphones once something was said."""
+        if self._off:
+            return "off"
+        if self.path.absent:
+            return "headphones"
+        return "half duplex" if self._missing else "aec3"
 
     @property
     def working(self) -> bool:
@@ -105,19 +121,24 @@ class EchoCanceller:
     def load(self) -> None:
         """Load the engine. Raises MissingDependencyError if `echo.canceller` demands it and it is not there."""
         with self._loading:
-            if self._failed or self._canceller is not None:
+            if self._off or self._missing or self._canceller is not None:
                 return
             try:
                 self._canceller = WebRtcCanceller(self._config.noise_suppression)
             except MissingDependencyError as error:
                 if self._config.canceller == "aec3":
                     raise
-                self._failed = True
+                self._missing = True
                 logger.warning("no echo cancellation, so interrupting needs headphones: %s", error)
 
     def far_end_active(self, at: float) -> bool:
         """Whether the assistant was audible here at this time or up to `echo.tail_ms` before; never with headphones."""
         return not self.path.absent and self._timeline.audible(at, self._config.tail_ms / 1000)
+
+    def deaf(self, at: float) -> bool:
+        """Whether the microphone's sound at this time is to be left out: half duplex, and the echo may still last."""
+        late_s = max(0.0, self._alignment.delay_s or 0.0)
+        return self.layer == "half duplex" and self._timeline.audible(at, self._config.tail_ms / 1000 + late_s)
 
     def take_far_end(self) -> None:
         """Take in what the speaker has played since the last call."""
@@ -136,16 +157,14 @@ class EchoCanceller:
         return np.concatenate(frames)
 
     def _wakes(self, captured_at: float, start: int) -> bool:
-        return not self._failed and self._needed(captured_at + start / SAMPLE_RATE_HZ)
+        return not self._off and self._needed(captured_at + start / SAMPLE_RATE_HZ)
 
     def _process(self, near: Samples, captured_at: float) -> Samples:
         """One frame [160]."""
-        if self._failed or not self._needed(captured_at):
+        if self._off or not self._needed(captured_at):
             return self._rest(near)
         if self._canceller is None:
             self.load()
-            if self._canceller is None:
-                return self._rest(near)
         if not self._working:
             self._working = self._woken = True
             self._quiet = QUIET_FRAMES
@@ -236,10 +255,9 @@ class EchoCanceller:
         if far is not None:
             self.near_end.update(near, far)
         before = self._way
-        self._way = _Way.PASSED if far is None else self._choose()
-        if far is None and (before is _Way.PASSED or self._canceller is None):
+        if self._canceller is None or (far is None and before is _Way.PASSED):
             return ways[_Way.PASSED]
-        assert self._canceller is not None
+        self._way = _Way.PASSED if far is None else self._choose()
         heard = np.zeros(FRAME, np.float32) if far is None else far
         ways[_Way.CANCELLED] = self._canceller.process(near, heard, self._alignment.seen_ms)
         ways[_Way.MUTED] = ways[_Way.CANCELLED] * UNSETTLED_GAIN

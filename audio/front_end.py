@@ -59,4 +59,6 @@ class FrontEnd:
         captured_at = waiting_since - (CANCELLER_DELAY + self.echo.held) / SAMPLE_RATE_HZ
         cleaned = self.echo.process(sound, waiting_since) if whole else sound
         active = self.echo.far_end_active(captured_at + len(cleaned) / SAMPLE_RATE_HZ)
+        if self.echo.deaf(captured_at + len(cleaned) / SAMPLE_RATE_HZ):
+            cleaned = np.zeros_like(cleaned)
         return Processed(cleaned, captured_at, active)

@@ -14,6 +14,7 @@ from core.app.announcer import Announcer
 from core.app.attending import follow, make_attention
 from core.app.brain import Brain
 from core.app.coming_back import ComingBack
+from core.app.echo_words import EchoNews
 from core.app.first_sound import FirstSound
 from core.app.floor import Floor
 from core.app.speaking import SpeakingParts, make_engine
@@ -96,6 +97,7 @@ class Assistant:
         self.floor = Floor(self.turns, clock.monotonic)
         self._echo_turns: set[int] = set()
         self._told: deque[str] = deque()
+        self._echo_news = EchoNews(brain.language)
         self._clock = clock
         self._ends = ends
         self._brain = brain
@@ -188,6 +190,10 @@ class Assistant:
     def news(self) -> list[str]:
         """What the user is to be told of the engines, and has not been yet."""
         return [self._told.popleft() for _ in range(len(self._told))]
+
+    def echo_news(self) -> list[str]:
+        """What keeps the assistant from hearing itself, where that is new; once it listens."""
+        return self._echo_news.of(self._ends.front_end.echo.layer)
 
     def hearing(self, config: Config, plan: StagePlan | None = None) -> Stage:
         """The recogniser that a configuration asks for, made but not loaded."""

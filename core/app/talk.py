@@ -148,7 +148,7 @@ def _converse(assistant: Assistant, view: View, language: Language, beside: Besi
             while not ending.asked:
                 view.refresh()
                 assistant.pipeline.wait(DRAW_S)
-                for text in (*beside.news(), *assistant.news()):
+                for text in (*assistant.echo_news(), *beside.news(), *assistant.news()):
                     view.show(Note(text))
                 if not beside.asking:
                     keys.look()

@@ -1,6 +1,7 @@
 """Resampling, the far end's timeline, the delay measurement and the canceller, in virtual time."""
 
 import itertools
+import sys
 
 import numpy as np
 import pytest
@@ -119,12 +120,14 @@ class Conversation:
     `ahead`: how many samples before they leave the speaker.
     """
 
-    def __init__(self, far: Samples, missing: slice = slice(0, 0), ahead: int = 0) -> None:
+    def __init__(
+        self, far: Samples, missing: slice = slice(0, 0), ahead: int = 0, config: EchoConfig | None = None
+    ) -> None:
         self._far = far
         self._missing = missing
         self._ahead = ahead
         self._tap = FarEnd()
-        self._front_end = FrontEnd(EchoConfig(canceller="aec3"), self._tap)
+        self._front_end = FrontEnd(config or EchoConfig(canceller="aec3"), self._tap)
         self.pieces: list[Processed] = []
 
     def run(self, echo: np.ndarray, user: slice = slice(0, 0)) -> Samples:
@@ -138,6 +141,37 @@ class Conversation:
             frame = AudioFrame(near[at : at + 320].astype(np.float32), RATE_HZ, 5.0 + at / RATE_HZ)
             self.pieces.append(self._front_end.process(frame))
         return np.concatenate([piece.samples for piece in self.pieces])
+
+
+class TestHalfDuplex:
+    """Where the canceller is wanted and cannot be loaded."""
+
+    @pytest.fixture(autouse=True)
+    def _no_livekit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "livekit.rtc.apm", None)
+
+    @pytest.mark.parametrize("gain", [0.1, 0.3, 1.0])
+    @pytest.mark.parametrize("lag_s", [-0.02, 0.05, 0.18])
+    def test_over_loudspeakers_it_hears_nothing_while_it_speaks_and_the_user_after_it(
+        self, gain: float, lag_s: float
+    ) -> None:
+        far = np.concatenate([noise(2.0), np.zeros(2 * RATE_HZ, np.float32)])
+        user = slice(round(3.0 * RATE_HZ), round(3.6 * RATE_HZ))
+        conversation = Conversation(far, missing=slice(2 * RATE_HZ, len(far)), config=EchoConfig(tail_ms=100))
+        out = conversation.run(gain * np.roll(far, round(lag_s * RATE_HZ)), user)
+        assert loudest(out[: user.start]) < 0.001, "the faint noise of the room alone"
+        assert loudest(out[user]) > 0.1
+
+    def test_over_headphones_the_user_is_heard_over_the_second_reply(self) -> None:
+        far = np.concatenate([noise(2.0), np.zeros(RATE_HZ // 2, np.float32), noise(2.0, seed=5)])
+        user = slice(3 * RATE_HZ, 4 * RATE_HZ)
+        out = Conversation(far, ahead=640, config=EchoConfig()).run(np.zeros(len(far) - 640), user)
+        assert loudest(out[user]) > 0.1
+
+    def test_headphones_that_were_said_to_be_there_let_all_through(self) -> None:
+        echo = 0.3 * noise(2.0)
+        out = Conversation(noise(2.0), config=EchoConfig(canceller="off")).run(echo)
+        assert loudest(out) > 0.9 * loudest(echo)
 
 
 class TestWithWebRtc:
