@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from core.messages import EchoDropped, Interjection, InterjectionHeard, Language, Transcript, Utterance
+
+logger = logging.getLogger(__name__)
 
 MATCHED_SHARE = 0.75
 """of the recognised words must occur, in order and close together, in what was spoken"""
@@ -14,11 +20,10 @@ _WORD = re.compile(r"(?:[^\W\d_]|')+|\d+")
 
 
 class EchoGuard:
-    """Compares words with `spoken()`, the text that left the speaker in the last seconds."""
+    """Compares words with `spoken()`, the text that left the speaker in the last seconds; by default nothing did."""
 
-    def __init__(self, spoken: Callable[[], str], matched_share: float = MATCHED_SHARE) -> None:
+    def __init__(self, spoken: Callable[[], str] = str) -> None:
         self._spoken = spoken
-        self._matched_share = matched_share
 
     def is_echo(self, text: str) -> bool:
         """Whether nearly all words of `text` were just spoken by the assistant, in the same order."""
@@ -27,7 +32,24 @@ class EchoGuard:
             return False
         length = len(words) + _SLACK_WORDS
         windows = (spoken[start : start + length] for start in range(max(1, len(spoken) - length + 1)))
-        return any(longest_common(words, window) >= self._matched_share * len(words) for window in windows)
+        return any(longest_common(words, window) >= MATCHED_SHARE * len(words) for window in windows)
+
+    def interjection(self, message: Interjection, text: str, language: Language) -> InterjectionHeard:
+        """The words of a sound that is no turn yet, none where they are the assistant's own."""
+        echo = message.echo_suspected and self.is_echo(text)
+        return InterjectionHeard(message.number, "" if echo else text, language)
+
+    def conclusion(self, message: Utterance, answer: Transcript) -> Iterator[Transcript | EchoDropped]:
+        """What an utterance was understood as, without words where they are the assistant's own.
+
+        Of a final one that is told.
+        """
+        if answer.text and message.echo_suspected and self.is_echo(answer.text):
+            if message.final:
+                logger.info("turn %d dropped: the assistant heard itself say %r", message.turn, answer.text)
+                yield EchoDropped(message.turn, answer.text)
+            answer = replace(answer, text="", stable=0, complete=False)
+        yield replace(answer, final=message.final, stable=len(answer.text), paused=True)
 
 
 def longest_common(left: list[str], right: list[str]) -> int:

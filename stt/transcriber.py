@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -104,7 +104,7 @@ class Transcriber:
         self._config = config
         self._intents = intents
         self._is_complete = is_complete
-        self._guard = guard
+        self._guard = guard or EchoGuard()
         self._grammar: SphinxDecoder | None = None
         self._words: SphinxDecoder | None = None
         self._loading: threading.Thread | None = None
@@ -232,8 +232,7 @@ class Transcriber:
         self._heard = None
         if self._words is not None:
             self._words.abandon()
-        echo = message.echo_suspected and self._guard is not None and self._guard.is_echo(text)
-        return InterjectionHeard(message.number, "" if echo else text, "en")
+        return self._guard.interjection(message, text, "en")
 
     def _conclude(self, message: Utterance) -> Iterator[TranscriberMessage]:
         heard = self._heard
@@ -253,12 +252,7 @@ class Transcriber:
             self._heard = None
             if self._words is not None:
                 self._words.abandon()
-        if answer.text and message.echo_suspected and self._guard is not None and self._guard.is_echo(answer.text):
-            if message.final:
-                logger.info("turn %d dropped: the assistant heard itself say %r", message.turn, answer.text)
-                yield EchoDropped(message.turn, answer.text)
-            answer = replace(answer, text="", stable=0, complete=False)
-        yield replace(answer, final=message.final, stable=len(answer.text), paused=True)
+        yield from self._guard.conclusion(message, answer)
 
     def _decide(self, heard: _Utterance, ended: bool) -> Understood:
         """What the decoders have understood so far; once it has `ended`, by the grammar's search to the end."""

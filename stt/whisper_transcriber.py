@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -113,6 +113,7 @@ class WhisperTranscriber:
     ) -> None:
         self._settings = settings
         self._around = surroundings
+        self._guard = surroundings.guard or EchoGuard()
         self._store = store or ModelStore()
         self._loaders = loaders
         tenant = Tenant(
@@ -223,9 +224,7 @@ class WhisperTranscriber:
         except InferenceError as error:
             logger.warning("the words of a voice over the reply were lost: %s", error)
             return
-        text, guard = understood.text, self._around.guard
-        echo = message.echo_suspected and guard is not None and guard.is_echo(text)
-        yield InterjectionHeard(message.number, "" if echo else text, understood.language)
+        yield self._guard.interjection(message, understood.text, understood.language)
 
     def _conclude(self, model: WhisperModel, message: Utterance) -> Iterator[WhisperMessage]:
         samples = sound_of(message.samples)
@@ -250,12 +249,7 @@ class WhisperTranscriber:
         if message.final:
             turn.stream.end()
             self._turn = None
-        if answer.text and message.echo_suspected and self._around.guard and self._around.guard.is_echo(answer.text):
-            if message.final:
-                logger.info("turn %d dropped: the assistant heard itself say %r", message.turn, answer.text)
-                yield EchoDropped(message.turn, answer.text)
-            answer = replace(answer, text="", stable=0, complete=False)
-        yield replace(answer, final=message.final, stable=len(answer.text), paused=True)
+        yield from self._guard.conclusion(message, answer)
 
     def _transcript(self, turn: int, revision: int, understood: Understood) -> Transcript:
         text, language = understood.text, understood.language
