@@ -229,7 +229,10 @@ class SkillAnswers:
             found = recogniser.recognise(meant, language)
             if found is not None and not found.open_slots and found.name != NO_ANSWER:
                 fitting.append(meant)
-        return fitting[0] if len(fitting) == 1 else ""
+        asked_for = {
+            str((found.name, dict(found.slots))) for one in fitting if (found := recogniser.recognise(one, language))
+        }
+        return fitting[0] if len(asked_for) == 1 else ""
 
 
 def _joined(replies: Sequence[Reply], language: Language) -> Reply:

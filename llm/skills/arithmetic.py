@@ -67,6 +67,9 @@ _OF_LAST: dict[Language, dict[str, float]] = {
 }  # fmt: skip
 """what goes on from the last result in other words than an operator; of "la moitié de ça" the end is gone already"""
 _AVERAGE: dict[Language, str] = {"en": "average of", "fr": "moyenne de"}
+_ADDS: dict[Language, tuple[str, ...]] = {"en": ("add", "sum"), "fr": ("additionne", "ajoute", "additionnez")}
+FEWEST_OF_A_COLUMN = 3
+"""numbers; two are a phrase: "add five and seven" goes by `_PHRASES`"""
 _COUNTED = frozenset(words_of("euro euros dollar dollars people persons friends personnes amis"))
 """what a number of a sum may be one of; said back without it"""
 _PERCENT = frozenset({"percent", "cent", "pourcent", "%"})
@@ -115,6 +118,9 @@ _PHRASES: dict[Language, tuple[_Phrase, ...]] = {
         _Phrase("partage", "entre", "divise par"),
         _Phrase("partage", "par", "divise par"),
         _Phrase("divise", "entre", "divise par"),
+        _Phrase("partage", "en", "divise par"),
+        _Phrase("divise", "en", "divise par"),
+        _Phrase("additionne", "et", "plus"),
     ),
 }
 
@@ -168,7 +174,7 @@ def expression_tokens(said: Utterance, language: Language) -> list[Token]:
         if not first and not last:
             break
         tokens = tokens[first : len(tokens) - last]
-    changed = _of_last(tokens, language) or _average(tokens, language)
+    changed = _of_last(tokens, language) or _average(tokens, language) or _added(tokens, language)
     if changed:
         return changed
     for form in _PHRASES[language]:
@@ -194,6 +200,15 @@ def _of_last(tokens: list[Token], language: Language) -> list[Token]:
         return []
     times = {"en": "times", "fr": "fois"}[language]
     return [Token(times, 0, 0), Token(f"{factor:g}", 0, 0, factor)]
+
+
+def _added(tokens: list[Token], language: Language) -> list[Token]:
+    """ "Add 5, 7 and 9" as a sum of three or more; nothing where it is none."""
+    numbers = [token for token in tokens if token.value is not None]
+    words = {token.text for token in tokens[1:] if token.value is None}
+    if len(numbers) < FEWEST_OF_A_COLUMN or tokens[0].text not in _ADDS[language] or words - {"and", "et", "plus"}:
+        return []
+    return [token for number in numbers for token in (Token("plus", 0, 0), number)][1:]
 
 
 def _average(tokens: list[Token], language: Language) -> list[Token]:

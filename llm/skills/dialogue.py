@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from llm.conversation import Exchange
 from llm.skills.base import Context, Intent, Reply, Skill, reply
+from llm.skills.sound import STEP_RATE, STEP_VOLUME
 from llm.skills.timers import cancelled
 
 UNDO_WITHIN_S = 60.0
@@ -19,6 +20,10 @@ ALL_KEPT = 0.0
 
 
 def repeat(intent: Intent, context: Context) -> Reply:
+    """The last reply again, louder or slower from now on where that is asked for."""
+    how = intent.word("how")
+    if how:
+        context.voice.change(STEP_VOLUME if how == "louder" else 1.0, 1 / STEP_RATE if how == "slower" else 1.0)
     last = context.conversation.last_reply
     if last is not None:
         return Reply(last.reply, last.language)

@@ -13,6 +13,7 @@ from core.messages import Language
 from llm.skills.clock_words import in_full
 from llm.skills.numbers import read_number
 from llm.skills.oaths import without_oaths
+from llm.skills.written_short import IN_FULL
 
 NUMBER_MARK = "1"
 """Stands for any number in the text that templates are matched with; every range list of the templates holds it."""
@@ -42,24 +43,6 @@ _SYMBOLS: dict[str, dict[Language, str]] = {
     "(": {"en": "(", "fr": "("},
     ")": {"en": ")", "fr": ")"},
     "=": {"en": "", "fr": ""},
-}
-_EN_WHOLE = {
-    "whats": "what is",
-    "what's": "what is",
-    "how's": "how is",
-    "who's": "who is",
-    "when's": "when is",
-    "it's": "it is",
-    "that's": "that is",
-    "i'm": "i am",
-    "i'd": "i would",
-    "im": "i am",
-    "dont": "don't",
-    "oclock": "o'clock",
-    "long's": "long is",
-    "much's": "much is",
-    "they're": "they are",
-    "you're": "you are",
 }
 _AFTER_NUMBER: dict[Language, dict[str, str]] = {
     "en": {
@@ -231,7 +214,7 @@ def _expand(tokens: list[Token], language: Language) -> list[Token]:
     expanded: list[Token] = []
     minutes_missing = False
     for position, token in enumerate(tokens):
-        text = _EN_WHOLE.get(token.text, token.text) if language == "en" else token.text
+        text = IN_FULL[language].get(token.text, token.text)
         previous = expanded[-1] if expanded else None
         if previous is not None and previous.value is not None:
             text = _AFTER_NUMBER[language].get(text, text)

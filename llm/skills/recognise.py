@@ -41,6 +41,10 @@ TEXTS_KNOWN = 64
 _NAME = "name"
 """the slot of what a timer or alarm is called"""
 MOST_WORDS_OF_A_NAME = 4
+_OWN_LIST = "list_of"
+"""the slot of what a list of the user's own is called"""
+MOST_WORDS_OF_A_LIST = 3
+_IN_NO_LIST = frozenset(words_of("and then list et puis liste with avec"))
 _IN_NO_NAME = frozenset(words_of("set setting make making until till jusqu jusque mets mettre minuteur timer"))
 """words that show that the rest of a sentence was taken for a name"""
 _LENGTH = frozenset(words_of("hour hours long minute minutes heure heures"))
@@ -263,6 +267,9 @@ def _is_no_name(result: RecognizeResult) -> bool:
     """Whether what stands for a name is a sentence: "'add milk and set a' timer"."""
     excluded = _IN_NO_NAME | (_LENGTH if result.intent.name == "SetTimer" else set())
     names = [entity.text.split() for entity in result.entities_list if entity.is_wildcard and entity.name == _NAME]
+    lists = [set(entity.text.split()) for entity in result.entities_list if entity.name == _OWN_LIST]
+    if any(len(words) > MOST_WORDS_OF_A_LIST or words & _IN_NO_LIST for words in lists):
+        return True
     if result.intent.name == "SetTimer" and len(names) == len(result.entities_list):
         excluded |= {NUMBER_MARK}  # without a length, a number is one that lacks its unit: "a timer for ten"
     return any(

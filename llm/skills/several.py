@@ -76,6 +76,8 @@ _ARTICLE: dict[Language, re.Pattern[str]] = {
     "fr": re.compile(r"^(?:de l['’]|du|de la|des|de|les?|la|une?|[ld]['’])\s*\b", re.IGNORECASE),
 }
 ADDS, ITEM = "AddItem", "item"
+OWN_LIST = "AddToList"
+"""what is said before "and" goes on that list too, and not on the shopping list"""
 MOST_WORDS_OF_A_THING = 2
 """that is named behind the list; "dance with me" is none"""
 _HOURS = frozenset(("hour", "named_clock"))
@@ -113,7 +115,7 @@ def several(text: str, whole: Intent | None, language: Language, recognise: Reco
                 slots={**first.slots, ITEM: f"{first.word(ITEM)} {_AND[language]} {items}"},
             )  # fmt: skip
         second = _second(before, after, first, language, recognise)
-        if second is not None:
+        if second is not None and not (whole is not None and second.name == whole.name == OWN_LIST):
             return together(text, first, second)
     return None
 

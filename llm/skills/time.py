@@ -24,6 +24,11 @@ def tell_date(intent: Intent, context: Context) -> Reply:
     return reply(intent, en=f"It's {date}.", fr=f"Nous sommes le {date}.")
 
 
+def tell_time_and_date(intent: Intent, context: Context) -> Reply:
+    time_said, date_said = tell_time(intent, context), tell_date(intent, context)
+    return Reply(f"{time_said.text} {date_said.text}", intent.language)
+
+
 def tell_weekday(intent: Intent, context: Context) -> Reply:
     ahead = intent.number("days_ahead") or 0
     day = WEEKDAYS[intent.language][(context.schedule.local.wall + timedelta(days=ahead)).weekday()]
@@ -50,6 +55,7 @@ SKILL = Skill(
     {
         "TellTime": tell_time,
         "TellDate": tell_date,
+        "TellTimeAndDate": tell_time_and_date,
         "TellWeekday": tell_weekday,
         "TellYear": tell_year,
         "TellWeek": tell_week,

@@ -1,0 +1,110 @@
+"""Lists of the user's own, by name: "add call the bank to my to-do list". The shopping list is a skill of its own."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+
+from llm.skills import shopping
+from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
+from llm.skills.normalise import fold
+from llm.skills.reminders import clean
+from llm.skills.shopping import matching
+from llm.skills.spoken import join
+
+PREFIX = "list "
+"""of the store's own names for them"""
+_SHOPPING = ("shopping", "grocery", "groceries", "courses")
+ALIKE = 0.8
+_SAME = {"tache": "todo", "taches": "todo", "chosesafaire": "todo", "task": "todo", "tasks": "todo", "afaire": "todo"}
+
+
+def add_to_list(intent: Intent, context: Context) -> Reply:
+    key, name, text = _key(intent), _title(intent), clean(intent.word("item"))
+    if fold(text) in {fold(entry.text) for entry in context.store.entries(key)}:
+        return reply(intent, en=f"Already on your {name} list: {text}.", fr=f"Déjà sur la liste « {name} » : {text}.")
+    entry = context.store.add_entry(key, text)
+    undo = Undo(
+        lambda: context.store.remove_entries([entry]),
+        choose(intent.language, f"Taken off the list again: {text}.", f"Retiré de la liste : {text}."),
+    )
+    return reply(
+        intent, en=f"Added to your {name} list: {text}.", fr=f"Ajouté à la liste « {name} » : {text}.", undo=undo
+    )
+
+
+def make_list(intent: Intent, context: Context) -> Reply:
+    """A list is there once something is on it, so that is asked for."""
+    name = _title(intent)
+    return ask(
+        intent,
+        en=(f"What shall I put on your {name} list?", f"add {{}} to my {name} list"),
+        fr=(f"Que dois-je mettre sur la liste « {name} » ?", f"ajoute {{}} à ma liste de {name}"),
+    )
+
+
+def read_list(intent: Intent, context: Context) -> Reply:
+    entries = context.store.entries(_key(intent))
+    if not entries:
+        return _empty(intent)
+    name, listed = _title(intent), join([entry.text for entry in entries], intent.language)
+    return reply(intent, en=f"On your {name} list: {listed}.", fr=f"Sur la liste « {name} » : {listed}.")
+
+
+def remove_from_list(intent: Intent, context: Context) -> Reply:
+    key, text = _key(intent), clean(intent.word("item"))
+    gone = matching(context.store.entries(key), text)
+    if not gone:
+        return reply(intent, en=f"Not on the list: {text}.", fr=f"Pas sur la liste : {text}.")
+    context.store.remove_entries(gone)
+    listed = join([entry.text for entry in gone], intent.language)
+    undo = Undo(
+        lambda: context.store.put_entries(key, gone),
+        choose(intent.language, f"Back on the list: {listed}.", f"Remis sur la liste : {listed}."),
+    )
+    return reply(intent, en=f"Removed: {listed}.", fr=f"Retiré : {listed}.", undo=undo)
+
+
+def clear_list(intent: Intent, context: Context) -> Reply:
+    key, name = _key(intent), _title(intent)
+    entries = context.store.entries(key)
+    if not entries:
+        return _empty(intent)
+    context.store.remove_entries(entries)
+    undo = Undo(
+        lambda: context.store.put_entries(key, entries),
+        choose(intent.language, f"Your {name} list is back.", f"La liste « {name} » est revenue."),
+    )
+    return reply(
+        intent, en=f"Your {name} list is empty now.", fr=f"La liste « {name} » est vide maintenant.", undo=undo
+    )
+
+
+def _title(intent: Intent) -> str:
+    """A mistyped "shopping" is that."""
+    title = clean(intent.word("list_of")).casefold()
+    return next(iter(get_close_matches(title, _SHOPPING, 1, ALIKE)), title)
+
+
+def _key(intent: Intent) -> str:
+    """One for "to-do", "todo" and "tâches"."""
+    name = re.sub(r"\W", "", fold(_title(intent)))
+    return shopping.LIST if name in _SHOPPING else PREFIX + _SAME.get(name, name)
+
+
+def _empty(intent: Intent) -> Reply:
+    name = _title(intent)
+    return reply(intent, en=f"Your {name} list is empty.", fr=f"La liste « {name} » est vide.")
+
+
+SKILL = Skill(
+    "lists",
+    {
+        "AddToList": add_to_list,
+        "MakeList": make_list,
+        "ReadList": read_list,
+        "RemoveFromList": remove_from_list,
+        "ClearList": clear_list,
+    },
+    for_models=(),
+)

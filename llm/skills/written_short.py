@@ -1,0 +1,70 @@
+"""Words as they are typed in a hurry, and the ones that templates hold: contractions, short forms, common slips.
+
+Only for matching: what is kept of the user's own words stays as they wrote it. None of them is a word of its own.
+"""
+
+from __future__ import annotations
+
+from core.messages import Language
+
+IN_FULL: dict[Language, dict[str, str]] = {
+    "en": {
+        "whats": "what is",
+        "what's": "what is",
+        "how's": "how is",
+        "who's": "who is",
+        "when's": "when is",
+        "it's": "it is",
+        "that's": "that is",
+        "i'm": "i am",
+        "i'd": "i would",
+        "im": "i am",
+        "dont": "don't",
+        "oclock": "o'clock",
+        "long's": "long is",
+        "much's": "much is",
+        "they're": "they are",
+        "you're": "you are",
+        "whens": "when is",
+        "u": "you",
+        "ur": "your",
+        "plz": "please",
+        "pls": "please",
+        "thx": "thanks",
+        "wat": "what",
+        "wats": "what is",
+        "tiem": "time",
+        "minuts": "minutes",
+        "mintues": "minutes",
+        "timmer": "timer",
+        "alram": "alarm",
+        "reminde": "remind",
+        "tomorow": "tomorrow",
+        "tommorow": "tomorrow",
+        "tommorrow": "tomorrow",
+        "tmrw": "tomorrow",
+        "wensday": "wednesday",
+        "wendsday": "wednesday",
+        "shoping": "shopping",
+        "grocerys": "groceries",
+    },
+    "fr": {
+        "heur": "heure",
+        "rapelle": "rappelle",
+        "rapel": "rappel",
+        "rapele": "rappelle",
+        "rappele": "rappelle",
+        "koi": "quoi",
+        "keske": "qu est ce que",
+        "qd": "quand",
+        "minuttes": "minutes",
+        "minuteure": "minuteur",
+        "demin": "demain",
+        "mecredi": "mercredi",
+        "aujourdhui": "aujourd hui",
+        "ojd": "aujourd hui",
+        "ajd": "aujourd hui",
+        "svp": "s il vous plait",
+        "stp": "s il te plait",
+    },
+}
