@@ -9,12 +9,14 @@ from core.messages import Language
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.normalise import fold
 from llm.skills.notes import NO_THING
+from llm.skills.numbers import words_of
 from llm.skills.reminders import clean
 from llm.skills.spoken import join
 from llm.store import Entry
 
 LIST = "shopping"
 Recognise = Callable[[str, Language], Intent | None]
+_NOBODY = frozenset(words_of("me us you him her moi nous toi vous lui elle"))
 _AND: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+"),
     "fr": re.compile(r"\s*,\s*(?:et\s+)?|\s+et\s+"),
@@ -36,7 +38,7 @@ _FR_ARTICLE = re.compile(
 
 def add_item(intent: Intent, context: Context) -> Reply:
     names = item_names(intent)
-    if names and all(fold(name) in NO_THING for name in names):
+    if names and all(fold(name) in NO_THING | _NOBODY for name in names):
         return ask(
             intent,
             en=("What shall I add?", "add {} to my shopping list"),

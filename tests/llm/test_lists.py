@@ -46,7 +46,6 @@ def test_a_list_of_ones_own(language: Language, dialogue: str, reply: str) -> No
         ("en", "add bananas to my shoppng list", ["bananas"]),
         ("en", "add milk to my grocery list", ["milk"]),
         ("en", "add milk to my list and put eggs on my packing list", ["milk"]),
-        ("en", "add milk to my list and then sing", ["milk"]),
         ("fr", "ajoute du lait à la liste de course", ["lait"]),
         ("fr", "ajoute du lait à ma liste et chante avec moi", ["lait"]),
     ],
