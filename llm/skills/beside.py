@@ -14,7 +14,7 @@ from dataclasses import replace
 from core.messages import Language
 from llm.skills import dialogue, smalltalk
 from llm.skills.base import Intent
-from llm.skills.several import MOST_CUTS, cuts_of, may_hold_another, several, together
+from llm.skills.several import MOST_CUTS, cuts_of, in_breath, may_hold_another, several, together
 
 CANNOT = "CannotDo"
 _TALK = smalltalk.SKILL.actions.keys() | dialogue.SKILL.actions.keys()
@@ -90,6 +90,7 @@ def beside(text: str, whole: Intent | None, language: Language, recognise: Recog
 
     `whole` is what it was taken for as one. A command that only perhaps is one makes all of it `unsure`.
     """
+    recognise = in_breath(recognise)
     if whole is not None and not (whole.name == CANNOT or whole.unsure or may_hold_another(whole, language)):
         return None
     cuts = sorted((*cuts_of(text, language), *_COMMA.finditer(text)), key=lambda cut: cut.start())

@@ -75,6 +75,8 @@ _ARTICLE: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"^(?:an?|some|the|more)\s+", re.IGNORECASE),
     "fr": re.compile(r"^(?:de l['’]|du|de la|des|de|les?|la|une?|[ld]['’])\s*\b", re.IGNORECASE),
 }
+ALONE = "alone"
+"""a slot of what is a command only where nothing else is said"""
 ADDS, ITEM = "AddItem", "item"
 OWN_LIST = "AddToList"
 """what is said before "and" goes on that list too, and not on the shopping list"""
@@ -87,8 +89,19 @@ _DICTATED = "text"
 Recognise = Callable[[str, Language], Intent | None]
 
 
+def in_breath(recognise: Recognise) -> Recognise:
+    """The same for what stands beside other words: a noun that is a command by itself, "timer", is none there."""
+
+    def recognised(text: str, language: Language) -> Intent | None:
+        found = recognise(text, language)
+        return None if found is not None and ALONE in found.slots else found
+
+    return recognised
+
+
 def several(text: str, whole: Intent | None, language: Language, recognise: Recognise) -> Intent | None:
     """The text as several commands; None where it is one, or none. `whole` is what it was taken for as one."""
+    recognise = in_breath(recognise)
     if whole is None or whole.name == "SetReminder":
         often = at_several_times(text, language, recognise)
         if often:
