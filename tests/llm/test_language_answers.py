@@ -6,7 +6,6 @@ import json
 import queue
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -210,22 +209,6 @@ def test_after_words_that_were_prepared_whole_only_the_reply_is_computed() -> No
     rig.turn = 0
     assert rig.say("why is the sky blue") == ["I see."]
     assert rig.runtime.computed - before == len(rig.runtime.tokenizer.encode("I see."))
-
-
-def test_where_preparing_is_slow_words_that_may_change_wait_for_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = Rig()
-    asked: list[tuple[str, bool]] = []
-
-    def slow(prompt: Prompt, at_most: int = 128, whole: bool = False) -> None:
-        asked.append((prompt.messages[-1].content, whole))
-        clock[0] += 1.0
-
-    clock = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(rig.answers.engine, "prefill", slow)
-    for words, stable in (("why is the", 3), ("why is the sky", 10), ("why is the ski", 10), ("why is the sky", 14)):
-        rig.answers.listen(words, stable)
-    assert asked == [("why is the", True), ("why is the", False), ("why is the sky", True)]
 
 
 def test_what_stands_before_the_first_words_is_computed_beside_until_they_come() -> None:
