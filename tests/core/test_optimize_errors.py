@@ -177,24 +177,24 @@ def test_thresholds_that_nothing_meets_name_the_closest_way_in_json(
 @pytest.mark.parametrize(
     "words",
     [
-        "prune M --ratio 2",
-        "auto M phone",
-        "quantize M --type int3",
-        "nosuch",
-        "",
-        "plan --log-level loud",
-        "plan --config",
+        "prune M --ratio 2 --json",
+        "auto M phone --json",
+        "quantize M --type int3 --json",
+        "nosuch --json",
+        "--json",
+        "plan --json --log-level loud",
+        "plan --json --config",
     ],
 )
 def test_a_value_that_cannot_be_is_one_json_document_too(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        parse(["optimize", "--json", *words.split()])
+        parse(["optimize", *words.split()])
     said = capsys.readouterr()
     told = json.loads(said.out)["error"]
     assert (ended.value.code, told["exit_code"], told["kind"]) == (2, 2, "UsageError")
     assert told["message"] in said.err
     with pytest.raises(SystemExit):
-        parse(["optimize", *words.split()])
+        parse(["optimize", *words.replace("--json", "").split()])
     assert capsys.readouterr().out == ""
 
 
