@@ -168,6 +168,10 @@ def auto(arguments: argparse.Namespace, config: Config) -> int:
 
     for name in possible_names(arguments.out) if arguments.out is not None else ():
         check_out(name, "--out", arguments.model)
+        if name != arguments.out and name.exists():
+            raise ConfigError(
+                f"--out {arguments.out}: what wins may have to become {name}, which is there; name another"
+            )
     optimizer, model = _optimizer(arguments.model)
     first_input(model)
     if arguments.out is not None:

@@ -251,9 +251,16 @@ def test_auto_writes_the_graph_that_won(
 
 
 def test_auto_refuses_a_name_that_a_graph_could_not_be_written_under(own: str, tmp_path: Path) -> None:
+    words = ["optimize", "auto", f"{own}:absent", "edge", "--out", str(tmp_path / "best.safetensors")]
     (tmp_path / "best.onnx").mkdir()
     with pytest.raises(ConfigError, match=r"--out .*best\.onnx: no file can be written there"):
-        main(["optimize", "auto", f"{own}:absent", "edge", "--out", str(tmp_path / "best.safetensors")])
+        main(words)
+    (tmp_path / "best.onnx").rmdir()
+    (tmp_path / "best.onnx").write_bytes(b"the user's own")
+    with pytest.raises(ConfigError, match=r"may have to become .*best\.onnx, which is there; name another"):
+        main(words)
+    with pytest.raises(MerlineError, match="has no function 'absent'"):
+        main([*words[:-1], str(tmp_path / "best.onnx")])
 
 
 @pytest.mark.parametrize(
