@@ -45,6 +45,8 @@ _SENTENCES: dict[str, dict[Language, tuple[str, ...]]] = {
         "fr": ("rappelle-moi à {} de quelque chose", "rappelle-moi {} de quelque chose"),
     },
 }
+_HALF: dict[Language, str] = {"en": "set an alarm for 1 {}", "fr": "mets une alarme à 1 h {}"}
+"""what is put right where only the half of the day is said: "make it am", "non, du soir" """
 _LENGTH = frozenset(
     ("half_hour", "half_minute", "weeks", "days", "hours", "minutes", "seconds", "fixed_duration", "interval", "repeat")
 )
@@ -91,6 +93,13 @@ def _corrected_in(language: Language, text: str, before: Intent, recognise: Reco
     if lead is None or before.name not in _SENTENCES:
         return None
     words = _TAIL[language].sub("", text.strip()[lead.end() :])
+    half = recognise(_HALF[language].format(words), language) if words and "hour" in before.slots else None
+    if half is not None and half.name == "SetAlarm" and set(half.slots) == {"hour", "daypart"}:
+        slots = {**before.slots, "daypart": half.slots["daypart"]}
+        return replace(
+            before, said=replace(half.said, original=text), slots=slots, heard_in=None, language=language,
+            corrects=True, rest="",
+        )  # fmt: skip
     for sentence in _SENTENCES[before.name][language] if words else ():
         anew = recognise(sentence.format(words), language)
         slots = _put_right(before, anew, without_clock="1" in sentence) if anew is not None else {}

@@ -11,6 +11,7 @@ from llm.skills.base import Context, Intent, Reply, Skill, reply
 from llm.skills.expression import NotASum, evaluate
 from llm.skills.normalise import Token, Utterance
 from llm.skills.numbers import words_of
+from llm.skills.percentages import percentage
 from llm.skills.spoken import say_number
 
 _LEADS: dict[Language, tuple[str, ...]] = {
@@ -175,6 +176,7 @@ def expression_tokens(said: Utterance, language: Language) -> list[Token]:
             break
         tokens = tokens[first : len(tokens) - last]
     changed = _of_last(tokens, language) or _average(tokens, language) or _added(tokens, language)
+    changed = changed or percentage(tokens, language)
     if changed:
         return changed
     for form in _PHRASES[language]:

@@ -99,6 +99,7 @@ UNITS: dict[str, Unit] = {
     "mo": Unit("time", 2_629_800.0, "months", "mois"),
 }
 _SINGULAR = {
+    "cuillères à soupe": "cuillère à soupe", "cuillères à café": "cuillère à café",
     "miles": "mile", "yards": "yard", "feet": "foot", "inches": "inch", "pounds": "pound", "ounces": "ounce",
     "liters": "liter", "gallons": "gallon", "pints": "pint", "quarts": "quart", "cups": "cup",
     "tablespoons": "tablespoon", "teaspoons": "teaspoon", "seconds": "second", "minutes": "minute", "hours": "hour",

@@ -45,6 +45,7 @@ IN_FULL: dict[Language, dict[str, str]] = {
         "tmrw": "tomorrow",
         "wensday": "wednesday",
         "wendsday": "wednesday",
+        "ish": "",
         "shoping": "shopping",
         "grocerys": "groceries",
     },
