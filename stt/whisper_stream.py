@@ -128,9 +128,9 @@ class WhisperStream:
             pieces = pieces[self._cut_stable(sound, heard) :]
         return self._so_far(pieces[len(self._agreement.stable) :], heard)
 
-    def conclude(self) -> Understood:
+    def conclude(self, hurried: bool = False) -> Understood:
         """What was said, the user having paused. Only what comes behind the last cut is heard again: its stable words
-        were heard without what followed, and are checked.
+        were heard without what followed, and are checked. Who is `hurried` gets no second pass in the full window.
 
         Raises InferenceError.
         """
@@ -140,7 +140,7 @@ class WhisperStream:
         sound = self._window.samples(LONGEST_END_S)
         if self._voiced_s(sound) < LEAST_VOICE_S:
             return self._so_far((), None)
-        heard = self._in_its_language(sound, self._hear(sound, timed=False, final=True))
+        heard = self._in_its_language(sound, self._hear(sound, timed=False, final=True, hurried=hurried))
         doubt = self._doubt(sound, heard)
         if doubt:
             logger.info("%r is no speech: %s", heard.text, doubt)
@@ -153,7 +153,7 @@ class WhisperStream:
         """The utterance is over: what language it was in counts for the next one."""
         self._choice.conclude(self._detected, self._track.voiced_s(0))
 
-    def _hear(self, sound: Samples, timed: bool, final: bool) -> ShortTranscript:
+    def _hear(self, sound: Samples, timed: bool, final: bool, hurried: bool = False) -> ShortTranscript:
         """One pass. While the language is open it is detected; from a clear sentence on it is settled."""
         speech_s = self._voiced_s(sound)
         rule = None if self._settled else self._choice.rule(speech_s)
@@ -162,7 +162,9 @@ class WhisperStream:
             sound,
             None if rule else self._language,
             context=CONTEXT,
-            stream=StreamOptions(prefix, rule, timed, final, judged=final and not timed, draft=draft),
+            stream=StreamOptions(
+                prefix, rule, timed, final and not hurried, judged=final and not (timed or hurried), draft=draft
+            ),
         )
         if rule is not None:
             self._detected = heard.detected

@@ -215,12 +215,15 @@ class WhisperTranscriber:
             yield self._transcript(message.turn, message.revision, understood)
 
     def _interjected(self, model: WhisperModel, message: Interjection) -> Iterator[InterjectionHeard]:
-        """The words of a sound that is no turn yet. Those that are lost are not told of: then it counts as words."""
+        """The words of a sound that is no turn yet. Those that are lost are not told of: then it counts as words.
+
+        Without the full window: of a sound that has none they would come too late, and then it counts as words, too.
+        """
         stream = WhisperStream(model, self._choice, self._around.voice)
         try:
             stream.append(sound_of(message.samples))
             with self._around.span("stt.interjection", None):
-                understood = stream.conclude()
+                understood = stream.conclude(hurried=True)
         except InferenceError as error:
             logger.warning("the words of a voice over the reply were lost: %s", error)
             return

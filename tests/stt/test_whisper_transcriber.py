@@ -27,6 +27,7 @@ from core.utils.errors import InferenceError, ModelError, ModelLoadError
 from core.utils.model_store import ModelStore
 from core.utils.whisper.backend import WindowRequest
 from core.utils.whisper.results import Decoded
+from core.utils.whisper.silence import FULL_FRAMES
 from stt.echo_guard import EchoGuard
 from stt.first_that_loads import FirstThatLoads
 from stt.levels import quiet_start
@@ -115,6 +116,14 @@ def test_a_short_voice_over_the_reply_is_understood_without_a_turn():
     stage = loaded(ScriptedBackend(SPEECH))
     assert list(stage.process(Interjection(3, SPEECH.samples))) == [InterjectionHeard(3, SPEECH.text, "en")]
     assert last(hear(stage, SPEECH.samples, 5)).text == SPEECH.text
+
+
+@pytest.mark.parametrize("scores", [Scores(no_speech_prob=0.7), Scores(avg_logprob=-1.2)])
+def test_a_doubtful_voice_over_the_reply_is_not_heard_again_in_half_a_minute_of_silence(scores: Scores):
+    """It took longer than the reply waits, so that a laugh or the assistant's own echo ended it as words."""
+    backend = ScriptedBackend(SPEECH, scores)
+    list(loaded(backend).process(Interjection(3, SPEECH.samples)))
+    assert [request.frames < FULL_FRAMES for request in backend.requests] == [True]
 
 
 def test_the_assistants_own_voice_over_its_reply_is_no_words():
