@@ -1,7 +1,7 @@
 """A voice over the assistant's reply, tentative until it is known what it is: the detector's events, held back.
 
-The reply is silent from the onset on. Words are an interruption, and so is a long voice; a cough, a laugh and "mhm"
-are not, and leave no trace but the pause. Where no reply is under way every voice is speech at once, as ever.
+The reply is silent from the onset on. Words are an interruption, and so is a very long voice; a cough, a laugh and
+"mhm" are not, and leave no trace but the pause. Where no reply is under way every voice is speech at once, as ever.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ SURE_S = 0.5
 """So much speech over a reply ends it where `vad.interrupt_ms` is not given, unless no words are heard in it but such
 as "mhm": then they are asked for again after half as much more. Of 41 such words by six synthetic voices 7 ended it,
 with 0.6 s 8; other speech ends it 0.16 s sooner."""
-SURELY_S = 1.5
-"""so much does whatever the words; people laugh for longer, but hardly above somebody they listen to"""
+SURELY_S = 5.0
+"""so much does whatever the words: it is no laugh any more, and who it is may not be understood for another reason"""
+SELDOM_S = 1.0
+"""so much more voice without words is asked about at the latest: what is held must not go on by itself meanwhile"""
 LATE_S = 0.5
 """how long the recogniser may then take to say so"""
 ASK_AFTER_S = 0.12
@@ -192,7 +194,7 @@ class Interruptions:
 
     def _is_long(self, tentative: _Tentative) -> bool:
         """Whether there is voice enough to ask for its words before it pauses."""
-        more_s = self.sure_s / 2 if tentative.weighed_s else self.sure_s
+        more_s = min(max(self.sure_s, tentative.weighed_s) / 2, SELDOM_S) if tentative.weighed_s else self.sure_s
         return tentative.voiced_s >= tentative.weighed_s + more_s
 
     def _speech(self, tentative: _Tentative) -> Started:

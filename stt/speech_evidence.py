@@ -47,6 +47,8 @@ class Evidence:
     """the text is the same over and over, or never ended"""
     repeating: bool = False
     """a phrase follows upon itself more often than people usually say it"""
+    over_reply: bool = False
+    """it is what people say alone, and was said over a reply: to end that for nothing is better than to miss a "no" """
 
 
 def rejection(evidence: Evidence) -> str:
@@ -66,7 +68,7 @@ def rejection(evidence: Evidence) -> str:
         return f"log-probability {evidence.avg_logprob:.2f}"
     if len(evidence.text) > CHARACTERS_PER_S * evidence.voiced_s + CHARACTERS_MORE:
         return f"{len(evidence.text)} characters in {evidence.voiced_s:.2f} s of voice"
-    if phantom is Phantom.COURTESY and not _is_sure(evidence):
+    if phantom is Phantom.COURTESY and not evidence.over_reply and not _is_sure(evidence):
         return f"{evidence.text!r} is what Whisper says to silence, and little speaks for a voice"
     return ""
 

@@ -130,7 +130,8 @@ class WhisperStream:
 
     def conclude(self, hurried: bool = False) -> Understood:
         """What was said, the user having paused. Only what comes behind the last cut is heard again: its stable words
-        were heard without what followed, and are checked. Who is `hurried` gets no second pass in the full window.
+        were heard without what followed, and are checked. Who is `hurried`, as over a reply, gets no second pass in the
+        full window, and a lone "no" sooner.
 
         Raises InferenceError.
         """
@@ -141,7 +142,7 @@ class WhisperStream:
         if self._voiced_s(sound) < LEAST_VOICE_S:
             return self._so_far((), None)
         heard = self._in_its_language(sound, self._hear(sound, timed=False, final=True, hurried=hurried))
-        doubt = self._doubt(sound, heard)
+        doubt = self._doubt(sound, heard, hurried and is_lone_word(heard.text, heard.language))
         if doubt:
             logger.info("%r is no speech: %s", heard.text, doubt)
             return self._so_far((), heard)
@@ -203,12 +204,14 @@ class WhisperStream:
                 return again
         return heard
 
-    def _doubt(self, sound: Samples, heard: ShortTranscript) -> str:
+    def _doubt(self, sound: Samples, heard: ShortTranscript, over_reply: bool = False) -> str:
         """Why the text is no speech; empty when it is."""
         looping = compression_ratio(heard.text) > LIMITS.max_compression_ratio or not heard.ended
         repeating = most_repeats(heard.tokens) > LIMITS.max_repeats
         voiced_s = self._voiced_s(sound)
-        return rejection(Evidence(heard.text, voiced_s, heard.no_speech_prob, heard.avg_logprob, looping, repeating))
+        return rejection(
+            Evidence(heard.text, voiced_s, heard.no_speech_prob, heard.avg_logprob, looping, repeating, over_reply)
+        )
 
     def _keep(self, heard: ShortTranscript) -> None:
         """Let the pass count: what it puts right does not stay, what it agrees on with the last one does."""

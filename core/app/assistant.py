@@ -28,6 +28,7 @@ from core.messages import (
     DeviceEvent,
     EchoDropped,
     Heard,
+    Interjection,
     InterjectionHeard,
     SpeechStarted,
     Transcript,
@@ -250,6 +251,7 @@ class Assistant:
         pipeline = self.pipeline
         pipeline.observe(Working, self.player.sound)
         pipeline.observe(VoiceOnset, lambda message: self.player.hold())
+        pipeline.observe(Interjection, lambda message: self.player.hold())  # a long laugh is still being weighed
         pipeline.observe(VoiceRejected, lambda message: self.player.resume())
         pipeline.observe(InterjectionHeard, self.interruptions.understood)
         pipeline.observe(SpeechStarted, self._interrupt)

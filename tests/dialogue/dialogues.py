@@ -322,7 +322,7 @@ for _word, _language in (("stop", "en"), ("wait", "en"), ("hold on", "en"), ("at
         "no word is an interruption",
         _language,  # type: ignore[arg-type]
     )
-for _length in (0.7, 1.2):
+for _length in (0.7, 1.2, 1.9, 2.9, 4.5):
     dialogue(
         f"a laugh of {_length} s over a reply leaves it to its end, from the same word",
         [spoken_to(_LONG), wait(0.9), noise(_length), quiet()],
@@ -330,8 +330,14 @@ for _length in (0.7, 1.2):
         "every voice is an interruption",
     )
 dialogue(
-    "a voice of 1.8 s interrupts without anybody knowing a word of it",
-    [spoken_to(_LONG), wait(0.9), noise(1.8), quiet()],
+    "who laughs for 2 s over a reply and then speaks has the turn, and none of the words is lost",
+    [spoken_to(_LONG), wait(0.9), noise(2.0), say("what time is it"), quiet()],
+    [said((_LONG, ""), ("what time is it", "")), heard_only_a_part(0), turns(2), no_talking_over],
+    "speech over a reply is lost",
+)
+dialogue(
+    "a voice of 5.5 s interrupts without anybody knowing a word of it",
+    [spoken_to(_LONG), wait(0.9), noise(5.5), quiet()],
     [heard_only_a_part(0), turns(2), no_talking_over],
     "nothing is long enough to interrupt",
 )

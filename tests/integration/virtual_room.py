@@ -7,8 +7,9 @@ only the devices and the clock are not. As fast as the machine computes, and the
 from __future__ import annotations
 
 import queue
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -21,7 +22,10 @@ from core.messages import (
     Interjection,
     InterjectionHeard,
     Samples,
+    SpeechChunk,
     SpeechStarted,
+    Transcript,
+    Utterance,
     VoiceOnset,
     VoiceRejected,
 )
@@ -43,6 +47,8 @@ QUEUED_S = 0.08
 """how much the player keeps ahead of the speaker"""
 LATENCY_S = 0.03
 """how long before it sounds the device asks for a block"""
+HEARD_AFTER_S = 0.15
+"""how long a recogniser takes for the words of a voice over the reply"""
 
 Kind = Literal["held", "resumed", "turn"]
 
@@ -58,10 +64,16 @@ class Noticed:
     """whether a reply was under way"""
 
 
-class VirtualRoom:
-    """One conversation in one room; `close` it. The recogniser is scripted: it understands who was let speak."""
+class Recogniser(Protocol):
+    """The stage that hears, loaded."""
 
-    def __init__(self, echo: EchoSettings, config: Config | None = None) -> None:
+    def process(self, message: Any) -> Iterator[Any]: ...
+
+
+class VirtualRoom:
+    """One conversation in one room; `close` it. Without a `recogniser` it understands who was let speak, by script."""
+
+    def __init__(self, echo: EchoSettings, config: Config | None = None, recogniser: Recogniser | None = None) -> None:
         config = config or Config()
         self._clock = FakeClock()
         self._began = self._clock.at
@@ -80,8 +92,13 @@ class VirtualRoom:
         self._reply: Samples = np.zeros(0, np.float32)
         self._user: Samples = np.zeros(0, np.float32)
         self._words = ""
+        self._recogniser = recogniser
+        self._told: list[tuple[float, InterjectionHeard]] = []
+        """what the recogniser will have said at a time"""
         self.replying = False
         self.noticed: list[Noticed] = []
+        self.answered: list[str] = []
+        """the words of each turn that had any"""
         self.emitted: list[Samples] = []
         """blocks of 20 ms that left the speaker"""
 
@@ -122,6 +139,8 @@ class VirtualRoom:
     def _pass(self) -> None:
         self._clock.at += BLOCK_S
         self._fill()
+        while self._told and self._told[0][0] <= self.now:
+            self._interruptions.understood(self._told.pop(0)[1])
         speaker = next(stream for stream in reversed(self._backend.outputs) if stream.active)
         block = speaker.play(ahead_s=LATENCY_S)
         self.emitted.append(block.copy())
@@ -156,6 +175,9 @@ class VirtualRoom:
                 return frames
 
     def _answer(self, message: object) -> None:
+        if self._recogniser is not None and isinstance(message, Interjection | SpeechStarted | SpeechChunk | Utterance):
+            for words in self._recogniser.process(message):
+                self._understand(words)
         match message:
             case VoiceOnset():
                 self._notice("held")
@@ -163,11 +185,20 @@ class VirtualRoom:
             case VoiceRejected():
                 self._notice("resumed")
                 self._sound.speaker.hold(False)
-            case Interjection(number):
+            case Interjection(number) if self._recogniser is None:
                 self._interruptions.understood(InterjectionHeard(number, self._words, "en"))
             case SpeechStarted():
                 self._notice("turn")
                 self.end_reply()
+
+    def _understand(self, words: object) -> None:
+        match words:
+            case InterjectionHeard():
+                self._told.append((self.now + HEARD_AFTER_S, words))
+            case Transcript():
+                self._listener.transcribed(words)
+                if words.final and words.text:
+                    self.answered.append(words.text)
 
     def _notice(self, kind: Kind) -> None:
         self.noticed.append(Noticed(self.now, kind, self.replying))

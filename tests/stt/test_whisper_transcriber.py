@@ -126,6 +126,15 @@ def test_a_doubtful_voice_over_the_reply_is_not_heard_again_in_half_a_minute_of_
     assert [request.frames < FULL_FRAMES for request in backend.requests] == [True]
 
 
+@pytest.mark.parametrize(("word", "heard"), [("no", "no"), ("you", "")])
+def test_a_lone_word_over_the_reply_is_believed_sooner_than_in_silence(word: str, heard: str):
+    """Whisper says both to silence; "no" ends a reply, and nobody says "you" alone."""
+    speech = speak(word, word_s=0.26)
+    stage = loaded(ScriptedBackend(speech, Scores(avg_logprob=-0.8, no_speech_prob=0.5)))
+    assert list(stage.process(Interjection(3, speech.samples))) == [InterjectionHeard(3, heard, "en")]
+    assert last(hear(stage, speech.samples)).text == ""
+
+
 def test_the_assistants_own_voice_over_its_reply_is_no_words():
     guard = EchoGuard(lambda: SPEECH.text)
     stage = loaded(ScriptedBackend(SPEECH), around=Surroundings(LoudIsVoice(), guard=guard))
