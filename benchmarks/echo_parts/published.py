@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ import soxr
 
 from audio.wav import read_wav
 from benchmarks.corpora.no_speech import MADE, at
-from benchmarks.endpoint_parts.whisper_words import CPU_TYPE, models
+from benchmarks.endpoint_parts.whisper_words import CPU_TYPE, REAL, models
 from benchmarks.figures import Figure
 from core.messages import SAMPLE_RATE_HZ, Language, Samples
 from core.utils.config import TtsConfig
@@ -28,8 +28,9 @@ from core.utils.vad_compat import load_vad
 from stt.echo_guard import EchoGuard
 from stt.whisper_transcriber import Surroundings, WhisperSettings, WhisperTranscriber
 from tests.integration.room import RATE_HZ, EchoSettings
-from tests.integration.virtual_room import VirtualRoom
+from tests.integration.virtual_room import Noticed, VirtualRoom
 from tests.integration.voices import missing_voice, spoken
+from tts.piper import PiperEngine
 
 ASSETS = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[3] / "shared" / "assets"))
 VOICE = "piper-en_US-joe-medium"
@@ -77,14 +78,19 @@ class Said:
 
 
 class Rooms:
-    """Opens rooms that one recogniser hears; it knows what the assistant has just said."""
+    """Opens rooms that one recogniser hears and one voice speaks in: folders of published weights."""
 
-    def __init__(self, whisper: Path) -> None:
+    def __init__(self, whisper: Path, voice: Path) -> None:
+        self.name = whisper.name
         self._saying = ""
+        """what the assistant has just said"""
         languages: tuple[Language, ...] = ("en",) if whisper.name.endswith(".en") else ("en", "fr")
         around = Surroundings(load_vad("auto"), guard=EchoGuard(lambda: self._saying))
         self._ear = WhisperTranscriber(WhisperSettings(str(whisper), languages, compute_type=CPU_TYPE), around)
         self._ear.load()
+        self._voice = PiperEngine(TtsConfig(engine="piper", voice=str(next(voice.glob("*.onnx")))))
+        self._voice.load()
+        self._said = cache(partial(_said, self._voice))
 
     def enter(self, name: str, level_db: float, seed: int) -> VirtualRoom:
         """With noise, 100 ppm of drift one way or the other, and a delay that nobody states."""
@@ -104,7 +110,7 @@ class Rooms:
     def reply(self, room: VirtualRoom, text: str) -> None:
         """Begin to say it."""
         self._saying = f"{self._saying[-200:]} {text}"
-        room.reply(said(text))
+        room.reply(self._said(text))
 
 
 def run(names: tuple[str, ...] = ()) -> list[Figure]:
@@ -113,14 +119,14 @@ def run(names: tuple[str, ...] = ()) -> list[Figure]:
     for name, folder in models().items():
         if names and name.removeprefix("whisper-") not in names:
             continue
-        rooms = Rooms(folder)
+        rooms = Rooms(folder, Path(os.environ[REAL], VOICE))
         for level_db in LEVELS_DB:
-            figures += _alone(rooms, name, level_db)
-        figures += [_over_it(rooms, name), _without_words(rooms, name)]
+            figures += alone(rooms, level_db)
+        figures += [over_it(rooms), without_words(rooms)]
     return figures
 
 
-def _alone(rooms: Rooms, whisper: str, level_db: float) -> Iterator[Figure]:
+def alone(rooms: Rooms, level_db: float) -> Iterator[Figure]:
     """Nobody speaks but the assistant."""
     answers = held = interrupted = answered = 0
     for number, name in enumerate(ROOMS):
@@ -137,15 +143,15 @@ def _alone(rooms: Rooms, whisper: str, level_db: float) -> Iterator[Figure]:
             interrupted += any(one.kind == "turn" and one.replying for one in told)
             answered += len(room.answered) - before[1]
             if told:
-                _tell(whisper, f"{name} at {level_db:g} dB, {text[:30]!r}", told, room.answered[before[1] :])
+                _tell(rooms.name, f"{name} at {level_db:g} dB, {text[:30]!r}", told, room.answered[before[1] :])
         room.close()
-    of = f"{whisper}, the echo at {level_db:g} dB, {answers} answers"
+    of = f"{rooms.name}, the echo at {level_db:g} dB, {answers} answers"
     yield Figure(f"replies to itself, {of}", answered, "", "lower", target=0)
     yield Figure(f"interruptions of itself, {of}", interrupted, "", "lower", target=0)
     yield Figure(f"moments for which it fell silent for itself, {of}", held, "", "lower")
 
 
-def _over_it(rooms: Rooms, whisper: str) -> Figure:
+def over_it(rooms: Rooms) -> Figure:
     """Somebody else speaks over the assistant."""
     recognised = tries = 0
     for number, name in enumerate(ROOMS):
@@ -156,22 +162,25 @@ def _over_it(rooms: Rooms, whisper: str) -> Figure:
             room.run(0.5)
         for turn, user in enumerate(_users()[number % 2 :: 2] * 2):
             before = len(room.noticed), len(room.answered)
-            ended = _interrupt(rooms, room, user, 0.6 + 0.35 * turn)
+            ended = interrupt(rooms, room, user, 0.6 + 0.35 * turn)
             words = room.answered[before[1] :]
             tries += 1
             recognised += ended and bool(words)
             if not (ended and words):
                 _tell(
-                    whisper, f"{name}, {user.name!r} after {0.6 + 0.35 * turn:.2f} s", room.noticed[before[0] :], words
+                    rooms.name,
+                    f"{name}, {user.name!r} after {0.6 + 0.35 * turn:.2f} s",
+                    room.noticed[before[0] :],
+                    words,
                 )
         room.close()
-    of = f"{whisper}, the echo at {BARGE_IN_DB:g} dB, {tries} times"
+    of = f"{rooms.name}, the echo at {BARGE_IN_DB:g} dB, {tries} times"
     return Figure(
         f"the user's voice over the reply recognised, {of}", recognised / tries, "share", "higher", target=0.9
     )
 
 
-def _without_words(rooms: Rooms, whisper: str) -> Figure:
+def without_words(rooms: Rooms) -> Figure:
     """Coughs, keys, music and the like over the assistant's reply; none of them is anybody's turn."""
     answered = tries = 0
     for number, name in enumerate(ROOMS[:2]):
@@ -181,17 +190,17 @@ def _without_words(rooms: Rooms, whisper: str) -> Figure:
         for sound, make in MADE.items():
             before = len(room.noticed), len(room.answered)
             made = soxr.resample(at(make(np.random.default_rng(7)), SOUND_DBFS), SAMPLE_RATE_HZ, RATE_HZ)
-            _interrupt(rooms, room, Said(sound, np.asarray(made, np.float32)), 1.0)
+            interrupt(rooms, room, Said(sound, np.asarray(made, np.float32)), 1.0)
             tries += 1
             answered += len(room.answered) - before[1]
-            _tell(whisper, f"{name}, {sound}", room.noticed[before[0] :], room.answered[before[1] :])
+            _tell(rooms.name, f"{name}, {sound}", room.noticed[before[0] :], room.answered[before[1] :])
         room.close()
     return Figure(
-        f"replies to sounds without words over a reply, {whisper}, {tries} sounds", answered, "", "lower", target=0
+        f"replies to sounds without words over a reply, {rooms.name}, {tries} sounds", answered, "", "lower", target=0
     )
 
 
-def _interrupt(rooms: Rooms, room: VirtualRoom, user: Said, after_s: float) -> bool:
+def interrupt(rooms: Rooms, room: VirtualRoom, user: Said, after_s: float) -> bool:
     """Whether the voice ended the reply."""
     rooms.reply(room, LONG)
     room.run(after_s)
@@ -225,25 +234,13 @@ def _person(name: str) -> Samples:
     return np.asarray(sound * (10 ** (USER_DBFS / 20) / np.sqrt(np.mean(sound**2))), np.float32)
 
 
-@cache
-def said(text: str) -> Samples:
+def _said(voice: PiperEngine, text: str) -> Samples:
     """The assistant's own voice, 48 kHz [n]."""
-    engine = _voice()
-    samples = np.concatenate([piece.samples for piece in engine.synthesize(text, "en", 1.0)])
-    return np.asarray(soxr.resample(samples, engine.sample_rate_hz, RATE_HZ), np.float32)
+    samples = np.concatenate([piece.samples for piece in voice.synthesize(text, "en", 1.0)])
+    return np.asarray(soxr.resample(samples, voice.sample_rate_hz, RATE_HZ), np.float32)
 
 
-@cache
-def _voice():
-    from tts.piper import PiperEngine
-
-    file = next(Path(os.environ["MERLINE_REAL"], VOICE).glob("*.onnx"))
-    engine = PiperEngine(TtsConfig(engine="piper", voice=str(file)))
-    engine.load()
-    return engine
-
-
-def _tell(whisper: str, where: str, told: list, words: list[str]) -> None:
+def _tell(whisper: str, where: str, told: list[Noticed], words: list[str]) -> None:
     events = ", ".join(f"{one.kind} at {one.at:.1f}{'' if one.replying else ' (after it)'}" for one in told)
     print(f"{whisper}, {where}: {events or 'nothing'}; answered {words}", file=sys.stderr, flush=True)
 
