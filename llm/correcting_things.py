@@ -30,6 +30,9 @@ _LEAD: dict[Language, re.Pattern[str]] = {
     ),
 }
 _NOT_THAT = re.compile(r"^(?:not|pas)\s(?P<old>.+?)(?:,|\bbut\b|\bmais\b)\s*", re.IGNORECASE)
+_WITHOUT = re.compile(r"\b(?:no|non)\s+$", re.IGNORECASE)
+"""where nothing stands between it and the thing that thing is not wanted: "actually no bread" """
+_NOT = re.compile(r"(?:not|pas|no|non)\b", re.IGNORECASE)
 _TAIL = re.compile(
     r"[\s,]+(?:instead|rather|please|thanks|plutôt|à la place|s'il (?:te|vous) plaît)[\s.!]*$", re.IGNORECASE
 )
@@ -57,9 +60,12 @@ def another_thing(language: Language, text: str, before: Intent, recognise: Reco
         return None
     words = _TAIL.sub("", text[lead.end() :])
     sure = lead["sure"] is not None or len(words) < len(text[lead.end() :])
+    sure = sure and _WITHOUT.search(text[: lead.end()]) is None
     negated = _NOT_THAT.match(words)
     words = words[negated.end() if negated else 0 :].strip(" ,.;:!?")
     thing = _ARTICLE[language].sub("", words)
+    if _NOT.match(words):
+        return None
     anew = recognise(_THING[language].format(thing), language) if thing else None
     if anew is None or anew.name != ADDS or anew.parts:
         return None
@@ -68,6 +74,8 @@ def another_thing(language: Language, text: str, before: Intent, recognise: Reco
     meant = _words(negated["old"]) if negated else said
     alike = [name for name in names if _words(name) & meant]
     short = lead["pause"] is not None and len(said) <= MOST_WORDS_AFTER_NO and not said & _NO_THINGS
+    if any(_words(name) == said for name in names):
+        return None  # "no bread" of bread puts nothing else in its place
     if len(alike) != 1 and (len(names) > 1 or not (sure or short)):
         return None
     return replace(

@@ -45,6 +45,12 @@ _AROUND_ANSWER: dict[Language, re.Pattern[str]] = {
         r"^(?:(?:celui|celle)\s+(?:pour\s+)?(?:des?|du|d['’])?|les?|la|l['’])\s*\b|\s+s'il te plaît$", re.IGNORECASE
     ),
 }
+_DO_IT = re.compile(
+    r"(?:yes|yeah|oui|ok|okay)?,?\s*(?:ok|okay|fine|all ?right|alright|go ahead|(?:please )?(?:do (?:it|that|so)|do|"
+    r"add (?:it|them))(?: please)?|d'accord|vas-y|allez-y|ajoute(?:-l[ea]s?)?|ajoutez(?:-l[ea]s?)?)",
+    re.IGNORECASE,
+)
+"""agrees to what was offered, besides "yes" """
 _OTHER: dict[Language, Language] = {"en": "fr", "fr": "en"}
 _ANY_WORD = "something"
 QUOTED_WORDS = 12
@@ -69,7 +75,11 @@ class SkillAnswers:
         intent = recogniser.recognise_any(text, language)
         intent = several(text, intent, intent.language if intent else language, recogniser.recognise) or intent
         asked = self._asked()
-        if asked is not None and asked.meant and intent is not None and intent.name == AGREES:
+        if (
+            asked is not None
+            and asked.meant
+            and ((intent is not None and intent.name == AGREES) or _DO_IT.fullmatch(text.strip(" .,;:!")))
+        ):
             return recogniser.recognise(asked.meant, asked.language)
         if asked is not None and asked.any_words and (intent is None or intent.name not in ENDS_QUESTION):
             return self._kept(text, asked) or intent
@@ -91,8 +101,12 @@ class SkillAnswers:
 
     def _of_list(self, text: str, language: Language) -> Intent | None:
         things, recognise = self.context.store.entries(shopping.LIST), self.skills.recogniser.recognise
-        found = (shopping.of_listed(text, one, things, recognise) for one in (language, _OTHER[language]))
-        return next(filter(None, found), None)
+        last = self.context.session.last
+        for one in (language, _OTHER[language]):
+            found = shopping.of_listed(text, one, things, recognise) or shopping.one_more(text, one, last, recognise)
+            if found is not None:
+                return found
+        return None
 
     def act(self, intent: Intent) -> Reply:
         """Carry an intent out."""
@@ -106,7 +120,7 @@ class SkillAnswers:
         if speaks not in (None, intent.language):
             intent = replace(intent, language=speaks, heard_in=intent.language)
         if intent.parts:
-            return _joined([self.draft(part) for part in intent.parts], intent.language)
+            return _joined(self._drafts(intent.parts), intent.language)
         try:
             return self._changed(intent) if intent.corrects else self.skills.act(intent)
         except DataError as error:
@@ -120,6 +134,17 @@ class SkillAnswers:
                 intent.language,
                 understood=True,
             )
+
+    def _drafts(self, parts: Sequence[Intent]) -> list[Reply]:
+        """The parts one after another: each may go on from the last one's result."""
+        session = self.context.session
+        before, replies = (session.result, session.measured), []
+        for part in parts:
+            replies.append(self.draft(part))
+            if replies[-1].result is not None:
+                session.result, session.measured = replies[-1].result, replies[-1].measured
+        session.result, session.measured = before
+        return replies
 
     def settle(self, intent: Intent, reply: Reply) -> None:
         """What is said about an intent is said: remember what can be taken back or gone on from."""

@@ -82,6 +82,7 @@ OWN_LIST = "AddToList"
 """what is said before "and" goes on that list too, and not on the shopping list"""
 MOST_WORDS_OF_A_THING = 2
 """that is named behind the list; "dance with me" is none"""
+_REMIND_AT: dict[Language, str] = {"en": "remind me", "fr": "rappelle-moi"}
 _HOURS = frozenset(("hour", "named_clock"))
 _DICTATED = "text"
 """a slot of free words that goes on to the end of what is said: a note, what to be reminded of"""
@@ -193,7 +194,10 @@ def _two_reminders(text: str, language: Language, recognise: Recognise) -> Inten
     """ "Remind me to call mum tomorrow at nine and dad at ten": only where both halves name their hour."""
     for cut in _CUT[language].finditer(text):
         first = recognise(text[: cut.start()].strip(), language)
-        second = recognise(f"{_REMIND[language]} {text[cut.end() :].strip()}", language)
+        rest = text[cut.end() :].strip()
+        second = recognise(f"{_REMIND_AT[language]} {rest}", language)
+        if second is None or not second.word(_DICTATED):
+            second = recognise(f"{_REMIND[language]} {rest}", language)
         if first is None or second is None or not _HOURS & first.slots.keys() or not _HOURS & second.slots.keys():
             continue
         if first.name == second.name == "SetReminder" and first.word(_DICTATED) and second.word(_DICTATED):

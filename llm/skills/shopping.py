@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from core.messages import Language
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
@@ -21,6 +22,12 @@ _AND: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+"),
     "fr": re.compile(r"\s*,\s*(?:et\s+)?|\s+et\s+"),
 }
+_MORE = re.compile(r"\s+(?:again|too|as well|encore|aussi|en plus)$", re.IGNORECASE)
+_AND_MORE: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"^(?:(?:and|also|plus)\s+)+(?!no\b)", re.IGNORECASE),
+    "fr": re.compile(r"^(?:(?:et|aussi|puis|plus)\s+)+(?!pas\b|non\b)", re.IGNORECASE),
+}
+MOST_WORDS_OF_MORE = 4
 _NO = re.compile(
     r"^(?:(?:no|sorry|wait|non|pardon)$|"
     r"(?:(?:no|non|sorry|pardon),? )?(?:i mean|i meant|je veux dire|je voulais dire|plutôt)\b)",
@@ -162,6 +169,17 @@ def of_listed(text: str, language: Language, entries: list[Entry], recognise: Re
     return found if all(matching(entries, name) for name in item_names(found)) else None
 
 
+def one_more(text: str, language: Language, last: str, recognise: Recognise) -> Intent | None:
+    """ "And eggs", said after something was put on the list; None for all else."""
+    lead = _AND_MORE[language].match(text)
+    if last not in ("AddItem", "ChangeItem") or lead is None:
+        return None
+    thing = (_FR_ARTICLE if language == "fr" else _EN_ARTICLE).sub("", text[lead.end() :].strip(" .,;:!?"))
+    found = recognise(choose(language, f"add {thing}", f"ajoute {thing}"), language)
+    short = 0 < len(thing.split()) <= MOST_WORDS_OF_MORE
+    return replace(found, unsure=False) if short and found is not None and found.name == "AddItem" else None
+
+
 def item_names(intent: Intent, slot: str = "item") -> list[str]:
     """The things named, one by one, without articles; of "milk, no, oat milk" the one that is meant."""
     article = _FR_ARTICLE if intent.words_language == "fr" else _EN_ARTICLE
@@ -170,6 +188,7 @@ def item_names(intent: Intent, slot: str = "item") -> list[str]:
         no = _NO.match(part)
         if no is not None and names:
             names.pop()
+        part = _MORE.sub("", part)
         name = article.sub("", part[no.end() if no is not None else 0 :]).strip(" .,")
         names += [name] if name else []
     return names

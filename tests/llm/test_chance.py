@@ -42,6 +42,8 @@ SAID: tuple[tuple[Language, str, str, list[tuple[int, int]]], ...] = (
     ("en", "heads or tails?", "Tails.", [(0, 1)]),
     ("en", "roll zero dice", "I can roll 1 to 20 dice of 2 to 1000 sides.", []),
     ("en", "roll nine hundred dice", "I can roll 1 to 20 dice of 2 to 1000 sides.", []),
+    ("en", "pick a number between 4 and 10 and double it", "4. That's 8.", [(4, 10)]),
+    ("en", "roll a dice three times", "1, 6 and 1: 8 together.", [(1, 6)] * 3),
     ("fr", "pile ou face ?", "Pile.", [(0, 1)]),
     ("fr", "lance une piece", "Pile.", [(0, 1)]),
     ("fr", "tu peux lancer deux dés", "1 et 6 : 7 en tout.", [(1, 6)] * 2),
