@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from core.messages import SAMPLE_RATE_HZ, Language, Samples
+from core.utils.errors import DeviceError, InferenceError, ModelError
 from core.utils.vad_compat import VadEngine
 from core.utils.whisper.guard import GuardLimits, compression_ratio, most_repeats
 from core.utils.whisper.results import Piece, ShortTranscript
@@ -159,14 +160,9 @@ class WhisperStream:
         speech_s = self._voiced_s(sound)
         rule = None if self._settled else self._choice.rule(speech_s)
         prefix, draft = self._beginning(checked=timed or final)
-        heard = self._model.transcribe_short(
-            sound,
-            None if rule else self._language,
-            context=CONTEXT,
-            stream=StreamOptions(
-                prefix, rule, timed, final and not hurried, judged=final and not (timed or hurried), draft=draft
-            ),
-        )
+        judged = final and not (timed or hurried)
+        options = StreamOptions(prefix, rule, timed, final and not hurried, judged=judged, draft=draft)
+        heard = self._transcribe(sound, None if rule else self._language, options)
         if rule is not None:
             self._detected = heard.detected
             self._language = "fr" if heard.language == "fr" else "en"
@@ -174,6 +170,15 @@ class WhisperStream:
             clear_s = SHORT_S if as_expected else CLEAR_S
             self._settled = speech_s >= clear_s or self._window.seconds >= CUT_ANYWHERE_S
         return heard
+
+    def _transcribe(self, sound: Samples, language: Language | None, options: StreamOptions) -> ShortTranscript:
+        """A card that is full, and a model that could then not be loaded on the CPU, cost this turn and no other."""
+        try:
+            return self._model.transcribe_short(sound, language, context=CONTEXT, stream=options)
+        except InferenceError:
+            raise
+        except (ModelError, DeviceError) as error:
+            raise InferenceError(f"{error}; this turn is lost") from error
 
     def _beginning(self, checked: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The stable words' tokens: those that stay, and those to be checked.
@@ -194,9 +199,7 @@ class WhisperStream:
         if is_lone_word(heard.text, heard.language):
             return heard
         for language in self._choice.others(heard.language):
-            again = self._model.transcribe_short(
-                sound, language, context=CONTEXT, stream=StreamOptions(may_fall_back=False, judged=True)
-            )
+            again = self._transcribe(sound, language, StreamOptions(may_fall_back=False, judged=True))
             likelier = again.avg_logprob > heard.avg_logprob
             if likelier and is_lone_word(again.text, language) and not self._doubt(sound, again):
                 logger.info("%r is %r in %s", heard.text, again.text, language)

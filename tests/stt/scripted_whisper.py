@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from core.messages import EchoDropped, Language, Samples, SpeechChunk, SpeechStarted, Transcript, Utterance
-from core.utils.errors import InferenceError
+from core.utils.errors import InferenceError, MerlineError
 from core.utils.vad_compat import CHUNK_SAMPLES
 from core.utils.whisper.backend import LoadRequest, WindowRequest
 from core.utils.whisper.languages import LanguageGuess, pick_language
@@ -88,7 +88,8 @@ class ScriptedBackend:
         self.generated: list[int] = []
         """tokens of each pass that no draft foresaw, the end included"""
         self.fail_at: set[int] = set()
-        """passes that raise InferenceError"""
+        """passes that raise `failure`"""
+        self.failure: MerlineError = InferenceError("scripted: failed on this sound; the turn is lost")
         self._tokens: dict[str, int] = {}
 
     @property
@@ -99,7 +100,7 @@ class ScriptedBackend:
     def decode_window(self, samples: Samples, request: WindowRequest) -> Decoded:
         self.requests.append(request)
         if len(self.requests) in self.fail_at:
-            raise InferenceError("scripted: failed on this sound; the turn is lost")
+            raise self.failure
         guess = LanguageGuess(request.language or "", 1.0, ())
         if request.language is None:
             guess = pick_language(self.scores.languages, request.stream.rule)

@@ -23,7 +23,7 @@ from core.optimization.memory import MemoryOptimizer
 from core.optimization.profiler import InferenceProfiler
 from core.pipeline import Part, Pipeline
 from core.stage import TurnClock
-from core.utils.errors import InferenceError, ModelError, ModelLoadError
+from core.utils.errors import GpuBusyError, InferenceError, MerlineError, ModelError, ModelLoadError
 from core.utils.model_store import ModelStore
 from core.utils.whisper.backend import WindowRequest
 from core.utils.whisper.results import Decoded
@@ -202,11 +202,21 @@ def test_a_failure_before_a_pause_is_made_good_at_the_end():
     assert (answer.text, answer.final) == (SPEECH.text, True)
 
 
-def test_a_failing_end_loses_that_turn_alone():
+@pytest.mark.parametrize(
+    "failure",
+    [
+        InferenceError("failed on this sound; the turn is lost"),
+        GpuBusyError("faster-whisper: the GPU's memory did not suffice"),
+        ModelLoadError("model.bin: cannot be loaded on the CPU instead"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_a_failing_end_loses_that_turn_alone(failure: MerlineError):
     backend = ScriptedBackend(SPEECH)
+    backend.failure = failure
     backend.fail_at = {1, 2}
     stage = loaded(backend, WhisperSettings("there", ("en",), partial_ms=0))
-    with pytest.raises(InferenceError, match="the turn is lost"):
+    with pytest.raises(InferenceError, match="turn is lost"):
         hear(stage, SPEECH.samples)
     assert last(hear(stage, SPEECH.samples, 2)).text == SPEECH.text
 
