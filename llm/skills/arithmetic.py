@@ -63,7 +63,7 @@ _OF_LAST: dict[Language, dict[str, float]] = {
     },
     "fr": {
         "la moitie de": 0.5, "la moitie": 0.5, "le tiers de": 1 / 3, "le quart de": 0.25, "le double de": 2.0,
-        "le double": 2.0, "double": 2.0,
+        "le double": 2.0, "double": 2.0, "double le": 2.0,
     },
 }  # fmt: skip
 """what goes on from the last result in other words than an operator; of "la moitié de ça" the end is gone already"""

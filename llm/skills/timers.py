@@ -62,7 +62,8 @@ def meant(intent: Intent, context: Context) -> Sequence[Item] | Reply:
     if not timers:
         return nothing_set(intent)
     name = clean_name(intent.word("name"))
-    return (called(timers, name) if name else timers) or unknown_name(intent, name)
+    found = (called(timers, name) or as_long(timers, name, intent.language)) if name else timers
+    return found or unknown_name(intent, name)
 
 
 def time_left(intent: Intent, context: Context) -> Reply:
