@@ -40,9 +40,9 @@ def run(arguments: argparse.Namespace, config: Config, engine: SpeechEngine | No
         engine = make_engine(config, SpeakingParts(language, tell=lambda reason: print(reason, file=sys.stderr)))
     synthesizer = Synthesizer(config.tts, voice, engine)
     synthesizer.load()
-    sentences = _sentences(text, language)
+    wanted = sentences(text, language)
     left_out: list[tuple[Sentence, InferenceError]] = []
-    speech = _speech(synthesizer, sentences, left_out)
+    speech = spoken(synthesizer, wanted, left_out)
     try:
         if arguments.out is None:
             _play(config, voice, speech)
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace, config: Config, engine: SpeechEngine | No
     return 1 if left_out else 0
 
 
-def _speech(
+def spoken(
     synthesizer: Synthesizer, sentences: Sequence[Sentence], left_out: list[tuple[Sentence, InferenceError]]
 ) -> Iterator[Speech]:
     """The sound of all that can be said; what cannot goes to `left_out`. Raises InferenceError where nothing can."""
@@ -77,7 +77,7 @@ def _speech(
                 )
 
 
-def _sentences(text: str, language: Language) -> list[Sentence]:
+def sentences(text: str, language: Language) -> list[Sentence]:
     """Each finds its own voice."""
     from llm.sentences import SentenceSplitter
 

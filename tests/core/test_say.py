@@ -9,12 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audio.files import FileSpeaker
+from audio.player import Player
 from audio.wav import read_wav
-from core.app.say import run
-from core.messages import Mark
+from core.app.say import run, sentences, spoken
+from core.messages import Mark, Sentence
+from core.utils.clock import SystemClock
 from core.utils.config import Config
 from core.utils.errors import InferenceError
+from core.utils.voice import VoiceSettings
 from tts.engine import SpeechPiece, SpokenLanguage
+from tts.synthesizer import Synthesizer
 
 SENTENCE_S = 0.5
 
@@ -72,3 +77,17 @@ def test_all_that_can_be_said_is_no_failure(tmp_path: Path, capsys: pytest.Captu
 def test_nothing_that_can_be_said_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InferenceError, match="no sound for 'Good morning"):
         say("Good morning. It is cold.", tmp_path / "said.wav", "morning", "cold")
+
+
+def test_what_was_said_before_a_lost_last_sentence_is_heard_to_its_end() -> None:
+    voice, speaker = VoiceSettings(), FileSpeaker(SystemClock())
+    synthesizer = Synthesizer(Config().tts, voice, Choosy("goodbye"))
+    synthesizer.load()
+    player = Player(speaker, SystemClock())
+    left_out: list[tuple[Sentence, InferenceError]] = []
+    for piece in spoken(synthesizer, sentences("Good morning. And goodbye.", "en"), left_out):
+        for _ in player.process(piece):
+            continue
+    assert not player.playing
+    assert speaker.recording.seconds == pytest.approx(SENTENCE_S, abs=0.01)
+    assert [sentence.text for sentence, _ in left_out] == ["And goodbye."]
