@@ -193,6 +193,9 @@ class TurnRecorder:
         state = self._open.pop(turn)
         if state.transcript is None and not state.sentences:
             return None
+        if state.answered is not None and state.sounded is not None:
+            # a prepared reply may be told of after it has begun to sound
+            state.answered = min(state.answered, state.sounded)
         heard = state.transcript
         record = TurnRecord(
             turn=turn,

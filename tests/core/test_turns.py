@@ -58,6 +58,21 @@ def test_the_stages_add_up_to_the_total(recorder: TurnRecorder, clock: VirtualCl
     assert sum(part or 0.0 for part in parts) == pytest.approx(timings.total)
 
 
+def test_a_prepared_reply_whose_words_are_told_of_after_its_first_sound_has_no_part_below_nothing(
+    recorder: TurnRecorder, clock: VirtualClock
+):
+    """Both go on at once when the last words are there, on threads of their own."""
+    speak(recorder, clock, 1)
+    clock.advance(0.02)
+    recorder.note(PlaybackStarted(1, 0, clock.monotonic() - 0.003))
+    recorder.note(Sentence(1, 0, 0, "Hi.", True))
+    recorder.note(Heard(1, 0, 0, 3, finished=True))
+    timings, waterfall = recorder.records[0].timings_ms, recorder.records[0].waterfall_ms
+    assert (timings.first_token, timings.first_audio) == pytest.approx((17, 0))
+    assert (waterfall.first_clause, waterfall.first_audio) == pytest.approx((17, 0))
+    assert timings.total == waterfall.waited == pytest.approx(377)
+
+
 def test_an_interrupted_turn_is_kept_when_the_next_one_begins(recorder: TurnRecorder, clock: VirtualClock):
     speak(recorder, clock, 1)
     recorder.note(Sentence(1, 0, 0, "A long story.", True))
