@@ -48,7 +48,7 @@ class VadConfig(Section):
     onset_ms: Milliseconds = 60
     far_end_onset_ms: Milliseconds = 30
     min_speech_ms: Milliseconds = 200
-    far_end_min_speech_ms: Milliseconds = 250
+    far_end_min_speech_ms: Milliseconds = 200
     interrupt_ms: Annotated[int, Field(ge=100, le=1000)] = 500
     gap_ms: Milliseconds = 150
     pre_roll_ms: Milliseconds = 300

@@ -16,6 +16,7 @@ from core.messages import Samples
 from core.utils.config import Config
 from tests.integration.room import RATE_HZ, EchoSettings
 from tests.integration.virtual_room import VirtualRoom
+from tests.integration.voices import missing_voice, spoken
 from tts.espeak import EspeakEngine
 
 pytest.importorskip("livekit.rtc.apm", reason="needs the livekit package")
@@ -38,6 +39,8 @@ REPLIES = (
 PAUSES_S = (0.3, 0.8, 1.6)
 PEOPLE = ("azure/whatstheweatherlike", "uberi/english", "speechbrain/spk1_snt1", "speechbrain/spk2_snt5")
 """recordings of four people"""
+LONE = (("stop", "awb"), ("wait", "slt"), ("stop", "rms"), ("wait", "rms"))
+"""and flite's voice that says it"""
 USER_S = 1.4
 USER_DBFS = -23.0
 VOICED = 1e-2
@@ -102,13 +105,13 @@ def converse(room: VirtualRoom, replies: Sequence[str], rng: np.random.Generator
         room.run(float(rng.choice(PAUSES_S)))
 
 
-def interrupt(room: VirtualRoom, who: str, after_s: float) -> float | None:
+def interrupt(room: VirtualRoom, who: str, after_s: float, voice: Samples | None = None) -> float | None:
     """Seconds from the first sample of the voice to the last audible one of the reply; None: it became no turn."""
     room.reply(said(LONG))
     room.run(after_s)
     assert room.replying, "interrupted before anybody spoke"
     before, began = len(room.noticed), len(room.emitted)
-    room.speak(person(who), words=who)
+    room.speak(person(who) if voice is None else voice, words=who)
     room.run(USER_S + 0.8)
     turns = [noticed for noticed in room.noticed[before:] if noticed.kind == "turn"]
     loud = np.flatnonzero(np.abs(np.concatenate(room.emitted[began:])) > VOICED)
@@ -138,6 +141,19 @@ def test_who_speaks_over_an_answer_is_heard(enter: Enter, after_s: float):
     silent_s = interrupt(room, PEOPLE[0], after_s)
     assert silent_s is not None
     assert silent_s < NOTICED_S
+
+
+@pytest.mark.skipif(missing_voice("flite"), reason="no test voice: flite is not installed")
+def test_most_lone_words_over_an_answer_are_noticed(enter: Enter):
+    """The canceller leaves a fifth of a second of a "stop" or "wait" that begins in the middle of the echo."""
+    missed = []
+    for number, name in enumerate(ROOMS[:2]):
+        room = enter(name, -10.0, seed=number)
+        converse(room, REPLIES[:1], np.random.default_rng(0))
+        for turn, (word, voice) in enumerate(LONE * 2):
+            if interrupt(room, word, 0.6 + 0.5 * turn, spoken(word, voice, "flite", USER_DBFS)) is None:
+                missed.append((name, word, voice, turn))
+    assert len(missed) <= 2, missed
 
 
 @pytest.mark.slow

@@ -228,7 +228,7 @@ def test_speech_ends_at_the_maximum_length() -> None:
 def test_while_the_assistant_is_audible_short_sounds_do_not_interrupt_and_speech_is_marked() -> None:
     room = Room()
     room.front_end.far_end = True
-    assert kinds(room.hear(frames(0.22) + frames(0.5, 0.0))) == [VoiceOnset, VoiceRejected]
+    assert kinds(room.hear(frames(0.19) + frames(0.5, 0.0))) == [VoiceOnset, VoiceRejected]
     sent = room.hear(frames(0.6) + frames(1.0, 0.0))
     assert utterances(sent)[-1].echo_suspected
     room.front_end.far_end = False
