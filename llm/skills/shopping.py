@@ -22,7 +22,7 @@ _AND: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+"),
     "fr": re.compile(r"\s*,\s*(?:et\s+)?|\s+et\s+"),
 }
-_MORE = re.compile(r"\s+(?:again|too|as well|encore|aussi|en plus)$", re.IGNORECASE)
+_MORE = re.compile(r"\s+(?:again|too|as well|instead|encore|aussi|en plus|à la place)$", re.IGNORECASE)
 _AND_MORE: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"^(?:(?:and|also|plus)\s+)+(?!no\b)", re.IGNORECASE),
     "fr": re.compile(r"^(?:(?:et|aussi|puis|plus)\s+)+(?!pas\b|non\b)", re.IGNORECASE),
