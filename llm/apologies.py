@@ -12,8 +12,8 @@ NOT_UNDERSTOOD = (
     "Sorry, I can't do that yet. Ask me what I can do.",
     "Désolée, je ne sais pas encore faire cela. Demandez-moi ce que je sais faire.",
 )
-"""for what no skill does"""
-_ALL = frozenset((*CANNOT_ANSWER, *NOT_DONE, *NO_ANSWER))
+"""for what no skill does, where no model is here: one that comes later would say the same again"""
+_ALL = frozenset((*CANNOT_ANSWER, *NOT_DONE, *NO_ANSWER, *NOT_UNDERSTOOD))
 
 
 def is_apology(reply: str) -> bool:

@@ -23,7 +23,6 @@ from core.app.scene import Note
 from core.app.turn_keeping import TurnKeeping
 from core.app.view import View, open_view, watch
 from core.messages import Attending, DeviceEvent, Language
-from core.optimization.catalogue import EMBEDDED_ENGINES
 from core.optimization.memory import MemoryBudgets
 from core.optimization.plan import Plan
 from core.optimization.process_memory import share_arenas
@@ -115,8 +114,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
 
 def _bound_memory(brain: Brain, plan: Plan) -> None:
     brain.memory.budgets = MemoryBudgets.of(plan)
-    if {plan.stt.engine, plan.llm.engine, plan.tts.engine} <= EMBEDDED_ENGINES:
-        share_arenas()
+    share_arenas()
 
 
 def _say_first(view: View, assistant: Assistant, plan: Plan, notice: str) -> None:

@@ -8,11 +8,15 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from core.messages import Heard
 from core.utils.config import MemoryConfig
+from llm.apologies import CANNOT_ANSWER, NO_ANSWER, NOT_DONE, NOT_UNDERSTOOD
 from llm.chat_history import Around, ChatHistory
 from llm.conversation import Conversation, Exchange
 from llm.engine import Prompt, Tool
+from llm.sentences import split
 from llm.store import Store
 
 TOOL = Tool("SetTimer", "set a timer", {"type": "object", "properties": {}})
@@ -57,6 +61,14 @@ def test_only_what_was_heard_is_shown_and_the_model_sees_its_own_writing() -> No
         ("assistant", "One two"),
         ("user", "and now\ngo on"),
     ]
+
+
+@pytest.mark.parametrize("apology", [*CANNOT_ANSWER, *NOT_DONE, *NO_ANSWER, *NOT_UNDERSTOOD])
+def test_what_could_not_be_answered_is_not_shown_lest_the_model_say_the_same(apology: str) -> None:
+    """As when a question was asked before the model was here."""
+    conversation = Conversation(MemoryConfig())
+    conversation.add(exchange(1, "who wrote Hamlet", *map(str.strip, split([apology]))))
+    assert said(make(conversation).prompt("who wrote Macbeth")) == [("user", "who wrote Macbeth")]
 
 
 def test_what_a_skill_did_is_shown_as_the_call_it_would_have_been() -> None:
