@@ -37,6 +37,8 @@ class Fault:
     """refused"""
     code: str = ""
     """of the refusal, in the hub's own header"""
+    late_s: float = 0.0
+    """the list of files comes, but so much later"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +144,13 @@ class _HubRequests(BaseHTTPRequestHandler):
     def _list(self, repository: str) -> None:
         faults = self.server.hub.faults.get(repository)
         files = self.server.hub.repositories.get(repository)
-        if faults:
-            fault = faults.pop(0)
+        fault = faults.pop(0) if faults else None
+        if fault is not None and fault.late_s:
+            self.server.hub.ended.wait(fault.late_s)
+        elif fault is not None:
             self._refuse(fault.status or 500, fault.code)
-        elif files is None:
+            return
+        if files is None:
             self._refuse(404, "RepoNotFound")
         else:
             siblings = [_sibling(name, content) for name, content in files.items()]

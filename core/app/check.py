@@ -198,7 +198,9 @@ def _echo_canceller(config: Config) -> Finding:
     canceller = EchoCanceller(config.echo, FarEnd())
     canceller.load()
     if canceller.engine == "none":
-        return Finding("warn", "none: it may hear itself", "install livekit: run `python3 main.py`")
+        return Finding(
+            "warn", "none can be loaded: it hears nothing while it speaks", "install livekit: run `python3 main.py`"
+        )
     return Finding("pass", canceller.engine)
 
 

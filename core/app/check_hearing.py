@@ -59,6 +59,8 @@ def judge_turn_taking(config: Config, store: ModelStore) -> Finding:
         load_smart_turn(folder)
     except ModelError as error:
         what, _, cure = str(error).partition("; ")
+        if config.endpoint.model != "auto":
+            return Finding("fail", f"endpoint.model: {what}", cure)
         return Finding("warn", f"by words and pauses alone: {what}", cure)
     return Finding("pass", f"by words, pauses and sound, with {model.name}")
 

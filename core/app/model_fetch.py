@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 NICENESS = 15
 REPORT_S = 0.5
 END_S = 3.0
+ANSWER_S = 20.0
+"""for the hub's first answer: nobody waits for it, and over a slow link it is late"""
 """for the child to end by itself before it is killed: it has nothing to tidy up"""
 
 
@@ -124,7 +126,7 @@ class _Reports:
 
 def _child(name: str, parent: int) -> int:
     from core.app.voice_conversion import make_lasting
-    from core.utils.hub import Hub
+    from core.utils.hub import Hub, HubOptions
     from core.utils.model_catalogue import with_needs
     from core.utils.model_download import ModelDownload
     from core.utils.model_store import ModelStore
@@ -135,7 +137,7 @@ def _child(name: str, parent: int) -> int:
     reports = _Reports()
     try:
         store = ModelStore()
-        download = ModelDownload(store, Hub(), report=reports.progress)
+        download = ModelDownload(store, Hub(HubOptions(answer_s=ANSWER_S)), report=reports.progress)
         for model in with_needs(name, store.catalogue):
             if store.find(model.name) is None:
                 download.fetch(download.plan(model.name))

@@ -78,6 +78,8 @@ def test_smart_turn_is_run_once_and_what_is_wrong_with_it_is_said(empty: ModelSt
     found = look(hearing_checks(Config(), empty)[1])
     assert found.outcome == "warn"
     assert "by words and pauses alone" in found.text
+    found = look(hearing_checks(Config.model_validate({"endpoint": {"model": str(folder)}}), empty)[1])
+    assert (found.outcome, found.text.partition(": ")[0]) == ("fail", "endpoint.model")
 
 
 def test_the_embedded_one_asked_for_says_no_more(empty: ModelStore):

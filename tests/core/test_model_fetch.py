@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from core.app.model_fetch import FetchState, ModelFetch
+from core.utils.hub import HubOptions
 from core.utils.model_store import PARTS, ModelStore
 from tests.hub_server import Fault, HubServer
 
@@ -60,6 +61,17 @@ def test_it_brings_the_model_and_tells_how_far_it_is(server: HubServer, tmp_path
     assert state.progress is not None
     assert state.progress.total_bytes == sum(map(len, FILES.values()))
     assert ModelStore(tmp_path / "models").find(NAME) is not None
+
+
+def test_a_hub_that_answers_late_is_waited_for(server: HubServer, tmp_path: Path):
+    """Nobody waits for what is fetched beside a conversation, as they do who ask for a download."""
+    server.faults["Systran/faster-whisper-tiny"] = [Fault(late_s=1.5 * HubOptions().answer_s)]
+    fetch = ModelFetch(NAME)
+    try:
+        wait_until(lambda: fetch.state().done or fetch.state().failure is not None)
+        assert fetch.state().failure is None
+    finally:
+        fetch.close()
 
 
 def test_closed_in_the_middle_it_is_gone_at_once_and_the_next_goes_on(server: HubServer, tmp_path: Path):
