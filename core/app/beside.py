@@ -115,7 +115,7 @@ class Beside:
             (self._judging, self._answering),
             (self._answering, self._speaking),
         ):
-            if not part.over:
+            if not part.over or part.hub_silent:
                 break
             following.start(self._setup)
         return lines

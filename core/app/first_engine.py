@@ -23,6 +23,11 @@ class FirstEngine:
         return self._over is None or self._over.over
 
     @property
+    def hub_silent(self) -> bool:
+        """Whether it has ended because the hub did not answer, which was told."""
+        return self._over is not None and self._over.hub_silent
+
+    @property
     def asking(self) -> bool:
         """Whether the keys that are pressed now answer a question."""
         return self._over is not None and self._over.asking

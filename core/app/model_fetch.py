@@ -23,9 +23,9 @@ logger = logging.getLogger(__name__)
 
 NICENESS = 15
 REPORT_S = 0.5
-END_S = 3.0
 ANSWER_S = 20.0
 """for the hub's first answer: nobody waits for it, and over a slow link it is late"""
+END_S = 3.0
 """for the child to end by itself before it is killed: it has nothing to tidy up"""
 
 
@@ -38,6 +38,8 @@ class FetchState:
     """complete and verified"""
     failure: str | None = None
     """why it has ended without, with the cure"""
+    hub_silent: bool = False
+    """the hub did not answer, so another model would not come either"""
 
 
 class ModelFetch:
@@ -126,7 +128,7 @@ class _Reports:
 
 def _child(name: str, parent: int) -> int:
     from core.app.voice_conversion import make_lasting
-    from core.utils.hub import Hub, HubOptions
+    from core.utils.hub import Hub, HubOptions, HubSilentError
     from core.utils.model_catalogue import with_needs
     from core.utils.model_download import ModelDownload
     from core.utils.model_store import ModelStore
@@ -143,7 +145,7 @@ def _child(name: str, parent: int) -> int:
                 download.fetch(download.plan(model.name))
             make_lasting(store, model.name)
     except MerlineError as error:
-        reports.tell(FetchState(failure=str(error)))
+        reports.tell(FetchState(failure=str(error), hub_silent=isinstance(error, HubSilentError)))
         return 1
     reports.tell(FetchState(done=True))
     return 0

@@ -133,6 +133,7 @@ class SwitchOver:
         self._reply: Reply | None = None
         self._fetch: Fetch | None = None
         self._loading: _Loading | None = None
+        self._hub_silent = False
         self._looked_s = float("-inf")
         self._began_s = self._told_s = 0.0
 
@@ -145,6 +146,11 @@ class SwitchOver:
     def asking(self) -> bool:
         """Whether the keys that are pressed now answer its question."""
         return self._step is _Step.ASKING
+
+    @property
+    def hub_silent(self) -> bool:
+        """Whether it has ended because the hub did not answer."""
+        return self._hub_silent
 
     def start(self) -> list[str]:
         """Begin with what was decided; the first lines for the user."""
@@ -214,6 +220,7 @@ class SwitchOver:
             self._fetch.close()
             self._fetch = None
         if state.failure is not None:
+            self._hub_silent = state.hub_silent
             return self._failed(state.failure)
         if state.done:
             self._step, self._loading = _Step.LOADING, _Loading(self._means.load)

@@ -70,6 +70,10 @@ class ConnectionLostError(Exception):
     """The bytes stopped coming: another attempt from there may succeed. Stays inside core.utils."""
 
 
+class HubSilentError(ModelError):
+    """The hub does not answer, whatever it is asked for."""
+
+
 class Hub:
     """One hub. Every failure is a ModelError that says what to do, or ConnectionLostError in the middle of a file."""
 
@@ -136,7 +140,7 @@ class Hub:
             reason = str(error) or type(error).__name__
             if under_way:
                 raise ConnectionLostError(reason) from error
-            raise ModelError(
+            raise HubSilentError(
                 f"{what}: {self._place()} does not answer ({reason}); check the network, or try again later. "
                 "What is already on this machine works without"
             ) from error

@@ -13,7 +13,7 @@ import pytest
 from core.app.model_fetch import FetchState, ModelFetch
 from core.utils.hub import HubOptions
 from core.utils.model_store import PARTS, ModelStore
-from tests.hub_server import Fault, HubServer
+from tests.hub_server import Fault, HubServer, SilentServer
 
 pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed (extra `full`)")
 
@@ -91,11 +91,24 @@ def test_closed_in_the_middle_it_is_gone_at_once_and_the_next_goes_on(server: Hu
     assert server.ranges("model.bin") == [None, f"bytes={HELD_BYTES}-"]
 
 
+def test_a_hub_that_does_not_answer_is_told_from_a_refusal(server: HubServer, monkeypatch: pytest.MonkeyPatch):
+    with SilentServer() as endpoint:
+        """closed again, it takes no connections"""
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    fetch = ModelFetch(NAME)
+    try:
+        wait_until(lambda: fetch.state().failure is not None)
+        assert fetch.state().hub_silent
+    finally:
+        fetch.close()
+
+
 def test_a_refusal_is_told_with_its_cure(server: HubServer):
     server.repositories.clear()
     fetch = ModelFetch(NAME)
     wait_until(lambda: fetch.state().failure is not None)
     assert "the hub does not have it" in (fetch.state().failure or "")
+    assert not fetch.state().hub_silent
     fetch.close()
 
 
