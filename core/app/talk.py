@@ -102,14 +102,19 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         finally:
             beside.stop()
             pipeline.close()
-            if config.log.trace:
-                assistant.profiler.export_chrome_trace(data_folder() / TRACE)
-            if assistant.echo_dropped:
-                print(f"turns opened by my own echo and dropped: {assistant.echo_dropped}", flush=True)
+            _account(assistant, config)
     finally:
         keeping.close()
         sound.close()
     return 0
+
+
+def _account(assistant: Assistant, config: Config) -> None:
+    """What is told of the conversation behind its end."""
+    if config.log.trace:
+        assistant.profiler.export_chrome_trace(data_folder() / TRACE)
+    if assistant.echo_dropped:
+        print(f"turns opened by my own echo and dropped: {assistant.echo_dropped}", flush=True)
 
 
 def _bound_memory(brain: Brain, plan: Plan) -> None:
