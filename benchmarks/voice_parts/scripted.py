@@ -109,7 +109,7 @@ class ColdModel(LanguageModel):
     def answer(self, prompt: Prompt) -> Iterator[str]:
         """From an empty cache."""
         with self._resident.use() as model:
-            self._reset(model)
+            self._cache.reset(model)
         return super().answer(prompt)
 
 
