@@ -395,3 +395,18 @@ def test_a_card_that_is_full_at_once_is_left_within_the_start() -> None:
     assert runtime.model.device.type == "cpu"
     assert optimizer.steps.count("warmup_model") == 2
     assert "".join(model.answer(prompt("hi"))) == "Yes."
+
+
+def test_the_benchmarks_cold_model_reads_its_whole_prompt_at_each_reply() -> None:
+    """What the full tier is compared with in benchmarks.voice_parts.full."""
+    scripted = pytest.importorskip("benchmarks.voice_parts.scripted", reason="the extra `full` is missing")
+    runtime = ScriptedRuntime()
+    model = scripted.ColdModel(LanguageModelSettings("m"), OneFolder(), runtime, PlainOptimizer())
+    model.load()
+    computed = []
+    for _ in range(2):
+        runtime.computed = 0
+        list(model.answer(prompt("is it noon")))
+        computed.append(runtime.computed)
+    assert computed[0] == computed[1]
+    assert computed[1] > len(SYSTEM.content.split())
