@@ -36,7 +36,6 @@ from core.utils.voice import VoiceSettings
 
 logger = logging.getLogger(__name__)
 
-RING_S = 1.0
 FADE_S = 0.005
 RAMP_S = 0.010
 """from full volume to silence when held"""

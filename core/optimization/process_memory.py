@@ -70,8 +70,8 @@ def share_arenas() -> bool:
     """Have all threads but the main one take memory from one arena; False where malloc is not glibc's.
 
     Each thread has its own otherwise, which keeps the most that the thread has ever needed: with the seventeen of the
-    embedded engines 5 MB more, and it grows for longer; with the full engines some 50 MB more each time that they go
-    and come back. To be called before they begin. Threads that all allocate at once wait for each other.
+    embedded engines 5 MB more, and it grows for longer; with the full engines more each time that they go and
+    come back. To be called before they begin. Threads that all allocate at once wait for each other.
     """
     limit = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     return limit is not None and limit(_M_ARENA_MAX, _ARENAS) == 1
