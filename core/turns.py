@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 
 from core.messages import (
     Heard,
@@ -21,6 +21,7 @@ from core.messages import (
     Utterance,
 )
 from core.pipeline import Pipeline
+from core.utils.waterfall import Waterfall
 
 logger = logging.getLogger(__name__)
 
@@ -47,44 +48,6 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
-class Waterfall:
-    """Milliseconds of each part of a turn, one after the other; None for what there was not.
-
-    The reply's audible beginning ends the wait, so `endpoint` to `first_audio` add up to what the user waited.
-    """
-
-    speech: float | None = None
-    """how long the user spoke"""
-    endpoint: float | None = None
-    """last voiced sample -> the turn was taken as finished"""
-    stt: float | None = None
-    """-> final transcript"""
-    prefill: float | None = None
-    """-> a language model had read its prompt"""
-    first_token: float | None = None
-    """-> it had written something"""
-    first_clause: float | None = None
-    """-> the first part of the reply that can be spoken"""
-    first_audio: float | None = None
-    """-> first voiced sample of the reply leaves the speaker"""
-    heard: float | None = None
-    """how long the reply was heard"""
-
-    @property
-    def waited(self) -> float | None:
-        """Last voiced sample of the question -> first voiced sample of the answer; None where there was no answer."""
-        if self.first_audio is None or self.endpoint is None:
-            return None
-        return sum(getattr(self, name) or 0.0 for name in WAITING)
-
-
-PARTS = tuple(field.name for field in fields(Waterfall))
-"""in the order of time"""
-WAITING = PARTS[1:-1]
-"""what the user waits for"""
-
-
-@dataclass(frozen=True, slots=True)
 class TurnRecord:
     """What happened in one turn."""
 
@@ -95,7 +58,7 @@ class TurnRecord:
     confidence: float
     reply: str
     timings_ms: Timings
-    waterfall_ms: Waterfall = Waterfall()
+    waterfall_ms: Waterfall = field(default_factory=Waterfall)
     failed: str = ""
     """the stage that lost the turn"""
 

@@ -7,15 +7,20 @@ import io
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.app.answering import equip, wants_model
 from core.app.brain import Brain
 from core.app.first_wait import FirstWait
 from core.app.ticker import Ticker
+from core.app.turn_file import FILE, read_turns
+from core.app.turns import latest_wait
 from core.messages import Heard, Language
 from core.stage import TurnClock
 from core.utils.config import Config
+from core.utils.paths import data_folder
+from core.utils.waterfall import Wait
 
 if TYPE_CHECKING:
     from core.optimization.plan import Plan
@@ -35,6 +40,8 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
     with Brain(config, language=arguments.language) as brain:
+        if config.log.turns:
+            brain.session.last_wait = _last_spoken_wait
         equip(config, _plan(config), brain.responder, arguments.offline, brain.memory)
         wait = FirstWait(brain.language, sys.stderr)
         if not brain.responder.has_model_here:
@@ -54,6 +61,12 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         finally:
             brain.responder.close()
         return 0
+
+
+def _last_spoken_wait() -> Wait | None:
+    """Of the last turn that was spoken, as nobody takes the time of what is typed. Raises DataError."""
+    wait = latest_wait(read_turns(data_folder() / FILE))
+    return None if wait is None else replace(wait, earlier=True)
 
 
 def _plan(config: Config) -> Plan | None:

@@ -87,6 +87,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         pipeline = assistant.join(beside.engines())
         pipelines.append(pipeline)
         keeping.follow(assistant)
+        brain.session.last_wait = keeping.last_wait
         pipeline.load()
         try:
             sound.open()

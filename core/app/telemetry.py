@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from core.app.assistant import EngineNames
-from core.turns import PARTS, TurnRecord
+from core.turns import TurnRecord
 from core.utils.errors import MissingDependencyError
+from core.utils.waterfall import PARTS
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor

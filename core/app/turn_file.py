@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from core.app.assistant import EngineNames
-from core.turns import PARTS, TurnRecord, Waterfall
+from core.turns import TurnRecord
 from core.utils.errors import DataError
+from core.utils.waterfall import PARTS, Waterfall
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,19 @@ class PastTurn:
     """the stage that lost it"""
 
 
+def past_turn(record: TurnRecord, at: datetime, engines: EngineNames, words: bool) -> PastTurn:
+    """A finished turn as it is kept, with what was said or without."""
+    return PastTurn(
+        at.isoformat(timespec="milliseconds"),
+        record.turn,
+        engines,
+        record.waterfall_ms,
+        record.transcript if words else "",
+        record.reply if words else "",
+        record.failed,
+    )
+
+
 class TurnFile:
     """`keep(record)` appends one turn; any thread. `words` says whether what was said is kept too."""
 
@@ -55,15 +69,7 @@ class TurnFile:
 
     def keep(self, record: TurnRecord) -> None:
         """Write it down. What cannot be written is reported once."""
-        past = PastTurn(
-            self._now().isoformat(timespec="milliseconds"),
-            record.turn,
-            self._engines(),
-            record.waterfall_ms,
-            record.transcript if self._words else "",
-            record.reply if self._words else "",
-            record.failed,
-        )
+        past = past_turn(record, self._now(), self._engines(), self._words)
         try:
             if self._lines >= 2 * KEPT:
                 self._cut_back()
@@ -99,13 +105,13 @@ def read_turns(path: Path) -> list[PastTurn]:
     turns = []
     for number, line in enumerate(found, 1):
         try:
-            turns.append(_past_turn(json.loads(line)))
+            turns.append(_from_json(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             logger.warning("%s: line %d is damaged (%s) and left out", path, number, error)
     return turns
 
 
-def _past_turn(plain: dict[str, Any]) -> PastTurn:
+def _from_json(plain: dict[str, Any]) -> PastTurn:
     parts = {
         name: None if plain["waterfall_ms"].get(name) is None else float(plain["waterfall_ms"][name]) for name in PARTS
     }

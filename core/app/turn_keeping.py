@@ -1,23 +1,31 @@
-"""What becomes of a finished turn, as configured: its times are written down and sent on, its sound is kept."""
+"""What becomes of a finished turn, as configured: its times are written down and sent on, its sound is kept.
+
+The latest turns' times are at hand in any case, for who asks why an answer was slow.
+"""
 
 from __future__ import annotations
 
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from core.app.assistant import Assistant, EngineNames
 from core.app.telemetry import Telemetry, make_telemetry
-from core.app.turn_file import FILE, TurnFile
+from core.app.turn_file import FILE, PastTurn, TurnFile, past_turn, read_turns
 from core.app.turn_recording import FOLDER, TurnRecording
+from core.app.turns import latest_wait
 from core.messages import Language
 from core.turns import TurnRecord
 from core.utils.clock import Clock
 from core.utils.config import Config
+from core.utils.errors import DataError
 from core.utils.paths import data_folder
+from core.utils.waterfall import Wait
 
 RECORDING: dict[Language, str] = {
     "en": "record is on: the sound and the words of each turn are kept in {folder}; record: false ends that",
@@ -30,6 +38,8 @@ logger = logging.getLogger(__name__)
 WAITING = 64
 """turns that may wait for a slow disk; more are not written down"""
 CLOSE_S = 2.0
+AT_HAND = 100
+"""turns of this conversation, and as many of earlier ones, that another one is compared with"""
 
 Job = Callable[[], None]
 
@@ -49,6 +59,11 @@ class TurnKeeping:
         """None is the last"""
         self._thread: threading.Thread | None = None
         self._telemetry: Telemetry | None = None
+        self._engines: Callable[[], EngineNames] | None = None
+        self._lock = threading.Lock()
+        """of what follows"""
+        self._earlier: list[PastTurn] = []
+        self._present: deque[PastTurn] = deque(maxlen=AT_HAND)
 
     def follow(self, assistant: Assistant) -> None:
         """Begin, once the assistant's stages are joined. Raises MissingDependencyError for want of a package."""
@@ -57,7 +72,9 @@ class TurnKeeping:
         def engines() -> EngineNames:
             return assistant.engine_names
 
+        self._engines = engines
         if config.log.turns:
+            self._jobs.put_nowait(self._look_back)
             file = TurnFile(data_folder() / FILE, now, engines, config.memory.enabled)
             self._keepers.append(lambda record: partial(file.keep, record))
         if config.record:
@@ -73,11 +90,20 @@ class TurnKeeping:
 
     def finished(self, record: TurnRecord) -> None:
         """A turn has ended. Returns at once."""
+        if self._engines is not None:
+            with self._lock:
+                self._present.append(past_turn(record, self._clock.now(), self._engines(), words=False))
         for keep in self._keepers:
             try:
                 self._jobs.put_nowait(keep(record))
             except queue.Full:
                 logger.warning("turn %d is not written down: %d others wait for the disk", record.turn, WAITING)
+
+    def last_wait(self) -> Wait | None:
+        """What the user waited for before the last answer of this conversation, compared with earlier ones too."""
+        with self._lock:
+            present, earlier = list(self._present), self._earlier
+        return latest_wait(present, earlier)
 
     def notice(self, language: Language) -> str:
         """What the user must know: that they are being recorded. Empty when they are not."""
@@ -91,6 +117,16 @@ class TurnKeeping:
             self._thread.join(CLOSE_S)
         if self._telemetry is not None:
             self._telemetry.close()
+
+    def _look_back(self) -> None:
+        """The first job, before the file is written to. What cannot be read is told by `turns`."""
+        try:
+            earlier = read_turns(data_folder() / FILE)[-AT_HAND:]
+        except DataError as error:
+            logger.info("how long turns usually take is not known: %s", error)
+            return
+        with self._lock:
+            self._earlier = [replace(turn, transcript="", reply="") for turn in earlier]
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -6,38 +6,16 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from statistics import median
+from dataclasses import asdict
 
 from core.app.turn_file import FILE, PastTurn, read_turns
-from core.turns import PARTS, WAITING, Waterfall
 from core.utils.config import Config
 from core.utils.errors import ConfigError
 from core.utils.paths import data_folder
+from core.utils.waterfall import PARTS, WAITING, Wait, Waterfall, wait_of
+from llm.skills.slowness import PART_NAMES
 
-NAMES = {
-    "speech": "you spoke",
-    "endpoint": "waiting whether you go on",
-    "stt": "understanding the words",
-    "prefill": "the language model reading",
-    "first_token": "the language model's first word",
-    "first_clause": "the first part of the answer",
-    "first_audio": "speaking it",
-    "heard": "the answer was heard",
-}
 WIDTH = 40
-LEAST_TO_COMPARE = 3
-"""turns by the same engines, before anything is usual"""
-WORTH_TELLING_MS = 100.0
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a turn was slow: the part that took longest against its usual."""
-
-    part: str
-    took_ms: float
-    usual_ms: float
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -66,10 +44,11 @@ def lines(turn: PastTurn, past: Sequence[PastTurn]) -> list[str]:
     lost = f", lost in {turn.failed}" if turn.failed else ""
     found = [f"{turn.at[:19].replace('T', ' ')}  turn {turn.turn} ({engines}), {waited}{lost}{said}"]
     found += bars(waterfall)
-    reason = why_slow(turn, past)
-    if reason is not None:
+    wait = waited_for(turn, past)
+    if wait is not None and wait.slow:
+        part = wait.longest
         found.append(
-            f"    slow because of {NAMES[reason.part]}: {reason.took_ms:.0f} ms, usually {reason.usual_ms:.0f}"
+            f"    slow because of {PART_NAMES[part.part][0]}: {part.took_ms:.0f} ms, usually {part.usual_ms:.0f}"
         )
     return found
 
@@ -93,31 +72,22 @@ def bars(waterfall: Waterfall) -> list[str]:
     return drawn
 
 
-def why_slow(turn: PastTurn, past: Sequence[PastTurn]) -> Reason | None:
-    """The part that took longest against its median in the other turns of the same engines.
-
-    None where the turn was no slower than usual, or too few are known to say what is usual.
-    """
-    others = [one for one in past if one is not turn and one.engines == turn.engines]
-    waits = [wait for one in others if (wait := one.waterfall_ms.waited) is not None]
-    waited = turn.waterfall_ms.waited
-    if waited is None or len(waits) < LEAST_TO_COMPARE or waited - median(waits) < WORTH_TELLING_MS:
-        return None
-    reasons = [_against_usual(name, turn, others) for name in WAITING]
-    longest = max(filter(None, reasons), key=lambda reason: reason.took_ms - reason.usual_ms, default=None)
-    return longest if longest is not None and longest.took_ms - longest.usual_ms >= WORTH_TELLING_MS / 2 else None
+def waited_for(turn: PastTurn, past: Sequence[PastTurn]) -> Wait | None:
+    """What the user waited for in one of the past turns, compared with the others of the same engines."""
+    return wait_of(turn.waterfall_ms, [o.waterfall_ms for o in past if o is not turn and o.engines == turn.engines])
 
 
-def _against_usual(part: str, turn: PastTurn, others: Sequence[PastTurn]) -> Reason | None:
-    took = getattr(turn.waterfall_ms, part)
-    if took is None:
-        return None
-    known = [length for one in others if (length := getattr(one.waterfall_ms, part)) is not None]
-    return Reason(part, took, median(known) if known else 0.0)
+def latest_wait(turns: Sequence[PastTurn], earlier: Sequence[PastTurn] = ()) -> Wait | None:
+    """Of the last of these in which an answer was heard, compared with all; None where there was none."""
+    answered = next((turn for turn in reversed(turns) if turn.waterfall_ms.waited is not None), None)
+    return None if answered is None else waited_for(answered, [*earlier, *turns])
 
 
 def _as_json(turn: PastTurn, past: Sequence[PastTurn]) -> dict[str, object]:
-    reason = why_slow(turn, past)
-    waited = turn.waterfall_ms.waited
-    waited_ms = None if waited is None else round(waited, 1)
-    return {**asdict(turn), "waited_ms": waited_ms, "slow_because": asdict(reason) if reason else None}
+    wait = waited_for(turn, past)
+    waited_ms = None if wait is None else round(wait.waited_ms, 1)
+    return {
+        **asdict(turn),
+        "waited_ms": waited_ms,
+        "slow_because": asdict(wait.longest) if wait and wait.slow else None,
+    }

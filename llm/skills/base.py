@@ -14,6 +14,7 @@ from typing import Literal
 from core.messages import Language
 from core.utils.clock import Clock
 from core.utils.voice import VoiceSettings
+from core.utils.waterfall import Wait
 from llm.conversation import Conversation
 from llm.schedule import Schedule
 from llm.skills.normalise import Utterance
@@ -158,6 +159,8 @@ class Session:
     """there is a key that would switch the microphone on again"""
     mute_wanted: bool = False
     """the user has asked for the microphone to be switched off, once the reply is heard"""
+    last_wait: Callable[[], Wait | None] | None = None
+    """what the user waited for before the last answer; None where nobody takes the time"""
 
 
 @dataclass(frozen=True, slots=True)

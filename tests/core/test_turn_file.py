@@ -15,9 +15,10 @@ import core.app.turn_file as turn_file
 from core.app import turns
 from core.app.assistant import EngineNames
 from core.app.turn_file import PastTurn, TurnFile, read_turns
-from core.turns import PARTS, Timings, TurnRecord, Waterfall
+from core.turns import Timings, TurnRecord
 from core.utils.config import Config
 from core.utils.errors import ConfigError, DataError
+from core.utils.waterfall import PARTS, Waterfall
 
 ENGINES = EngineNames("silero", "whisper", "qwen", "espeak")
 USUAL = Waterfall(900.0, 350.0, 80.0, 100.0, 50.0, 40.0, 120.0, 1500.0)
@@ -34,6 +35,12 @@ def make(path: Path, words: bool = True) -> TurnFile:
 def past(number: int, **parts: float) -> PastTurn:
     plain = {name: getattr(USUAL, name) for name in PARTS} | parts
     return PastTurn("2026-11-26T12:00:00.000+00:00", number, ENGINES, Waterfall(**plain))
+
+
+def found_slow(turn: PastTurn, among: list[PastTurn]) -> bool:
+    wait = turns.waited_for(turn, among)
+    assert wait is not None
+    return wait.slow
 
 
 def test_a_turn_is_read_as_it_was_kept_and_by_its_owner_alone(tmp_path: Path) -> None:
@@ -116,8 +123,10 @@ def test_the_parts_of_the_wait_add_up() -> None:
 def test_a_slow_turn_names_the_part_that_took_longer_than_it_usually_does() -> None:
     before = [past(number, stt=80.0 + number) for number in range(5)]
     slow = past(9, stt=90.0, prefill=900.0)
-    reason = turns.why_slow(slow, [*before, slow])
-    assert reason is not None
+    wait = turns.waited_for(slow, [*before, slow])
+    assert wait is not None
+    assert wait.slow
+    reason = wait.longest
     assert (reason.part, reason.took_ms, reason.usual_ms) == ("prefill", 900.0, 100.0)
     assert "the language model reading: 900 ms, usually 100" in turns.lines(slow, [*before, slow])[-1]
 
@@ -125,17 +134,25 @@ def test_a_slow_turn_names_the_part_that_took_longer_than_it_usually_does() -> N
 def test_a_part_that_is_always_long_is_no_reason() -> None:
     before = [past(number, prefill=2000.0) for number in range(5)]
     slow = past(9, prefill=2010.0, first_audio=600.0)
-    reason = turns.why_slow(slow, [*before, slow])
-    assert reason is not None
-    assert reason.part == "first_audio"
+    wait = turns.waited_for(slow, [*before, slow])
+    assert wait is not None
+    assert (wait.slow, wait.longest.part) == (True, "first_audio")
 
 
 def test_nothing_is_slow_before_something_is_usual_or_by_other_engines() -> None:
     slow = past(9, prefill=900.0)
-    assert turns.why_slow(slow, [past(1), past(2), slow]) is None
+    assert not found_slow(slow, [past(1), past(2), slow])
     others = [PastTurn(turn.at, turn.turn, EngineNames("a", "b", "c", "d"), USUAL) for turn in map(past, range(9))]
-    assert turns.why_slow(slow, [*others, slow]) is None
-    assert turns.why_slow(past(9), [past(number) for number in range(5)]) is None
+    assert not found_slow(slow, [*others, slow])
+    assert not found_slow(past(9), [past(number) for number in range(5)])
+
+
+def test_the_longest_part_of_a_turn_is_known_before_anything_is_usual() -> None:
+    wait = turns.latest_wait([past(1), past(2, stt=600.0), replace(past(3), waterfall_ms=Waterfall(900.0, 350.0))])
+    assert wait is not None
+    assert (wait.waited_ms, wait.usual_ms, wait.slow) == (1260.0, None, False)
+    assert (wait.longest.part, wait.longest.took_ms, wait.longest.usual_ms) == ("stt", 600.0, None)
+    assert turns.latest_wait([replace(past(3), waterfall_ms=Waterfall(900.0, 350.0))]) is None
 
 
 def test_bars_follow_each_other() -> None:

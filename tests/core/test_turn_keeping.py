@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,8 +15,9 @@ from core.app.assistant import EngineNames
 from core.app.telemetry import Telemetry, make_telemetry, traces_address
 from core.app.turn_file import read_turns
 from core.app.turn_keeping import TurnKeeping
-from core.turns import PARTS, Timings, TurnRecord, Waterfall
+from core.turns import Timings, TurnRecord
 from core.utils.config import Config, LogConfig
+from core.utils.waterfall import PARTS, Waterfall
 from tests.fakes import VirtualClock
 
 ENGINES = EngineNames("silero", "whisper", "qwen", "espeak")
@@ -120,3 +122,32 @@ def test_offline_sends_nothing(home: Path) -> None:
     keeping.follow(assistant())
     assert threading.active_count() == threads
     keeping.close()
+
+
+def test_the_last_wait_is_this_conversations_and_compared_with_those_before(home: Path) -> None:
+    for _ in range(5):
+        keeping = TurnKeeping(Config(), VirtualClock())
+        keeping.follow(assistant())
+        assert keeping.last_wait() is None
+        keeping.finished(RECORD)
+        keeping.close()
+    keeping = TurnKeeping(Config(), VirtualClock())
+    keeping.follow(assistant())
+    keeping.finished(replace(RECORD, waterfall_ms=Waterfall(1000.0, 300.0, 950.0, first_audio=100.0)))
+    keeping.finished(replace(RECORD, waterfall_ms=Waterfall(1000.0, 300.0)))
+    keeping.close()
+    wait = keeping.last_wait()
+    assert wait is not None
+    assert (wait.waited_ms, wait.usual_ms, wait.slow) == (1350.0, 450.0, True)
+    assert (wait.longest.part, wait.longest.took_ms, wait.longest.usual_ms) == ("stt", 950.0, 50.0)
+
+
+def test_the_last_wait_is_known_where_no_file_is_kept(home: Path) -> None:
+    keeping = TurnKeeping(Config(log=LogConfig(turns=False)), VirtualClock())
+    keeping.follow(assistant())
+    keeping.finished(RECORD)
+    wait = keeping.last_wait()
+    assert wait is not None
+    assert (wait.waited_ms, wait.usual_ms) == (450.0, None)
+    keeping.close()
+    assert not list(home.iterdir())

@@ -14,7 +14,8 @@ from core.messages import (
     TurnFailed,
     Utterance,
 )
-from core.turns import TurnRecord, TurnRecorder, Waterfall
+from core.turns import TurnRecord, TurnRecorder
+from core.utils.waterfall import Waterfall
 from tests.fakes import VirtualClock
 
 

@@ -586,3 +586,23 @@ dialogue(
     [nothing_said, silent],
     "a dropped question is answered",
 )
+
+# The times of a turn are told to who asks for them.
+
+for _language, _first, _words, _reply in (
+    ("en", "what time is it", "why was that so slow", "It took 0.3 seconds from your last word to my first sound."),
+    ("fr", "quelle heure est-il", "pourquoi c'était si long", "Il s'est passé 0,3 seconde entre votre dernier mot"),
+):
+    dialogue(
+        f"why an answer took long is told from its record, {_language}",
+        [say(_first), quiet(), say(_words), quiet()],
+        [said((_first, ""), (_words, _reply)), record_of(0, endpoint=256), turns(2)],
+        "the times of a turn are lost",
+        _language,
+    )
+dialogue(
+    "an answer that nobody heard has no times",
+    [say("why was that so slow"), quiet(), say("why was that so slow"), quiet()],
+    [said(("why was that so slow", "I can't say"), ("why was that so slow", "It took")), turns(2)],
+    "the times of a turn are lost",
+)

@@ -11,6 +11,7 @@ import pytest
 from audio.player import Player
 from core.app.assistant import Assistant
 from core.app.floor import Floor
+from core.app.turn_keeping import TurnKeeping
 from core.messages import Heard, TurnFailed, Utterance, VoiceOnset, VoiceRejected
 from core.pipeline import Pipeline
 from core.stage import StageThread, TurnClock
@@ -258,3 +259,8 @@ def _not_dropped(patch: pytest.MonkeyPatch) -> None:
 @fault("work is not given up")
 def _not_given_up(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(StageThread, "_abandon", lambda self: None)
+
+
+@fault("the times of a turn are lost")
+def _times_are_lost(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TurnKeeping, "finished", lambda self, record: None)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from core.app.assistant import Assistant, Engines, SoundEnds
 from core.app.brain import Brain
+from core.app.turn_keeping import TurnKeeping
 from core.messages import (
     AudioFrame,
     Interjection,
@@ -33,7 +34,7 @@ from core.messages import (
     Utterance,
 )
 from core.turns import TurnRecord
-from core.utils.config import Config
+from core.utils.config import Config, LogConfig
 from core.utils.errors import InferenceError
 from llm.responder import Responder
 from tests.llm.skill_rig import SATURDAY, ZoneClock, recogniser
@@ -313,8 +314,11 @@ class Conversation:
         self.records: list[TurnRecord] = []
         self._outcome = Outcome()
         ends = SoundEnds(self.microphone, self.speaker, OpenAir())  # type: ignore[arg-type]
-        self.assistant = Assistant(self.config, self.clock, ends, self.brain, self.records.append)
+        self._keeping = TurnKeeping(self.config.model_copy(update={"log": LogConfig(turns=False)}), self.clock)
+        self.assistant = Assistant(self.config, self.clock, ends, self.brain, self._finished)
         self.pipeline = self.assistant.join(Engines(LoudnessEngine(), self.ear, self.mouth))
+        self._keeping.follow(self.assistant)
+        self.brain.session.last_wait = self._keeping.last_wait
         self.pipeline.observe(TurnFailed, lambda failed: self._outcome.failed.append(failed.stage))
         self.told: list[Sentence] = []
         self.pipeline.observe(Sentence, self.told.append)
@@ -370,6 +374,10 @@ class Conversation:
         outcome.held, outcome.sounded_s = self.speaker.held, self.speaker.sounded_s
         outcome.audible_s = self.speaker.audible_s
         return outcome
+
+    def _finished(self, record: TurnRecord) -> None:
+        self._keeping.finished(record)
+        self.records.append(record)
 
     def _tick(self) -> None:
         if self.microphone.speaking and self.speaker.audible:

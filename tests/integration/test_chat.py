@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from core.app.assistant import EngineNames
+from core.app.turn_file import FILE, TurnFile
+from core.turns import Timings, TurnRecord
+from core.utils.clock import SystemClock
+from core.utils.waterfall import Waterfall
 from tests.integration.program import run
 
 
@@ -72,3 +77,20 @@ def test_bytes_that_are_no_text_do_not_end_it(tmp_path: Path):
     )
     assert done.returncode == 0
     assert b"4" in done.stdout.splitlines()[1]
+
+
+def test_why_the_last_spoken_answer_was_slow_is_told_from_the_record_on_the_disk(tmp_path: Path):
+    (nothing,) = chat(tmp_path, "why was that slow?")
+    assert "no answer before" in nothing
+    engines = EngineNames("silero", "whisper", "skills", "espeak")
+    kept = TurnFile(tmp_path / FILE, SystemClock().now, lambda: engines, words=True)
+    for stt_ms in (80.0, 90.0, 100.0, 1600.0):
+        waterfall = Waterfall(1000.0, 350.0, stt_ms, first_clause=1.0, first_audio=100.0)
+        kept.keep(TurnRecord(1, "what time is it", "en", "words", 1.0, "It's noon.", Timings(), waterfall))
+    english, french = chat(tmp_path, "Why did that take so long?", "pourquoi c'était si long ?")
+    assert english == (
+        "The last time we spoke, it took 2.1 seconds from your last word to my first sound. "
+        "What took longer than usual was understanding the words: 1.6 seconds, usually 0.1."
+    )
+    assert french.startswith("La dernière fois que nous avons parlé, il s'est passé 2,1 secondes entre")
+    assert "compréhension de vos mots : 1,6 seconde, d'habitude 0,1" in french
