@@ -59,11 +59,13 @@ class Verdict:
     """All results together."""
 
     results: tuple[CheckResult, ...]
+    left_at: str = ""
+    """the check at which the user broke it off"""
 
     @property
     def safe(self) -> bool:
-        """Nothing failed; a warning does not stop a launch."""
-        return all(result.outcome != "fail" for result in self.results)
+        """All was looked at and nothing failed; a warning does not stop a launch."""
+        return not self.left_at and all(result.outcome != "fail" for result in self.results)
 
     @property
     def line(self) -> str:
@@ -71,6 +73,9 @@ class Verdict:
         total = len(self.results)
         failed = [result.name for result in self.results if result.outcome == "fail"]
         warned = [result.name for result in self.results if result.outcome == "warn"]
+        if self.left_at:
+            found = f", {len(failed)} failed ({', '.join(failed)})" if failed else ""
+            return f"broken off at {self.left_at!r}; {total} looked at{found}: not known to be safe to launch"
         if failed:
             return f"{len(failed)} of {total} failed ({', '.join(failed)}): not safe to launch"
         note = f", with a warning about {', '.join(warned)}" if warned else ""

@@ -74,6 +74,8 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         except KeyboardInterrupt:
             if full:
                 print("\ninterrupted; the same command goes on from there", file=sys.stderr)
+            left_at = [*within, *later][len(results)].name
+            _print(Verdict(tuple(results), left_at), full.break_off() if full else [], arguments.json)
             raise
     verdict = Verdict(tuple(results))
     _print(verdict, full.report if full else [], arguments.json)

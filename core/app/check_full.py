@@ -26,6 +26,7 @@ from core.app.voice_conversion import make_lasting
 from core.optimization.profile import MachineProfile
 from core.selfcheck import Check, Finding, look
 from core.utils.config import Config
+from core.utils.download_progress import DownloadProgress
 from core.utils.hub import Hub, HubOptions
 from core.utils.model_catalogue import KnownModel
 from core.utils.model_download import ModelDownload
@@ -57,6 +58,7 @@ class FullCheck:
     """the languages of those that are here; the others are espeak-ng's"""
     _answered: bool = False
     """whether a question was asked before"""
+    _broken_off: bool = False
 
     def checks(self) -> list[Check]:
         """The machine, the model of each stage, then a turn for each question."""
@@ -68,6 +70,15 @@ class FullCheck:
                 for number, one in enumerate(KNOWN)
             ),
         ]
+
+    def break_off(self) -> list[str]:
+        """The report as far as it goes; of what is still under way nothing more is shown."""
+        self._broken_off = True
+        return list(self.report)
+
+    def _tell(self, line: str) -> None:
+        if not self._broken_off:
+            print(line, file=sys.stderr, flush=True)
 
     def _reported(self, name: str, what: Callable[[], Finding], limit_s: float) -> Check:
         """What it finds goes into the report too, an error as well."""
@@ -153,15 +164,21 @@ class FullCheck:
 
     def _download(self, models: list[KnownModel]) -> None:
         shown = ShownProgress(sys.stderr)
-        download = ModelDownload(self.store, Hub(HubOptions(offline=self.offline)), report=shown.report)
+
+        def report(progress: DownloadProgress) -> None:
+            if not self._broken_off:
+                shown.report(progress)
+
+        download = ModelDownload(self.store, Hub(HubOptions(offline=self.offline)), report=report)
         plans = [download.plan(model.name) for model in models]
         download.check_space(*plans)
         for plan in plans:
-            print(f"fetching {announced(plan)}", file=sys.stderr, flush=True)
+            self._tell(f"fetching {announced(plan)}")
             try:
                 download.fetch(plan)
             finally:
-                shown.end()
+                if not self._broken_off:
+                    shown.end()
             make_lasting(self.store, plan.model.name)
 
     def _asking(self, number: int) -> Callable[[], Finding]:
@@ -176,12 +193,18 @@ class FullCheck:
             return Finding(
                 "warn", "not asked: no language model is here to answer it", f"see the {STAGES['llm']} above"
             )
-        print(f"asking: {known.question} ... ({self._waited_for})", file=sys.stderr, flush=True)
+        self._tell(f"asking: {known.question} ... ({self._waited_for})")
         shown = ShownLine(sys.stderr, WAITING_S)
+
+        def waiting(seconds: float) -> None:
+            if not self._broken_off:
+                shown.show(f"  waiting, {seconds:.0f} s")
+
         try:
-            turn = ask(number, self.options, lambda seconds: shown.show(f"  waiting, {seconds:.0f} s"))
+            turn = ask(number, self.options, waiting)
         finally:
-            shown.end()
+            if not self._broken_off:
+                shown.end()
         self._answered = True
         voiced = not self._voices or known.language in self._voices
         return judge(known, turn, voiced) if isinstance(turn, Turn) else turn

@@ -88,3 +88,11 @@ def test_json_holds_every_check():
     plain = verdict(passing("a")).as_json()
     assert plain["safe"] is True
     assert plain["checks"][0]["name"] == "a"
+
+
+def test_one_that_was_broken_off_tells_where_and_never_reads_as_safe():
+    results = verdict(passing("a"), Check("b", lambda: Finding("fail", "broken", "mend it"))).results
+    good, bad = Verdict(results[:1], "b"), Verdict(results, "c")
+    assert good.line == "broken off at 'b'; 1 looked at: not known to be safe to launch"
+    assert bad.line == "broken off at 'c'; 2 looked at, 1 failed (b): not known to be safe to launch"
+    assert (good.safe, good.as_json()["safe"], bad.safe) == (False, False, False)

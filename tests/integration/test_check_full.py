@@ -11,7 +11,7 @@ import pytest
 from core.utils.model_catalogue import known_model
 from core.utils.model_store import ModelStore
 from tests.hub_server import HubServer
-from tests.integration.program import ROOT, run
+from tests.integration.program import ROOT, Program, run
 from tests.stt.test_smart_turn import make_model
 
 pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed (extra `full`)")
@@ -19,6 +19,7 @@ pytest.importorskip("faster_whisper", reason="faster-whisper is not installed (e
 
 TRAINED = ROOT / "tests" / "models" / "ctranslate2-int8"
 REPOSITORY = "Systran/faster-whisper-tiny"
+SMALL = ("--set", "stt.model=whisper-tiny", "--set", "llm.model=qwen2.5-0.5b", "--set", "tts.engine=espeak")
 NO_SOUND = {"PULSE_SERVER": "unix:/nowhere"}
 
 
@@ -33,9 +34,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
 
 
 def check(home: Path, hub: HubServer, *options: str):
-    small = ("--set", "stt.model=whisper-tiny", "--set", "llm.model=qwen2.5-0.5b", "--set", "tts.engine=espeak")
     where = {"HF_ENDPOINT": hub.endpoint, "NO_PROXY": "127.0.0.1", **NO_SOUND}
-    return run(home, "check", "--full", *small, *options, timeout=900, **where)
+    return run(home, "check", "--full", *SMALL, *options, timeout=900, **where)
 
 
 def test_what_can_be_had_is_fetched_asked_and_reported_though_another_model_cannot(tmp_path: Path, hub: HubServer):
@@ -75,3 +75,16 @@ def test_offline_it_says_what_is_missing_and_how_to_get_it(tmp_path: Path, hub: 
     assert any(line.startswith("FAIL  hearing model") and "--offline" in line for line in lines)
     assert any(line.startswith("FAIL  turn model") and "--offline" in line for line in lines)
     assert hub.asked == []
+
+
+def test_what_was_found_before_ctrl_c_is_reported_with_a_verdict_that_it_was_broken_off(tmp_path: Path, hub: HubServer):
+    where = {"HF_ENDPOINT": hub.endpoint, "NO_PROXY": "127.0.0.1", **NO_SOUND}
+    with Program(tmp_path, ("check", "--full", *SMALL), where) as program:
+        program.wait_for("^asking: what is the date", 300)
+        assert program.interrupt(30) == 130
+        program.wait_for("^report, to keep or to send back", 10)
+        rest = program.unread()
+    assert rest[0].startswith("  Merline ")
+    assert any("hearing model" in line and REPOSITORY in line for line in rest)
+    assert rest[-1].startswith("broken off at 'asked: what is the date today'; ")
+    assert rest[-1].endswith(": not known to be safe to launch")
