@@ -96,7 +96,8 @@ class LanguageModel:
         return self._context_tokens
 
     def load(self) -> None:
-        """Load the model and write two tokens. Raises ModelError, DeviceError."""
+        """Load the model and write two tokens. Raises ModelError, DeviceError; at once for a model that is not here."""
+        self._store.resolve(self._settings.model)
         optimizer = self._optimizer = self._given_optimizer or process_optimizer()
         optimizer.initialize()
         self._runtime = self._given_runtime or process_runtime()

@@ -32,7 +32,7 @@ class Beside:
         self._plan = plan
         self._brain = brain
         self._offline = offline
-        self._setup = FullSetup(config, offline=offline)
+        self._setup = FullSetup(config, offline=offline, language=brain.language)
         self._question = question = self._new_question()
         self._hearing = FirstRun(config, assistant, brain, offline, question)
         self._judging = FirstTurnModel(config, assistant, brain, offline)
@@ -90,6 +90,11 @@ class Beside:
 
     def _new_question(self) -> FirstQuestion:
         return FirstQuestion(self._brain.language, self._brain.store, installing=lambda: self._setup.running)
+
+    @property
+    def brings_language_model(self) -> bool:
+        """Whether one is fetched, or offered."""
+        return self._answering.brings
 
     @property
     def measuring(self) -> bool:

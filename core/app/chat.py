@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from core.app.answering import equip, wants_model
 from core.app.brain import Brain
+from core.app.error_words import error_words
 from core.app.first_wait import FirstWait
 from core.app.ticker import Ticker
 from core.app.turn_file import FILE, read_turns
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             with wait.watched():
                 brain.responder.load()
             if brain.responder.fallback_reason:
-                print(brain.responder.fallback_reason, file=sys.stderr)
+                print(error_words(brain.responder.fallback_reason, brain.language), file=sys.stderr)
             typing = sys.stdin.isatty()
             if typing:
                 print(GREETING[brain.language])

@@ -46,10 +46,15 @@ class FirstLanguageModel(FirstEngine):
         self._plan = SwitchPlan(model, decided, brain.language) if model is not None else None
         if self._plan is not None and offline:
             self._said = [self._plan.words("offline")] if config.llm.model is None else []
-            self._plan = None
+            self._plan = None  # of one that is named it was told that it is not here
         self._question = question or FirstQuestion(brain.language, brain.store)
         if self._plan is not None:
             self._question.add(self._plan, LANGUAGE_SETTING, _can_fetch)
+
+    @property
+    def brings(self) -> bool:
+        """Whether a model is fetched, or offered."""
+        return self._plan is not None
 
     def start(self, setup: FullSetup) -> None:
         """Begin; a second call does nothing."""

@@ -93,14 +93,16 @@ class FirstQuestion:
         listed = [
             words["each"].format(
                 name=plan.model.name,
-                size=plain_size(plan.model.size_bytes) if plan.model.size_bytes else UNKNOWN[self._language]["size"],
+                size=plain_size(plan.model.size_bytes, self._language)
+                if plan.model.size_bytes
+                else UNKNOWN[self._language]["size"],
                 repository=plan.model.repository,
                 licence=plan.model.licence or UNKNOWN[self._language]["licence"],
                 purpose=words[plan.model.stage],
             )
             for plan in plans
         ]
-        together = plain_size(sum(plan.model.size_bytes for plan in plans))
+        together = plain_size(sum(plan.model.size_bytes for plan in plans), self._language)
         if not all(plan.model.size_bytes for plan in plans):
             together = words["more"].format(size=together)
         return [words["head"], *listed, words["question"].format(size=together)]

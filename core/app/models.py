@@ -15,6 +15,7 @@ from core.app.model_fit import ModelFit
 from core.app.shown_line import ShownLine
 from core.app.voice_conversion import make_lasting
 from core.environment.view import readable
+from core.messages import Language
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.language_choice import Prediction, predict
 from core.optimization.plan import WeightType
@@ -254,9 +255,10 @@ def _needed_memory(model: KnownModel) -> int | None:
     return whisper(sizes[0], "cpu", "int8").memory_bytes if sizes else None
 
 
-def plain_size(size_bytes: int) -> str:
+def plain_size(size_bytes: int, language: Language = "en") -> str:
     """For the eye."""
-    return f"{size_bytes / GB:.1f} GB" if size_bytes >= GB else readable(size_bytes)
+    size = f"{size_bytes / GB:.1f} GB" if size_bytes >= GB else readable(size_bytes)
+    return size.replace(".", ",").replace("B", "o") if language == "fr" else size
 
 
 class ShownProgress:
@@ -273,11 +275,14 @@ class ShownProgress:
         self._line.end()
 
 
-def describe(progress: DownloadProgress) -> str:
+def describe(progress: DownloadProgress, language: Language = "en") -> str:
     """One line: bytes, speed, time left."""
-    line = f"{progress.model}: {plain_size(progress.done_bytes)} of {plain_size(progress.total_bytes)}"
+    done, total = plain_size(progress.done_bytes, language), plain_size(progress.total_bytes, language)
+    line = f"{progress.model} : {done} sur {total}" if language == "fr" else f"{progress.model}: {done} of {total}"
     if progress.left_s is None:
         return line
     left_s = round(progress.left_s)
     left = f"{left_s} s" if left_s < 120 else f"{left_s // 60} min"
+    if language == "fr":
+        return f"{line}, {plain_size(round(progress.bytes_per_s), language)}/s, encore {left}"
     return f"{line}, {progress.bytes_per_s / 1e6:.1f} MB/s, {left} left"

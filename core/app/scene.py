@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from core.app.device_words import device_words
+from core.app.error_words import lost_turn
 from core.messages import (
     Attending,
     DeviceEvent,
@@ -49,6 +50,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "you": "you",
         "lost": "that turn was lost",
         "echo": "my own voice, ignored",
+        "colon": ": ",
         "bye": "Goodbye.",
         "hint": "Ctrl-C to stop, M switches the microphone off",
     },
@@ -63,10 +65,30 @@ WORDS: dict[Language, dict[str, str]] = {
         "you": "vous",
         "lost": "ce tour est perdu",
         "echo": "ma propre voix, ignorée",
+        "colon": " : ",
         "bye": "Au revoir.",
         "hint": "Ctrl-C pour arrêter, M coupe le micro",
     },
 }
+
+
+_TIMES = {
+    "speech": "parole",
+    "endpoint": "fin de parole",
+    "stt": "mots",
+    "first_token": "réponse",
+    "first_audio": "premier son",
+    "total": "en tout",
+}
+"""the parts of a turn's line, in French"""
+
+
+def timing_line(record: TurnRecord, language: Language) -> str:
+    """How long the parts of a turn took, in one line."""
+    if language != "fr":
+        return record.line()
+    times = [f"{_TIMES[name]} {value:.0f}" for name, value in asdict(record.timings_ms).items() if value is not None]
+    return f"tour {record.turn} : {', '.join(times)} ms" if times else f"tour {record.turn}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +149,12 @@ class Scene:
                     self._drop_words()
                 return [("note", device_words(event, self._language))]
             case EchoDropped(text=text):
-                return [("note", f"{self.words['echo']}: {text}")]
-            case TurnFailed(error=error):
+                return [("note", f"{self.words['echo']}{self.words['colon']}{text}")]
+            case TurnFailed(stage=stage, error=error):
                 self.state = "listening"
-                return [("note", f"{self.words['lost']}: {error}")]
+                return [("note", f"{self.words['lost']}{self.words['colon']}{lost_turn(stage, error, self._language)}")]
             case TurnRecord():
-                return [*self._flush(), ("timing", event.line())]
+                return [*self._flush(), ("timing", timing_line(event, self._language))]
             case _:
                 return self._follow(event)
 

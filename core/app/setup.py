@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from core.app.error_words import error_words
 from core.background import Progress, start_full_install
+from core.messages import Language
 from core.utils.config import Config
 
 OFTEN_S = 15.0
@@ -16,12 +18,38 @@ SELDOM_S = 60.0
 FIRST_S = 60.0
 WORTH_A_NUMBER_BYTES = 1_000_000
 
-DOING = {
-    "resolving": "working out what is needed",
-    "downloading": "fetching",
-    "building": "building",
-    "installing": "unpacking",
+WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "begun": "installing the larger engines' packages in the background; talk meanwhile.",
+        "packages": "the larger engines' packages: ",
+        "resolving": "working out what is needed",
+        "downloading": "fetching",
+        "building": "building",
+        "installing": "unpacking",
+        "count": ", package {done} of {total}",
+        "bytes": ", {done:.0f} of {total:.0f} MB",
+        "waiting": "the larger engines' packages: waiting for another start that installs them",
+        "failed": "the larger engines could not be installed: {why}. All else works; I'll try again later.",
+        "done": "the larger engines' packages are installed.",
+        "next start": "the larger engines' packages are installed; they are used from the next start.",
+    },
+    "fr": {
+        "begun": "installation des paquets des grands moteurs en arrière-plan ; parlez, je vous écoute.",
+        "packages": "paquets des grands moteurs : ",
+        "resolving": "recherche de ce qu'il faut",
+        "downloading": "téléchargement de",
+        "building": "construction de",
+        "installing": "mise en place de",
+        "count": ", paquet {done} sur {total}",
+        "bytes": ", {done:.0f} sur {total:.0f} Mo",
+        "waiting": "paquets des grands moteurs : un autre démarrage les installe, j'attends",
+        "failed": "les grands moteurs n'ont pas pu être installés : {why}. Le reste marche ; j'essaierai plus tard.",
+        "done": "les paquets des grands moteurs sont installés.",
+        "next start": "les paquets des grands moteurs sont installés ; ils serviront au prochain démarrage.",
+    },
 }
+ENDED = {"failed": "failed", "done": "done", "next-start": "next start", "waiting": "waiting"}
+"""states that are told without a package"""
 
 
 class Installation(Protocol):
@@ -41,7 +69,9 @@ class FullSetup:
         offline: bool,
         begin: Callable[[bool, bool], Installation | None] = start_full_install,
         now_s: Callable[[], float] = time.monotonic,
+        language: Language = "en",
     ) -> None:
+        self._language: Language = language
         self._wanted = config.setup.full_packages
         self._offline = offline
         self._now_s = now_s
@@ -69,15 +99,11 @@ class FullSetup:
         progress = self._install.progress()
         if progress.finished:
             self.stop()
-            return [describe(progress)]
+            return [describe(progress, self._language)]
         if self._told_s is not None and now_s - self._told_s < pause_s:
             return []
         first, self._told_s = self._told_s is None, now_s
-        return (
-            ["installing the larger engines' packages in the background; talk meanwhile."]
-            if first
-            else [describe(progress)]
-        )
+        return [WORDS[self._language]["begun"] if first else describe(progress, self._language)]
 
     def stop(self) -> None:
         """End the child; the next start goes on from there."""
@@ -86,27 +112,16 @@ class FullSetup:
             self._install = None
 
 
-def describe(progress: Progress) -> str:
+def describe(progress: Progress, language: Language = "en") -> str:
     """One line about where the installation stands."""
-    match progress.state:
-        case "failed":
-            return (
-                f"the larger engines could not be installed: {progress.message}. All else works; I'll try again later."
-            )
-        case "done":
-            return "the larger engines' packages are installed."
-        case "next-start":
-            return "the larger engines' packages are installed; they are used from the next start."
-        case "waiting":
-            return "the larger engines' packages: waiting for another start that installs them"
-    if progress.state == "resolving":
-        return f"the larger engines' packages: {DOING[progress.state]}{_trouble(progress)}"
-    package = f" {progress.package}" if progress.package else ""
-    count = f", package {progress.done} of {progress.total}" if progress.total else ""
-    megabytes = f", {progress.bytes_done / 1e6:.0f} of {progress.bytes_total / 1e6:.0f} MB"
-    size = megabytes if progress.bytes_total >= WORTH_A_NUMBER_BYTES else ""
-    return f"the larger engines' packages: {DOING[progress.state]}{package}{count}{size}{_trouble(progress)}"
-
-
-def _trouble(progress: Progress) -> str:
-    return f" ({progress.message})" if progress.message else ""
+    words = WORDS[language]
+    ended = ENDED.get(progress.state)
+    if ended is not None:
+        return words[ended].format(why=error_words(progress.message, language))
+    package = f" {progress.package}" if progress.package and progress.state != "resolving" else ""
+    line = f"{words['packages']}{words[progress.state]}{package}"
+    if progress.total and progress.state != "resolving":
+        line += words["count"].format(done=progress.done, total=progress.total)
+    if progress.bytes_total >= WORTH_A_NUMBER_BYTES and progress.state != "resolving":
+        line += words["bytes"].format(done=progress.bytes_done / 1e6, total=progress.bytes_total / 1e6)
+    return f"{line} ({error_words(progress.message, language)})" if progress.message else line

@@ -15,6 +15,7 @@ from enum import Enum, auto
 from typing import Any, Protocol
 
 from core.app.consent import Decision, Question
+from core.app.error_words import error_words
 from core.app.model_fetch import FetchState, ModelFetch
 from core.app.models import describe, plain_size
 from core.app.setup import FIRST_S, OFTEN_S, SELDOM_S
@@ -86,7 +87,7 @@ class SwitchPlan:
         words = {"llm": ANSWERING_WORDS, "tts": SPEAKING_WORDS, "turn": TURN_WORDS}.get(model.stage, WORDS)
         return words[self.language][which].format(
             name=model.name,
-            size=plain_size(model.size_bytes) if model.size_bytes else UNKNOWN[self.language]["size"],
+            size=plain_size(model.size_bytes, self.language) if model.size_bytes else UNKNOWN[self.language]["size"],
             repository=model.repository,
             licence=model.licence or UNKNOWN[self.language]["licence"],
             present=present,
@@ -230,7 +231,7 @@ class SwitchOver:
         if state.progress is None or now_s - self._told_s < pause_s:
             return []
         self._told_s = now_s
-        return [describe(state.progress)]
+        return [describe(state.progress, self._plan.language)]
 
     def _take_loaded(self) -> list[str]:
         assert self._loading is not None
@@ -249,7 +250,7 @@ class SwitchOver:
     def _failed(self, reason: str) -> list[str]:
         logger.warning("%s: %s", self._plan.model.name, reason)
         self._step = _Step.OVER
-        return [self._words("failed", reason)]
+        return [self._words("failed", error_words(reason, self._plan.language))]
 
     def _words(self, which: str, reason: str = "") -> str:
         return self._plan.words(which, self._switch.engine_name, reason)

@@ -16,6 +16,7 @@ from core.app.brain import Brain
 from core.app.check import failed, quick_checks
 from core.app.desk_keys import DeskKeys
 from core.app.ending import EndingWish
+from core.app.error_words import error_words
 from core.app.keyboard import Keyboard
 from core.app.lock import InstanceLock
 from core.app.planning import apply_plan, make_plan
@@ -45,6 +46,22 @@ HEARS_ENGLISH: dict[Language, str] = {
 }
 
 
+LEFT_OUT: dict[Language, str] = {
+    "en": "left out: {what}, because {why}",
+    "fr": "laissé de côté : {what}, trop grand ou trop lent pour cette machine (`python3 main.py optimize plan` en dit "
+    "plus)",
+}
+ECHO_DROPPED: dict[Language, str] = {
+    "en": "turns opened by my own echo and dropped: {count}",
+    "fr": "tours ouverts par mon propre écho et ignorés : {count}",
+}
+WITHOUT_SOUND: dict[Language, tuple[str, str]] = {
+    "en": ("without sound you can type: python3 main.py chat", "Type instead of talking? [Y/n] "),
+    "fr": ("sans le son, vous pouvez écrire : python3 main.py chat", "Écrire au lieu de parler ? [O/n] "),
+}
+"""for who has no terminal, and for who has"""
+
+
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Talk until Ctrl-C; exit code 3 without a usable microphone and speaker."""
     for result in failed(quick_checks(config)):
@@ -55,7 +72,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         try:
             return _talk(arguments, config, brain)
         except AudioDeviceError as error:
-            return _without_sound(arguments, config, error)
+            return _without_sound(arguments, config, error, brain.language)
 
 
 def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
@@ -96,26 +113,28 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             watch(view, pipeline)
             if assistant.attention is not None:
                 view.show(Attending(False, brain.clock.monotonic()))
-            _say_first(view, assistant, plan, keeping.notice(brain.language))
+            for reason in assistant.fallback_reason.splitlines():
+                view.show(Note(error_words(reason, brain.language, beside.brings_language_model)))
+            _say_first(view, plan, keeping.notice(brain.language), brain.language)
             with Keyboard() as keyboard:
                 keys = DeskKeys(keyboard, assistant, sound.microphone, brain.session, view.show)
                 _converse(assistant, view, brain.language, beside, keys)
         finally:
             beside.stop()
             pipeline.close()
-            _account(assistant, config)
+            _account(assistant, config, brain.language)
     finally:
         keeping.close()
         sound.close()
     return 0
 
 
-def _account(assistant: Assistant, config: Config) -> None:
+def _account(assistant: Assistant, config: Config, language: Language) -> None:
     """What is told of the conversation behind its end."""
     if config.log.trace:
         assistant.profiler.export_chrome_trace(data_folder() / TRACE)
     if assistant.echo_dropped:
-        print(f"turns opened by my own echo and dropped: {assistant.echo_dropped}", flush=True)
+        print(ECHO_DROPPED[language].format(count=assistant.echo_dropped), flush=True)
 
 
 def _bound_memory(brain: Brain, plan: Plan) -> None:
@@ -123,13 +142,13 @@ def _bound_memory(brain: Brain, plan: Plan) -> None:
     share_arenas()
 
 
-def _say_first(view: View, assistant: Assistant, plan: Plan, notice: str) -> None:
+def _say_first(view: View, plan: Plan, notice: str, language: Language) -> None:
     """What is not as the user may expect."""
-    for reason in filter(None, (*assistant.fallback_reason.splitlines(), notice)):
-        view.show(Note(reason))
+    if notice:
+        view.show(Note(notice))
     for left in plan.left_out:
         logger.info("left out: %s: %s", left.what, left.why)
-        view.show(Note(f"left out: {left.what}, because {left.why}"))
+        view.show(Note(LEFT_OUT[language].format(what=left.what, why=left.why)))
 
 
 def _start(assistant: Assistant, view: View) -> None:
@@ -152,7 +171,8 @@ def _converse(assistant: Assistant, view: View, language: Language, beside: Besi
             while not ending.asked:
                 view.refresh()
                 assistant.pipeline.wait(DRAW_S)
-                for text in (*assistant.echo_news(), *beside.news(), *assistant.news()):
+                engines = (error_words(text, language) for text in assistant.news())
+                for text in (*assistant.echo_news(), *beside.news(), *engines):
                     view.show(Note(text))
                 if not beside.asking:
                     keys.look()
@@ -162,13 +182,14 @@ def _converse(assistant: Assistant, view: View, language: Language, beside: Besi
         view.close()
 
 
-def _without_sound(arguments: argparse.Namespace, config: Config, error: MerlineError) -> int:
+def _without_sound(arguments: argparse.Namespace, config: Config, error: MerlineError, language: Language) -> int:
     """No microphone is not the end: offer to type instead."""
     print(f"merline: {error}", file=sys.stderr)
+    advice, question = WITHOUT_SOUND[language]
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print("merline: without sound you can type: python3 main.py chat", file=sys.stderr)
+        print(f"merline: {advice}", file=sys.stderr)
         return error.exit_code
-    wish = input("Type instead of talking? [Y/n] ").strip().lower()
+    wish = input(question).strip().lower()
     if wish in ("", "y", "yes", "o", "oui"):
         arguments.language = None
         return chat.run(arguments, config)

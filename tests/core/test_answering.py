@@ -157,6 +157,8 @@ def test_a_model_is_fetched_beside_the_conversation_and_answers_from_the_next_tu
         with Brain(wished, folder=tmp_path / "home", language="en") as brain:
             brain.responder.load()
             run = FirstLanguageModel(wished, brain, aloud.append, offline=False)
+            assert run.brings, "so that nobody is told to fetch it"
+            assert not FirstLanguageModel(wished, brain, aloud.append, offline=True).brings
             run.start(FullSetup(wished, offline=False))
             assert not brain.responder.reply("why is the sky blue").understood
             told: list[str] = []

@@ -120,7 +120,7 @@ def test_one_model_alone_is_asked_for_in_its_own_words():
 
 def test_in_french_too():
     *_, switches = asked("fr")
-    assert switches[0].start()[-1] == "Les télécharger (1.9 GB en tout) en arrière-plan ? [O/n]"
+    assert switches[0].start()[-1] == "Les télécharger (1,9 Go en tout) en arrière-plan ? [O/n]"
 
 
 def test_a_model_whose_packages_never_come_is_not_offered_and_nothing_is_kept_of_it():

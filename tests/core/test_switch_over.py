@@ -119,7 +119,7 @@ def progress(done_mb: int) -> FetchState:
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_fetched_loaded_exchanged_and_said_once(language: Language):
     rig = Rig(language=language)
-    assert "whisper-base (148 MB)" in rig.look()[0]
+    assert f"whisper-base (148 {'Mo' if language == 'fr' else 'MB'})" in rig.look()[0]
     rig.fetching.now = FetchState(done=True)
     rig.until_over()
     assert rig.switch.engine_name == "whisper"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,8 @@ from scripted_model import OneFolder, PlainOptimizer, ScriptedRuntime, ScriptedT
 
 from core.optimization.memory import MemoryOptimizer
 from core.optimization.plan import StagePlan
-from core.utils.errors import InferenceError, ModelLoadError, ModelTooLargeError
+from core.utils.errors import InferenceError, ModelError, ModelLoadError, ModelTooLargeError
+from core.utils.model_store import ModelStore
 from llm.context_room import KEPT_BYTES
 from llm.engine import ChatMessage, Prompt, Tool
 from llm.language_model import LanguageModel, LanguageModelSettings
@@ -410,3 +412,13 @@ def test_the_benchmarks_cold_model_reads_its_whole_prompt_at_each_reply() -> Non
         computed.append(runtime.computed)
     assert computed[0] == computed[1]
     assert computed[1] > len(SYSTEM.content.split())
+
+
+def test_a_model_that_is_not_here_is_told_before_anything_is_loaded_for_it(tmp_path: Path) -> None:
+    class Unwanted:
+        def initialize(self) -> None:
+            pytest.fail("torch is imported, which takes seconds, for a model that is not here")
+
+    model = LanguageModel(LanguageModelSettings("qwen3-0.6b"), ModelStore(tmp_path), optimizer=Unwanted())  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="is not on this machine"):
+        model.load()
