@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchmarks.tts_parts.voice import spread
 from core.optimization import TorchOptimizer
 from core.optimization.plan import StagePlan
-from tts.melo.bert import BertPrecision, load_bert
+from tts.melo.bert import BertPrecision, load_bert, use_kernels
 from tts.melo.configuration import read_config
 from tts.melo.decoder import AskedPrecision
 from tts.melo.fused_decoder import FusedDecoder, reduced_precision
@@ -78,6 +78,7 @@ class Ours:
         plan: StagePlan | None = None,
     ):
         self._bert = load_bert(bert, precision)
+        use_kernels(self._bert, torch.get_num_threads())
         self._optimizer, self._plan = TorchOptimizer(), plan
         self._synthesis = NetworkSynthesis(voice, plan, precision=decoder)
         self._synthesis.load(self._optimizer)

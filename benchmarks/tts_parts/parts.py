@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from benchmarks.figures import Figure
 from benchmarks.tts_parts.engines import MANNER
 from benchmarks.tts_parts.speed import SENTENCE, THREADS, text
 from benchmarks.tts_parts.voice import spread
-from tts.melo.bert import load_bert
+from tts.melo.bert import load_bert, use_kernels
 from tts.melo.decoder import Decoder, DecoderPrecision
 from tts.melo.fused_decoder import reduced_precision
 from tts.melo.fused_feed_forward import fuse_flow
@@ -29,6 +30,7 @@ def figures(voice: Path, bert_folder: Path) -> list[Figure]:
     """Milliseconds of each part, the quietest of some rounds."""
     torch.set_num_threads(THREADS)
     bert, small_bert, network = load_bert(bert_folder), load_bert(bert_folder, "int8"), load_network(voice)
+    use_kernels(bert, THREADS)
     tokens, sounds = text(SENTENCE)
     with torch.inference_mode():
         full = spread(bert(tokens), sounds)
@@ -48,9 +50,12 @@ def figures(voice: Path, bert_folder: Path) -> list[Figure]:
         reduced = reduced_precision()
         for precision in dict.fromkeys(("float32", reduced)):
             figures += _of_decoder(network.dec, precision, (frames, speaker), torch_s)
-        if reduced != "float32":
-            fuse_flow(network.flow, THREADS, reduced)
-            figures.append(Figure(f"melo part: flow in {reduced}", 1000 * _quietest(parts["flow"]), "ms", "lower"))
+        torch_flow = network.flow
+        for precision in dict.fromkeys(("float32", reduced)):
+            network.flow = copy.deepcopy(torch_flow)
+            fuse_flow(network.flow, THREADS, precision)
+            name = f"melo part: flow as it runs in {precision}"
+            figures.append(Figure(name, 1000 * _quietest(parts["flow"]), "ms", "lower"))
     return figures
 
 

@@ -17,10 +17,17 @@ from core.models import amx, simd
 from core.models.cpu_layout import BLOCK, FLOAT32, GROUP, HALF_TILE, INT4, TILE, jit
 from core.models.cpu_tiles import (
     AHEAD,
+    FLOAT_ROWS,
+    FLOAT_TOKENS,
     amx_rows,
     amx_rows_ahead_4,
     amx_rows_ahead_8,
     amx_rows_ahead_16,
+    float_tile_2,
+    float_tile_3,
+    float_tile_4,
+    float_tile_5,
+    float_tile_6,
     int4_half,
     int4_row,
     int4_tile,
@@ -226,8 +233,44 @@ def _put(linear, row, sum_, to, accumulate):
 
 
 @jit
+def _float_tile(weights, stride, values, columns, tokens, out, out_stride):
+    if tokens == 6:
+        float_tile_6(weights, stride, values, stride, columns, out, out_stride)
+    elif tokens == 5:
+        float_tile_5(weights, stride, values, stride, columns, out, out_stride)
+    elif tokens == 4:
+        float_tile_4(weights, stride, values, stride, columns, out, out_stride)
+    elif tokens == 3:
+        float_tile_3(weights, stride, values, stride, columns, out, out_stride)
+    else:
+        float_tile_2(weights, stride, values, stride, columns, out, out_stride)
+
+
+@jit
+def _floating_tiles(linear, activations, rows, block, out, out_stride):
+    """Several rows of activations, in tiles that are as full as each other."""
+    stride, tiles = 4 * linear.columns, (rows + FLOAT_TOKENS - 1) // FLOAT_TOKENS
+    for four in range(block * BLOCK, min(block * BLOCK + BLOCK, linear.rows), FLOAT_ROWS):
+        first = min(four, linear.rows - FLOAT_ROWS)
+        weights, to = linear.weights + first * stride, out + 4 * (first - block * BLOCK)
+        for tile in range(tiles):
+            row = tile * rows // tiles
+            tokens = (tile + 1) * rows // tiles - row
+            begin = to + row * out_stride
+            _float_tile(weights, stride, activations.values + row * stride, linear.columns, tokens, begin, out_stride)
+            if linear.bias:
+                for token in range(tokens):
+                    for n in range(FLOAT_ROWS):
+                        at = begin + token * out_stride + 4 * n
+                        put(at, get(at) + get(linear.bias + 4 * (first + n)))
+
+
+@jit
 def _floating(linear, activations, rows, block, out, out_stride, accumulate):
     stride = linear.columns * (4 if linear.kind == FLOAT32 else 2)
+    if simd.WIDE and rows > 1 and linear.kind == FLOAT32 and not accumulate:
+        _floating_tiles(linear, activations, rows, block, out, out_stride)
+        return
     for row in range(rows):
         values = activations.values + 4 * row * linear.columns
         begin = out + row * out_stride

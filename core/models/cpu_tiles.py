@@ -196,3 +196,71 @@ def _amx_rows(lines: int) -> Any:
 
 
 amx_rows, amx_rows_ahead_4, amx_rows_ahead_8, amx_rows_ahead_16 = (_amx_rows(lines) for lines in (0, 4, 8, 16))
+
+
+FLOAT_ROWS = 4
+"""of float weights in a tile"""
+FLOAT_TOKENS = 6
+"""rows of activations in the largest tile: with the weights' and one of activations all fit into 32 registers"""
+
+
+def _float_tile(tokens: int) -> Any:
+    """An intrinsic: FLOAT_ROWS rows of float32 weights with `tokens` rows of activations, as sums [tokens, FLOAT_ROWS].
+
+    Bytes lie between rows of each. The same sums as a row of activations has alone (cpu_kernels).
+    """
+
+    def build(b: ir.IRBuilder, a: Any) -> None:
+        weights, stride, values, value_stride, columns, out, out_stride = a
+        before = b.block
+        loop, after = b.append_basic_block("columns"), b.append_basic_block("done")
+        b.branch(loop)
+        b.position_at_end(loop)
+        column = b.phi(_I64)
+        column.add_incoming(ir.Constant(_I64, 0), before)
+        held = [b.phi(_F32) for _ in range(tokens * FLOAT_ROWS)]
+        for one in held:
+            one.add_incoming(simd.constant(_F32, 0.0), before)
+        offset = b.mul(column, ir.Constant(_I64, 4))
+        parts = []
+        for row in range(FLOAT_ROWS):
+            where = b.add(b.add(weights, b.mul(stride, ir.Constant(_I64, row))), offset)
+            simd.fetch_ahead(b, b.add(where, ir.Constant(_I64, AHEAD // 2)))
+            parts.append(b.load(simd.at(b, where, _F32), align=4))
+        new = []
+        for token in range(tokens):
+            where = b.add(b.add(values, b.mul(value_stride, ir.Constant(_I64, token))), offset)
+            x = b.load(simd.at(b, where, _F32), align=4)
+            sums = held[token * FLOAT_ROWS :][:FLOAT_ROWS]
+            new += [
+                simd.call(b, "llvm.fma.v16f32", _F32, part, x, sum_) for part, sum_ in zip(parts, sums, strict=True)
+            ]
+        following = b.add(column, ir.Constant(_I64, simd.LANES))
+        column.add_incoming(following, b.block)
+        for one, sum_ in zip(held, new, strict=True):
+            one.add_incoming(sum_, b.block)
+        b.cbranch(b.icmp_signed("<", following, columns), loop, after)
+        b.position_at_end(after)
+        for slot, sum_ in enumerate(new):
+            token, row = divmod(slot, FLOAT_ROWS)
+            where = b.add(b.add(out, b.mul(out_stride, ir.Constant(_I64, token))), ir.Constant(_I64, 4 * row))
+            b.store(simd.lane_sum(b, sum_), simd.at(b, where, ir.FloatType()), align=4)
+
+    def tile(
+        typing: Any,
+        weights: Any,
+        stride: Any,
+        values: Any,
+        value_stride: Any,
+        columns: Any,
+        out: Any,
+        out_stride: Any,
+    ) -> Any:
+        return operation(types.void(*[types.int64] * 7), build)
+
+    return intrinsic(tile)
+
+
+float_tile_6, float_tile_5, float_tile_4, float_tile_3, float_tile_2 = (
+    _float_tile(tokens) for tokens in range(FLOAT_TOKENS, 1, -1)
+)

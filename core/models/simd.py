@@ -171,22 +171,25 @@ def fma(typing: Any, x: Any, y: Any, z: Any) -> Any:
     return operation(F32(F32, F32, F32), lambda b, a: call(b, "llvm.fma.v16f32", _F32, *a))
 
 
+def lane_sum(builder: ir.IRBuilder, vector: Any) -> Any:
+    """The sum of a vector's lanes, added in halves."""
+    width = LANES
+    while width > 1:
+        width //= 2
+        lower, upper = (
+            ir.Constant(ir.VectorType(_INT, width), list(range(first, first + width))) for first in (0, width)
+        )
+        unused = ir.Constant(vector.type, ir.Undefined)
+        vector = builder.fadd(
+            builder.shuffle_vector(vector, unused, lower), builder.shuffle_vector(vector, unused, upper)
+        )
+    return builder.extract_element(vector, ir.Constant(_INT, 0))
+
+
 @intrinsic
 def total(typing: Any, vector: Any) -> Any:
     """The sum of the lanes, added in halves."""
-
-    def build(b: ir.IRBuilder, a: Any) -> Any:
-        vector, width = a[0], LANES
-        while width > 1:
-            width //= 2
-            lower, upper = (
-                ir.Constant(ir.VectorType(_INT, width), list(range(first, first + width))) for first in (0, width)
-            )
-            unused = ir.Constant(vector.type, ir.Undefined)
-            vector = b.fadd(b.shuffle_vector(vector, unused, lower), b.shuffle_vector(vector, unused, upper))
-        return b.extract_element(vector, ir.Constant(_INT, 0))
-
-    return operation(types.float32(F32), build)
+    return operation(types.float32(F32), lambda b, a: lane_sum(b, a[0]))
 
 
 @intrinsic

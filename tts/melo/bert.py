@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.models.mapped_pages import MappedPages
+from core.models.quantize import has_kernels
 from core.models.safetensors_file import SafetensorsFile
 from core.utils.errors import InferenceError, ModelLoadError
 from tts.melo.weights import check_fit, read_tensors
@@ -164,6 +165,17 @@ def load_bert(folder: Path, precision: BertPrecision = "float32") -> Bert:
     return bert.eval().requires_grad_(False)
 
 
+def use_kernels(bert: Bert, threads: int) -> None:
+    """Have our kernels compute its float32 layers, where they are the quicker way; it stays on the CPU from then on."""
+    if not has_kernels():
+        return
+    from core.models.mapped_linear import MappedLinear, fits
+
+    for name, layer in list(bert.named_modules()):
+        if isinstance(layer, nn.Linear) and fits(layer):
+            _put(bert, name, MappedLinear(layer, threads))
+
+
 def _known_name(name: str) -> str:
     """Without the prefix of a masked language model; old checkpoints call a norm's weight and bias gamma and beta."""
     return name.removeprefix("bert.").replace(".gamma", ".weight").replace(".beta", ".bias")
@@ -177,13 +189,17 @@ def _pack(bert: Bert, read: Callable[[str], Tensor]) -> list[str]:
     for where in [name for name, part in bert.named_modules() if isinstance(part, nn.Linear)]:
         names += [f"{where}.weight", f"{where}.bias"]
         packed = PackedLinear.from_float(read(names[-2]), read(names[-1]), bits=8)
-        parent, _, own = where.rpartition(".")
-        holder = bert.get_submodule(parent)
-        if isinstance(holder, nn.ModuleDict):
-            holder[own] = packed
-        else:
-            setattr(holder, own, packed)
+        _put(bert, where, packed)
     return names
+
+
+def _put(bert: Bert, where: str, layer: nn.Module) -> None:
+    parent, _, own = where.rpartition(".")
+    holder = bert.get_submodule(parent)
+    if isinstance(holder, nn.ModuleDict):
+        holder[own] = layer
+    else:
+        setattr(holder, own, layer)
 
 
 def _read_config(path: Path) -> BertConfig:

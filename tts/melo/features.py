@@ -17,7 +17,7 @@ from core.optimization.batch_size import is_out_of_memory
 from core.optimization.torch_device import release_cached
 from core.optimization.torch_engine import StageSteps
 from core.utils.errors import InferenceError, ModelLoadError
-from tts.melo.bert import BertPrecision, load_bert
+from tts.melo.bert import BertPrecision, load_bert, use_kernels
 from tts.melo.card_graphs import exact_products
 from tts.melo.configuration import BERT_WIDTH, JA_BERT_WIDTH
 from tts.melo.network import Sounds
@@ -35,10 +35,18 @@ WARM_UP_TOKENS = 8
 class BertFeatures:
     """One thread at a time uses it."""
 
-    def __init__(self, folder: Path, precision: BertPrecision = "float32", plan: StagePlan | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        precision: BertPrecision = "float32",
+        plan: StagePlan | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """`threads` of our kernels, which may be more than the plan's: they wait for no thread that is late."""
         self._folder = folder
         self._precision: BertPrecision = precision
         self._plan = plan
+        self._threads = threads
         self._optimizer: TorchOptimizer | None = None
         self._bert: Any = None
         self._device: Any = None
@@ -58,6 +66,8 @@ class BertFeatures:
                 f"{BERT_WIDTH}: it is not the BERT that the voice learnt with"
             )
         self._known = bert.config.vocabulary
+        if not self._on_card:
+            use_kernels(bert, self._threads or torch.get_num_threads())
         self._bert = StageSteps(self._plan, lambda: optimizer).compile_model(bert, "melo bert")
         try:
             bert.to(self._device)

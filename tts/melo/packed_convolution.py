@@ -82,6 +82,8 @@ class Packer:
     """Packs a decoder's layers for one precision."""
 
     precision: DecoderPrecision
+    fast: bool = True
+    """in float32, with schemes of fewer products, whose weights are up to 2.4 times as many"""
 
     @property
     def channels_a_plane(self) -> int:
@@ -130,7 +132,7 @@ class Packer:
         elif self.precision == "int8" and planes_in >= BYTE_PLANES and taps * planes_out >= BYTE_WORK:
             group, kind, parts, scales = _for_bytes(padded)
         else:
-            group, kind, parts = _for_sums(padded, step)
+            group, kind, parts = _for_sums(padded, self.fast and step == 1)
         return Convolution(
             _kept(parts), padded_bias, taps, stride, first, planes_in, planes_out, group, step, offset, kind, scales
         )
@@ -141,12 +143,12 @@ def _group(planes_out: int, largest: int) -> int:
     return next(size for size in (4, 2, 1) if size <= largest and planes_out % size == 0)
 
 
-def _for_sums(weight: Tensor, step: int) -> tuple[int, int, Tensor]:
+def _for_sums(weight: Tensor, fast: bool) -> tuple[int, int, Tensor]:
     """Group, kind and weights of conv_kernels."""
     planes_out, planes_in, taps = weight.shape[0] // LANES, weight.shape[1] // LANES, weight.shape[2]
     group = _group(planes_out, 4)
     kind = table.PLAIN
-    if taps > 2 and step == 1 and planes_in >= FAST_PLANES and planes_out >= FAST_PLANES:
+    if fast and taps > 2 and planes_in >= FAST_PLANES and planes_out >= FAST_PLANES:
         scheme = scheme_for(taps)
         kind = scheme.taps
         groups = nn.functional.pad(weight, (0, -taps % kind)).view(*weight.shape[:2], -1, kind).double()

@@ -143,10 +143,9 @@ class NetworkSynthesis:
         if not reason:
             del network.dec  # the kernels have their own copy of its weights
             precision: DecoderPrecision = getattr(self._decoder, "precision", "float32")
-            if precision != "float32":
-                from tts.melo.fused_feed_forward import fuse_flow
+            from tts.melo.fused_feed_forward import fuse_flow
 
-                fuse_flow(network.flow, threads, precision)
+            fuse_flow(network.flow, threads, precision)
         else:
             compiled = StageSteps(plan, lambda: optimizer).compile_model(network.dec, "melo decoder")
             self._decoder, _ = choose_decoder(network.dec, compiled)

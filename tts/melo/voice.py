@@ -129,7 +129,7 @@ class MeloVoice:
         config = self._synthesis.config
         self._row = choose_speaker(config, self.manner.speaker)
         if not config.disable_bert:
-            self._features = BertFeatures(self.files.bert, self.manner.precision, plan)
+            self._features = BertFeatures(self.files.bert, self.manner.precision, plan, threads)
             self._features.load(optimizer)
         if self._known is None:
             self._known = self._measured(self._synthesis)

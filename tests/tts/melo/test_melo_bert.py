@@ -18,7 +18,7 @@ from core.optimization import TorchOptimizer
 from core.utils.config import OptimizationConfig
 from core.utils.errors import InferenceError, ModelLoadError
 from tests.tts.melo.spoken_voices import VOCABULARY, write_small_bert
-from tts.melo.bert import load_bert
+from tts.melo.bert import load_bert, use_kernels
 from tts.melo.features import BertFeatures
 
 TOKENS = torch.tensor([2, 17, 5, 5, 88, 41, 3])
@@ -50,6 +50,22 @@ def test_dropped_layers_and_head_change_nothing(whole):
     model, folder = whole
     bert = load_bert(folder)
     assert len(bert.encoder["layer"]) == 2
+    with torch.inference_mode():
+        torch.testing.assert_close(bert(TOKENS), reference(model), atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_our_kernels_change_nothing(whole, threads: int):
+    pytest.importorskip("numba", reason="needs numba (the extra full)")
+    from core.models.mapped_linear import MappedLinear
+    from core.models.simd import WIDE
+
+    model, folder = whole
+    bert = load_bert(folder)
+    names = set(bert.state_dict())
+    use_kernels(bert, threads)
+    assert set(bert.state_dict()) == names
+    assert sum(isinstance(part, MappedLinear) for part in bert.modules()) == (12 if WIDE else 0)
     with torch.inference_mode():
         torch.testing.assert_close(bert(TOKENS), reference(model), atol=2e-6, rtol=0)
 
