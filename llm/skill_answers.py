@@ -28,7 +28,7 @@ HARMLESS = frozenset({"TellTime", "TellDate", "TellWeekday", "TellYear", "TellWe
     {"DaysSince", "TimeUntil", "Calculate", "Convert", "Capabilities", "WhoAreYou", "HowAreYou", "CannotDo"}
     | {"WhatDidIAsk", "TimeLeft", "ListTimers", "ListAlarms", "ListReminders", "ReadNotes", "ReadItems"}
     | {"HasItem", "ListFacts", "TellTimeIn", "TimeDifference", "DateIn", "NextAlarm", "FindNote", "TellVolume"}
-    | {"TellTimeThere", "TellTimeAndDate", "ReadList", "Spell", "HowTo", "WhySlow"}
+    | {"TellTimeThere", "TellTimeAndDate", "ReadList", "Spell", "HowTo", "WhySlow", "DaysBetween", "TellStopwatch"}
 )
 """intents that change nothing: their replies may be prepared before it is known that the user has finished"""
 NO_ANSWER = "CannotDo"

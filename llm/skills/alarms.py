@@ -22,7 +22,7 @@ from llm.skills.spoken import (
     say_weekdays,
 )
 from llm.skills.timers import add_time, clean_name, named
-from llm.skills.when import When, clock_time, date_of, duration_s, moment
+from llm.skills.when import OTHER_DAYS, When, clock_time, date_of, duration_s, moment
 from llm.skills.which import by_place
 
 _DAWN = (5.0, 6.0)
@@ -33,7 +33,7 @@ ONE_MORE = "one_more"
 def set_alarm(intent: Intent, context: Context) -> Reply:
     local, language = context.schedule.local, intent.language
     when = moment(intent, local, morning=bool(intent.word("wake")) or _at_dawn(intent))
-    only_day = bool(intent.word("day")) and clock_time(intent) is None and not intent.word("part_of_day")
+    only_day = bool(intent.word("day") or intent.word("part_of_day")) and clock_time(intent) is None
     if when is None or only_day:
         begun = " ".join(intent.said.words) if only_day else ""
         return ask(
@@ -68,7 +68,7 @@ def _in_the_same_half(when: When, intent: Intent, context: Context) -> When:
 
 def _at_dawn(intent: Intent) -> bool:
     """Whether it is to get up by: five or six of a day to come, without a half."""
-    to_come = intent.word("recurrence") or intent.word("day") not in ("", "today", "tonight")
+    to_come = intent.slots.keys() & OTHER_DAYS or intent.word("day") not in ("", "today", "tonight")
     return bool(to_come) and intent.number("hour") in _DAWN and not intent.word("part_of_day")
 
 
@@ -250,6 +250,7 @@ SKILL = Skill(
     "alarms",
     {
         "SetAlarm": set_alarm,
+        "AskAlarmTime": set_alarm,
         "ListAlarms": list_alarms,
         "NextAlarm": next_alarm,
         "ChangeAlarm": change_alarm,

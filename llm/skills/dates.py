@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
 from llm.local_time import LocalTime
 from llm.skills.base import Context, Intent, Reply, Skill, choose, reply
-from llm.skills.feasts import day_of_feast, next_feast
+from llm.skills.feasts import day_of_feast
 from llm.skills.spoken import join, say_about, say_date
-from llm.skills.when import day_of_month, duration_s, later_day, moment
+from llm.skills.when import IN_YEAR, day_in_year, day_of_month, duration_s, later_day, moment, named_later
 
 _UNITS_S = {"hours": 3600.0, "minutes": 60.0}
 _DAY_S = 86_400.0
 _LEAP_YEARS = 8
 """29 February comes back within so many years"""
+OTHER = "other_"
+"""begins the slots of the second of two days"""
 FARTHEST_DAYS = 366_000
 """a thousand years"""
 
@@ -31,6 +34,8 @@ def days_until(intent: Intent, context: Context) -> Reply:
         return reply(intent, en="There is no such day.", fr="Ce jour n'existe pas.")
     count = (day - today).days
     told = _told(day, context.schedule.local.wall, intent)
+    if count < 0:
+        return _gone(intent, -count, told)
     if count == 0:
         return reply(intent, en=f"That's today: {told}.", fr=f"C'est aujourd'hui : {told}.")
     if count == 1:
@@ -80,12 +85,34 @@ def days_since(intent: Intent, context: Context) -> Reply:
         return reply(intent, en="There is no such day.", fr="Ce jour n'existe pas.")
     count = (today - day).days
     told = _told(day, local.wall, intent)
+    if count < 0:
+        return days_until(intent, context)
     if count == 0:
         return reply(intent, en=f"That's today: {told}.", fr=f"C'est aujourd'hui : {told}.")
+    return _gone(intent, count, told)
+
+
+def _gone(intent: Intent, count: int, told: str) -> Reply:
+    """A day so many days ago."""
     if count == 1:
         return reply(intent, en=f"That was yesterday: {told}.", fr=f"C'était hier : {told}.")
     length = span(count, intent)
     return reply(intent, en=f"{length} ago: {told}.", fr=f"Il y a {length} : {told}.", result=float(count))
+
+
+def days_between(intent: Intent, context: Context) -> Reply:
+    """From one day to the next one of the other name."""
+    local = context.schedule.local
+    first = day_meant(intent, local)
+    others = {name.removeprefix(OTHER): value for name, value in intent.slots.items() if name.startswith(OTHER)}
+    last = None if first is None else next_day(replace(intent, slots=others), first)
+    if first is None or last is None:
+        return reply(intent, en="There is no such day.", fr="Ce jour n'existe pas.")
+    days, now = abs((last - first).days), local.wall
+    length = span(days, intent) if days > 1 else choose(intent.language, f"{days} day", f"{days} jour")
+    one, other = _told(first, now, intent), _told(last, now, intent)
+    return reply(intent, en=f"{length}, from {one} to {other}.", fr=f"{length}, du {one} au {other}.",
+                 result=float(days))  # fmt: skip
 
 
 def span(days: int, intent: Intent) -> str:
@@ -101,11 +128,12 @@ def span(days: int, intent: Intent) -> str:
 
 def day_meant(intent: Intent, local: LocalTime) -> date | None:
     """The next such day; today's only where it is named by its date. None: no calendar has it."""
-    today = local.wall.date()
-    feast = intent.word("feast")
-    if feast:
-        return next_feast(feast, today)
-    if intent.word("later_day"):
+    return next_day(intent, local.wall.date())
+
+
+def next_day(intent: Intent, today: date) -> date | None:
+    """The next such day from `today` on, or the one in the year that is named. None: no calendar has it."""
+    if named_later(intent):
         return later_day(intent, today)
     ahead = intent.number("ahead")
     if ahead is not None:
@@ -119,6 +147,8 @@ def day_meant(intent: Intent, local: LocalTime) -> date | None:
 def day_gone(intent: Intent, local: LocalTime) -> date | None:
     """The last such day, today's only where it is named by its date. None: no calendar has it."""
     today = local.wall.date()
+    if intent.slots.keys() & IN_YEAR:
+        return day_in_year(intent, today)
     feast = intent.word("feast")
     if feast == "month_end":
         return today.replace(day=1) - timedelta(days=1)
@@ -154,6 +184,12 @@ def next_date(today: date, month: int, day: int) -> date | None:
 
 SKILL = Skill(
     "dates",
-    {"DaysUntil": days_until, "DaysSince": days_since, "TimeUntil": time_until, "DateIn": date_in},
+    {
+        "DaysUntil": days_until,
+        "DaysSince": days_since,
+        "DaysBetween": days_between,
+        "TimeUntil": time_until,
+        "DateIn": date_in,
+    },
     for_models=(),
 )

@@ -47,9 +47,9 @@ MOST_WORDS_OF_A_LIST = 3
 _IN_NO_LIST = frozenset(words_of("and then list et puis liste with avec"))
 _IN_NO_NAME = frozenset(words_of("set setting make making until till jusqu jusque mets mettre minuteur timer"))
 """words that show that the rest of a sentence was taken for a name"""
-_LENGTH = frozenset(words_of("hour hours long minute minutes heure heures"))
+_LENGTH = frozenset(words_of("hour hours long minute minutes heure heures half demi demie"))
 """what a new timer is not called; one that runs may be told by them"""
-_ENDS_NO_NAME = (["and"], ["et"], ["for"], ["pour"], ["de"])
+_ENDS_NO_NAME = (["and"], ["et"], ["for"], ["pour"], ["de"], ["or"], ["ou"], ["to"])
 _OPEN_NUMBER_ENDS = frozenset(
     words_of(
         "twenty thirty forty fifty sixty seventy eighty ninety hundred thousand point and plus minus times "
@@ -164,7 +164,7 @@ class SkillRecogniser:
         text = said.matching
         best, best_rank = None, (1 << 30, 0)
         for result in recognize_all(text, grammar.matched, language=language):
-            if _is_talk(result, language) or _is_no_name(result):
+            if _is_talk(result, language) or _is_no_name(result) or _is_cut_short(result):
                 continue
             rank = _rank(result)
             if rank < best_rank:
@@ -263,6 +263,15 @@ def _is_talk(result: RecognizeResult, language: Language) -> bool:
     return any(words & set(entity.text.split()) for entity in result.entities_list if entity.is_wildcard)
 
 
+def _is_cut_short(result: RecognizeResult) -> bool:
+    """Whether free words within a sentence end in "and": what follows is no time but belongs to them."""
+    spans = [(entity.text_span[1], entity) for entity in result.entities_list if entity.text_span is not None]
+    last = max((end for end, _ in spans), default=0)
+    return any(
+        entity.is_wildcard and end < last and entity.text.split()[-1:] in (["and"], ["et"]) for end, entity in spans
+    )
+
+
 def _is_no_name(result: RecognizeResult) -> bool:
     """Whether what stands for a name is a sentence: "'add milk and set a' timer"."""
     excluded = _IN_NO_NAME | (_LENGTH if result.intent.name == "SetTimer" else set())
@@ -272,6 +281,8 @@ def _is_no_name(result: RecognizeResult) -> bool:
         return True
     if result.intent.name == "SetTimer" and len(names) == len(result.entities_list):
         excluded |= {NUMBER_MARK}  # without a length, a number is one that lacks its unit: "a timer for ten"
+    if result.intent.name == "SetTimer" and any({NUMBER_MARK} == set(words) - {"de", "d", "of"} for words in names):
+        return True  # "for twenty to thirty minutes" is no timer called twenty
     return any(
         len(words) > MOST_WORDS_OF_A_NAME or not excluded.isdisjoint(words) or words[-1:] in _ENDS_NO_NAME
         for words in names

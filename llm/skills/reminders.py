@@ -10,7 +10,7 @@ from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, re
 from llm.skills.feasts import next_feast
 from llm.skills.rescheduling import about, exchange, moved
 from llm.skills.spoken import join, say_duration
-from llm.skills.when import date_of, day_of_month, duration_s, moment
+from llm.skills.when import date_of, day_of_month, duration_s, moment, named_later
 from llm.skills.which import by_place
 
 NTH_WEEKDAY = "nth_weekday"
@@ -29,6 +29,8 @@ def set_reminder(intent: Intent, context: Context) -> Reply:
     if when is None and intent.word("repeat"):
         return reply(intent, en="I can remind you at most once a minute, and at least once a year.",
                      fr="Je peux rappeler au plus une fois par minute, au moins une fois par an.")  # fmt: skip
+    if when is None and named_later(intent):
+        return reply(intent, en="That is past, or no such day.", fr="C'est passé, ou ce jour n'existe pas.")
     if when is None and intent.number("month") and day_of_month(intent):
         return reply(intent, en="There is no such day.", fr="Ce jour n'existe pas.")
     if when is None:
@@ -57,7 +59,7 @@ def set_reminder(intent: Intent, context: Context) -> Reply:
     )
     seconds = duration_s(intent)
     said = describe(item, context, language)
-    if seconds is not None and not item.every_s:
+    if seconds is not None and not item.every_s and round(item.due_at - context.schedule.now) == round(seconds):
         length = say_duration(seconds, language)
         said = f"dans {length}" if language == "fr" else f"in {length}"
     if not text:

@@ -13,7 +13,9 @@ from dataclasses import replace
 from core.messages import Language
 from llm.skills.alarms import ONE_MORE
 from llm.skills.base import Intent, Slot
-from llm.skills.reminding_often import at_several_times
+from llm.skills.numbers import words_of
+from llm.skills.reminding_often import LEADS_ON, at_several_times
+from llm.skills.when import duration_s
 
 SEVERAL = "Several"
 """the name of an intent that is only its parts"""
@@ -38,18 +40,26 @@ _UNITS: dict[Language, dict[str, str]] = {
 }
 """of the first, which the second leaves out: "for the rice for nine minutes and one for the eggs for six" """
 _TIMERS: dict[Language, re.Pattern[str]] = {
-    "en": re.compile(r"\btimers\b\s*(?:,|:|for|of)?\s+|\btimer (?:for|of)\s+", re.IGNORECASE),
+    "en": re.compile(r"\btimers\b\s*(?:,|:|for|of)?\s+|\btimer (?:(?:for|of)\s+)?", re.IGNORECASE),
     "fr": re.compile(
-        r"\b(?:minuteurs|timers|minuteries)\b\s*(?:,|:|de\b|d['’]|pour\b)?\s*|\bminuteur (?:de|pour)\s+", re.IGNORECASE
+        r"\b(?:minuteurs|timers|minuteries)\b\s*(?:,|:|de\b|d['’]|pour\b)?\s*|\bminuteur (?:(?:de|pour)\s+|d['’])",
+        re.IGNORECASE,
     ),
 }
+_LENGTHS: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"^(?:(?:set|start|give me|put)\s+)?(?=[\w-]+ (?:hour|min|sec))", re.IGNORECASE),
+    "fr": re.compile(r"^(?:(?:mets|lance|compte)(?:-moi)?\s+)?(?=[\w-]+ (?:heure|min|sec))", re.IGNORECASE),
+}
+"""begins a text that names lengths and what each is for, and no timer"""
 _LIST: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+", re.IGNORECASE),
     "fr": re.compile(r"\s*,\s*(?:et\s+)?|\s+et\s+(?!(?:demie?|quart)\b)", re.IGNORECASE),
 }
 _OF_LENGTH: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"^(?:(?:another|one|a second)\s+)?(?:for|of)\s+", re.IGNORECASE),
-    "fr": re.compile(r"^(?:(?:l['’])?(?:un autre|une autre|autre|un|une)\s+)?(?:pour|de|d['’])\s*", re.IGNORECASE),
+    "fr": re.compile(
+        r"^(?:(?:l['’])?(?:un autre|une autre|autre|un|une)\s+)?(?:(?:pour|de)\b|d['’])\s*", re.IGNORECASE
+    ),
 }
 _ALARMS: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"\b(?:alarms?|wake me(?: up)?|get me up)\b(?:\s+(?:for|at))?\s+", re.IGNORECASE),
@@ -68,6 +78,15 @@ _ONE_ALARM: dict[Language, tuple[str, ...]] = {
 }
 _OF_DAY = frozenset(("day", "part_of_day", "recurrence", "daypart"))
 _ONE_TIMER: dict[Language, str] = {"en": "set a timer for {}", "fr": "mets un minuteur de {}"}
+_UNIT: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"\b(?:hours?|minutes?|seconds?|min|mins|secs?)\b", re.IGNORECASE),
+    "fr": re.compile(r"\b(?:heures?|minutes?|secondes?|min|mn|sec)\b", re.IGNORECASE),
+}
+_NUMBER: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r".+?(?=\s+for\b)", re.IGNORECASE), "fr": re.compile(r".+?(?=\s+pour\b)", re.IGNORECASE)
+}  # fmt: skip
+"""the number of "ten for the eggs" """
+_NAME = "name"
 _REMIND: dict[Language, str] = {"en": "remind me to", "fr": "rappelle-moi de"}
 _ADD: dict[Language, str] = {"en": "add {}", "fr": "ajoute {}"}
 _AND: dict[Language, str] = {"en": "and", "fr": "et"}
@@ -84,6 +103,19 @@ MOST_WORDS_OF_A_THING = 2
 """that is named behind the list; "dance with me" is none"""
 _REMIND_AT: dict[Language, str] = {"en": "remind me", "fr": "rappelle-moi"}
 _HOURS = frozenset(("hour", "named_clock"))
+_DAYS = frozenset(
+    ("day", "tens", "nth", "month_day", "month", "feast", "later_day", "recurrence", "week_of", "weekday")
+)
+_FROM_NOW = frozenset(("hours", "minutes", "seconds", "fixed_duration", "days", "weeks"))
+_BEFORE_A_THING = frozenset(words_of("the my our his her their your a an some"))
+_DONE_ALONE = frozenset(
+    words_of("leave eat sleep rest exercise stretch cook study work shower run train swim read write shop clean pray")
+    + words_of("meditate breathe drink dance sing walk relax practise practice iron vacuum hoover pack dress go")
+)
+"""verbs that are said without a thing: "call mum at nine and leave at ten" """
+_PARTICLES = frozenset(words_of("out up off in down away back over"))
+_NO_THING = LEADS_ON | {"le", "la", "les"}
+_INFINITIVE = re.compile(r"(?:er|ir|re|oir)$|['’]", re.IGNORECASE)
 _DICTATED = "text"
 """a slot of free words that goes on to the end of what is said: a note, what to be reminded of"""
 
@@ -109,6 +141,9 @@ def several(text: str, whole: Intent | None, language: Language, recognise: Reco
             return _all(text, often)
     if whole is not None and not may_hold_another(whole, language):
         return _two_reminders(text, language, recognise) if whole.name == "SetReminder" else None
+    two = _two_reminders(text, language, recognise) if whole is None else None
+    if two is not None:
+        return two
     alike = _timers(text, language, recognise) or _alarms(text, language, recognise)
     if alike is not None:
         return alike
@@ -140,21 +175,37 @@ def cuts_of(text: str, language: Language) -> list[re.Match[str]]:
 
 
 def _timers(text: str, language: Language, recognise: Recognise) -> Intent | None:
-    """ "Set timers for 5, 10 and 15 minutes": one each, the unit being that of the next that has one."""
-    lead = _TIMERS[language].search(text)
+    """ "Set timers for 5, 10 and 15 minutes", "5 minutes for tea and 10 for eggs": one each, with the unit of another
+    where it has none of its own, that of the next one first."""
+    noun = _TIMERS[language].search(text)
+    lead = noun or _LENGTHS[language].match(text)
     if lead is None:
         return None
-    lengths: list[str] = []
-    unit = ""
-    for piece in reversed(_LIST[language].split(text[lead.end() :].strip(" .,;:!?"))):
-        length = _OF_LENGTH[language].sub("", piece).strip()
-        unit = length.split()[-1] if len(length.split()) > 1 else unit
-        lengths.insert(0, length if len(length.split()) > 1 else f"{length} {unit}")
-    found = [recognise(_ONE_TIMER[language].format(length), language) for length in lengths]
-    timers = [intent for intent in found if intent is not None and intent.name == "SetTimer" and not intent.open_slots]
-    if not 2 <= len(timers) == len(lengths) <= MOST_CUTS:
+    pieces = [
+        _OF_LENGTH[language].sub("", piece).strip()
+        for piece in _LIST[language].split(text[lead.end() :].strip(" .,;:!?"))
+    ]
+    if not 2 <= len(pieces) <= MOST_CUTS:
         return None
-    return _all(text, timers)
+    found: list[Intent] = []
+    unit = next((match.group() for piece in pieces if (match := _UNIT[language].search(piece))), "")
+    for piece in reversed(pieces):
+        own = _UNIT[language].search(piece)
+        unit = own.group() if own else unit
+        timer = _one_timer(piece if own else f"{piece} {unit}", language, recognise)
+        number = None if timer or own else _NUMBER[language].match(piece)
+        timer = timer or (number and _one_timer(f"{number.group()} {unit}{piece[number.end() :]}", language, recognise))
+        if timer is None or not (noun or timer.open_slots):
+            return None
+        found.insert(0, timer)
+    return _all(text, found)
+
+
+def _one_timer(words: str, language: Language, recognise: Recognise) -> Intent | None:
+    """A new timer of that length, "5 minutes" or "5 minutes for tea"; None where the words name no length."""
+    found = recognise(_ONE_TIMER[language].format(words), language)
+    fits = found is not None and found.name == "SetTimer" and found.open_slots <= {_NAME} and duration_s(found)
+    return found if fits else None
 
 
 def _alarms(text: str, language: Language, recognise: Recognise) -> Intent | None:
@@ -191,19 +242,45 @@ def _all(text: str, commands: list[Intent]) -> Intent:
 
 
 def _two_reminders(text: str, language: Language, recognise: Recognise) -> Intent | None:
-    """ "Remind me to call mum tomorrow at nine and dad at ten": only where both halves name their hour."""
+    """ "Remind me to call mum tomorrow at nine and dad at ten": only where both halves name their time, both an hour or
+    both a day. What is only a thing is done as the first one is: "call dad"."""
     for cut in _CUT[language].finditer(text):
         first = recognise(text[: cut.start()].strip(), language)
         rest = text[cut.end() :].strip()
         second = recognise(f"{_REMIND_AT[language]} {rest}", language)
-        if second is None or not second.word(_DICTATED):
+        if second is None or not second.word(_DICTATED) or second.word(_DICTATED) == rest:
             second = recognise(f"{_REMIND[language]} {rest}", language)
-        if first is None or second is None or not _HOURS & first.slots.keys() or not _HOURS & second.slots.keys():
+        if first is None or second is None or not _same_times(first, second):
             continue
-        if first.name == second.name == "SetReminder" and first.word(_DICTATED) and second.word(_DICTATED):
-            day = {name: value for name, value in first.slots.items() if name == "day"}
-            return together(text, first, replace(second, slots=day | dict(second.slots)))
+        done, thing = first.word(_DICTATED), second.word(_DICTATED)
+        if not (first.name == second.name == "SetReminder" and done and thing) or done.split()[-1] in LEADS_ON:
+            continue
+        verb = _verb(done, thing, language)
+        anew = recognise(f"{_REMIND[language]} {verb} {rest}", language) if verb else None
+        second = anew if anew is not None and anew.name == "SetReminder" else second
+        day = {} if _DAYS & second.slots.keys() else {slot: first.slots[slot] for slot in _DAYS & first.slots.keys()}
+        return together(text, first, replace(second, slots=day | dict(second.slots)))
     return None
+
+
+def _same_times(first: Intent, second: Intent) -> bool:
+    """Whether both name an hour, or both a day, or both how long from now."""
+    return any(kind & first.slots.keys() and kind & second.slots.keys() for kind in (_HOURS, _DAYS, _FROM_NOW))
+
+
+def _verb(done: str, thing: str, language: Language) -> str:
+    """What is done with the first thing, "take out", where the second is only a thing or a person: "the recycling",
+    "dad". Empty where it says itself what is done."""
+    verb, *others = done.casefold().split()
+    first, *more = thing.casefold().split()
+    if language == "fr":
+        is_thing = _INFINITIVE.search(verb) and not any(map(_INFINITIVE.search, (first, *more[:1])))
+        return verb if others and is_thing and first not in _NO_THING else ""
+    if not others or verb in _BEFORE_A_THING:
+        return ""
+    if first in _BEFORE_A_THING or (not more and first not in _DONE_ALONE):
+        return f"{verb} {others[0]}" if others[0] in _PARTICLES and len(others) > 1 else verb
+    return ""
 
 
 def _more_items(text: str, language: Language, recognise: Recognise) -> str:

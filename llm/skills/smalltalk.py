@@ -93,6 +93,10 @@ def cannot_do(intent: Intent, context: Context) -> Reply:
 
 
 _CANNOT = {
+    "sky": (
+        "I can't tell when the sun or the moon rises or sets: I don't know where you are.",
+        "Je ne sais pas quand le soleil ou la lune se lève ou se couche : je ne sais pas où vous êtes.",
+    ),
     "weather": ("I can't tell the weather: I work offline.", "Je ne connais pas la météo : je travaille hors ligne."),
     "news": ("I have no news: I work offline.", "Je n'ai pas les nouvelles : je travaille hors ligne."),
     "music": ("I can't play music yet.", "Je ne sais pas encore jouer de musique."),

@@ -25,6 +25,7 @@ EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 WORKING_DAYS = (0, 1, 2, 3, 4)
 WEEKEND = (5, 6)
 _SIGNIFICANT = 10
+_YEAR_DAYS = 366
 
 
 def say_number(value: float, language: Language, digits: int = _SIGNIFICANT) -> str:
@@ -81,7 +82,8 @@ def say_about(seconds: float, language: Language) -> str:
 
 
 def say_day(wall: datetime, now: datetime, language: Language) -> str:
-    """The day of `wall` seen from `now`: empty for today, tomorrow, a weekday within the week, else the date."""
+    """The day of `wall` seen from `now`: empty for today, tomorrow, a weekday within the week, else the date,
+    with its year where that is over a year away."""
     days = (wall.date() - now.date()).days
     if days == 0:
         return ""
@@ -90,7 +92,8 @@ def say_day(wall: datetime, now: datetime, language: Language) -> str:
     if 1 < days < 7:
         day = WEEKDAYS[language][wall.weekday()]
         return day if language == "fr" else f"on {day}"
-    return f"le {say_date(wall, language)}" if language == "fr" else f"on {say_date(wall, language)}"
+    year = "" if days < _YEAR_DAYS else f" {wall.year}" if language == "fr" else f", {wall.year}"
+    return f"le {say_date(wall, language)}{year}" if language == "fr" else f"on {say_date(wall, language)}{year}"
 
 
 def say_moment(wall: datetime, now: datetime, language: Language) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -15,6 +16,8 @@ from llm.skills.when import duration_s
 from llm.skills.which import by_place
 
 LONGEST_S = 7 * 86_400.0
+LAST_SET = "last_timer"
+"""the setting that keeps the name and the seconds of the timer that was set last"""
 _BEFORE_A_NAME = frozenset(words_of("the my a an le la les mon ma mes un une de du des"))
 _ELIDED = re.compile(r"^(?:de )?[ld]['’]", re.IGNORECASE)
 
@@ -43,6 +46,7 @@ def set_timer(intent: Intent, context: Context) -> Reply:
                      fr="Un minuteur peut durer de 1 seconde à 7 jours.")  # fmt: skip
     due_at = context.schedule.now + seconds
     item = context.schedule.add(Item("timer", name, intent.language, due_at, duration_s=seconds))
+    context.store.set_setting(LAST_SET, json.dumps([name, seconds]))
     length = say_duration(seconds, intent.language)
     called = title(item, intent.language)
     undo = Undo(

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
 
 from llm.local_time import LocalTime
 from llm.skills.base import Intent
-from llm.skills.feasts import next_feast
+from llm.skills.feasts import day_of_feast, next_feast, nth_weekday
 from llm.skills.spoken import EVERY_DAY, WEEKEND, WORKING_DAYS
 
 DEFAULT_TIME = time(9, 0)
@@ -37,9 +37,16 @@ _PARTS = {
     "seconds": 1.0,
     "fixed_duration": 1.0,
 }
-_OTHER_DAYS = frozenset(("recurrence", "period", "nth", "month_day", "month", "later_day", "feast", "weekday"))
+OTHER_DAYS = frozenset(
+    ("recurrence", "period", "nth", "month_day", "month", "later_day", "feast", "weekday", "week_of", "year")
+)
 """slots of a day that is not today's"""
 _GROUPS = {"daily": EVERY_DAY, "weekdays": WORKING_DAYS, "weekend": WEEKEND}
+IN_YEAR = frozenset(("year", "year_ahead"))
+"""slots of the year of a day"""
+_DAY_S = 86_400.0
+_LEADS = frozenset(("lead", "lead_days", *_PARTS))
+"""slots of how long before a time: "ten minutes before", "the day before" """
 _PARTS_OF_DAY = {
     "morning": time(8, 0),
     "noon": time(12, 0),
@@ -104,7 +111,7 @@ def _latest_french(intent: Intent) -> int:
     """The last French hour without a half of the day that may be one of either."""
     if intent.name != "SetReminder":
         return 0
-    of_today = intent.word("day") in ("", "today") and not intent.slots.keys() & _OTHER_DAYS
+    of_today = intent.word("day") in ("", "today") and not intent.slots.keys() & OTHER_DAYS
     return 11 if of_today else _FRENCH_AFTERNOON
 
 
@@ -119,8 +126,9 @@ def weekdays(intent: Intent) -> tuple[int, ...]:
     name = intent.word("recurrence")
     if not name:
         return ()
-    also = intent.word("also")
-    return tuple(sorted({*(_GROUPS.get(name) or (int(name),)), *([int(also)] if also else [])}))
+    also, without = intent.word("also"), intent.word("except_day")
+    days = {*(_GROUPS.get(name) or (int(name),)), *([int(also)] if also else [])}
+    return tuple(sorted(days - {int(without)} if without else days))
 
 
 def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | None:
@@ -129,12 +137,16 @@ def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | No
     `morning`: hours without AM or PM are morning hours. Otherwise they are the next of the two on the day meant, and
     for a day to come 1 to 6 are afternoon hours.
     """
+    if intent.slots.keys() & {"lead", "lead_days"}:
+        return _before(intent, local, morning)
     seconds = intent.number("interval") or duration_s(intent)
     if seconds is not None and (intent.word("repeat") or intent.number("interval")):
         return When(local.now + seconds, every_s=seconds) if SHORTEST_REPEAT_S <= seconds <= LONGEST_S else None
+    clock, days = clock_time(intent), weekdays(intent)
+    if seconds is not None and clock is not None:
+        return _days_on(clock, seconds, local)
     if seconds is not None:
         return When(local.now + seconds) if 0 < seconds <= LONGEST_S else None
-    clock, days = clock_time(intent), weekdays(intent)
     day = intent.word("day")
     part = intent.word("part_of_day")
     if clock is None and part:
@@ -142,7 +154,7 @@ def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | No
     elif clock is not None and part and not intent.word("daypart"):
         clock = (_shifted(clock[0]) if part != "morning" and 1 <= clock[0].hour < 12 else clock[0], False)
     if clock is None:
-        named = day or days or intent.word("period") or day_of_month(intent) or _named_later(intent)
+        named = day or days or intent.word("period") or day_of_month(intent) or named_later(intent)
         if intent.number("hour") is not None or not named:
             return None
         clock = (_evening(local) if day == "tonight" else DEFAULT_TIME, False)
@@ -154,9 +166,11 @@ def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | No
     open_half = open_half and not morning and wall.hour % 12 != 0
     if days:
         return When(local.next(_likely(wall) if open_half else wall, days), _likely(wall) if open_half else wall, days)
-    if _named_later(intent):
-        likely = _likely(wall) if open_half else wall
-        instant = local.instant(datetime.combine(later_day(intent, local.wall.date()), likely))
+    if named_later(intent):
+        later = later_day(intent, local.wall.date())
+        if later is None:
+            return None
+        instant = local.instant(datetime.combine(later, _likely(wall) if open_half else wall))
         return When(instant) if instant > local.now else None
     if day_of_month(intent):
         return _on_date(intent, _likely(wall) if open_half else wall, local)
@@ -166,6 +180,29 @@ def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | No
             halves = tuple(half for half in halves if not 1 <= half.hour < _NIGHT_OVER)
         return When(min(local.next(half) for half in halves))
     return _on_day(wall, open_half, day, local)
+
+
+def _before(intent: Intent, local: LocalTime, morning: bool) -> When | None:
+    """So long before a time or day, "ten minutes before three"; a day later where that is past and no day is named."""
+    rest = {name: value for name, value in intent.slots.items() if name not in _LEADS}
+    meant = moment(replace(intent, slots=rest), local, morning)
+    days, rest_s = divmod((duration_s(intent) or 0.0) + _DAY_S * (intent.number("lead_days") or 0.0), _DAY_S)
+    if meant is None or meant.wall is not None or meant.every_s:
+        return None
+    wall = local.at(meant.instant - rest_s) - timedelta(days=days)
+    instant = local.instant(wall)
+    if instant <= local.now and not (days or intent.word("day") or intent.slots.keys() & OTHER_DAYS):
+        instant = local.next(wall.time())
+    return When(instant) if instant > local.now else None
+
+
+def _days_on(clock: tuple[time, bool], seconds: float, local: LocalTime) -> When | None:
+    """At a time of day in so many days: "in three days at noon"."""
+    days, rest_s = divmod(seconds, _DAY_S)
+    if rest_s or not 0 < seconds <= LONGEST_S:
+        return None
+    wall = _likely(clock[0]) if clock[1] else clock[0]
+    return When(local.instant(datetime.combine(local.wall.date() + timedelta(days=days), wall)))
 
 
 def _every(intent: Intent, wall: time, local: LocalTime) -> When | None:
@@ -226,13 +263,18 @@ def _on_date(intent: Intent, wall: time, local: LocalTime) -> When | None:
     return None
 
 
-def _named_later(intent: Intent) -> bool:
+def named_later(intent: Intent) -> bool:
     """Whether a day is named that "tomorrow" and the weekdays do not tell: "next week", "Christmas"."""
-    return bool(intent.word("later_day") or intent.word("feast"))
+    return bool(intent.slots.keys() & {"later_day", "feast", "week_of", *IN_YEAR})
 
 
-def later_day(intent: Intent, today: date) -> date:
-    """That day: a feast, the Monday of next week, the first of next month, or a weekday or today and weeks more."""
+def later_day(intent: Intent, today: date) -> date | None:
+    """That day: a feast, the Monday of next week, the first of next month, the first Monday of a month, or a weekday or
+    today and weeks more. None: no month has it."""
+    if intent.slots.keys() & IN_YEAR:
+        return day_in_year(intent, today)
+    if intent.number("week_of") is not None:
+        return next_nth_weekday(intent, today)
     if intent.word("feast"):
         return next_feast(intent.word("feast"), today)
     name = intent.word("later_day")
@@ -250,6 +292,36 @@ def later_day(intent: Intent, today: date) -> date:
     to_weekday = 0 if weekday is None else int(weekday - today.weekday() - 1) % 7 + 1
     weeks = int(name) // 7  # of "en huit" it is one
     return today + timedelta(days=to_weekday + 7 * weeks)
+
+
+def day_in_year(intent: Intent, today: date) -> date | None:
+    """A date, a feast or a "last Friday of March" in the year that is named; None where it has no such day."""
+    year = intent.number("year") or today.year + (intent.number("year_ahead") or 0)
+    feast, week = intent.word("feast"), intent.number("week_of")
+    month = int(intent.number("month") or 0)
+    if not MINYEAR <= year <= MAXYEAR:
+        return None
+    if feast in ("month_end", "year_end"):
+        return next_feast(feast, today)
+    if feast:
+        return day_of_feast(feast, int(year))
+    if week is not None:
+        return nth_weekday(int(week), int(intent.number("weekday") or 0), int(year), month)
+    try:
+        return date(int(year), month, day_of_month(intent))
+    except ValueError:
+        return None
+
+
+def next_nth_weekday(intent: Intent, today: date) -> date | None:
+    """The next "last Friday of March" or "first Monday of next month", today included; None where there is no such."""
+    week, weekday = int(intent.number("week_of") or 0), int(intent.number("weekday") or 0)
+    ahead, month = intent.number("month_ahead"), int(intent.number("month") or 0)
+    if ahead is not None:
+        first = (today.replace(day=1) + timedelta(days=32 * int(ahead))).replace(day=1)
+        return nth_weekday(week, weekday, first.year, first.month)
+    found = (nth_weekday(week, weekday, year, month) for year in range(today.year, today.year + _LEAP_YEARS))
+    return next((day for day in found if day is not None and day >= today), None)
 
 
 def _evening(local: LocalTime) -> time:

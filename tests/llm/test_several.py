@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from skill_rig import SATURDAY, ZoneClock, make_skills, recogniser
+from skill_rig import SATURDAY, ZoneClock, make_responder, make_skills, recogniser
 
 from core.messages import Language
 from llm.responder import Responder
@@ -130,3 +130,85 @@ def test_with_a_language_model_what_is_sure_in_one_part_is_sure_in_all() -> None
     assert found is not None
     assert found.name == SEVERAL
     assert not found.unsure
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "said"),
+    [
+        ("en", "5 minutes for tea and 10 for eggs", "'tea' timer set for 5 minutes. 'eggs' timer set for 10 minutes."),
+        ("en", "timer for tea 4 minutes and eggs 7", "'tea' timer set for 4 minutes. 'eggs' timer set for 7 minutes."),
+        (
+            "en",
+            "set a 5 minute timer for tea and a 10 minute timer for eggs",
+            "'tea' timer set for 5 minutes. 'eggs' timer set for 10 minutes.",
+        ),
+        (
+            "fr",
+            "mets un minuteur de cinq minutes pour le thé et de dix minutes pour les œufs",
+            "Minuteur « thé » de 5 minutes lancé. Minuteur « œufs » de 10 minutes lancé.",
+        ),
+        (
+            "fr",
+            "deux minuteurs cinq minutes pour le thé et dix pour les œufs",
+            "Minuteur « thé » de 5 minutes lancé. Minuteur « œufs » de 10 minutes lancé.",
+        ),
+        (
+            "fr",
+            "mets deux minuteurs un de cinq minutes et un de dix",
+            "Minuteur de 5 minutes lancé. Minuteur de 10 minutes lancé.",
+        ),
+    ],
+)
+def test_timers_are_told_by_what_they_are_for(language: str, text: str, said: str) -> None:
+    assert make_responder(language=language).reply(text).text == said
+
+
+@pytest.mark.parametrize("text", ["5 minutes and 30 seconds", "cinq minutes et trente secondes"])
+def test_a_length_alone_is_no_two_timers(text: str) -> None:
+    assert parts(text, "fr" if "cinq" in text else "en") == []
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "kept"),
+    [
+        ("en", "remind me to call mum at nine and dad at ten", ["call mum", "call dad"]),
+        ("en", "remind me call mum at nine and dad at ten", ["call mum", "call dad"]),
+        ("en", "remind me to call mum at nine and leave at ten", ["call mum", "leave"]),
+        ("en", "remind me to pay the rent at six and feed the cat at seven", ["pay the rent", "feed the cat"]),
+        (
+            "en",
+            "remind me to take out the bins on tuesday and the recycling on thursday",
+            ["take out the bins", "take out the recycling"],
+        ),
+        ("en", "remind me to ring dave in 20 minutes and in 40 minutes", ["ring dave", "ring dave"]),
+        ("en", "remind me to ring dave in 20 minutes and anna in 40 minutes", ["ring dave", "ring anna"]),
+        ("en", "remind me to water the plants on tuesday and friday", ["water the plants", "water the plants"]),
+        ("en", "remind me to put the pie in the oven at 4 and at 5", ["put the pie in the oven"] * 2),
+        ("en", "remind me to buy bread and butter on friday", ["buy bread and butter"]),
+        ("en", "remind me about the dentist on monday at 9 and the vet on tuesday at 11", ["the dentist", "the vet"]),
+        ("fr", "rappelle-moi d'appeler maman à 21 heures et papa à 22 heures", ["appeler maman", "appeler papa"]),
+        (
+            "fr",
+            "rappelle-moi de sortir les poubelles mardi et le recyclage jeudi",
+            ["sortir les poubelles", "sortir le recyclage"],
+        ),
+        (
+            "fr",
+            "rappelle-moi d'appeler david dans vingt minutes et dans quarante minutes",
+            ["appeler david", "appeler david"],
+        ),
+        ("fr", "rappelle-moi d'arroser les plantes à 18 heures et nourrir le chat à 19 heures",
+         ["arroser les plantes", "nourrir le chat"]),
+        ("fr", "rappelle-moi de réserver une table pour vendredi et samedi", []),
+    ],
+)  # fmt: skip
+def test_two_things_to_be_reminded_of(language: str, text: str, kept: list[str]) -> None:
+    responder = make_responder(language=language)
+    responder.reply(text)
+    assert [item.text for item in responder.skills.context.schedule.items("reminder")] == kept
+
+
+def test_the_second_reminder_is_on_the_date_of_the_first() -> None:
+    responder = make_responder()
+    said = responder.reply("remind me on the 5th at nine to call mum and dad at ten").text
+    assert said.endswith("I'll remind you at 10:00 AM on Saturday, December 5: call dad.")
