@@ -12,6 +12,7 @@ from core.utils.errors import DataError
 from llm.apologies import NOT_UNDERSTOOD
 from llm.assistant import SkillSet
 from llm.correcting import corrected, corrected_within
+from llm.listed import of_last_list
 from llm.named_timers import of_named_timer
 from llm.near_words import perhaps_meant
 from llm.skills import shopping
@@ -83,6 +84,9 @@ class SkillAnswers:
             return recogniser.recognise(asked.meant, asked.language)
         if asked is not None and asked.any_words and (intent is None or intent.name not in ENDS_QUESTION):
             return self._kept(text, asked) or intent
+        of_last = self._of_last_list(text, intent, language)
+        if of_last is not None:
+            return of_last
         if intent is None or intent.name == NO_ANSWER:
             known = self._answer(text) or self._of_list(text, language) or self._corrected(text)
             known = known or self._of_named_timer(text, language)
@@ -98,6 +102,14 @@ class SkillAnswers:
         timers = self.context.schedule.items("timer")
         recognise, other = self.skills.recogniser.recognise, _OTHER[language]
         return of_named_timer(text, language, timers, recognise) or of_named_timer(text, other, timers, recognise)
+
+    def _of_last_list(self, text: str, intent: Intent | None, language: Language) -> Intent | None:
+        session, recognise = self.context.session, self.skills.recogniser.recognise
+        whole = None if intent is not None and intent.name == NO_ANSWER else intent
+        return next(
+            filter(None, (of_last_list(text, whole, one, session, recognise) for one in (language, _OTHER[language]))),
+            None,
+        )
 
     def _of_list(self, text: str, language: Language) -> Intent | None:
         things, recognise = self.context.store.entries(shopping.LIST), self.skills.recogniser.recognise
@@ -161,7 +173,7 @@ class SkillAnswers:
             session.undoable = replace(session.undoable, followed=True)
         if reply.result is not None:
             session.result, session.measured = reply.result, reply.measured
-        session.last = intent.name
+        session.last, session.last_list = intent.name, intent.word("list_of")
 
     def _corrected(self, text: str) -> Intent | None:
         now, recognise = self.context.clock.monotonic(), self.skills.recogniser.recognise

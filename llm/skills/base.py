@@ -147,6 +147,8 @@ class Session:
     """what was converted last, and its unit, so that "and in miles" can go on from it"""
     last: str = ""
     """the name of the last intent"""
+    last_list: str = ""
+    """the name of the user's own list that it was about"""
     told: int = 0
     """the timer of which was told last how long it has"""
     undoable: Undoable | None = None

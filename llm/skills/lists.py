@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
+from core.messages import Language
 from llm.skills import shopping
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.normalise import fold
 from llm.skills.reminders import clean
-from llm.skills.shopping import matching
+from llm.skills.shopping import item_names, matching, rest_of, without_article
 from llm.skills.spoken import join
+from llm.skills.which import at_place
+from llm.store import Entry
 
 PREFIX = "list "
 """of the store's own names for them"""
@@ -53,16 +56,32 @@ def read_list(intent: Intent, context: Context) -> Reply:
 
 def remove_from_list(intent: Intent, context: Context) -> Reply:
     key, text = _key(intent), clean(intent.word("item"))
-    gone = matching(context.store.entries(key), text)
+    entries = context.store.entries(key)
+    gone = _meant(entries, text, intent.words_language)
+    if not gone:
+        each = (_meant(entries, name, intent.words_language) for name in item_names(intent))
+        gone = list({entry.id: entry for found in each for entry in found}.values())
     if not gone:
         return reply(intent, en=f"Not on the list: {text}.", fr=f"Pas sur la liste : {text}.")
     context.store.remove_entries(gone)
-    listed = join([entry.text for entry in gone], intent.language)
+    rest = rest_of(gone[0].text, text, intent.words_language) if len(gone) == 1 else ""
+    kept = [context.store.add_entry(key, rest)] if rest else []
+
+    def put_back() -> None:
+        context.store.remove_entries(kept)
+        context.store.put_entries(key, gone)
+
+    listed = text if rest else join([entry.text for entry in gone], intent.language)
     undo = Undo(
-        lambda: context.store.put_entries(key, gone),
+        put_back,
         choose(intent.language, f"Back on the list: {listed}.", f"Remis sur la liste : {listed}."),
     )
     return reply(intent, en=f"Removed: {listed}.", fr=f"Retiré : {listed}.", undo=undo)
+
+
+def _meant(entries: list[Entry], text: str, language: Language) -> list[Entry]:
+    """Those called so, with the article or without, else the one at that place."""
+    return matching(entries, text) or matching(entries, without_article(text, language)) or at_place(entries, text)
 
 
 def clear_list(intent: Intent, context: Context) -> Reply:

@@ -97,8 +97,8 @@ _ARTICLE: dict[Language, re.Pattern[str]] = {
 ALONE = "alone"
 """a slot of what is a command only where nothing else is said"""
 ADDS, ITEM = "AddItem", "item"
-OWN_LIST = "AddToList"
-"""what is said before "and" goes on that list too, and not on the shopping list"""
+OWN_LISTS = frozenset(("AddToList", "RemoveFromList"))
+"""what is said before "and" is of that list too, and not of the shopping list"""
 MOST_WORDS_OF_A_THING = 2
 """that is named behind the list; "dance with me" is none"""
 _REMIND_AT: dict[Language, str] = {"en": "remind me", "fr": "rappelle-moi"}
@@ -164,7 +164,7 @@ def several(text: str, whole: Intent | None, language: Language, recognise: Reco
                 slots={**first.slots, ITEM: f"{first.word(ITEM)} {_AND[language]} {items}"},
             )  # fmt: skip
         second = _second(before, after, first, language, recognise)
-        if second is not None and not (whole is not None and second.name == whole.name == OWN_LIST):
+        if second is not None and not (whole is not None and second.name == whole.name in OWN_LISTS):
             return together(text, first, second)
     return None
 

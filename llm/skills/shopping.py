@@ -13,16 +13,21 @@ from llm.skills.notes import NO_THING
 from llm.skills.numbers import words_of
 from llm.skills.reminders import clean
 from llm.skills.spoken import join
+from llm.skills.which import at_place
 from llm.store import Entry
 
 LIST = "shopping"
+INTENTS = frozenset(("AddItem", "ReadItems", "HasItem", "RemoveItem", "ChangeItem", "ClearItems"))
+_OF_A_LIST = frozenset(("list", "liste", "item", "article"))
 Recognise = Callable[[str, Language], Intent | None]
-_NOBODY = frozenset(words_of("me us you him her moi nous toi vous lui elle"))
+_NOBODY = frozenset(
+    (*words_of("me us you him her moi nous toi vous lui elle something anything"), "quelque chose", "an item", "item")
+)
 _AND: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+"),
     "fr": re.compile(r"\s*,\s*(?:et\s+)?|\s+et\s+"),
 }
-_MORE = re.compile(r"\s+(?:again|too|as well|instead|encore|aussi|en plus|à la place)$", re.IGNORECASE)
+_MORE = re.compile(r"\s+(?:again|back|too|as well|instead|encore|aussi|en plus|à la place)$", re.IGNORECASE)
 _AND_MORE: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"^(?:(?:and|also|plus)\s+)+(?!no\b)", re.IGNORECASE),
     "fr": re.compile(r"^(?:(?:et|aussi|puis|plus)\s+)+(?!pas\b|non\b)", re.IGNORECASE),
@@ -34,6 +39,7 @@ _NO = re.compile(
     re.IGNORECASE,
 )
 """what is named before it was not meant"""
+_BOTH = re.compile(r"^both\s+(?=.*\sand\s)", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 _EN_ARTICLE = re.compile(r"^(?:an?\s+(?!dozen|couple|few|pair|half)|(?:some|the|any)\s+)(?=\w)", re.IGNORECASE)
 _FR_ARTICLE = re.compile(
@@ -130,7 +136,8 @@ def remove_item(intent: Intent, context: Context) -> Reply:
     if not entries:
         return empty(intent)
     names = item_names(intent)
-    chosen = {entry.id: entry for name in names for entry in matching(entries, name)}
+    last = context.session.last
+    chosen = {entry.id: entry for name in names for entry in meant(intent, entries, name, last)}
     if not chosen:
         listed = join(names, intent.language)
         return reply(intent, en=f"Not on the list: {listed}.", fr=f"Pas sur la liste : {listed}.")
@@ -184,7 +191,7 @@ def item_names(intent: Intent, slot: str = "item") -> list[str]:
     """The things named, one by one, without articles; of "milk, no, oat milk" the one that is meant."""
     article = _FR_ARTICLE if intent.words_language == "fr" else _EN_ARTICLE
     names: list[str] = []
-    for part in _AND[intent.words_language].split(clean(intent.word(slot))):
+    for part in _AND[intent.words_language].split(_BOTH.sub("", clean(intent.word(slot)))):
         no = _NO.match(part)
         if no is not None and names:
             names.pop()
@@ -194,11 +201,31 @@ def item_names(intent: Intent, slot: str = "item") -> list[str]:
     return names
 
 
+def without_article(text: str, language: Language) -> str:
+    """The thing alone."""
+    return (_FR_ARTICLE if language == "fr" else _EN_ARTICLE).sub("", text)
+
+
+def rest_of(text: str, name: str, language: Language) -> str:
+    """What stays of an entry of several things, "socks and shirts", without the one called `name`; else empty."""
+    parts = _AND[language].split(text)
+    without = [part for part in parts if fold(without_article(part, language)) != fold(without_article(name, language))]
+    return join(without, language) if 0 < len(without) < len(parts) else ""
+
+
 def matching(entries: list[Entry], name: str) -> list[Entry]:
     """Entries called `name`, or else those that contain all its words."""
     exact = [entry for entry in entries if fold(entry.text) == fold(name)]
     words = set(_WORD.findall(fold(name)))
     return exact or [entry for entry in entries if words <= set(_WORD.findall(fold(entry.text)))]
+
+
+def meant(intent: Intent, entries: list[Entry], name: str, last: str) -> list[Entry]:
+    """Those called `name`, else the one at that place, where the words or what was said `last` are of the list: "the
+    last one" may be a timer.
+    """
+    of_list = last in INTENTS or not _OF_A_LIST.isdisjoint(intent.said.words)
+    return matching(entries, name) or (at_place(entries, name) if of_list else [])
 
 
 def empty(intent: Intent) -> Reply:

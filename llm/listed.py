@@ -1,0 +1,103 @@
+"""What is said of the list that was spoken of last, without its name: "delete the second one", "put the apples back",
+"relis-la". Only right after something was said of a list or of the notes; any other text is left as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from core.messages import Language
+from llm.skills.base import Intent, Session
+from llm.skills.normalise import fold
+from llm.skills.shopping import INTENTS
+
+_OF_NOTES = frozenset(("AddNote", "ReadNotes", "FindNote", "RemoveNote"))
+_OF_LISTS = frozenset(("AddToList", "ReadList", "RemoveFromList", "ClearList"))
+_REMOVALS = frozenset(("RemoveItem", "RemoveFromList", "ClearItems", "ClearList", "RemoveNote"))
+_BY_PLACE = "CancelTimer"
+"""what "delete the second one" asks for where nothing was said of a list"""
+_EN_PLACE = r"(?:the )?(?P<what>first|second|third|fourth|fifth|last)(?: one| item| thing| entry)?"
+_FR_PLACE = (
+    r"l[ea] (?P<what>premiere?|deuxieme|seconde?|troisieme|quatrieme|cinquieme|derniere?)(?: article| chose| element)?"
+)
+Recognise = Callable[[str, Language], Intent | None]
+
+_SAID: dict[Language, tuple[tuple[str, str, str], ...]] = {
+    "en": (
+        (
+            rf"(?:remove|delete|take off|cross off|tick off|check off|scratch|drop) {_EN_PLACE}",
+            "remove {what} item from {which}",
+            "delete my {what} note",
+        ),
+        (
+            r"what(?:'s| is) (?:on|in) (?:it|there)|read (?:it|that|the list|them)(?: to me| again| back| out)*",
+            "read {which}",
+            "read my notes",
+        ),
+        (r"(?:how many|how many things|how many items)(?: are)? on it", "read {which}", "read my notes"),
+        (r"(?:clear|empty) (?:it|the list)", "clear {which}", ""),
+        (
+            r"(?:put|add) (?:the )?(?P<what>(?!it\b|them\b|that\b|those\b).+?) back(?: (?:on|to) .+)?",
+            "add {what} to {which}",
+            "",
+        ),
+    ),
+    "fr": (
+        (
+            rf"(?:supprime|enleve|retire|efface|raye|barre)[rz]? {_FR_PLACE}",
+            "enlève {what} de {which}",
+            "supprime la {feminine} note",
+        ),
+        (
+            r"(?:qu'est-ce qu'il y a|qu'y a-t-il|il y a quoi) dessus|re?lis(?:-la|-moi ca)?(?: encore)?|relis la liste",
+            "lis {which}",
+            "lis mes notes",
+        ),
+        (r"vide-la|efface-la", "vide {which}", ""),
+        (
+            r"(?:remets|remettez|rajoute) (?:les |le |la |l'|des |du )?(?P<what>.+?)(?: (?:sur|dans) .+| dessus)?",
+            "ajoute {what} à {which}",
+            "",
+        ),
+    ),
+}
+"""what is said, and what it asks for of a list and of the notes; empty: of these not"""
+_BACK = re.compile(r"(?:put|add) (?:it|them|that|those) back(?: (?:on|to) .+)?")
+_FEMININE = {"premier": "premiere", "second": "seconde", "dernier": "derniere"}
+
+
+def of_last_list(
+    text: str, whole: Intent | None, language: Language, session: Session, recognise: Recognise
+) -> Intent | None:
+    """What the text asks for of the list spoken of last; `whole` is what it asks for by itself, if anything."""
+    last = session.last
+    if last not in _OF_NOTES | INTENTS | _OF_LISTS or (whole is not None and whole.name != _BY_PLACE):
+        return None
+    said = fold(text).strip(" .,;:!?")
+    if language == "en" and last in _REMOVALS and _BACK.fullmatch(said):
+        return recognise("undo", "en")
+    for pattern, of_list, of_notes in _SAID[language]:
+        found = re.fullmatch(pattern, said)
+        sentence = of_notes if last in _OF_NOTES else of_list
+        if found is None or not sentence:
+            continue
+        what = found.groupdict().get("what") or ""
+        feminine, what = _FEMININE.get(what, what), _as_said(what, text)
+        asked = sentence.format(what=what, feminine=feminine, which=_which(session, language))
+        return recognise(asked, language)
+    return None
+
+
+def _as_said(what: str, text: str) -> str:
+    """The words with their accents, where they stand in the text as words of their own."""
+    words, count = text.strip(" .,;:!?").split(), len(what.split())
+    runs = (" ".join(words[begin : begin + count]) for begin in range(len(words)))
+    return next((run for run in runs if fold(run) == what), what)
+
+
+def _which(session: Session, language: Language) -> str:
+    name = session.last_list if session.last in _OF_LISTS else ""
+    if language == "fr":
+        return f"ma liste de {name or 'courses'}"
+    return f"my {name or 'shopping'} list"
