@@ -50,6 +50,8 @@ _IN_NO_NAME = frozenset(words_of("set setting make making until till jusqu jusqu
 _LENGTH = frozenset(words_of("hour hours long minute minutes heure heures half demi demie"))
 """what a new timer is not called; one that runs may be told by them"""
 _ENDS_NO_NAME = (["and"], ["et"], ["for"], ["pour"], ["de"], ["or"], ["ou"], ["to"])
+_GOES_ON = frozenset(words_of("and is are was starts begins tomorrow et est sont commence demain"))
+"""last words of a thing that says when it is: "that the meeting is at three" """
 _OPEN_NUMBER_ENDS = frozenset(
     words_of(
         "twenty thirty forty fifty sixty seventy eighty ninety hundred thousand point and plus minus times "
@@ -264,11 +266,11 @@ def _is_talk(result: RecognizeResult, language: Language) -> bool:
 
 
 def _is_cut_short(result: RecognizeResult) -> bool:
-    """Whether free words within a sentence end in "and": what follows is no time but belongs to them."""
+    """Whether free words within a sentence end in "and" or "is": what follows is no time but belongs to them."""
     spans = [(entity.text_span[1], entity) for entity in result.entities_list if entity.text_span is not None]
     last = max((end for end, _ in spans), default=0)
     return any(
-        entity.is_wildcard and end < last and entity.text.split()[-1:] in (["and"], ["et"]) for end, entity in spans
+        entity.is_wildcard and end < last and not _GOES_ON.isdisjoint(entity.text.split()[-1:]) for end, entity in spans
     )
 
 

@@ -51,6 +51,7 @@ _CLOCK = frozenset(("hour", "named_clock"))
 _TIME = _CLOCK | {"hours", "minutes", "seconds", "fixed_duration", "days", "weeks", "day"}
 _OF_DAY = frozenset(("day", "recurrence", "part_of_day"))
 MOST_TIMES = 6
+_NOON = 12
 
 Recognise = Callable[[str, Language], Intent | None]
 
@@ -95,8 +96,18 @@ def _time(piece: str, language: Language, recognise: Recognise) -> Intent | None
 
 
 def _reminders(times: list[Intent], text: str) -> list[Intent]:
-    """The day that one of the times names is that of all."""
+    """The day that one of the times names is that of all. Beside "twenty hours" eight is in the morning."""
     of_day: dict[str, Slot] = {}
+    to_24 = any((time.number("hour") or 0) > _NOON for time in times)
     for time in times:
         of_day = {name: value for name, value in time.slots.items() if name in _OF_DAY} or of_day
-    return [replace(time, slots={**of_day, **time.slots, _TEXT: text}) for time in times]
+    return [
+        replace(
+            time,
+            slots={
+                **({"daypart": "am"} if to_24 and (time.number("hour") or _NOON) < _NOON else {}),
+                **of_day, **time.slots, _TEXT: text,
+            },
+        )
+        for time in times
+    ]  # fmt: skip

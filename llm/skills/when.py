@@ -152,7 +152,8 @@ def moment(intent: Intent, local: LocalTime, morning: bool = False) -> When | No
     if clock is None and part:
         clock = (_PARTS_OF_DAY[part], False)
     elif clock is not None and part and not intent.word("daypart"):
-        clock = (_shifted(clock[0]) if part != "morning" and 1 <= clock[0].hour < 12 else clock[0], False)
+        late = (part != "morning" and 1 <= clock[0].hour < 12) or (part == "evening" and clock[0].hour == 12)
+        clock = (_shifted(clock[0]) if late and not intent.word("named_clock") else clock[0], False)
     if clock is None:
         named = day or days or intent.word("period") or day_of_month(intent) or named_later(intent)
         if intent.number("hour") is not None or not named:
