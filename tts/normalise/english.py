@@ -12,34 +12,23 @@ from tts.normalise import english_calendar as calendar
 from tts.normalise import english_roman, scripture
 from tts.normalise import english_symbols as symbols
 from tts.normalise import english_words as words
+from tts.normalise.common import (
+    DENOMINATORS,
+    address_rules,
+    code_rule,
+    inches,
+    place_rule,
+    power_rule,
+    program_rules,
+    ratio_rule,
+    units_alone_rule,
+    version_rules,
+)
 from tts.normalise.english_money import MONEY
 from tts.normalise.english_numbers import cardinal, digits, integer, ordinal
 from tts.normalise.english_operators import OPERATORS
 from tts.normalise.english_quantities import NUMBER, QUANTITY, SIGN_WORDS, counted, quantity
-from tts.normalise.forms import (
-    ACCENTED_LETTER,
-    CARD,
-    CODE,
-    COLONS,
-    DOMAIN,
-    EMAIL,
-    HOST_PORT,
-    IBAN,
-    RATIO,
-    SIGN,
-    SPACE,
-    SUPERSCRIPT,
-    URL,
-    VERSION,
-    VERSIONED,
-    alternatives,
-    compose,
-    exponent,
-    spell_account,
-    spell_address,
-    spell_code,
-    spell_colons,
-)
+from tts.normalise.forms import CARD, IBAN, SIGN, SPACE, alternatives, spell_account
 from tts.normalise.nouns import Noun
 from tts.normalise.rules import LanguageRules, Rule, plain
 from tts.normalise.science import ENGLISH_WORDS, science_rules
@@ -58,15 +47,6 @@ _NOT_A_UNIT = rf"(?![\w²³]|/(?!{_PERIODS})[A-Za-z]|\^|['’]\w)"
 _COUNTED = r"[ -](?:param|weights|tokens|people|users|views|downloads|dollars|euros|pounds|rows|records|years)"
 _SIZED = r"[ -](?:model|LLM|version|variant|class|size|checkpoint|and \d)"
 """what a B stands before that is no byte: seven billion parameters, a seven B model"""
-_DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 100})
-
-
-def _address(match: re.Match[str]) -> str:
-    return spell_address(match[0], symbols.ADDRESS_SIGNS, integer)
-
-
-def _port(match: re.Match[str]) -> str:
-    return f"{_version(match[1])} colon {integer(match[2])}"
 
 
 def _rate(match: re.Match[str]) -> str:
@@ -77,16 +57,6 @@ def _rate(match: re.Match[str]) -> str:
     elif power:
         per = f"{'square' if power == '2' else 'cubic'} {per}"
     return f"{counted(match[1], words.UNITS[match[2]])} per {per}"
-
-
-def _version(number: str) -> str:
-    return " point ".join(integer(part) for part in number.split("."))
-
-
-def _inches(match: re.Match[str]) -> str | None:
-    """Where the sign does not close what was quoted."""
-    quoted = match[0].endswith('"') and match.string.count('"', 0, match.end() - 1) % 2
-    return None if quoted else counted(match[1], Noun("inch", "inches"))
 
 
 def _hours_minutes(match: re.Match[str]) -> str:
@@ -102,7 +72,7 @@ def _fraction(match: re.Match[str]) -> str | None:
 
 def _share(whole: str | None, above: str, below: str) -> str | None:
     top, bottom = int(above), int(below)
-    if not 0 < top < bottom or bottom not in _DENOMINATORS:
+    if not 0 < top < bottom or bottom not in DENOMINATORS:
         return None if whole else f"{integer(above)} over {integer(below)}"
     parts = {2: Noun("half", "halves"), 4: Noun("quarter", "quarters")}
     part = parts.get(bottom, Noun(ordinal(bottom), ordinal(bottom) + "s"))
@@ -129,11 +99,6 @@ def _stones(match: re.Match[str]) -> str:
 def _out_of(match: re.Match[str]) -> str:
     """4.5/5"""
     return f"{quantity(match[1])} out of {integer(match[2])}"
-
-
-def _power(match: re.Match[str]) -> str | None:
-    plain_power = exponent(match)
-    return None if plain_power is None else f"to the power of {quantity(plain_power)}"
 
 
 def _scientific(match: re.Match[str]) -> str:
@@ -169,9 +134,7 @@ _PHONES = (
 )
 _PLACES = "Route|Highway|Hwy|[Gg]ate|[Ss]eat|[Rr]oom|[Ff]lat|[Uu]nit|[Rr]ow|[Bb]ay|[Pp]latform|[Bb]us|[Aa]partment"
 _UNITS = (
-    Rule(
-        re.compile(rf"\b({_PLACES}) (\d{{1,4}})([A-Z])\b"), lambda match: f"{match[1]} {integer(match[2])} {match[3]}"
-    ),
+    place_rule(_PLACES, integer),
     Rule(re.compile(r"(?<=\bfor )(\d{1,2})d\b"), lambda match: counted(match[1], Noun("day", "days"))),
     Rule(re.compile(r"(?:(?<=[Uu]nder[- ])|(?<=[Oo]ver[- ]))(\d{1,2})s\b"), _several),
     Rule(re.compile(r"(\d{1,2}) ?st(?= \d{1,2} ?lbs?\b)|(?<=\bweighs )(\d{1,2}) ?st\b"), _stones),
@@ -186,7 +149,8 @@ _UNITS = (
     Rule(re.compile(r"(\d+)d(?= ?\d+ ?h\b)"), lambda match: counted(match[1], Noun("day", "days"))),
     Rule(re.compile(r"(\d+) (?:ft|feet) (\d+) in\b"), _feet_inches),
     Rule(
-        re.compile(rf"({NUMBER})(?: ?in\.(?=,| (?:of|by|wide|long|tall|deep|high|thick)\b)|in\b|″|\"(?!\w))"), _inches
+        re.compile(rf"({NUMBER})(?: ?in\.(?=,| (?:of|by|wide|long|tall|deep|high|thick)\b)|in\b|″|\"(?!\w))"),
+        lambda match: inches(match, Noun("inch", "inches"), counted),
     ),
     Rule(
         re.compile(rf"({NUMBER})(?:′|['’](?= (?:tall|high|long|wide|deep|of|x \d)))"),
@@ -214,20 +178,12 @@ _UNITS = (
     ),
     Rule(re.compile(rf"(?<=\d \d/\d )({_SPOONS})\b\.?(?=\s)"), lambda match: words.UNITS[match[1]].many),
     Rule(re.compile(rf"(?<=/\d )({_SPOONS})\b\.?(?=\s)"), lambda match: words.UNITS[match[1]].one),
-    Rule(
-        re.compile(rf"(?<![\w/])({alternatives(words.UNITS_ALONE)})(?![\w²³/])"),
-        lambda match: words.UNITS[match[1]].many,
-    ),
+    units_alone_rule(words.UNITS, words.UNITS_ALONE),
 )
 
 ENGLISH = LanguageRules(
     (
-        Rule(re.compile(URL), _address),
-        Rule(re.compile(EMAIL), _address),
-        Rule(re.compile(DOMAIN), _address),
-        Rule(re.compile(HOST_PORT), _port),
-        Rule(re.compile(COLONS), lambda match: spell_colons(match[0], "colon", digits)),
-        Rule(re.compile(ACCENTED_LETTER), compose, within_word=True),
+        *address_rules(symbols.ADDRESS_SIGNS, "colon", integer, digits),
         *science_rules(ENGLISH_WORDS, integer, digits),
         *scripture.english_rules(integer),
         *calendar.DATES_AND_TIMES,
@@ -236,21 +192,16 @@ ENGLISH = LanguageRules(
             re.compile(r"(?<![\d:.,])(\d{1,3}):(\d{1,3}(?:,\d{3}){1,4})(?![\d:]|[.,]\d)"),
             lambda match: f"{integer(match[1])} to {quantity(match[2])}",
         ),
-        Rule(re.compile(RATIO), lambda match: f"{integer(match[1])} to {integer(match[2])}"),
+        ratio_rule("to", integer),
         *_PHONES,
-        Rule(re.compile(CODE), lambda match: spell_code(match[0], integer, digits)),
+        code_rule(integer, digits),
         *calendar.YEARS_APART,
         Rule(
             re.compile(rf"(\d{{1,2}})['’′]{SPACE}?(\d{{1,2}})(?:[\"”″]|''|(?=\s*(?:tall|high|long|wide)\b))"),
             _feet_inches,
         ),
         *MONEY,
-        Rule(re.compile(VERSION), lambda match: _version(match[0])),
-        Rule(
-            re.compile(rf"\b({alternatives(VERSIONED)}) (\d+\.\d+)(?!\.?\d)"),
-            lambda match: f"{match[1]} {_version(match[2])}",
-        ),
-        Rule(re.compile(r"(?<=\bv)\d+\.\d+(?!\.?\d)"), lambda match: _version(match[0])),
+        *version_rules(integer),
         Rule(re.compile(r"(\d{1,2})/(\d{1,2})(?:\"(?!\w)|″)"), _part_of_an_inch),
         Rule(
             re.compile(
@@ -274,14 +225,12 @@ ENGLISH = LanguageRules(
         Rule(re.compile(rf"({NUMBER})(bn|tn|M)\b"), lambda match: f"{quantity(match[1])} {words.SCALES[match[2]]}"),
         *calendar.LONE_YEARS,
         *OPERATORS,
-        Rule(re.compile(rf"(?<=\w){SUPERSCRIPT}|(?<=\)){SUPERSCRIPT}"), _power),
+        power_rule("to the power of", quantity),
         Rule(re.compile(rf"({NUMBER})[eE]([-+−]?\d{{1,3}})\b"), _scientific),
         Rule(re.compile(QUANTITY), lambda match: quantity(match[0])),
         *abbreviations.RULES,
-        plain(r"(?<=beta|lpha)\.(?=\d)|(?<=\brc)\.(?=\d)", " point "),
         plain(r"['’](?=\d0s\b)", " "),
-        plain(r"(?<=[A-Za-z\d])\.(?=[a-z])|(?<!\S)\.(?=[a-z]{2}|NET\b)", "dot"),
-        plain(r"(?<=\b[A-Z]):(?=[\\/])", " colon "),
+        *program_rules("dot", "colon"),
     ),
     SymbolNames(symbols.SYMBOLS, "unknown symbol", cardinal, speaks_unicode_names=True),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tts.normalise import english_words as words
-from tts.normalise import roman
+from tts.normalise.common import a_name, initials_rules, part_rule
 from tts.normalise.english_numbers import cardinal
 from tts.normalise.forms import NOT_AT_END, alternatives
 from tts.normalise.rules import Rule, plain
@@ -42,8 +42,7 @@ _OPENERS = (
     "A An And As At But By For From He Her His How I If In It My No Not On Or Our She So That The Then There They"
 )
 _MORE_OPENERS = "These This Those To We What When Where Which Who Why Yes You Your"
-_A_NAME = rf"(?!(?:{'|'.join((*_OPENERS.split(), *_MORE_OPENERS.split()))})\b)[A-Z][A-Za-z'’-]+"
-"""What follows a person's initials: a capitalised word, of those that seldom begin a sentence none."""
+_A_NAME = a_name(f"{_OPENERS} {_MORE_OPENERS}", "[A-Z][A-Za-z'’-]+")
 _SPOKEN_TITLES = {"mr": "Mister", "mrs": "Missus", "dr": "Doctor", "Mr": "Mister", "Mrs": "Missus", "Dr": "Doctor"}
 
 _WHEN = r" (?:c\. )?(?:\d{4}\b|\d{1,2} [A-Z]|[A-Z][a-z]{2,8}\.? \d)"
@@ -55,13 +54,8 @@ _SIDES = {"N": "North", "E": "East", "S": "South", "W": "West"}
 _QUARTERS = {"NW": "Northwest", "NE": "Northeast", "SW": "Southwest", "SE": "Southeast"}
 
 
-def _part(match: re.Match[str]) -> str | None:
-    number = roman.number(match[2])
-    return None if number is None else f"{_BEFORE_FIGURES[match[1]]} {cardinal(number)}"
-
-
 RULES = (
-    Rule(re.compile(rf"\b({alternatives(_BEFORE_FIGURES)})\. ([IVXL]{{1,8}})\b"), _part),
+    part_rule(_BEFORE_FIGURES, "IVXL", cardinal),
     Rule(
         re.compile(rf"\b({alternatives(_STREETS)})\.? ({alternatives(_QUARTERS)})\b"),
         lambda match: f"{_STREETS[match[1]]} {_QUARTERS[match[2]]}",
@@ -113,14 +107,7 @@ RULES = (
         re.compile(rf"\b({alternatives(words.ABBREVIATIONS)})(?:\.{NOT_AT_END}|(?=\.))"),
         lambda match: words.ABBREVIATIONS[match[1]],
     ),
-    Rule(
-        re.compile(rf"\b((?:[A-Z]\.){{1,7}}[A-Z])(?:\.{NOT_AT_END}|(?=\.))"),
-        lambda match: match[1].replace(".", " "),
-    ),
-    Rule(
-        re.compile(rf"(?<![\w.])([A-Za-z]\.(?:[a-z]\.){{1,5}}[a-z])(?:\.{NOT_AT_END}|(?=\.))"),
-        lambda match: match[1].replace(".", " "),
-    ),
+    *initials_rules(),
     plain(r"(?<!\w)w/o(?!\w)", "without"),
     plain(r"(?<!\w)b/c(?!\w)", "because"),
     plain(r"(?<!\w)c/o(?!\w)", "care of"),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from tts.normalise import english_words as words
+from tts.normalise.common import LEAP_YEAR, full_year, iso_date, span
 from tts.normalise.english_numbers import cardinal, digits, ordinal, year
-from tts.normalise.forms import ISO_DATE, LAST_OF_THIS_CENTURY, NOT_AT_END, SPACE, alternatives, is_clock, is_date
+from tts.normalise.forms import ISO_DATE, NOT_AT_END, SPACE, alternatives, is_clock, is_date
 from tts.normalise.rules import Rule, plain
 
 _MONTH = f"({alternatives(words.MONTH_FORMS)})"
@@ -23,7 +23,6 @@ _YEAR_AFTER = re.compile(
 )
 _DECADE_BEFORE = re.compile(r"(?i:['’]|\b(?:the|early|late|mid|my|your|his|her|our|their)[ -])$")
 _LONGEST_DECADE_WORD = 6
-_LEAP_YEAR = 2000
 _LONGEST_SPAN = 30
 """years between a year and the two digits of another"""
 
@@ -35,23 +34,17 @@ def _date(year_number: int, month: int, day: int) -> str | None:
 
 
 def _iso_date(match: re.Match[str]) -> str | None:
-    spoken = _date(int(match[1]), int(match[2]), int(match[3]))
-    if spoken is None or match[4] is None:
-        return spoken
-    clock = _clock(int(match[4]), int(match[5]), int(match[6] or 0), "")
-    return None if clock is None else f"{spoken}, at {clock}{' UTC' * bool(match[7])}"
+    return iso_date(match, _date, _clock, "at")
 
 
 def _slashed_date(match: re.Match[str]) -> str | None:
-    first, second, year_number = int(match[1]), int(match[2]), int(match[3])
-    if len(match[3]) == 2:
-        year_number += 2000 if year_number <= LAST_OF_THIS_CENTURY else 1900
+    first, second, year_number = int(match[1]), int(match[2]), full_year(match[3])
     return _date(year_number, first, second) or _date(year_number, second, first)
 
 
 def _month_and_day(match: re.Match[str]) -> str | None:
     month, day = int(match[1]), int(match[2])
-    return f"{words.MONTHS[month - 1]} {ordinal(day)}" if is_date(_LEAP_YEAR, month, day) else None
+    return f"{words.MONTHS[month - 1]} {ordinal(day)}" if is_date(LEAP_YEAR, month, day) else None
 
 
 def _dotted_date(match: re.Match[str]) -> str | None:
@@ -86,7 +79,7 @@ def _days_apart(match: re.Match[str], first: str, last: str, month: str, form: s
     return form.format(f"{ordinal(begin)} to {ordinal(end)}", words.MONTH_FORMS[month])
 
 
-def _clock(hour: int, minute: int, second: int, half: str) -> str | None:
+def _clock(hour: int, minute: int, second: int, half: str = "") -> str | None:
     if not is_clock(hour, minute, second) or (half and not 1 <= hour <= 12):
         return None
     if minute == 0 and second == 0:
@@ -103,7 +96,7 @@ def _clock(hour: int, minute: int, second: int, half: str) -> str | None:
 
 def _opening_hours(match: re.Match[str]) -> str | None:
     """ "0900-1730", whose beginning no year has."""
-    begin, end = (_clock(int(match[at]), int(match[at + 1]), 0, "") for at in (1, 3))
+    begin, end = (_clock(int(match[at]), int(match[at + 1]), 0) for at in (1, 3))
     return f"{begin} to {end}" if begin and end else None
 
 
@@ -131,11 +124,6 @@ def _decade(match: re.Match[str]) -> str | None:
         return None
     spoken = year(int(match[1]))
     return spoken[:-1] + "ies" if spoken.endswith("y") else spoken + "s"
-
-
-def _span(match: re.Match[str], forms: Mapping[str, str]) -> str:
-    """Days or months apart, whose short forms are spelt out."""
-    return " to ".join(forms.get(name, name) for name in match.groups())
 
 
 def _year(match: re.Match[str]) -> str | None:
@@ -174,10 +162,10 @@ DATES_AND_TIMES = (
         re.compile(rf"\b{_MONTH} (\d{{4}})(?![\d.])"),
         lambda match: f"{words.MONTH_FORMS[match[1]]} {year(int(match[2]))}",
     ),
-    Rule(re.compile(rf"\b{_MONTH}[-–]{_MONTH}(?!\w)"), lambda match: _span(match, words.MONTH_FORMS)),
+    Rule(re.compile(rf"\b{_MONTH}[-–]{_MONTH}(?!\w)"), lambda match: span(match, words.MONTH_FORMS, "to")),
     Rule(
         re.compile(rf"\b({_WEEKDAYS})\.?[-–]({_WEEKDAYS})(?!\w)(?:\.{NOT_AT_END})?"),
-        lambda match: _span(match, words.WEEKDAY_FORMS),
+        lambda match: span(match, words.WEEKDAY_FORMS, "to"),
     ),
     Rule(
         re.compile(

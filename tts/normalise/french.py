@@ -11,31 +11,20 @@ from tts.normalise import french_abbreviations as abbreviations
 from tts.normalise import french_roman, scripture
 from tts.normalise import french_symbols as symbols
 from tts.normalise import french_words as words
-from tts.normalise.forms import (
-    ACCENTED_LETTER,
-    CARD,
-    CODE,
-    COLONS,
-    DOMAIN,
-    EMAIL,
-    HOST_PORT,
-    IBAN,
-    NOT_AT_END,
-    RATIO,
-    SIGN,
-    SPACE,
-    SUPERSCRIPT,
-    URL,
-    VERSION,
-    VERSIONED,
-    alternatives,
-    compose,
-    exponent,
-    spell_account,
-    spell_address,
-    spell_code,
-    spell_colons,
+from tts.normalise.common import (
+    DENOMINATORS,
+    address_rules,
+    code_rule,
+    inches,
+    place_rule,
+    power_rule,
+    program_rules,
+    ratio_rule,
+    units_alone_rule,
+    version,
+    version_rules,
 )
+from tts.normalise.forms import CARD, IBAN, NOT_AT_END, SIGN, SPACE, alternatives, spell_account
 from tts.normalise.french_calendar import DATES_AND_TIMES
 from tts.normalise.french_money import MONEY
 from tts.normalise.french_numbers import cardinal, digits, integer, ordinal
@@ -50,7 +39,7 @@ from tts.normalise.french_quantities import (
     rate,
     share_of_a_unit,
 )
-from tts.normalise.nouns import Noun, regular
+from tts.normalise.nouns import regular
 from tts.normalise.rules import LanguageRules, Rule, plain
 from tts.normalise.science import FRENCH_WORDS, science_rules
 from tts.normalise.symbols import SymbolNames
@@ -58,27 +47,8 @@ from tts.normalise.symbols import SymbolNames
 _NOT_A_UNIT = r"(?![\w²³]|\.[a-z]\.|/(?!(?:j|jour|semaine|mois|an|nuit|dose|personne)\b)[A-Za-z]|\^|['’]\w)"
 _NO_NOUN = r"(?!(?:et|ou|par|en|à|aux?|pour|dans|sur|soit|mais|est|sont|a|ont|ne|qui|que|fois|de|du|des|d|n|qu|l)\b)"
 _OFTEN = {"j": "jour", "jour": "jour", "sem": "semaine", "semaine": "semaine", "mois": "mois", "an": "an"}
-_DENOMINATORS = frozenset({*range(2, 11), 12, 16, 20, 100})
 _MARKS = frozenset({10, 20})
 """At school: 15/20 is "quinze sur vingt"."""
-
-
-def _address(match: re.Match[str]) -> str:
-    return spell_address(match[0], symbols.ADDRESS_SIGNS, integer)
-
-
-def _version(number: str) -> str:
-    return " point ".join(integer(part) for part in number.split("."))
-
-
-def _port(match: re.Match[str]) -> str:
-    return f"{_version(match[1])} deux-points {integer(match[2])}"
-
-
-def _inches(match: re.Match[str]) -> str | None:
-    """Where the sign does not close what was quoted."""
-    quoted = match[0].endswith('"') and match.string.count('"', 0, match.end() - 1) % 2
-    return None if quoted else counted(match[1], Noun("pouce", "pouces"))
 
 
 def _a_race(match: re.Match[str]) -> str:
@@ -102,7 +72,7 @@ def _fraction(match: re.Match[str]) -> str | None:
 def _share(whole: str | None, above: str, below: str) -> str | None:
     top, bottom = int(above), int(below)
     a_mark = bottom in _MARKS and top > 1
-    if not 0 < top < bottom or bottom not in _DENOMINATORS or a_mark:
+    if not 0 < top < bottom or bottom not in DENOMINATORS or a_mark:
         return None if whole else f"{integer(above)} sur {integer(below)}"
     part = {2: "demi", 3: "tiers", 4: "quart"}.get(bottom, ordinal(bottom))
     spoken = f"{cardinal(top)} {part if top == 1 or part.endswith('s') else part + 's'}"
@@ -112,11 +82,6 @@ def _share(whole: str | None, above: str, below: str) -> str | None:
 def _share_of_an_hour(match: re.Match[str]) -> str:
     fractions = {"1/2": "une demi-heure", "1/4": "un quart d'heure", "3/4": "trois quarts d'heure"}
     return fractions[{"½": "1/2", "¼": "1/4", "¾": "3/4"}.get(match[1], match[1])]
-
-
-def _power(match: re.Match[str]) -> str | None:
-    plain_power = exponent(match)
-    return None if plain_power is None else f"puissance {quantity(plain_power)}"
 
 
 def _scientific(match: re.Match[str]) -> str:
@@ -185,9 +150,7 @@ _PHONES = (
 _PLACES = "[Cc]hambre|[Ss]alle|[Pp]lace|[Ss]iège|[Pp]orte|[Qq]uai|[Vv]oie|[Bb]us|[Ll]igne|[Aa]ppartement"
 _U = alternatives(words.UNITS)
 _UNITS = (
-    Rule(
-        re.compile(rf"\b({_PLACES}) (\d{{1,4}})([A-Z])\b"), lambda match: f"{match[1]} {integer(match[2])} {match[3]}"
-    ),
+    place_rule(_PLACES, integer),
     Rule(re.compile(rf"\b([Dd]|[Qq]u)e 1(?= {words.FEMININE}\b)"), lambda match: f"{match[1]}'une"),
     Rule(
         re.compile(r"\b([Dd]|[Qq]u)e 1(?= (?:jour|mois|an|litre|kilo|mile|pied|pouce)\b)"),
@@ -212,7 +175,7 @@ _UNITS = (
     plain(r"(?<=\bles )\+(?=\d\d? ans\b)", "plus de "),
     Rule(re.compile(r"(?<![\d.,])([1-9]0)['’]s\b"), lambda match: integer(match[1])),
     Rule(re.compile(rf"\b([Dd]|[Qq]u)e [~≈]{SPACE}?(?=\d)"), lambda match: f"{match[1]}'environ "),
-    Rule(re.compile(rf"({NUMBER})(?:″|\"(?!\w))"), _inches),
+    Rule(re.compile(rf"({NUMBER})(?:″|\"(?!\w))"), lambda match: inches(match, regular("pouce"), counted)),
     Rule(re.compile(rf"({NUMBER}){SPACE}?j(?![\w'’])"), lambda match: counted(match[1], regular("jour"))),
     Rule(
         re.compile(rf"(?<![A-Za-z\d])({QUANTITY}){SPACE}?({alternatives(words.UNITS)}){_NOT_A_UNIT}"),
@@ -226,20 +189,12 @@ _UNITS = (
         re.compile(rf"(?<=[⁰¹²³⁴⁵⁶⁷⁸⁹] )({_U}){_NOT_A_UNIT}"),
         lambda match: words.UNITS[match[1]].many,
     ),
-    Rule(
-        re.compile(rf"(?<![\w/])({alternatives(words.UNITS_ALONE)})(?![\w²³/])"),
-        lambda match: words.UNITS[match[1]].many,
-    ),
+    units_alone_rule(words.UNITS, words.UNITS_ALONE),
 )
 
 FRENCH = LanguageRules(
     (
-        Rule(re.compile(URL), _address),
-        Rule(re.compile(EMAIL), _address),
-        Rule(re.compile(DOMAIN), _address),
-        Rule(re.compile(HOST_PORT), _port),
-        Rule(re.compile(COLONS), lambda match: spell_colons(match[0], "deux-points", digits)),
-        Rule(re.compile(ACCENTED_LETTER), compose, within_word=True),
+        *address_rules(symbols.ADDRESS_SIGNS, "deux-points", integer, digits),
         *_PHONES,
         *science_rules(FRENCH_WORDS, integer, digits),
         *scripture.french_rules(integer),
@@ -253,17 +208,12 @@ FRENCH = LanguageRules(
             re.compile(rf"(?<![\d:.,/])(\d{{1,3}})[:/](\d{{1,3}}(?:{SPACE}\d{{3}}){{1,4}})(?![\d:]|[.,]\d)"),
             lambda match: f"{integer(match[1])} sur {quantity(match[2])}",
         ),
-        Rule(re.compile(RATIO), lambda match: f"{integer(match[1])} sur {integer(match[2])}"),
-        Rule(re.compile(CODE), lambda match: spell_code(match[0], integer, digits)),
+        ratio_rule("sur", integer),
+        code_rule(integer, digits),
         *MONEY,
         Rule(re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{3}){2}(?![.\d])"), lambda match: quantity(match[0])),
-        Rule(re.compile(VERSION), lambda match: _version(match[0])),
-        Rule(
-            re.compile(rf"\b({alternatives(VERSIONED)}) (\d+\.\d+)(?!\.?\d)"),
-            lambda match: f"{match[1]} {_version(match[2])}",
-        ),
-        Rule(re.compile(r"(?<=\bv)\d+\.\d+(?!\.?\d)"), lambda match: _version(match[0])),
-        Rule(re.compile(r"§ ?(\d+\.\d+)(?!\.?\d)"), lambda match: f"paragraphe {_version(match[1])}"),
+        *version_rules(integer),
+        Rule(re.compile(r"§ ?(\d+\.\d+)(?!\.?\d)"), lambda match: f"paragraphe {version(match[1], integer)}"),
         Rule(
             re.compile(rf"(?<![\w/])(1/2|1/4|3/4|[½¼¾]){SPACE}?(c\. à c\.|c\. à s\.|càc|càs|kg|km|l|L|oz|lb|mi)(?!\w)"),
             share_of_a_unit,
@@ -282,7 +232,7 @@ FRENCH = LanguageRules(
         plain(r"\bC#(?!\w)", "C dièse"),
         Rule(re.compile(rf"{SIGN}{NUMBER}(?= {words.FEMININE}\b)"), _before_feminine),
         Rule(re.compile(rf"({NUMBER})[x×](?!\w)(?! ?[\d+=<>^−-])"), lambda match: f"{quantity(match[1], True)} fois"),
-        Rule(re.compile(rf"(?<=\w){SUPERSCRIPT}|(?<=\)){SUPERSCRIPT}"), _power),
+        power_rule("puissance", quantity),
         Rule(re.compile(rf"({NUMBER})[eE]([-+−]?\d{{1,3}})\b"), _scientific),
         Rule(
             re.compile(rf"(\d{{1,3}}(?:{SPACE}\d{{3}})*(?:{SPACE}000){{2}}) ({_NO_NOUN}[a-zà-ÿœ]+)"),
@@ -291,9 +241,7 @@ FRENCH = LanguageRules(
         Rule(re.compile(rf"({NUMBER}){SPACE}?(Mds?|M(?= d['’e]))(?!\w)"), _scaled),
         Rule(re.compile(QUANTITY), lambda match: quantity(match[0])),
         *abbreviations.SHORT_WORDS,
-        plain(r"(?<=beta|lpha)\.(?=\d)|(?<=\brc)\.(?=\d)", " point "),
-        plain(r"(?<=[A-Za-z\d])\.(?=[a-z])|(?<!\S)\.(?=[a-z]{2}|NET\b)", "point"),
-        plain(r"(?<=\b[A-Z]):(?=[\\/])", " deux-points "),
+        *program_rules("point", "deux-points"),
     ),
     SymbolNames(symbols.SYMBOLS, "symbole inconnu", cardinal, speaks_unicode_names=False),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tts.normalise import french_words as words
-from tts.normalise import roman
+from tts.normalise.common import a_name, initials_rules, part_rule
 from tts.normalise.forms import NOT_AT_END, SPACE, alternatives
 from tts.normalise.french_numbers import cardinal
 from tts.normalise.rules import Rule, plain
@@ -36,18 +36,12 @@ _BEFORE_FIGURES = {
 _WAYS = {"pl": "place", "imp": "impasse", "ch": "chemin", "all": "allée", "rte": "route", "r": "rue"}
 _OPENERS = "À Au Aux Ce Ces Cet Cette C De Des Du D Elle Elles En Et Il Ils J Je L La Le Les Mais Ma Mon Ne Nous"
 _MORE_OPENERS = "On Or Où Oui Non Par Pas Pour Puis Qu Que Qui Quand Sa Se Ses Si Son Sur Ton Tu Un Une Vous Y"
-_A_NAME = rf"(?!(?:{'|'.join((*_OPENERS.split(), *_MORE_OPENERS.split()))})\b)[A-ZÀ-Ý][\w'’-]+"
-"""What follows a person's initials: a capitalised word, of those that begin a sentence none."""
-
-
-def _part(match: re.Match[str]) -> str | None:
-    number = roman.number(match[2])
-    return None if number is None else f"{_BEFORE_FIGURES[match[1]]} {cardinal(number)}"
+_A_NAME = a_name(f"{_OPENERS} {_MORE_OPENERS}", r"[A-ZÀ-Ý][\w'’-]+")
 
 
 RULES = (
     plain(rf"(?<![\d.,])1{SPACE}pers(?:\.{NOT_AT_END}|(?=\.))", "une personne"),
-    Rule(re.compile(rf"\b({alternatives(_BEFORE_FIGURES)})\. ([IVX]{{1,8}})\b"), _part),
+    part_rule(_BEFORE_FIGURES, "IVX", cardinal),
     Rule(re.compile(rf"\b(par|de|(?<=[a-zéè] )et) ([A-ZÀ-Ý])\.(?= {_A_NAME})"), lambda match: f"{match[1]} {match[2]}"),
     Rule(
         re.compile(rf"(?<![\w.-])(?<!avant )(?<!après )((?:[A-ZÀ-Ý]\.[ -]?){{1,4}}[A-ZÀ-Ý]\.)(?=\s+{_A_NAME})"),
@@ -96,12 +90,5 @@ SHORT_WORDS = (
         re.compile(rf"\b({alternatives(words.PLAIN_ABBREVIATIONS)})\b"),
         lambda match: words.PLAIN_ABBREVIATIONS[match[1]],
     ),
-    Rule(
-        re.compile(rf"(?<![\w.])([A-Za-z]\.(?:[a-z]\.){{1,5}}[a-z])(?:\.{NOT_AT_END}|(?=\.))"),
-        lambda match: match[1].replace(".", " "),
-    ),
-    Rule(
-        re.compile(rf"\b((?:[A-Z]\.){{1,7}}[A-Z])(?:\.{NOT_AT_END}|(?=\.))"),
-        lambda match: match[1].replace(".", " "),
-    ),
+    *initials_rules(),
 )

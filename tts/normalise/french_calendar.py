@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from tts.normalise import french_words as words
-from tts.normalise.forms import ISO_DATE, LAST_OF_THIS_CENTURY, SPACE, alternatives, is_clock, is_date
+from tts.normalise.common import LEAP_YEAR, full_year, iso_date, span
+from tts.normalise.forms import ISO_DATE, SPACE, alternatives, is_clock, is_date
 from tts.normalise.french_numbers import cardinal
 from tts.normalise.french_quantities import counted
 from tts.normalise.nouns import regular
 from tts.normalise.rules import Rule, plain
 
-_LEAP_YEAR = 2000
 _WEEKDAYS = alternatives((*words.WEEKDAY_FORMS, *words.WEEKDAY_FORMS.values()))
 _MONTH = f"({alternatives(words.MONTH_FORMS)})"
 
@@ -26,23 +25,17 @@ def _date(year: int, month: int, day: int) -> str | None:
 
 
 def _iso_date(match: re.Match[str]) -> str | None:
-    spoken = _date(int(match[1]), int(match[2]), int(match[3]))
-    if spoken is None or match[4] is None:
-        return spoken
-    clock = _clock(int(match[4]), int(match[5]), int(match[6] or 0))
-    return None if clock is None else f"{spoken}, à {clock}{' UTC' * bool(match[7])}"
+    return iso_date(match, _date, _clock, "à")
 
 
 def _slashed_date(match: re.Match[str]) -> str | None:
-    year = int(match[3])
-    if len(match[3]) == 2:
-        year += 2000 if year <= LAST_OF_THIS_CENTURY else 1900
+    year = full_year(match[3])
     return _date(year, int(match[2]), int(match[1])) or _date(year, int(match[1]), int(match[2]))
 
 
 def _day_and_month(match: re.Match[str]) -> str | None:
     day, month = int(match[1]), int(match[2])
-    return f"{_day(day)} {words.MONTHS[month - 1]}" if is_date(_LEAP_YEAR, month, day) else None
+    return f"{_day(day)} {words.MONTHS[month - 1]}" if is_date(LEAP_YEAR, month, day) else None
 
 
 def _date_with_marks(match: re.Match[str]) -> str | None:
@@ -63,11 +56,6 @@ def _clock(hour: int, minute: int, second: int = 0) -> str | None:
     if second:
         spoken += f" et {counted(str(second), words.UNITS['s'])}"
     return spoken
-
-
-def _span(match: re.Match[str], forms: Mapping[str, str]) -> str:
-    """Days or months apart, whose short forms are spelt out."""
-    return " à ".join(forms.get(name, name) for name in match.groups())
 
 
 def _clock_time(match: re.Match[str]) -> str | None:
@@ -102,8 +90,10 @@ DATES_AND_TIMES = (
     Rule(re.compile(r"(?<![\d.-])(\d{1,2})([.-])(\d{1,2})[.-]((?:19|20)\d\d)(?![\d.-]\d|\d)"), _date_with_marks),
     Rule(re.compile(rf"(\d{{1,2}})(?:er)? {_MONTH}(?!\w)"), _day_month),
     Rule(re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?!\d)"), _clock_time),
-    Rule(re.compile(rf"(?<!\w){_MONTH}[-–]{_MONTH}(?!\w)"), lambda match: _span(match, words.MONTH_FORMS)),
-    Rule(re.compile(rf"(?<!\w)({_WEEKDAYS})[-–]({_WEEKDAYS})(?!\w)"), lambda match: _span(match, words.WEEKDAY_FORMS)),
+    Rule(re.compile(rf"(?<!\w){_MONTH}[-–]{_MONTH}(?!\w)"), lambda match: span(match, words.MONTH_FORMS, "à")),
+    Rule(
+        re.compile(rf"(?<!\w)({_WEEKDAYS})[-–]({_WEEKDAYS})(?!\w)"), lambda match: span(match, words.WEEKDAY_FORMS, "à")
+    ),
     plain(r"\b24 ?h(?:eures)? ?/ ?24\b", "vingt-quatre heures sur vingt-quatre"),
     plain(r"\b7 ?j(?:ours)? ?/ ?7\b", "sept jours sur sept"),
     Rule(re.compile(rf"(\d+){SPACE}?h{SPACE}?(\d\d?){SPACE}?(?:min|mn|m){SPACE}?(\d\d?){SPACE}?s\b"), _minutes_seconds),
