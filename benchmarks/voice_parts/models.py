@@ -49,6 +49,8 @@ class Models:
 
 WHISPERS = ("faster-whisper-tiny.en", "faster-whisper-base")
 LANGUAGE = "Qwen2.5-Coder-0.5B-Instruct"
+KEPT_FOR_NEXT = ("packed", "kernels", "machine_speed.json")
+"""of a run's data folder; the rest begins anew in each"""
 
 
 def full_models() -> Models:
@@ -62,6 +64,16 @@ def full_models() -> Models:
         language is not None,
         turn_model_folder() if whisper is not None else None,
     )
+
+
+def kept_home(name: str) -> Path:
+    """A data folder for the real program: without what an earlier run left, but for what takes minutes to make."""
+    home = kept_folder(name)
+    home.mkdir(parents=True, exist_ok=True)
+    for entry in home.iterdir():
+        if entry.is_file() and entry.name not in KEPT_FOR_NEXT:
+            entry.unlink()
+    return home
 
 
 def _real(*names: str) -> Path | None:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.endpoint_parts.turn_model import turn_model_folder
-from benchmarks.llm_parts.qwen import kept_folder
+from benchmarks.voice_parts.models import kept_home
 from core.messages import Samples
 from tests.integration.program import ROOT, Program, variables
 from tests.integration.sound_card import RATE_HZ, SoundCard, spoken
@@ -37,8 +37,6 @@ LOUDNESS = 0.3
 READY_S = 420.0
 REPLY_S = 20.0
 PARTS = ("speech", "endpoint", "stt", "prefill", "first_token", "first_clause", "first_audio")
-KEPT_FOR_NEXT = ("packed", "kernels", "machine_speed.json")
-"""of the data folder; the rest begins anew in each run"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +77,7 @@ def main(
 ) -> None:
     """On a card of its own; prints each question's wait on the card's clock, its words, its reply and its waterfall."""
     real = Path(os.environ["MERLINE_REAL"]).resolve()
-    home = kept_folder(f"voice-real-{whisper}-{language}")
-    home.mkdir(parents=True, exist_ok=True)
-    for entry in home.iterdir():
-        if entry.is_file() and entry.name not in KEPT_FOR_NEXT:
-            entry.unlink()
+    home = kept_home(f"voice-real-{whisper}-{language}")
     turn = turn_model_folder() or "off"
     settings = (
         "stt.engine=whisper",
