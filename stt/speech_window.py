@@ -29,7 +29,6 @@ class Cut:
 
     pieces: int
     samples: int
-    at_pause: bool
 
 
 class SpeechWindow:
@@ -91,14 +90,13 @@ def choose_cut(samples: Samples, pieces: Sequence[Piece], candidates: int, only_
         if count and (pieces[count - 1].end_s or 0.0) * SAMPLE_RATE_HZ > end + _OVERHANG:
             continue
         if count in possible and earliest <= (begin + end) // 2 <= latest:
-            found.append((end - begin, Cut(count, (begin + end) // 2, True)))
+            found.append((end - begin, Cut(count, (begin + end) // 2)))
     if found:
         return max(found, key=lambda pause: pause[0])[1]
     if only_pauses:
         return None
     cuts = [
-        Cut(count, _quietest(level, round((pieces[count - 1].end_s or 0.0) * SAMPLE_RATE_HZ)), False)
-        for count in possible
+        Cut(count, _quietest(level, round((pieces[count - 1].end_s or 0.0) * SAMPLE_RATE_HZ))) for count in possible
     ]
     return next((cut for cut in reversed(cuts) if 0 < cut.samples <= latest), None)
 

@@ -113,7 +113,7 @@ class WhisperStream:
         if self._voiced_s(sound) < LEAST_VOICE_S:
             if self._window.seconds >= LONGEST_PASS_S:
                 stable = self._agreement.stable
-                self._leave(Cut(len(stable), len(sound) - _KEPT, False), stable)
+                self._leave(Cut(len(stable), len(sound) - _KEPT), stable)
             return None
         heard = self._hear(sound, timed=self._window.seconds >= CUT_AT_PAUSE_S, final=False)
         doubt = heard.suspicion or self._doubt(sound, heard)
@@ -246,7 +246,7 @@ class WhisperStream:
             stable = self._agreement.stable
         cut = choose_cut(sound, pieces, len(pieces), only_pauses=False) if pieces is heard.pieces else None
         if cut is None:
-            cut = Cut(len(stable), len(sound) - _KEPT, False)
+            cut = Cut(len(stable), len(sound) - _KEPT)
         loose = pieces[len(stable) : cut.pieces]
         self._sureness.add(heard.avg_logprob, _tokens(loose))
         self._leave(cut, pieces)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from core.messages import Samples
+from tts.engine import SpokenLanguage
 
 TARGET_DBFS = -21.0
 """of the voiced parts: as loud as espeak-ng's sentences are on average, which may speak in another voice's place"""
@@ -24,6 +25,16 @@ HOPS = 4
 """a frame begins this often within the length of one, so that where a short word begins in its frame changes nothing"""
 GATE_DB = 30.0
 """frames so much below the loudest are pauses"""
+
+MEASURED: dict[SpokenLanguage, str] = {
+    "en": "The quick answer is that it will be fine and warm tomorrow.",
+    "fr": "La réponse est simple : il fera beau et chaud demain matin.",
+    "es": "La respuesta es sencilla: mañana hará buen tiempo y calor.",
+    "zh": "明天的天气会很好，也很暖和。",
+    "ja": "明日はよく晴れて、暖かくなるでしょう。",
+    "ko": "내일은 날씨가 맑고 따뜻하겠습니다.",
+}
+"""said into the void by a voice that is loaded, to be warm and to have its loudness measured"""
 
 
 def voiced_dbfs(samples: Samples, sample_rate_hz: int) -> float:

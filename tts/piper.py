@@ -20,20 +20,11 @@ from core.utils.config import TtsConfig
 from core.utils.errors import ConfigError, InferenceError, MissingDependencyError, ModelLoadError
 from tts.clauses import pause_after_ms
 from tts.engine import SpeechPiece, SpokenLanguage
-from tts.loudness import gain_for
+from tts.loudness import MEASURED, gain_for
 from tts.whole_units import speak_units
 
 EXTRA = "piper"
 SUFFIX = ".onnx"
-_MEASURED: dict[SpokenLanguage, str] = {
-    "en": "The quick answer is that it will be fine and warm tomorrow.",
-    "fr": "La réponse est simple : il fera beau et chaud demain matin.",
-    "es": "La respuesta es sencilla: mañana hará buen tiempo y calor.",
-    "zh": "明天的天气会很好，也很暖和。",
-    "ja": "明日はよく晴れて、暖かくなるでしょう。",
-    "ko": "내일은 날씨가 맑고 따뜻하겠습니다.",
-}
-"""said into the void when a voice is loaded, to be warm and to have its loudness measured"""
 
 
 class PiperVoice(Protocol):
@@ -97,7 +88,7 @@ class PiperEngine:
                 )
             if language not in self._voices:
                 speaker = _speakers(voice).get(self._config.speaker or "")
-                sound = self._say(_Loaded(voice, speaker, 1.0), _MEASURED[language], 1.0)
+                sound = self._say(_Loaded(voice, speaker, 1.0), MEASURED[language], 1.0)
                 self._voices[language] = _Loaded(voice, speaker, gain_for(sound, rate))
         self._closed.clear()
 

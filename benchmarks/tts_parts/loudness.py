@@ -22,9 +22,9 @@ from core.utils.config import OptimizationConfig, TtsConfig
 from core.utils.voice import VoiceSettings
 from tts.engine import SpeechEngine
 from tts.espeak import EspeakEngine
-from tts.loudness import amplify, gain_for, gain_from, voiced_dbfs
+from tts.loudness import MEASURED, amplify, gain_for, gain_from, voiced_dbfs
 from tts.melo.level_forecast import LevelForecast
-from tts.piper import _MEASURED, PiperEngine
+from tts.piper import PiperEngine
 from tts.synthesizer import Synthesizer
 
 REPLIES: dict[Language, tuple[tuple[str, ...], ...]] = {
@@ -115,7 +115,7 @@ def _unlevelled() -> Iterator[Figure]:
     from benchmarks.tts_parts.piper_frames import PiperFrames
 
     voice = PiperFrames(REAL_PIPER)
-    frames, samples = voice.say(_MEASURED["en"])
+    frames, samples = voice.say(MEASURED["en"])
     forecast = LevelForecast.learnt(frames, samples, voice.rate_hz)
     assert forecast is not None
     one, foretold = [], []

@@ -1,4 +1,4 @@
-"""Which language model suits a machine: what each would take and how fast it would write, and the one to have. Pure."""
+"""Which language models suit a machine: what each would take and how fast it would write. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from core.optimization.catalogue import (
     EMBEDDED,
-    EMBEDDED_ENGINES,
     QWEN,
     QWEN_2_5,
     Candidate,
@@ -16,11 +15,11 @@ from core.optimization.catalogue import (
 from core.optimization.devices import choose_device
 from core.optimization.ladders import int8_pays, ladder
 from core.optimization.pace import Pace, pace_of
-from core.optimization.plan import StagePlan, WeightType
+from core.optimization.plan import WeightType
 from core.optimization.profile import MachineProfile
 from core.optimization.selection import Room, memory_of
 from core.optimization.shares import heavy_threads
-from core.optimization.tuner import PerformanceTuner, room_of
+from core.optimization.tuner import room_of
 from core.utils.config import Config
 
 ENGINE = "mlx"
@@ -91,17 +90,6 @@ def _prediction(candidate: Candidate, room: Room, pace: Pace, known: bool) -> Pr
         fast.first_clause_s(candidate) if fast else None,
         pace.objection(candidate),
     )
-
-
-def choose_language_model(profile: MachineProfile, reply_s: float, config: Config | None = None) -> StagePlan | None:
-    """What would answer on this machine if every model were here and a reply should begin so soon; None: the skills.
-
-    Raises as `predict` does.
-    """
-    config = _free(config or Config())
-    config = config.model_copy(update={"llm": config.llm.model_copy(update={"reply_s": reply_s})})
-    chosen = PerformanceTuner(config, EMBEDDED_ENGINES | {ENGINE}).plan(profile).llm
-    return chosen if chosen.engine == ENGINE else None
 
 
 def _free(config: Config) -> Config:

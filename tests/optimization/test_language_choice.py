@@ -6,18 +6,14 @@ import pytest
 from machine_table import MEASURED_FAST_AVX2, VNNI, card, profile
 
 from core.optimization.catalogue import EMBEDDED_ENGINES
-from core.optimization.language_choice import choose_language_model, predict
-from core.optimization.plan import Plan, StagePlan
+from core.optimization.language_choice import predict
+from core.optimization.plan import Plan
 from core.optimization.profile import MachineProfile
 from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config, LlmConfig, OptimizationConfig
 
 LAPTOP = profile(6, 12.0, 16.0, VNNI, speed=MEASURED_FAST_AVX2)
 CARD = profile(8, 24.0, 32.0, VNNI, gpus=(card("GeForce RTX 4090", 25.8, 25.3, (8, 9)),))
-
-
-def size(plan: StagePlan | None) -> str | None:
-    return plan.model if plan else None
 
 
 def test_larger_models_write_more_slowly_and_take_more():
@@ -30,7 +26,7 @@ def test_larger_models_write_more_slowly_and_take_more():
 
 
 def test_who_wishes_a_reply_sooner_gets_a_smaller_model():
-    chosen = [size(choose_language_model(LAPTOP, reply_s)) for reply_s in (0.05, 0.5, 1.0, 30.0)]
+    chosen = [planned(reply_s).llm.model for reply_s in (0.05, 0.5, 1.0, 30.0)]
     assert chosen == [None, "0.6B", "1.7B", "4B"]
 
 
@@ -74,14 +70,14 @@ def planned(reply_s: float, machine: MachineProfile = LAPTOP) -> Plan:
 def test_what_does_not_fit_is_said_and_not_chosen():
     small = profile(6, 3.4, 8.0, VNNI, speed=MEASURED_FAST_AVX2)
     assert [one.size for one in predict(small, Config()) if not one.fits] == ["4B", "8B"]
-    assert size(choose_language_model(small, 30.0)) == "1.7B"
+    assert planned(30.0, small).llm.model == "1.7B"
 
 
 def test_on_a_card_nobody_has_measured_the_speed():
     predictions = predict(CARD, Config())
     assert {one.tokens_per_s for one in predictions} == {None}
     assert all(one.fits for one in predictions)
-    assert size(choose_language_model(CARD, 1.0)) == "8B"
+    assert planned(1.0, CARD).llm.model == "8B"
 
 
 @pytest.mark.parametrize("engine", ["skills", "mlx"])

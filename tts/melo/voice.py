@@ -11,7 +11,7 @@ import numpy as np
 
 from core.messages import Mark, Samples
 from core.utils.errors import InferenceError, ModelLoadError
-from tts.loudness import amplify, gain_for, gain_from, levelled
+from tts.loudness import MEASURED, amplify, gain_for, gain_from, levelled
 from tts.melo.level_forecast import LevelForecast
 from tts.melo.text.alignment import characters_said
 from tts.melo.text.front_ends import load_front_end
@@ -29,15 +29,6 @@ if TYPE_CHECKING:
     from tts.melo.synthesis import NetworkSynthesis, PreparedSentence
     from tts.melo.windows import WindowGrowth
 
-_MEASURED = {
-    "en": "The quick answer is that it will be fine and warm tomorrow.",
-    "fr": "La réponse est simple : il fera beau et chaud demain matin.",
-    "es": "La respuesta es sencilla: mañana hará buen tiempo y calor.",
-    "zh": "明天的天气会很好，也很暖和。",
-    "ja": "明日はよく晴れて、暖かくなるでしょう。",
-    "ko": "내일은 날씨가 맑고 따뜻하겠습니다.",
-}
-"""what a voice says into the void when it is loaded, to be warm and to have its loudness measured"""
 FORETOLD = 2.0
 """by at most this a forecast makes a sentence louder or softer than its voice usually is: it may be wrong"""
 
@@ -151,7 +142,7 @@ class MeloVoice:
         self._features = self._synthesis = None
 
     def _measured(self, synthesis: NetworkSynthesis) -> VoiceMeasures:
-        _, prepared = self._prepared(_MEASURED[self.files.language], 1.0, seed=0)
+        _, prepared = self._prepared(MEASURED[self.files.language], 1.0, seed=0)
         samples = np.concatenate(list(synthesis.windows(prepared)))
         forecast = LevelForecast.learnt(prepared.latents(), samples, synthesis.sample_rate_hz)
         return VoiceMeasures(gain_for(samples, synthesis.sample_rate_hz), synthesis.growth, forecast)
