@@ -191,7 +191,6 @@ class StageThread:
         self._kept: Any = None
         self.stage = stage
         self.inbox = inbox
-        self.dropped_stale = 0
         self.crashed: Callable[[str, BaseException], None] = lambda name, error: None
         self.span: Span = no_span
         self._clock = clock
@@ -251,7 +250,6 @@ class StageThread:
             self._kept = message
             return False
         if self._clock.is_stale(message):
-            self.dropped_stale += 1
             return True
         self._message = message
         self._work = iter(self.stage.process(message))
@@ -282,7 +280,6 @@ class StageThread:
     def _hand_on(self, wait_s: float) -> bool:
         if self._clock.is_stale(self._pending[0]):
             self._pending.popleft()
-            self.dropped_stale += 1
             return True
         if not self._deliver(self._pending[0], wait_s):
             return False

@@ -116,15 +116,6 @@ class Store:
         """All data as one JSON-ready document: table name to rows."""
         return {table: [dict(row) for row in self.query(f"SELECT * FROM {table}")] for table in _TABLES}
 
-    def erase(self) -> None:
-        """Delete all data, also from the file's free pages."""
-        with self._explained():
-            with self._connection as connection:
-                for table in _TABLES:
-                    connection.execute(f"DELETE FROM {table}")
-            self._connection.execute("VACUUM")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
     def close(self) -> None:
         """Close the file; the store cannot be used after this."""
         with self._lock:

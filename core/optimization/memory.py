@@ -55,7 +55,6 @@ class StageUse:
 
     stage: Stage
     held_bytes: int
-    budget_bytes: int | None
     models: tuple[str, ...]
 
 
@@ -215,7 +214,6 @@ class MemoryOptimizer:
             StageUse(
                 stage,
                 sum(model.size_bytes for model in models if model.stage == stage),
-                self.budgets.for_stage(stage),
                 tuple(model.name for model in models if model.stage == stage),
             )
             for stage in stages

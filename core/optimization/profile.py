@@ -5,11 +5,10 @@ Nothing here looks at the machine it runs on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from core.utils.gpu import Gpu, GpuProcess
+from core.utils.gpu import Gpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,27 +98,7 @@ class MachineProfile:
     """None until measured"""
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values that `from_json` takes."""
+        """Plain values that core.optimization.profile_file takes."""
         plain = asdict(self)
         plain["cpu"]["instruction_sets"] = sorted(self.cpu.instruction_sets)
         return plain
-
-    @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> MachineProfile:
-        """Raises KeyError or TypeError where a part is missing or unknown."""
-        cpu = {**plain["cpu"], "instruction_sets": frozenset(plain["cpu"].get("instruction_sets", ()))}
-        return cls(
-            plain["system"],
-            Cpu(**cpu),
-            Memory(**plain["memory"]),
-            Disk(**plain["disk"]),
-            tuple(_gpu(gpu) for gpu in plain.get("gpus", ())),
-            bool(plain.get("mps", False)),
-            Speed(**plain["speed"]) if plain.get("speed") else None,
-        )
-
-
-def _gpu(plain: Mapping[str, Any]) -> Gpu:
-    capability = plain.get("capability")
-    processes = tuple(GpuProcess(**process) for process in plain.get("processes", ()))
-    return Gpu(**{**plain, "capability": tuple(capability) if capability else None, "processes": processes})

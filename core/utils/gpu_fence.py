@@ -45,8 +45,6 @@ class ExclusiveGpu:
     total_bytes: int
     free_bytes: int
     """what the driver has free, and what this process's torch has taken but not used"""
-    visible_devices: str | None
-    device_order: str | None
     proved_by: str
     """uuid, or name and memory"""
 
@@ -145,8 +143,6 @@ def validate_exclusive_gpu(gpu: Gpu, min_memory_bytes: int, torch: Any = None) -
         capability=(found.major, found.minor),
         total_bytes=found.total_memory,
         free_bytes=free,
-        visible_devices=os.environ.get(VISIBLE),
-        device_order=os.environ.get(ORDER),
         proved_by=proved_by,
     )
 

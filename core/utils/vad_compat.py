@@ -153,9 +153,6 @@ class GatedVad:
 
     def __init__(self, engine: VadEngine, gate: VadEngine) -> None:
         self.name = f"{engine.name}+{gate.name}"
-        self.chunks_heard = 0
-        """chunks that reached the engine, of all given"""
-        self.chunks_given = 0
         self._engine = engine
         self._gate = gate
         self._background = Background()
@@ -163,7 +160,6 @@ class GatedVad:
         self._awake = 0
 
     def probability(self, samples: NDArray[np.float32]) -> float:
-        self.chunks_given += 1
         if self._is_active(samples):
             if self._awake == 0:
                 self._wake()
@@ -172,7 +168,6 @@ class GatedVad:
             self._context.append(samples)
             return 0.0
         self._awake -= 1
-        self.chunks_heard += 1
         if self._awake == 0:
             self._context.clear()
         return self._engine.probability(samples)

@@ -72,7 +72,6 @@ class FakeBackend:
     name: str = "fake"
     inputs: list[FakeStream] = field(default_factory=list)
     outputs: list[FakeStream] = field(default_factory=list)
-    refreshes: int = 0
 
     def __post_init__(self) -> None:
         self._seen = tuple(self.present)
@@ -82,7 +81,6 @@ class FakeBackend:
 
     def refresh(self) -> None:
         assert not any(stream.active for stream in self.inputs + self.outputs), "PortAudio ended under an open stream"
-        self.refreshes += 1
         self._seen = tuple(self.present)
 
     def open_input(self, options: StreamOptions, callback: InputCallback) -> FakeStream:

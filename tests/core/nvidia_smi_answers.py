@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from core.utils.gpu import SmiAnswer
 
 FULL = "index,name,uuid,pci.bus_id,memory.total,memory.free,compute_cap,mig.mode.current"
-NO_MIG = "index,name,uuid,pci.bus_id,memory.total,memory.free,compute_cap"
 OLD = "index,name,uuid,pci.bus_id,memory.total,memory.free"
 
 MASKED = "GPU-00000000-0000-0000-0000-000000000000"

@@ -25,7 +25,6 @@ class ScriptedTokenizer:
     def __init__(self, opening: str = "", system: bool = True) -> None:
         self.vocabulary: dict[str, int] = {}
         self.words: list[str] = []
-        self.renders = 0
         self.tool_parser = object()
         self._opening = opening
         self._system = system
@@ -48,7 +47,6 @@ class ScriptedTokenizer:
         assert not enable_thinking
         if not self._system and messages[0]["role"] == "system":
             raise TemplateError("System role not supported")
-        self.renders += 1
         text = "".join(f"<|im_start|>{message['role']}\n{message['content']}{END}\n" for message in messages)
         if tools:
             text = text.replace(END, f"\nTOOLS {' '.join(tool['function']['name'] for tool in tools)}{END}", 1)

@@ -21,7 +21,7 @@ from core.optimization.catalogue import ALL_ENGINES
 from core.optimization.compiled_model import OptimizedModelWrapper
 from core.optimization.leaks import leak_guard
 from core.optimization.memory import MemoryOptimizer
-from core.optimization.profile import MachineProfile
+from core.optimization.profile_file import parse_profile
 from core.optimization.profiler import InferenceProfiler
 from core.optimization.torch_device import free_bytes
 from core.optimization.torch_optimizer import TorchOptimizer
@@ -382,7 +382,7 @@ def test_the_analyser_reads_the_card_that_torch_has(tmp_path: Path):
         told.pci_device_id,
     ]
     assert all(process.pid > 0 and process.name for process in gpu.processes)
-    assert MachineProfile.from_json(profile.as_json()) == profile
+    assert parse_profile(profile.as_json(), "here") == profile
 
 
 def test_the_plan_takes_this_card_in_bfloat16_where_it_is_new_enough(tmp_path: Path):

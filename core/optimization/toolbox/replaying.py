@@ -36,10 +36,6 @@ class Replay:
         """The main output for each batch, `layer` being what now stands in that place."""
         return self._run(self._before.get(layer, []))
 
-    def replayed(self, layer: str) -> int:
-        """How many blocks are not computed again for it."""
-        return len(self._before.get(layer, []))
-
     def _record(self, batch: Batch, layers: Collection[str]) -> Tensor:
         ended: list[nn.Module] = []
         given: dict[nn.Module, Any] = {}

@@ -106,11 +106,6 @@ def read_engine(path: Path) -> tuple[EngineHeader, bytes]:
     return header, plan
 
 
-def read_header(path: Path) -> EngineHeader:
-    """What an engine needs, the whole file checked. Raises ModelLoadError as read_engine does."""
-    return read_engine(path)[0]
-
-
 def _header(path: Path, told: bytes) -> EngineHeader:
     try:
         values = json.loads(told)

@@ -164,14 +164,6 @@ def worse(change: Any) -> Strategy:
     return Strategy("worse", make)
 
 
-class Heavy(ConvNet):
-    """With weights that nothing needs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ballast = nn.Linear(500, 500)
-
-
 @torch.no_grad()
 def negate(model: Any) -> None:
     model.out.weight.neg_()

@@ -13,14 +13,15 @@ ort = pytest.importorskip("onnxruntime", reason="the extra toolbox is missing: o
 
 from core.optimization.toolbox.graph_pass import GraphPass  # noqa: E402
 from core.optimization.toolbox.onnx_passes import library  # noqa: E402
-from core.optimization.toolbox.onnx_passes.table import PASSES, count, pass_named, run_passes  # noqa: E402
-from core.utils.errors import ExportError  # noqa: E402
+from core.optimization.toolbox.onnx_passes.table import PASSES, count, run_passes  # noqa: E402
 from tests.optimization.toolbox.small_graphs import GRAPHS, run  # noqa: E402
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import onnx
     import onnx_ir as ir
+
+BY_NAME = {one.name: one for one in PASSES}
 
 
 def test_there_are_at_least_15_passes_and_a_graph_for_each() -> None:
@@ -33,7 +34,7 @@ def test_there_are_at_least_15_passes_and_a_graph_for_each() -> None:
 def test_a_pass_does_its_work_and_the_numbers_stay(name: str) -> None:
     small = GRAPHS[name]
     before = small.model()
-    model, records = run_passes(ir.from_proto(before), [pass_named(name)])
+    model, records = run_passes(ir.from_proto(before), [BY_NAME[name]])
     assert records[0].left_out == ""
     assert records[0].differences == small.expected
     after = ir.to_proto(model)
@@ -57,7 +58,7 @@ def test_a_pass_does_nothing_where_there_is_nothing_to_do() -> None:
     before = ir.from_proto(GRAPHS["identity-elimination"].model())
     counted = count(before)
     for name in ("consecutive-transposes", "sequences-to-split", "einsum-to-matmul"):
-        model, records = run_passes(before, [pass_named(name)])
+        model, records = run_passes(before, [BY_NAME[name]])
         assert not records[0].changed
         assert count(model) == counted
 
@@ -70,7 +71,7 @@ def _breaks(model: object) -> object:
 def test_a_pass_that_fails_is_undone_and_named() -> None:
     small = GRAPHS["identity-elimination"]
     broken = GraphPass("broken", "fails", "merline", _breaks)
-    model, records = run_passes(ir.from_proto(small.model()), [broken, pass_named("identity-elimination")])
+    model, records = run_passes(ir.from_proto(small.model()), [broken, BY_NAME["identity-elimination"]])
     assert records[0].left_out == "ValueError: it broke half way"
     assert records[0].line() == "broken: left out: ValueError: it broke half way"
     assert records[1].differences == {"Identity": -1}
@@ -79,7 +80,7 @@ def test_a_pass_that_fails_is_undone_and_named() -> None:
 
 def test_a_pass_after_which_the_outputs_are_wrong_is_undone() -> None:
     before = GRAPHS["clips-and-relus"].model()
-    model, records = run_passes(ir.from_proto(before), [pass_named("clips-and-relus")], still_right=lambda graph: False)
+    model, records = run_passes(ir.from_proto(before), [BY_NAME["clips-and-relus"]], still_right=lambda graph: False)
     assert records[0].left_out == "the outputs changed"
     assert not records[0].changed
     assert count(model).nodes == {"Relu": 2}
@@ -99,7 +100,7 @@ def test_large_weights_go_round_onnxoptimizer_and_come_back() -> None:
     assert graph.graph.initializers["w"].const_value.nbytes == 216
     library_limit, library.LOOKED_INTO_BYTES = library.LOOKED_INTO_BYTES, 100
     try:
-        model = pass_named("bias-into-convolution").run(graph)
+        model = BY_NAME["bias-into-convolution"].run(graph)
     finally:
         library.LOOKED_INTO_BYTES = library_limit
     assert [one.name for one in model.graph.inputs] == ["x"]
@@ -135,11 +136,6 @@ def test_equal_weights_of_any_size_are_kept_once_and_others_are_not_mixed_up() -
         outputs.append(nodes[-1].outputs[0])
         weights[name] = value
     graph = ir.Graph([], outputs, nodes=nodes, initializers=list(weights.values()), opset_imports={"": 18})
-    made = pass_named("duplicate-initialisers").run(ir.Model(graph, ir_version=10))
+    made = BY_NAME["duplicate-initialisers"].run(ir.Model(graph, ir_version=10))
     assert [node.inputs[0].name for node in made.graph] == ["a", "a", "c", "d", "e", "f"]
     assert list(made.graph.initializers) == ["a", "c", "d", "e", "f"]
-
-
-def test_an_unknown_pass_is_named_with_those_there_are() -> None:
-    with pytest.raises(ExportError, match=r"'fold' is no graph pass; there are constants-to-initialisers, "):
-        pass_named("fold")

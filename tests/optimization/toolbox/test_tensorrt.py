@@ -25,7 +25,6 @@ from core.optimization.toolbox.tensorrt_calibration import (
 from core.optimization.toolbox.tensorrt_engine_file import (
     EngineHeader,
     read_engine,
-    read_header,
     sha256_of,
     write_engine,
 )
@@ -190,7 +189,7 @@ def test_what_tensorrt_refuses_keeps_the_older_engine(onnx_file: Path) -> None:
 def test_a_damaged_engine_is_refused(tmp_path: Path, spoil: Any, message: str) -> None:
     path = tmp_path / "m.engine"
     written = write_engine(path, HEADER, b"plan")
-    assert read_header(path) == written
+    assert read_engine(path)[0] == written
     path.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(ModelLoadError, match=message):
         read_engine(path)

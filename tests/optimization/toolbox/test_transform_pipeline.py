@@ -20,7 +20,7 @@ from core.optimization.toolbox.onnx_information import model_information  # noqa
 from core.optimization.toolbox.onnx_model import OnnxModel  # noqa: E402
 from core.optimization.toolbox.onnx_qdq import OnnxQuantizationConfig  # noqa: E402
 from core.optimization.toolbox.onnx_quantize import OnnxQuantizationReport, quantize_onnx  # noqa: E402
-from core.optimization.toolbox.tensorrt_engine_file import read_header  # noqa: E402
+from core.optimization.toolbox.tensorrt_engine_file import read_engine  # noqa: E402
 from core.optimization.toolbox.tensorrt_library import SUPPORTED  # noqa: E402
 from core.optimization.toolbox.transform_pipeline import PipelineConfig, PipelineReport, Step  # noqa: E402
 from core.utils.errors import (  # noqa: E402
@@ -70,7 +70,7 @@ def test_three_steps_leave_three_files(built: Any) -> None:
         ("tensorrt", "model.engine"),
     ]
     assert report.path.name == "model.engine"
-    assert read_header(report.path).precision == "int8"
+    assert read_engine(report.path)[0].precision == "int8"
     assert report.as_json()["steps"][2]["note"].startswith("unverified")
     assert report.lines()[0] == f"onnx: {report.steps[0].path}"
 

@@ -17,7 +17,6 @@ from core.optimization.toolbox.onnx_passes.library import (
     rewrite_rules,
 )
 from core.optimization.toolbox.packages import toolbox_package
-from core.utils.errors import ExportError
 
 logger = logging.getLogger(__name__)
 
@@ -176,14 +175,6 @@ PASSES: tuple[GraphPass, ...] = (
     GraphPass("unused-nodes", "nodes that no output depends on go", "onnx-ir", ir_pass("RemoveUnusedNodesPass")),
     GraphPass("unused-initialisers", "weights that no node takes go", "merline", own.unused_initialisers),
 )
-
-
-def pass_named(name: str) -> GraphPass:
-    """Raises ExportError, with all names, for an unknown one."""
-    for one in PASSES:
-        if one.name == name:
-            return one
-    raise ExportError(f"'{name}' is no graph pass; there are {', '.join(one.name for one in PASSES)}")
 
 
 def count(model: Any) -> GraphCount:
