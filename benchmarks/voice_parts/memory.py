@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure
 from benchmarks.voice_parts.full import PACKAGES
-from benchmarks.voice_parts.models import Models, full_models, kept_home
+from benchmarks.voice_parts.models import Models, full_models, kept_home, real_whisper
 from core.optimization.catalogue import (
     EMBEDDED,
     QWEN_2_5,
@@ -33,7 +33,6 @@ from core.optimization.catalogue import (
     whisper,
 )
 from core.optimization.selection import memory_of
-from core.utils.errors import AudioDeviceError, MissingDependencyError, ModelLoadError
 from tests.integration.program import Program
 from tests.integration.sound_card import SoundCard, missing_parts, spoken
 
@@ -187,8 +186,8 @@ def figures(rows: Sequence[Tier], measured: Mapping[str, Holdings], full: Full, 
         name = row.name if row is rows[0] else f"with {row.name}"
         found.append(Figure(f"{name}: resident", resident, "MB", "lower", None, round(row.foretold_mb)))
         off = (resident - before - (row.foretold_mb - _foretold_before(rows, row))) / row.brings_mb
-        found.append(Figure(f"{row.name}: off the plan's row by (below 0: less)", off, "share", "lower"))
-        found.append(Figure(f"{row.name}: off, either way", abs(off), "share", "lower", target=OFF))
+        way = "more" if off > 0 else "less"
+        found.append(Figure(f"{row.name}: {way} than the plan's row, by", abs(off), "share", "lower", target=OFF))
         before = resident
     whole = full.answered[0]
     within = whole.resident_mb / rows[-1].foretold_mb
@@ -266,19 +265,27 @@ def _wait_until_gone(program: Program) -> int:
     return sum("unloading " in line for line in program.lines[begins:])
 
 
-def main(cycles: int = CYCLES) -> None:
-    """On a card of its own. Raises where something is missing, naming it."""
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
-        raise MissingDependencyError(f"the full tier's memory: {missing[0]} is not installed (extra full)")
+def lacking() -> str | None:
+    """What it cannot do without and is not here, with the cure; None: all is here."""
+    if not Path("/proc/self/smaps_rollup").exists():
+        return "the memory of a process is read from /proc/PID/smaps_rollup, which this system has not (Linux 4.14)"
+    if packages := [name for name in PACKAGES if find_spec(name) is None]:
+        return f"{packages[0]} is not installed (MERLINE_EXTRAS=full python3 main.py)"
     if parts := missing_parts():
-        raise AudioDeviceError(f"the full tier's memory needs a virtual sound card; missing: {', '.join(parts)}")
-    models = full_models()
-    if not models.real_whisper:
-        raise ModelLoadError(
-            "the full tier's memory needs a Whisper of real weights, as random ones hear no question: "
-            "`python3 tools/real_models.py faster-whisper-tiny.en`, and MERLINE_REAL=build/real"
+        return f"no virtual sound card; missing: {', '.join(parts)}"
+    if real_whisper() is None:
+        return (
+            "no Whisper of real weights, and random ones hear no question: "
+            "`python3 tools/real_models.py faster-whisper-tiny.en`, then MERLINE_REAL=build/real before the command"
         )
+    return None
+
+
+def main(cycles: int = CYCLES) -> None:
+    """On a card of its own. Ends with a plain sentence where something is missing."""
+    if (missing := lacking()) is not None:
+        sys.exit(f"the full tier's memory cannot be measured: {missing}")
+    models = full_models()
     home, rows = kept_home("voice-memory"), tiers(models)
     card = SoundCard()
     card.start()

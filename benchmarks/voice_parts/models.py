@@ -55,7 +55,7 @@ KEPT_FOR_NEXT = ("packed", "kernels", "machine_speed.json")
 
 def full_models() -> Models:
     """Those of the benchmark; making them takes a minute, once."""
-    whisper, language = (_real(*names) for names in (WHISPERS, (LANGUAGE,)))
+    whisper, language = real_whisper(), _real(LANGUAGE)
     return Models(
         whisper or _kept("voice-whisper-tiny", _write_whisper) / "ctranslate2",
         language or qwen_folder(),
@@ -64,6 +64,11 @@ def full_models() -> Models:
         language is not None,
         turn_model_folder() if whisper is not None else None,
     )
+
+
+def real_whisper() -> Path | None:
+    """The first that is there, of those that hear what is asked."""
+    return _real(*WHISPERS)
 
 
 def kept_home(name: str) -> Path:
