@@ -183,7 +183,10 @@ QWEN_2_5 = (
 QWEN_VOCABULARY = 151_936
 
 MELO_PARAMETERS = 52 * MILLION
-BERT_PARAMETERS = 110 * MILLION
+BERT_PARAMETERS = 71 * MILLION
+"""of the ten of its twelve layers that are computed"""
+BERT_TABLE = 24 * MILLION
+"""of its words and places: on a processor it stays in its file, but for the rows that a sentence has"""
 MELO_RATE_HZ = 44_100
 MELO_CHANNELS = (256, 128, 64, 32, 16)
 """of its generator's five stages, which raise the rate by 8, 8, 2, 2 and 2 to MELO_RATE_HZ"""
@@ -254,7 +257,8 @@ def qwen(size: CausalSize, device: Device, weights: WeightType) -> Candidate:
 
 def melo(device: Device, weights: WeightType) -> Candidate:
     """Weights with BERT's; two layers of the generator's last stage over SPOKEN_WINDOW_S."""
-    stored = (MELO_PARAMETERS + BERT_PARAMETERS) * WEIGHT_BYTES[weights]
+    table = 0 if device == "cpu" else BERT_TABLE
+    stored = (MELO_PARAMETERS + BERT_PARAMETERS + table) * WEIGHT_BYTES[weights]
     window = 2 * MELO_RATE_HZ * SPOKEN_WINDOW_S * 2 * MELO_CHANNELS[-1] * WEIGHT_BYTES[weights]
     products = sum(
         channels**2 * MELO_RATE_HZ / ratio for channels, ratio in zip(MELO_CHANNELS, MELO_STAGE_RATIOS, strict=True)

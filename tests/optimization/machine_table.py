@@ -144,7 +144,7 @@ MACHINES = (
     Machine(
         "a Raspberry Pi 4 with 2 GB",
         profile(4, 1.4, 1.9, NEON),
-        Expected("cpu", "float32", 4, 2, "whisper base int8", SKILLS, ESPEAK, (1, 1, 1, 1)),
+        Expected("cpu", "float32", 4, 2, "whisper tiny int8", SKILLS, MELO32, (1, 1, 1, 1)),
     ),
     Machine(
         "a hybrid laptop of 4 fast and 8 slow cores",
@@ -164,7 +164,7 @@ MACHINES = (
     Machine(
         "WSL2 with half of the machine's memory",
         profile(8, 6.5, 8.2, logical=16, gpus=(card("GeForce RTX 3060", 12.9, 11.2),)),
-        Expected("cuda", "bfloat16", 8, 16, "whisper large-v3 float16", "mlx 1.7B bfloat16", MELO16, (1, 1, 1, 1)),
+        Expected("cuda", "bfloat16", 8, 16, "whisper small float16", "mlx 4B bfloat16", MELO16, (1, 1, 1, 1)),
     ),
     Machine(
         "a container with half a core",

@@ -56,7 +56,7 @@ def test_the_turbo_model_decodes_with_less_than_the_large_one():
 
 
 def test_melo_is_its_weights_and_a_window_of_sound():
-    assert 162 * 4 * MB < melo("cpu", "float32").memory_bytes < 0.8 * GB
+    assert 123 * 4 * MB < melo("cpu", "float32").memory_bytes < 0.7 * GB
     # 27.0 thousand million multiplications a second: counted by hand from channels 256..16 and kernels 3, 7 and 11.
     assert melo("cpu", "float32").operations == pytest.approx(2 * 27.0e9, rel=0.01)
 
@@ -66,6 +66,16 @@ def test_each_stage_has_an_embedded_engine_and_one_better():
         of_stage = [engine.embedded for engine in ENGINES if engine.stage == stage]
         assert of_stage == [True, False]
     assert all(candidate.memory_bytes < 0.2 * GB for candidate in EMBEDDED.values())
+
+
+def test_the_plan_s_memory_of_a_voice_is_the_measured_one():
+    """592 MB above its libraries, two sentences said (`benchmarks.tts --only memory`), and 604 in the whole program
+    (`benchmarks.voice_parts.memory`): random weights of the published size. It was reckoned to be 761."""
+    assert melo("cpu", "float32").memory_bytes == pytest.approx(598 * MB, rel=0.05)
+
+
+def test_a_card_holds_berts_table_of_words_too():
+    assert melo("cuda", "float16").memory_bytes > melo("cpu", "float32").memory_bytes / 2 + 23 * 2 * MB
 
 
 def test_the_plan_s_memory_of_a_language_model_is_the_measured_one():
