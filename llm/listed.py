@@ -38,6 +38,12 @@ _SAID: dict[Language, tuple[tuple[str, str, str], ...]] = {
         (r"(?:how many|how many things|how many items)(?: are)? on it", "read {which}", "read my notes"),
         (r"(?:clear|empty) (?:it|the list)", "clear {which}", ""),
         (
+            r"(?:(?:we|i) )?(?:don't|do not) (?:need|buy|want|add|get) (?:the |any )?"
+            r"(?P<what>(?!it\b|that\b|this\b|them\b).+?)(?: any ?more)?",
+            "remove {what} from {which}",
+            "",
+        ),
+        (
             r"(?:put|add) (?:the )?(?P<what>(?!it\b|them\b|that\b|those\b).+?) back(?: (?:on|to) .+)?",
             "add {what} to {which}",
             "",
@@ -55,6 +61,12 @@ _SAID: dict[Language, tuple[tuple[str, str, str], ...]] = {
             "lis mes notes",
         ),
         (r"vide-la|efface-la", "vide {which}", ""),
+        (
+            r"(?:(?:on n'a|je n'ai|nous n'avons|on a|j'ai) plus besoin|n'(?:ajoute|achete)z? pas) (?:de |d'|du |des )"
+            r"(?P<what>(?!ca\b|cela\b).+)",
+            "enlève {what} de {which}",
+            "",
+        ),
         (
             r"(?:remets|remettez|rajoute) (?:les |le |la |l'|des |du )?(?P<what>.+?)(?: (?:sur|dans) .+| dessus)?",
             "ajoute {what} à {which}",

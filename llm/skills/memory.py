@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from llm.apologies import NOT_UNDERSTOOD
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.normalise import fold
+from llm.skills.notes import NO_THING
 from llm.skills.reminders import clean
 from llm.skills.spoken import join
 from llm.store import Entry, Store
@@ -22,12 +24,13 @@ def facts(store: Store) -> tuple[str, ...]:
 
 def remember(intent: Intent, context: Context) -> Reply:
     text = clean(intent.word("text"))
-    if not text:
-        return ask(
+    if not text or fold(text) in NO_THING:
+        question = ask(
             intent,
             en=("What shall I remember?", "remember that {}"),
             fr=("Que dois-je retenir ?", "retiens que {}"),
         )
+        return replace(question, any_words=True)
     known = [entry for entry in context.store.entries(LIST) if fold(entry.text) == fold(text)]
     entry = known[0] if known else context.store.add_entry(LIST, text)
     undo = Undo(
