@@ -180,15 +180,15 @@ def go_and_come(card: SoundCard, home: Path, tier: Tier, cycles: int) -> Full:
 def figures(rows: Sequence[Tier], measured: Mapping[str, Holdings], full: Full, weights: str) -> list[Figure]:
     """Of what was seen; `measured` after an answer, by the tier's name."""
     found: list[Figure] = []
-    before = 0.0
+    before = planned = 0.0
     for row in rows:
         resident = measured[row.name].resident_mb
         name = row.name if row is rows[0] else f"with {row.name}"
         found.append(Figure(f"{name}: resident", resident, "MB", "lower", None, round(row.foretold_mb)))
-        off = (resident - before - (row.foretold_mb - _foretold_before(rows, row))) / row.brings_mb
+        off = (resident - before - (row.foretold_mb - planned)) / row.brings_mb
         way = "more" if off > 0 else "less"
         found.append(Figure(f"{row.name}: {way} than the plan's row, by", abs(off), "share", "lower", target=OFF))
-        before = resident
+        before, planned = resident, row.foretold_mb
     whole = full.answered[0]
     within = whole.resident_mb / rows[-1].foretold_mb
     found.append(Figure(f"full tier, {weights}: resident, of the plan's", within, "share", "lower", target=1.0))
@@ -200,11 +200,6 @@ def figures(rows: Sequence[Tier], measured: Mapping[str, Holdings], full: Full, 
         found.append(Figure(f"{moment}: proportional", held.proportional_mb, "MB", "lower"))
         found.append(Figure(f"{moment}: anonymous", held.anonymous_mb, "MB", "lower"))
     return [*found, *_cycles(full)]
-
-
-def _foretold_before(rows: Sequence[Tier], row: Tier) -> float:
-    position = rows.index(row)
-    return rows[position - 1].foretold_mb if position else 0.0
 
 
 def _cycles(full: Full) -> list[Figure]:
