@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta
 from core.messages import Language
 from llm.schedule import Item
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
+from llm.skills.days import date_of
 from llm.skills.rescheduling import about, exchange, moved
 from llm.skills.spoken import (
     join,
@@ -22,7 +23,7 @@ from llm.skills.spoken import (
     say_weekdays,
 )
 from llm.skills.timers import add_time, clean_name, named
-from llm.skills.when import OTHER_DAYS, When, clock_time, date_of, duration_s, moment
+from llm.skills.when import OTHER_DAYS, When, clock_time, duration_s, moment
 from llm.skills.which import by_place
 
 _DAWN = (5.0, 6.0)

@@ -7,9 +7,10 @@ from datetime import date, datetime, time, timedelta
 
 from llm.local_time import LocalTime
 from llm.skills.base import Context, Intent, Reply, Skill, choose, reply
+from llm.skills.days import IN_YEAR, day_in_year, day_of_month, later_day, named_later
 from llm.skills.feasts import day_of_feast
 from llm.skills.spoken import join, say_about, say_date
-from llm.skills.when import IN_YEAR, day_in_year, day_of_month, duration_s, later_day, moment, named_later
+from llm.skills.when import duration_s, moment
 
 _UNITS_S = {"hours": 3600.0, "minutes": 60.0}
 _DAY_S = 86_400.0

@@ -7,10 +7,11 @@ from datetime import timedelta
 from llm.schedule import Item
 from llm.skills.alarms import describe
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
+from llm.skills.days import date_of, day_of_month, named_later
 from llm.skills.feasts import next_feast
 from llm.skills.rescheduling import about, exchange, moved
 from llm.skills.spoken import join, say_duration
-from llm.skills.when import date_of, day_of_month, duration_s, moment, named_later
+from llm.skills.when import duration_s, moment
 from llm.skills.which import by_place
 
 NTH_WEEKDAY = "nth_weekday"
