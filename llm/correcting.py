@@ -24,7 +24,8 @@ _LEAD: dict[Language, re.Pattern[str]] = {
     ),
     "fr": re.compile(
         r"^(?:(?:non|nan|attends|attendez|pardon|désolée?|oups|en fait|finalement|enfin|plutôt|je voulais dire|"
-        r"j'ai dit|(?:mets|mettez|fais|disons)(?: plutôt)?|(?:change|remplace)(?:-l[ea]| ça)?(?: (?:pour|par|à))?)"
+        r"j'ai dit|(?:mets|mettez|fais|disons)(?: plutôt)?|(?:change|remplace)(?:-l[ea]| ça)?(?: (?:pour|par|à))?|"
+        r"(?:décale|repousse|reporte|avance|déplace)(?:-l[ea]| ça) (?:pour|à))"
         r"\b[\s,.;:!-]*)+",
         re.IGNORECASE,
     ),

@@ -178,8 +178,8 @@ def change_alarm(intent: Intent, context: Context) -> Reply:
         listed = join([title(item, context, language) for item in chosen or alarms], language)
         return reply(intent, en=f"Which one: {listed}? Say: move the alarm at seven to eight.",
                      fr=f"Laquelle : {listed} ? Dites : décale l'alarme de sept heures à huit heures.")  # fmt: skip
-    shifted = _shifted(chosen[0], intent, context) if intent.number("shift") else None
-    after = shifted if intent.number("shift") else moved(chosen[0], intent, context.schedule)
+    later = shifted(chosen[0], intent, context) if intent.number("shift") else None
+    after = later if intent.number("shift") else moved(chosen[0], intent, context.schedule)
     if after is None:
         return reply(intent, en="There is no such time.", fr="Cette heure n'existe pas.")
     item, put_back = exchange(chosen[0], after, context.schedule)
@@ -191,14 +191,15 @@ def change_alarm(intent: Intent, context: Context) -> Reply:
     return reply(intent, en=f"Alarm set: {said}.", fr=f"Alarme réglée : {said}.", undo=undo)
 
 
-def _shifted(before: Item, intent: Intent, context: Context) -> Item | None:
-    """The alarm so much later or earlier than it was; None where that is past."""
+def shifted(before: Item, intent: Intent, context: Context) -> Item | None:
+    """The alarm or reminder so much later or earlier than it was; None where that is past."""
     schedule, seconds = context.schedule, (intent.number("shift") or 0.0) * (duration_s(intent) or 0.0)
     wall = schedule.local.at(before.due_at + seconds).time()
     if before.weekdays:
         return replace(before, due_at=schedule.local.next(wall, before.weekdays), first_due_at=0.0, wall=wall, id=0)
     due_at = before.due_at + seconds
-    return replace(before, due_at=due_at, first_due_at=0.0, wall=wall, id=0) if due_at > schedule.now else None
+    wall_kept = wall if before.wall is not None else None
+    return replace(before, due_at=due_at, first_due_at=0.0, wall=wall_kept, id=0) if due_at > schedule.now else None
 
 
 def snooze(intent: Intent, context: Context) -> Reply:
