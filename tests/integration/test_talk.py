@@ -120,6 +120,14 @@ def test_a_stranger_with_words_of_their_own_is_understood(
     assert "seven" not in text or said_in(reply) == "forty two"
 
 
+def test_why_an_answer_was_slow_is_told_aloud_from_its_record(merline: Program, sound_card: SoundCard):
+    ask(merline, sound_card, "what time is it")
+    reply, _ = ask(merline, sound_card, "why was that so slow")
+    told = re.match(r"It took ([\d.]+) seconds? from your last word to my first sound", reply)
+    assert told, reply
+    assert float(told[1]) > 0.0
+
+
 def test_a_spoken_question_is_answered_aloud_with_the_right_content(merline: Program, sound_card: SoundCard):
     reply, began = ask(merline, sound_card, "what is twelve times seven")
     assert "84" in reply
