@@ -18,6 +18,7 @@ from core.app.memory_watch import MemoryWatch
 from core.app.setup import FullSetup
 from core.app.speed_beside import SpeedBeside
 from core.app.voice_beside import VoiceBeside
+from core.messages import Language
 from core.optimization.catalogue import EMBEDDED_ENGINES
 from core.optimization.plan import Plan
 from core.utils.config import Config
@@ -90,6 +91,11 @@ class Beside:
 
     def _new_question(self) -> FirstQuestion:
         return FirstQuestion(self._brain.language, self._brain.store, installing=lambda: self._setup.running)
+
+    @property
+    def language(self) -> Language:
+        """Of what is told."""
+        return self._brain.language
 
     @property
     def brings_language_model(self) -> bool:

@@ -113,9 +113,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             watch(view, pipeline)
             if assistant.attention is not None:
                 view.show(Attending(False, brain.clock.monotonic()))
-            for reason in assistant.fallback_reason.splitlines():
-                view.show(Note(error_words(reason, brain.language, beside.brings_language_model)))
-            _say_first(view, plan, keeping.notice(brain.language), brain.language)
+            _say_first(view, assistant, beside, plan, keeping.notice(brain.language))
             with Keyboard() as keyboard:
                 keys = DeskKeys(keyboard, assistant, sound.microphone, brain.session, view.show)
                 _converse(assistant, view, brain.language, beside, keys)
@@ -142,8 +140,11 @@ def _bound_memory(brain: Brain, plan: Plan) -> None:
     share_arenas()
 
 
-def _say_first(view: View, plan: Plan, notice: str, language: Language) -> None:
+def _say_first(view: View, assistant: Assistant, beside: Beside, plan: Plan, notice: str) -> None:
     """What is not as the user may expect."""
+    language = beside.language
+    for reason in assistant.fallback_reason.splitlines():
+        view.show(Note(error_words(reason, language, beside.brings_language_model)))
     if notice:
         view.show(Note(notice))
     for left in plan.left_out:
