@@ -110,7 +110,7 @@ def days_between(intent: Intent, context: Context) -> Reply:
     if first is None or last is None:
         return reply(intent, en="There is no such day.", fr="Ce jour n'existe pas.")
     days, now = abs((last - first).days), local.wall
-    length = span(days, intent) if days > 1 else choose(intent.language, f"{days} day", f"{days} jour")
+    length = span(days, intent) if days > 1 else choose(intent.language, "1 day" if days else "0 days", f"{days} jour")
     one, other = _told(first, now, intent), _told(last, now, intent)
     return reply(intent, en=f"{length}, from {one} to {other}.", fr=f"{length}, du {one} au {other}.",
                  result=float(days))  # fmt: skip
