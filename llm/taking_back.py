@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.utils.errors import DataError
-from llm.skills.base import Asked, Context, Undoable
+from llm.skills.base import Context, Session
 
 logger = logging.getLogger(__name__)
 
@@ -25,15 +25,17 @@ _JOINS = frozenset(
 """a rest that begins so, "and ten", is none for itself although it can be read as a sum"""
 
 
+RESTORED = ("speaks", "result", "measured", "last", "told", "undoable", "asked", "patient", "mute_wanted")
+"""what of a session the words of a turn change"""
+
+
 @dataclass(frozen=True, slots=True)
 class _Before:
     """What the session remembered before a turn was answered."""
 
     turn: int
     text: str
-    result: float | None
-    undoable: Undoable | None
-    asked: Asked | None
+    session: Session
 
 
 class TakingBack:
@@ -55,8 +57,7 @@ class TakingBack:
 
     def begin(self, turn: int, text: str) -> None:
         """A turn is about to be answered for good."""
-        session = self._context.session
-        self._done.append(_Before(turn, text, session.result, session.undoable, session.asked))
+        self._done.append(_Before(turn, text, replace(self._context.session)))
 
     def answered(self, text: str, is_command: Callable[[str], bool]) -> str:
         """The words to answer, once all are known: what their beginning had done is taken back, the last first.
@@ -74,12 +75,14 @@ class TakingBack:
         return text
 
     def _undo(self, before: _Before) -> None:
-        session = self._context.session
-        if session.undoable is not None and session.undoable is not before.undoable:
+        session, earlier = self._context.session, before.session.undoable
+        # a turn that did nothing keeps what can be undone of an earlier one, in a new Undoable
+        if session.undoable is not None and (earlier is None or session.undoable.undo is not earlier.undo):
             try:
                 session.undoable.undo.action()
             except DataError as error:
                 logger.error("turn %d went on, and what it did cannot be taken back: %s", before.turn, error)
-        session.result, session.undoable, session.asked = before.result, before.undoable, before.asked
+        for name in RESTORED:
+            setattr(session, name, getattr(before.session, name))
         self._context.conversation.forget(before.turn)
         logger.debug("turn %d is taken back: its speaker went on", before.turn)

@@ -99,3 +99,36 @@ def test_the_latest_exchange_alone_is_forgotten_and_its_row_too() -> None:
     assert [row["user"] for row in store.query("SELECT user FROM turns")] == ["say 1"]
     conversation.add(Exchange(3, "say 3", ("So.",), "en"))
     assert [exchange.turn for exchange in conversation.since(1).exchanges] == [3]
+
+
+def test_what_was_done_before_stays_where_the_first_words_changed_nothing() -> None:
+    talk = Dialogue()
+    talk.say("add soap to my shopping list")
+    talk.say("what time is it")
+    assert "candles" in talk.say("what time is it and add candles to my shopping list", goes_on=True)
+    assert talk.say("what is on my shopping list") == "On your shopping list: soap and candles."
+
+
+@pytest.mark.parametrize("words", ["what is on my shopping list", "what is five plus six", "set a timer", "hello"])
+def test_no_first_words_take_back_what_an_earlier_turn_did(words: str) -> None:
+    talk = Dialogue()
+    talk.say("set a timer for an hour")
+    talk.say(words)
+    talk.say(f"{words} please", goes_on=True)
+    assert talk.say("what timers do i have").startswith("You have 1 timer")
+
+
+def test_the_microphone_stays_open_where_the_words_go_on() -> None:
+    talk = Dialogue()
+    talk.skills.context.session.can_mute = True
+    talk.say("stop listening")
+    assert talk.skills.context.session.mute_wanted
+    talk.say("stop listening said my mother", goes_on=True)
+    assert not talk.skills.context.session.mute_wanted
+
+
+def test_the_language_is_not_changed_by_words_that_go_on() -> None:
+    talk = Dialogue()
+    assert "ais" in talk.say("speak french")
+    talk.say("speak french is what she said", goes_on=True)
+    assert "2:30" in talk.say("what time is it")
