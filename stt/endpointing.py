@@ -117,8 +117,12 @@ class Endpointing:
         """The silence that ends a turn of which this is known."""
         config = self._config
         wait = self._pauses.longer_than(self._share * evidence.odds)
-        wait = min(max(wait, config.complete_ms), config.open_ms)
-        return wait * PATIENT if config.mode == "patient" or self._patient() else wait
+        return min(max(wait, config.complete_ms), config.open_ms) * self.patience
+
+    @property
+    def patience(self) -> float:
+        """How many times as long as usual the user is waited for."""
+        return PATIENT if self._config.mode == "patient" or self._patient() else 1.0
 
     def decide(self, silence_s: float, evidence: Evidence) -> Endpoint:
         """`silence_s` since the last voiced sample."""

@@ -209,7 +209,9 @@ class Listener:
     def goes_on(self, at: float, far_end: bool = True) -> bool:
         """Whether a voice that began at that time (seconds) only goes on with the turn before, and is no echo."""
         ended = self._ended
-        if ended is None or at - ended.voiced_until > GOES_ON_S or self._is_stale(ended):
+        if ended is None or self._is_stale(ended):
+            return False
+        if at - ended.voiced_until > GOES_ON_S * self._endpointing.patience:
             return False
         if ended.seconds > GOES_ON_WITH_S:
             return False

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 FILE = "turns.jsonl"
 KEPT = 1000
 """turns; the file is cut back to so many once it holds twice as many"""
+LONGEST_MS = 1e9
+"""of a part of a turn; 11 days"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +108,28 @@ def read_turns(path: Path) -> list[PastTurn]:
     for number, line in enumerate(found, 1):
         try:
             turns.append(_from_json(json.loads(line)))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             logger.warning("%s: line %d is damaged (%s) and left out", path, number, error)
     return turns
 
 
 def _from_json(plain: dict[str, Any]) -> PastTurn:
-    parts = {
-        name: None if plain["waterfall_ms"].get(name) is None else float(plain["waterfall_ms"][name]) for name in PARTS
-    }
+    parts = {name: _milliseconds(plain["waterfall_ms"].get(name)) for name in PARTS}
     engines = EngineNames(**{name: str(plain["engines"][name]) for name in EngineNames.__slots__})
     words = {name: str(plain.get(name, "")) for name in ("transcript", "reply", "failed")}
+    for word in words.values():
+        word.encode()  # half of a surrogate pair cannot be printed: a ValueError
     return PastTurn(str(plain["at"]), int(plain["turn"]), engines, Waterfall(**parts), **words)
+
+
+def _milliseconds(length: float | str | None) -> float | None:
+    """Raises ValueError for what is no length of time."""
+    if length is None:
+        return None
+    found = float(length)
+    if not abs(found) <= LONGEST_MS:
+        raise ValueError(f"{found} ms")
+    return found
 
 
 def _private(path: str, flags: int) -> int:

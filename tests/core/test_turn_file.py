@@ -80,6 +80,27 @@ def test_a_folder_that_cannot_be_written_to_is_told_once(tmp_path: Path, caplog:
     assert caplog.text.count("turns are not recorded") == 1
 
 
+@pytest.mark.parametrize(
+    ("good", "damaged"),
+    [
+        ('"turn": 1', '"turn": Infinity'),
+        ('"heard": 1500.0', '"heard": NaN'),
+        ('"heard": 1500.0', '"heard": -Infinity'),
+        ('"heard": 1500.0', '"heard": 1e300'),
+        ('"reply": "', '"reply": "\\ud800'),
+    ],
+)
+def test_what_could_not_be_shown_is_damaged(tmp_path: Path, good: str, damaged: str) -> None:
+    path = tmp_path / "turns.jsonl"
+    make(path).keep(record(1))
+    line = path.read_text()
+    assert good in line
+    with path.open("a") as out:
+        out.write(line.replace(good, damaged) + "[" * 200_000 + "\n")
+    make(path).keep(record(2))
+    assert [turn.turn for turn in read_turns(path)] == [1, 2]
+
+
 @pytest.mark.parametrize("damage", ["{", "[]", "null", '{"turn": 1}', '{"turn": 1, "waterfall_ms": 3}', "\x00\xff"])
 def test_a_damaged_line_costs_itself_alone(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "turns.jsonl"

@@ -71,9 +71,9 @@ class Room:
         self.pauses = Pauses()
         self.front_end = PassThrough()
         self.engine = LoudnessEngine()
-        detection = VoiceActivityDetection(vad or VadConfig(), self.engine)
+        self.detection = VoiceActivityDetection(vad or VadConfig(), self.engine)
         self.endpointing = Endpointing(ENDPOINT, self.pauses, model)
-        self.listener = Listener(detection, self.endpointing, self.front_end, self.clock)
+        self.listener = Listener(self.detection, self.endpointing, self.front_end, self.clock)
         self.now = 100.0
 
     def hear(self, levels: Iterable[float]) -> list[Any]:
@@ -355,6 +355,20 @@ def test_else_who_speaks_again_begins_anew(why: str) -> None:
     room.front_end.far_end = why == "over the reply"
     sent = room.hear(frames(0.5) + frames(1.0, 0.0))
     assert [message.supersedes for message in sent if isinstance(message, SpeechStarted)] == [None]
+
+
+def test_who_has_asked_for_time_may_take_twice_as_long_to_go_on() -> None:
+    supersedes = []
+    for mode in ("normal", "patient"):
+        room = Room()
+        room.endpointing = Endpointing(ENDPOINT.model_copy(update={"mode": mode}), room.pauses)
+        room.listener = Listener(room.detection, room.endpointing, room.front_end, room.clock)
+        room.listener.unheard = lambda turn, at, far_end: True
+        room.hear(frames(0.8) + frames(0.25, 0.0))
+        room.listener.transcribed(complete(1, 0))
+        sent = room.hear(frames(1.0, 0.0) + frames(0.5))
+        supersedes += [message.supersedes for message in sent if isinstance(message, SpeechStarted)]
+    assert supersedes == [None, 1]
 
 
 def test_what_is_said_over_the_assistant_is_no_pause() -> None:
