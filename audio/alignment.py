@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,6 +30,8 @@ LOST_S = 0.05
 """a capture that jumps by more has lost sound"""
 EVERY = 25
 """frames between two measurements"""
+EVERY_LOST = 10
+"""the same while the echo is not where it should be: then it is sought in all of `LATEST`"""
 EVERY_SHORT = 5
 FEWEST = 10
 SHORT = 15
@@ -38,6 +41,10 @@ CERTAIN = 15.0
 """height of a peak that is believed at once; a lower one when a second agrees"""
 SUSPICIOUS, RIVAL = 11.0, 0.5
 """a peak so high elsewhere, and at most half as high a one where the echo should be, may be a jump"""
+LATEST = 2 * SAMPLE_RATE_HZ
+"""by how much more than `delay.REACH` the echo may come late: loudspeakers that are reached by radio, a card that loses sound"""
+FAINT = 0.3
+"""a likeness so much fainter than the echo was is something in the room's reverberation"""
 AGREEMENT = SAMPLE_RATE_HZ // 1000
 DRIFT = SAMPLE_RATE_HZ // 500
 """by which the delay may differ from the last one without having jumped"""
@@ -58,6 +65,10 @@ class Alignment:
         """frames since the last measurement"""
         self._candidate: int | None = None
         self._suspect: int | None = None
+        self._missed = 0
+        """frames since the echo was last found where it should be"""
+        self._gain = 0.0
+        """how much louder than the reference the microphone was then"""
         self.delay_s: float | None = None
 
     @property
@@ -93,12 +104,13 @@ class Alignment:
         self._next += FRAME
         self._near.append(near)
         self._since += 1
+        self._missed += 1
 
     def measure(self, frames: int) -> bool:
         """Seek the echo in the last so many frames; True once it is found and the reference lies right."""
         if frames < FEWEST or frames % EVERY_SHORT:
             return False
-        found = self._compare(min(frames, WINDOW))
+        found = self._compare(min(frames, WINDOW)) if frames < 2 * SHORT else self._compare_widely(min(frames, WINDOW))
         if found is None or not self._agreed(found):
             return False
         self._settle(found.samples)
@@ -111,16 +123,19 @@ class Alignment:
             return False
         if self._watch():
             return True
-        if self._since < EVERY or len(self._near) < WINDOW:
+        lost = self._missed >= EVERY
+        if self._since < (EVERY_LOST if lost else EVERY) or len(self._near) < WINDOW:
             return False
         self._since = 0
-        found = self._compare(WINDOW)
+        found = self._compare_widely(WINDOW) if lost else self._compare(WINDOW)
         if found is None:
             return False
         if self.delay_s is not None and abs(found.samples - self._learnt) <= DRIFT:
             self._learnt = found.samples
             self._note()
             self._candidate = None
+            self._missed = 0
+            self._gain = self._louder(WINDOW, self._learnt)
             return True
         if not self._agreed(found):
             return False
@@ -146,10 +161,34 @@ class Alignment:
         return True
 
     def _compare(self, frames: int) -> Delay | None:
-        far = self._timeline.read(self._next - frames * FRAME + self._offset, frames * FRAME)
-        if float(np.dot(far, far)) / len(far) < LOUD**2:
+        """The last so many frames with the far end around where their echo should be."""
+        return self._measure(frames)
+
+    def _compare_widely(self, frames: int) -> Delay | None:
+        """The same, and where there is no likeness with all that was played up to `LATEST` before.
+
+        What was held is played again from the word's beginning: of two likenesses the expected one counts.
+        """
+        near = self._compare(frames)
+        moved = self._offset - AIM
+        found = self._measure(frames, moved, LATEST)
+        if found is None or (near is not None and near.height > RIVAL * found.height):
+            return near
+        lag = found.samples + moved
+        return replace(found, samples=lag) if self._louder(frames, lag) > FAINT * self._gain else near
+
+    def _louder(self, frames: int, lag: int) -> float:
+        """How much louder the last so many frames were than what was played `lag` samples before (amplitudes)."""
+        far = self._timeline.read(self._next - frames * FRAME + self._offset - lag, frames * FRAME)
+        near = np.concatenate(list(self._near)[-frames:])
+        return float(np.linalg.norm(near) / (np.linalg.norm(far) + 1e-9))
+
+    def _measure(self, frames: int, moved: int = 0, late: int = 0) -> Delay | None:
+        count = frames * FRAME
+        far = self._timeline.read(self._next - count + self._offset - moved - late, count + late)
+        if float(np.dot(far, far)) / count < LOUD**2:
             return None
-        return measure_delay(far, np.concatenate(list(self._near)[-frames:]), self._learnt, DRIFT)
+        return measure_delay(far, np.concatenate(list(self._near)[-frames:]), self._learnt - moved, DRIFT)
 
     def _agreed(self, found: Delay) -> bool:
         before, self._candidate = self._candidate, found.samples
@@ -163,6 +202,7 @@ class Alignment:
             logger.debug("echo reference moved by %.1f ms", 1000 * (self._learnt - lag) / SAMPLE_RATE_HZ)
         self._offset += self._learnt - lag
         self._candidate = None
+        self._missed = 0
         self._note()
 
     def _note(self) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from core.messages import SAMPLE_RATE_HZ, Samples
 
 REACH = SAMPLE_RATE_HZ * 3 // 10
-"""delays looked for: from minus to plus 0.3 s"""
+"""delays looked for: from minus to plus 0.3 s, or later where more of the far end is given"""
 CONFIDENT = 8.0
 """height of the peak over the correlation's deviation that is believed"""
 
@@ -27,24 +27,27 @@ class Delay:
     samples: int
     """by which the capture lags behind the reference, at 16 kHz"""
     height: float
-    """of the peak, in deviations of the whole"""
+    """of the peak, in deviations of the liveliest 0.6 s or less"""
     expected: float
     """height of the highest peak where the delay was expected"""
 
 
 def measure_delay(far: Samples, near: Samples, expected: int = 0, tolerance: int = 0) -> Delay | None:
-    """By how many samples `near` [n] lags behind `far` [n]; None when no peak stands out.
+    """By how many samples `near` [n] lags behind the end of `far` [n or more]; None when no peak stands out.
 
-    `expected`, with its `tolerance`: where the peak should be.
+    What `far` has more, before, is how much later than within `REACH` the echo may come. `expected`, with its
+    `tolerance`: where the peak should be.
     """
     reach = min(REACH, len(near) - 1)
-    size = _fast_size(len(near) + reach)  # what wraps around lies beyond the reach
+    most = len(far) - len(near) + reach
+    size = _fast_size(len(far) + reach)  # what wraps around lies beyond the reach
     spectrum = np.fft.rfft(near, size) * np.conj(np.fft.rfft(far, size))
     magnitude = np.abs(spectrum)
     correlation = np.fft.irfft(spectrum / (magnitude + 1e-3 * magnitude.max() + 1e-12), size)
-    reachable = np.concatenate([correlation[-reach:], correlation[: reach + 1]])
+    reachable = np.concatenate([correlation[-most:], correlation[: reach + 1]])
     peak = int(np.argmax(reachable))
-    scale = 1.0 / (float(np.std(reachable)) + 1e-12)
+    stretches = np.array_split(reachable, max(1, len(reachable) // (2 * reach + 1)))
+    scale = 1.0 / (max(float(np.std(stretch)) for stretch in stretches) + 1e-12)  # where nothing was played is none
     height = float(reachable[peak]) * scale
     if height < CONFIDENT:
         return None

@@ -86,6 +86,7 @@ class EchoCanceller:
         """frames since the far end was last heard"""
         self._unsettled = 0
         """loud far-end frames that the canceller still needs to find the echo"""
+        self._moved = False
         self._converged = False
         """whether it has found it once, and only has to be shown it at the same distance again"""
 
@@ -133,12 +134,20 @@ class EchoCanceller:
 
     def far_end_active(self, at: float) -> bool:
         """Whether the assistant was audible here at this time or up to `echo.tail_ms` before; never with headphones."""
-        return not self.path.absent and self._timeline.audible(at, self._config.tail_ms / 1000)
+        return not self.path.absent and self._lasts(at, self._config.tail_ms / 1000)
 
     def deaf(self, at: float) -> bool:
         """Whether the microphone's sound at this time is to be left out: half duplex, and the echo may still last."""
-        late_s = max(0.0, self._alignment.delay_s or 0.0)
-        return self.layer == "half duplex" and self._timeline.audible(at, self._config.tail_ms / 1000 + late_s)
+        return self.layer == "half duplex" and self._lasts(at, self._config.tail_ms / 1000)
+
+    def take_moved(self) -> bool:
+        """Whether the echo was found to come at another time than was thought; true once for each time."""
+        moved, self._moved = self._moved, False
+        return moved
+
+    def _lasts(self, at: float, tail_s: float) -> bool:
+        """Whether the echo of what was played, as late as it comes, may last at this time, with a tail."""
+        return self._timeline.audible(at, max(0.0, self._alignment.delay_s or 0.0) + tail_s)
 
     def take_far_end(self) -> None:
         """Take in what the speaker has played since the last call."""
@@ -178,7 +187,7 @@ class EchoCanceller:
         return self._work(near)
 
     def _needed(self, captured_at: float) -> bool:
-        return self._config.noise_suppression or self._timeline.audible(captured_at + LEAD_S, REST_S + LEAD_S)
+        return self._config.noise_suppression or self._lasts(captured_at + LEAD_S, REST_S + LEAD_S)
 
     def _pass_on(self, near: Samples) -> Samples:
         """Any number of samples, late and else as they came."""
@@ -241,6 +250,7 @@ class EchoCanceller:
             self._unsettled *= not self._converged
         if abs((self._alignment.delay_s or 0.0) - before) > MOVED_S:
             self._restart_near_end(-1)
+            self._moved = True
 
     def _restart_near_end(self, frame: int) -> None:
         """With what was played in the 2 s before that frame, counted from the next one."""

@@ -25,7 +25,9 @@ class Processed:
     captured_at: float
     """monotonic seconds of the first sample"""
     far_end_active: bool
-    """the assistant was audible while this was captured, or less than `echo.tail_ms` before"""
+    """the assistant was audible while this was captured, or its echo less than `echo.tail_ms` before"""
+    echo_moved: bool
+    """the echo was just found to come at another time than was thought: a voice heard just before may be an echo"""
 
 
 class FrontEnd:
@@ -61,4 +63,4 @@ class FrontEnd:
         active = self.echo.far_end_active(captured_at + len(cleaned) / SAMPLE_RATE_HZ)
         if self.echo.deaf(captured_at + len(cleaned) / SAMPLE_RATE_HZ):
             cleaned = np.zeros_like(cleaned)
-        return Processed(cleaned, captured_at, active)
+        return Processed(cleaned, captured_at, active, self.echo.take_moved())

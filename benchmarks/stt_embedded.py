@@ -250,6 +250,7 @@ class _Sound:
     samples: Samples
     captured_at: float
     far_end_active: bool = False
+    echo_moved: bool = False
 
 
 class _PassThrough:

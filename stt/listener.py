@@ -75,6 +75,10 @@ class Processed(Protocol):
     def far_end_active(self) -> bool:
         """the assistant was audible while this was captured"""
 
+    @property
+    def echo_moved(self) -> bool:
+        """the echo was just found to come at another time than was thought: a voice heard just before may be one"""
+
 
 class FrontEnd(Protocol):
     """Resampling and echo cancellation."""
@@ -156,6 +160,8 @@ class Listener:
         if self._next_at is not None and abs(sound.captured_at - self._next_at) > GAP_S:
             logger.debug("input jumped by %.2f s", sound.captured_at - self._next_at)
             yield from self._finish()
+            self._vad.reset()
+        if sound.echo_moved and self._speech is None:
             self._vad.reset()
         self._next_at = sound.captured_at + len(samples) / SAMPLE_RATE_HZ
         attended = self._attends

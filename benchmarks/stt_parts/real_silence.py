@@ -94,6 +94,7 @@ class _Processed:
     samples: Samples
     captured_at: float
     far_end_active: bool = False
+    echo_moved: bool = False
 
 
 class _PassThrough:

@@ -66,6 +66,7 @@ class Heard:
     samples: Samples
     captured_at: float
     far_end_active: bool
+    echo_moved: bool = False
 
 
 class OpenAir:

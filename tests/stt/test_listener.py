@@ -52,6 +52,7 @@ class Sound:
     samples: Samples
     captured_at: float
     far_end_active: bool
+    echo_moved: bool = False
 
 
 class PassThrough:
