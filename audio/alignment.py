@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import replace
 
 import numpy as np
 
@@ -31,7 +30,7 @@ LOST_S = 0.05
 EVERY = 25
 """frames between two measurements"""
 EVERY_LOST = 10
-"""the same while the echo is not where it should be: then it is sought in all of `LATEST`"""
+"""and between two in all of `LATEST` while the echo is not where it should be"""
 EVERY_SHORT = 5
 FEWEST = 10
 SHORT = 15
@@ -42,7 +41,7 @@ CERTAIN = 15.0
 SUSPICIOUS, RIVAL = 11.0, 0.5
 """a peak so high elsewhere, and at most half as high a one where the echo should be, may be a jump"""
 LATEST = 2 * SAMPLE_RATE_HZ
-"""by how much more than `delay.REACH` the echo may come late: loudspeakers that are reached by radio, a card that loses sound"""
+"""by how much more than `delay.REACH` the echo may come late: loudspeakers on the radio, a card that loses sound"""
 FAINT = 0.3
 """a likeness so much fainter than the echo was is something in the room's reverberation"""
 AGREEMENT = SAMPLE_RATE_HZ // 1000
@@ -110,10 +109,12 @@ class Alignment:
         """Seek the echo in the last so many frames; True once it is found and the reference lies right."""
         if frames < FEWEST or frames % EVERY_SHORT:
             return False
-        found = self._compare(min(frames, WINDOW)) if frames < 2 * SHORT else self._compare_widely(min(frames, WINDOW))
-        if found is None or not self._agreed(found):
+        count = min(frames, WINDOW)
+        found = self._compare(count)
+        if found is not None and self._agreed(found):
+            self._settle(found.samples)
+        elif count < 2 * SHORT or not self._look_elsewhere(count, found):
             return False
-        self._settle(found.samples)
         self._near = deque(list(self._near)[-frames:], WINDOW)
         return True
 
@@ -123,11 +124,14 @@ class Alignment:
             return False
         if self._watch():
             return True
-        lost = self._missed >= EVERY
-        if self._since < (EVERY_LOST if lost else EVERY) or len(self._near) < WINDOW:
+        if len(self._near) < WINDOW:
+            return False
+        if self._missed >= EVERY and self._missed % EVERY_LOST == 0 and self._look_elsewhere(WINDOW):
+            return True
+        if self._since < EVERY:
             return False
         self._since = 0
-        found = self._compare_widely(WINDOW) if lost else self._compare(WINDOW)
+        found = self._compare(WINDOW)
         if found is None:
             return False
         if self.delay_s is not None and abs(found.samples - self._learnt) <= DRIFT:
@@ -164,18 +168,23 @@ class Alignment:
         """The last so many frames with the far end around where their echo should be."""
         return self._measure(frames)
 
-    def _compare_widely(self, frames: int) -> Delay | None:
-        """The same, and where there is no likeness with all that was played up to `LATEST` before.
+    def _look_elsewhere(self, frames: int, expected: Delay | None = None) -> bool:
+        """Whether the echo is certainly somewhere else in all that was played up to `LATEST` before; it is followed.
 
-        What was held is played again from the word's beginning: of two likenesses the expected one counts.
+        What was held is played again from the word's beginning: of two likenesses the `expected` one counts.
         """
-        near = self._compare(frames)
         moved = self._offset - AIM
         found = self._measure(frames, moved, LATEST)
-        if found is None or (near is not None and near.height > RIVAL * found.height):
-            return near
+        if found is None or found.height < CERTAIN:
+            return False
+        expected = expected or self._compare(frames)
         lag = found.samples + moved
-        return replace(found, samples=lag) if self._louder(frames, lag) > FAINT * self._gain else near
+        if expected is not None and expected.height > RIVAL * found.height:
+            return False
+        if self._louder(frames, lag) < FAINT * self._gain:
+            return False
+        self._settle(lag)
+        return True
 
     def _louder(self, frames: int, lag: int) -> float:
         """How much louder the last so many frames were than what was played `lag` samples before (amplitudes)."""

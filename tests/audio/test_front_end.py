@@ -98,6 +98,22 @@ def test_no_delay_is_found_where_there_is_no_echo(seconds: float) -> None:
     assert measure_delay(noise(seconds), noise(seconds, seed=1)) is None
 
 
+@pytest.mark.parametrize("delay", [-480, 640, 9_000, 18_000])
+def test_a_delay_is_found_as_far_back_as_the_far_end_is_given(delay: int) -> None:
+    far, late = noise(2.6), 2 * RATE_HZ
+    near = 0.3 * np.roll(far, delay)[late:] + noise(0.6, 0.03, seed=1)
+    found = measure_delay(far, near.astype(np.float32), expected=delay)
+    assert found is not None
+    assert (found.samples, found.expected) == (delay, found.height)
+
+
+@pytest.mark.parametrize("silent_s", [0.0, 1.0, 1.9])
+def test_little_that_was_played_in_a_long_time_makes_no_delay_likelier(silent_s: float) -> None:
+    far = noise(2.5)
+    far[: round(silent_s * RATE_HZ)] = 0.0
+    assert measure_delay(far, noise(0.5, seed=1)) is None
+
+
 def test_a_missing_livekit_is_a_warning_or_an_error_as_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "livekit.rtc.apm", None)
     fallback = FrontEnd(EchoConfig(canceller="auto"), FarEnd())
@@ -231,6 +247,28 @@ class TestWithWebRtc:
         user = slice(round(1.4 * RATE_HZ), 2 * RATE_HZ)
         out = Conversation(far, missing=slice(round(0.8 * RATE_HZ), len(far))).run(0.3 * np.roll(far, 800), user)
         assert loudest(out[user]) > 0.1
+
+    @pytest.mark.parametrize("late_s", [0.25, 0.9, 1.2])
+    def test_an_echo_however_late_it_comes_is_taken_out_and_suspected_to_its_end(self, late_s: float) -> None:
+        far = np.concatenate([noise(4.0), np.zeros(3 * RATE_HZ, np.float32)])
+        conversation = Conversation(
+            far, missing=slice(4 * RATE_HZ, len(far)), config=EchoConfig(canceller="aec3", tail_ms=100)
+        )
+        echo = 0.3 * np.roll(far, round(late_s * RATE_HZ))
+        out = conversation.run(echo)
+        assert loudest(out[round((late_s + 2.5) * RATE_HZ) :]) < 0.1 * loudest(echo)
+        active = [piece.captured_at for piece in conversation.pieces if len(piece.samples) and piece.far_end_active]
+        assert active[-1] == pytest.approx(5.0 + 4.0 + late_s + 0.1, abs=0.05)
+
+    @pytest.mark.parametrize("jumps_s", [0.6, 1.1, -0.7])
+    def test_a_jump_by_more_than_a_word_is_told_once_and_lets_no_more_echo_through(self, jumps_s: float) -> None:
+        far, first = noise(8.0), max(0.05, 0.05 - jumps_s)
+        before, after = (0.3 * np.roll(far, round(lag * RATE_HZ)) for lag in (first, first + jumps_s))
+        conversation, at = Conversation(far), 4 * RATE_HZ
+        out = conversation.run(np.concatenate([before[:at], after[at:]]))
+        moved = [piece.captured_at - 5.0 for piece in conversation.pieces if piece.echo_moved]
+        assert [moment for moment in moved if moment > 3.0] == [pytest.approx(4.6, abs=0.6)]
+        assert loudest(out[round(5.5 * RATE_HZ) :]) < 0.1 * loudest(after)
 
     def test_an_echo_that_is_never_found_delays_nothing_once_the_reply_is_over(self) -> None:
         far = np.concatenate([noise(1.0), np.zeros(2 * RATE_HZ, np.float32)])

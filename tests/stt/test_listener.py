@@ -23,6 +23,7 @@ from core.stage import TurnClock
 from core.utils.config import EndpointConfig, VadConfig
 from core.utils.errors import InferenceError
 from stt.endpointing import Endpointing, TurnModel
+from stt.interruptions import Interruptions
 from stt.listener import Listener
 from stt.pauses import Pauses
 from stt.voice_activity_detection import VoiceActivityDetection
@@ -59,9 +60,10 @@ class PassThrough:
     """A front end that changes nothing; `far_end` says whether the assistant is audible."""
 
     far_end = False
+    echo_moved = False
 
     def process(self, frame: AudioFrame) -> Sound:
-        return Sound(frame.samples, frame.captured_at, self.far_end)
+        return Sound(frame.samples, frame.captured_at, self.far_end, self.echo_moved)
 
 
 class Room:
@@ -74,7 +76,7 @@ class Room:
         self.engine = LoudnessEngine()
         self.detection = VoiceActivityDetection(vad or VadConfig(), self.engine)
         self.endpointing = Endpointing(ENDPOINT, self.pauses, model)
-        self.listener = Listener(self.detection, self.endpointing, self.front_end, self.clock)
+        self.listener = Listener(Interruptions(self.detection), self.endpointing, self.front_end, self.clock)
         self.now = 100.0
 
     def hear(self, levels: Iterable[float]) -> list[Any]:
@@ -130,6 +132,24 @@ def test_the_utterance_holds_the_pre_roll() -> None:
     final = utterances(room.hear(frames(1.0, 0.01) + frames(0.6) + frames(1.0, 0.0)))[-1]
     quiet = final.samples[final.samples == np.float32(0.01)]
     assert len(quiet) == 10 * 512
+
+
+def test_what_sounded_like_a_voice_until_the_echo_was_found_elsewhere_opens_no_turn() -> None:
+    room = Room()
+    heard = room.hear(frames(0.3, 0.0) + frames(0.128))
+    room.front_end.echo_moved = True
+    heard += room.hear(frames(0.032))
+    room.front_end.echo_moved = False
+    assert kinds(heard + room.hear(frames(0.096, 0.0))) == [VoiceOnset, VoiceRejected]
+
+
+def test_a_turn_that_is_open_when_the_echo_is_found_elsewhere_stays_the_user_s() -> None:
+    room = Room()
+    room.hear(frames(0.3, 0.0) + frames(1.0))
+    room.front_end.echo_moved = True
+    room.hear(frames(0.032))
+    room.front_end.echo_moved = False
+    assert utterances(room.hear(frames(1.2, 0.0)))[-1].final
 
 
 def test_a_click_is_an_onset_that_is_rejected_and_opens_no_turn() -> None:
