@@ -165,15 +165,19 @@ def load_bert(folder: Path, precision: BertPrecision = "float32") -> Bert:
     return bert.eval().requires_grad_(False)
 
 
-def use_kernels(bert: Bert, threads: int) -> None:
-    """Have our kernels compute its float32 layers, where they are the quicker way; it stays on the CPU from then on."""
+def use_kernels(bert: Bert, threads: int) -> bool:
+    """Have our kernels compute its float32 layers where they are the quicker way, and whether they are.
+
+    It stays on the CPU from then on.
+    """
     if not has_kernels():
-        return
+        return False
     from core.models.mapped_linear import MappedLinear, fits
 
-    for name, layer in list(bert.named_modules()):
-        if isinstance(layer, nn.Linear) and fits(layer):
-            _put(bert, name, MappedLinear(layer, threads))
+    taken = [(name, part) for name, part in bert.named_modules() if isinstance(part, nn.Linear) and fits(part)]
+    for name, layer in taken:
+        _put(bert, name, MappedLinear(layer, threads))
+    return bool(taken)
 
 
 def _known_name(name: str) -> str:
