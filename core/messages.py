@@ -38,6 +38,8 @@ class Attending:
     on: bool
     at: float
     """monotonic seconds"""
+    again: bool = False
+    """the wake word came where none was needed: what was said before it, and the reply, are over"""
 
 
 @dataclass(frozen=True, slots=True)

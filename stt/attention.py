@@ -66,8 +66,9 @@ class Attention:
         return True
 
     def call(self, now: float) -> None:
-        """The user called: by the wake word or the key."""
+        """The user called, by the wake word or the key, which ends a turn under way."""
         with self._lock:
+            self._turn_until = 0.0
             self._window_until = max(self._window_until, now + self._config.window_s)
 
     def speech_started(self, message: SpeechStarted) -> None:

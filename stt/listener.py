@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -164,24 +164,32 @@ class Listener:
         if sound.echo_moved and self._speech is None:
             self._vad.reset()
         self._next_at = sound.captured_at + len(samples) / SAMPLE_RATE_HZ
-        attended = self._attends
-        yield from self._look_who_is_meant(samples, self._next_at)
-        if not (attended and self._attends):
+        meant = yield from self._look_who_is_meant(samples, self._next_at)
+        if not meant:
             return
         for event in self._vad.process(samples, sound.captured_at, sound.far_end_active):
             yield from self._answer(event)
 
-    def _look_who_is_meant(self, samples: Samples, now: float) -> Iterator[Attending]:
-        """Who has begun to speak may finish. What was said before the call is nobody's, the wake word included."""
-        if self._attention is None or not self._vad.idle:
-            return
-        attends = self._attention.attends(now)
-        if not attends:
-            attends = self._attention.hear(samples, now)
-        if attends != self._attends:
-            self._attends = attends
+    def _look_who_is_meant(self, samples: Samples, now: float) -> Generator[Attending, None, bool]:
+        """Whether this sound is. Who has begun to speak may finish. What was said before the call is nobody's, the wake
+        word included, also where none was needed.
+        """
+        if self._attention is None:
+            return True
+        attended = self._attends
+        called = self._attention.hear(samples, now)
+        if called and attended:
+            self._speech = self._ended = None
             self._vad.reset()
-            yield Attending(attends, now)
+            yield Attending(True, now, again=True)
+            return False
+        if not self._vad.idle:
+            return attended
+        self._attends = called or self._attention.attends(now)
+        if self._attends != attended:
+            self._vad.reset()
+            yield Attending(self._attends, now)
+        return attended and self._attends
 
     def _answer(self, event: InterruptionEvent) -> Iterator[ListenerMessage]:
         match event:

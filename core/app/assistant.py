@@ -25,6 +25,7 @@ from core.app.turn_taking import make_endpointing
 from core.app.working import WorkingTone
 from core.messages import (
     Announcement,
+    Attending,
     DeviceEvent,
     EchoDropped,
     Heard,
@@ -231,7 +232,7 @@ class Assistant:
             self.floor.free()
 
     def call(self) -> None:
-        """The user pressed the key: the reply ends, and what is said next is meant for the assistant."""
+        """By the key, or by the wake word into a turn: that ends, and what is said next is meant for the assistant."""
         self._end_turn()
         self.player.silence()
         if self.attention is not None:
@@ -263,6 +264,7 @@ class Assistant:
         pipeline.observe(DeviceEvent, self._device_changed)
         if self.attention is not None:
             follow(self.attention, pipeline)
+            pipeline.observe(Attending, lambda message: self.call() if message.again else None)
         if self.working is not None:
             self.working.watch(pipeline)
             self._brain.memory.watch(self.working.model_moved)

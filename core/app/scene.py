@@ -134,8 +134,10 @@ class Scene:
     def take(self, event: object) -> list[tuple[str, str]]:
         """Update from one event; returns lines that stay, as (kind, text)."""
         match event:
-            case Attending(on=on):
+            case Attending(on=on, again=again):
                 self._attending = on
+                if again:
+                    self._drop_words()
                 return []
             case Muted(on=on):
                 self.muted = on

@@ -58,6 +58,7 @@ def test_with_a_wake_word_only_what_follows_it_is_meant(tmp_path: Path, sound_ca
         assert unanswered(program, sound_card, QUESTION)
         assert "12" in answered(program, sound_card, f"okay nah boo, {QUESTION}")
         assert "35" in answered(program, sound_card, "what is five times seven"), "a follow-up"
+        assert "18" in answered(program, sound_card, "okay nah boo, what is nine plus nine"), "one that is called to"
         program.wait_for(r"^\[say .okay nabu", 10)
         assert unanswered(program, sound_card, QUESTION)
         assert program.interrupt() == 0

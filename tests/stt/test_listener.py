@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.messages import (
+    Attending,
     AudioFrame,
     Samples,
     SpeechChunk,
@@ -20,13 +21,15 @@ from core.messages import (
     VoiceRejected,
 )
 from core.stage import TurnClock
-from core.utils.config import EndpointConfig, VadConfig
+from core.utils.config import EndpointConfig, VadConfig, WakeConfig
 from core.utils.errors import InferenceError
+from stt.attention import Attention
 from stt.endpointing import Endpointing, TurnModel
 from stt.interruptions import Interruptions
 from stt.listener import Listener
 from stt.pauses import Pauses
 from stt.voice_activity_detection import VoiceActivityDetection
+from tests.fakes import VirtualClock
 
 FRAME_S = 0.032
 ENDPOINT = EndpointConfig(provisional_ms=192, complete_ms=352, incomplete_ms=800)
@@ -398,3 +401,53 @@ def test_what_is_said_over_the_assistant_is_no_pause() -> None:
     room.front_end.far_end = True
     room.hear(frames(0.8))
     assert room.pauses.learnt == 0
+
+
+class ScriptedWakeWord:
+    """Is said in the next sound when told to."""
+
+    phrase = "hello"
+    says = False
+
+    def load(self) -> None:
+        return
+
+    def heard(self, samples: Samples) -> bool:
+        said, self.says = self.says, False
+        return said
+
+    def reset(self) -> None:
+        return
+
+
+def called_room() -> tuple[Room, ScriptedWakeWord]:
+    """It was called and attends."""
+    room, word = Room(), ScriptedWakeWord()
+    clock = VirtualClock()
+    attention = Attention(WakeConfig(mode="word", window_s=60), clock, word)
+    room.listener = Listener(room.detection, room.endpointing, room.front_end, room.clock, attention)
+    attention.call(room.now)
+    return room, word
+
+
+def test_the_wake_word_where_none_was_needed_begins_the_question_anew() -> None:
+    room, word = called_room()
+    before = room.hear(frames(0.3, 0.0) + frames(0.8))
+    word.says = True
+    again = room.hear(frames(FRAME_S))
+    after = room.hear(frames(0.7, 0.2) + frames(1.2, 0.0))
+    assert [(message.on, message.again) for message in again if isinstance(message, Attending)] == [(True, True)]
+    (question,) = [message for message in utterances(after) if message.final]
+    first = next(message for message in before if isinstance(message, SpeechStarted))
+    assert question.turn > first.turn
+    assert not (question.samples == np.float32(0.3)).any(), "what was said before the word is no part of it"
+    assert not utterances(again)
+
+
+def test_the_wake_word_that_was_needed_calls_once() -> None:
+    room, word = called_room()
+    room.now += 100.0  # the window is over
+    assert kinds(room.hear(frames(0.3, 0.0))) == [Attending]
+    word.says = True
+    heard = room.hear(frames(0.3, 0.0))
+    assert [(message.on, message.again) for message in heard] == [(True, False)]
