@@ -60,7 +60,7 @@ _OPEN: dict[Language, frozenset[str]] = {
     - {"nous", "vous", "avant", "après", "plus", "moins", "trop", "si"},
 }
 _NEVER_LAST: dict[Language, frozenset[str]] = {
-    "en": _words("a an the my your our their every and or nor because whether unless than of"),
+    "en": _words("a an the my your our their every and or nor because whether if unless than of"),
     "fr": _words(
         "le la les l' un une des du de d' au aux ce cet cette ces mon ma mes ton ta tes son sa ses notre votre "
         "et ou mais car que qu' dont lorsque puisque parce à par avec sans sous sur dans entre vers chez pour"
@@ -105,6 +105,35 @@ _NUMBER_WORDS = re.compile(
 )
 _MARKS = ' .,;:!?…-–—"»'
 _LIST = re.compile(r"(?:^|[ ,])(\w+(?: \w+)?), (\w+(?: \w+)?)(?:, (\w+(?: \w+)?))*$")
+_CLAUSE: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(
+        r"(if|because|although|though|unless|(when|while) (the|an?|my|your|his|her|our|their)"
+        r"|(when|while|before|after|until|since) (i|you|he|she|it|we|they|there)) "
+    ),
+    "fr": re.compile(
+        r"(si|s' ils?|(parce|dès|pendant|bien) qu(e|')|puisque|lorsque"
+        r"|quand (je|j'|tu|ils?|elles?|on|nous|vous|c'|ce)) "
+    ),
+}
+"""what a clause begins with that seldom stands alone; of French words as `_split` leaves them"""
+_ALONE = (
+    "if you like",
+    "if you want",
+    "if you say so",
+    "because i s",
+    "si tu v",
+    "si vous v",
+    "s' il te",
+    "s' il vous",
+)
+"""how those begin that do, as in "because I said so"; and French politeness"""
+_CLAUSE_WORDS = range(3, 8)
+"""of it alone; with more, and no comma, the main clause is there too"""
+_BREAK = re.compile(r"[,.!?;:…]")
+_SURE_IF = _words("mais que moi toi lui elle oh ah ben bah")
+"""before a French "si" that is a yes"""
+_PARTITIVE = re.compile(r"\bde l(a |')")
+"""in French lists: "du beurre, de la farine, de l'huile" """
 _LAST_OF_A_LIST = re.compile(r"\b(and|or|et|ou)\b")
 _LEAST_WORDS_OF_A_LIST = 3
 
@@ -121,7 +150,8 @@ def wording(text: str, language: Language) -> Wording:
     thinks = f" {bare}".endswith(tuple(f" {phrase}" for phrase in _THINKING.get(language, ())))
     if thinks or last in _HESITATIONS.get(language, _NONE) or ending == "..." or ending.endswith("…"):
         return Wording.HESITATION
-    if last in _OPEN.get(language, _NONE) or ending.endswith((",", "-", "–", "—", ":")):
+    dangling = last in _OPEN.get(language, _NONE) or _begun_question(words, language) or _lone_clause(words, language)
+    if dangling or ending.endswith((",", "-", "–", "—", ":")):
         return Wording.OPEN
     counts = last in _NUMBERS.get(language, _NONE) or (language == "en" and _HOUR_TO_COME.search(bare) is not None)
     if counts or _begun_sum(words) or _unfinished_number(words, plain, language) or _unfinished_list(bare):
@@ -136,12 +166,27 @@ def dangles(text: str, language: Language) -> bool:
     words = _split(text.casefold().replace("’", "'").rstrip(_MARKS), language)
     if not words or wording(" ".join(words), language) is Wording.HESITATION:
         return bool(words)
+    if _begun_question(words, language):
+        return True
     stranded = language == "en" and words[-1] in _LAST_OF_A_QUESTION and _QUESTION.isdisjoint(words)
     return stranded or words[-1] in _NEVER_LAST.get(language, _NONE) or _begun_sum(words)
 
 
 def _split(bare: str, language: Language) -> list[str]:
     return bare.replace("'", "' ").split() if language == "fr" else bare.split()
+
+
+def _begun_question(words: list[str], language: Language) -> bool:
+    """French "je voudrais savoir si"; "mais si" and "je crois que si" are whole."""
+    return language == "fr" and len(words) > 1 and words[-1] == "si" and words[-2] not in _SURE_IF
+
+
+def _lone_clause(words: list[str], language: Language) -> bool:
+    """ "if it rains tomorrow", "parce que j'étais malade", and nothing yet of what follows; nor of anything before."""
+    clause = " ".join(words)
+    if len(words) not in _CLAUSE_WORDS or _BREAK.search(clause) or clause.startswith(_ALONE):
+        return False
+    return language in _CLAUSE and _CLAUSE[language].match(clause) is not None
 
 
 def _begun_sum(words: list[str]) -> bool:
@@ -169,7 +214,8 @@ def _unfinished_number(words: list[str], plain: str, language: Language) -> bool
 
 
 def _digits(word: str, language: Language) -> int:
-    """How many digits of a telephone number a word is."""
+    """How many digits of a telephone number a word is, with a comma behind it or without."""
+    word = word.rstrip(_MARKS)
     if language == "fr" and _TWO_DIGITS.fullmatch(word):
         return 2
     return len(re.sub(r"\D", "", word)) + (word in _DIGIT_WORDS)
@@ -177,7 +223,7 @@ def _digits(word: str, language: Language) -> int:
 
 def _unfinished_list(bare: str) -> bool:
     """Short items between commas, and no conjunction before the last one."""
-    found = _LIST.search(bare)
+    found = _LIST.search(_PARTITIVE.sub("", bare))
     if found is None or _LAST_OF_A_LIST.search(found.group(0)):
         return False
     return found.group(0).count(",") >= _LEAST_WORDS_OF_A_LIST - 1
