@@ -14,6 +14,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import repeat
 
 import numpy as np
@@ -29,6 +30,7 @@ from core.utils.config import Config, EndpointConfig
 from core.utils.vad_compat import VadEngine, load_vad
 from llm.skills.recognise import RecogniserConfig, SkillRecogniser
 from llm.skills.registry import load_skills
+from stt.commands import compile_commands
 from stt.endpointing import Endpointing, TurnModel
 from stt.listener import Listener
 from stt.pauses import Pauses
@@ -182,7 +184,8 @@ def words(turns: Sequence[Spoken]) -> Understood:
     recogniser = SkillRecogniser(RecogniserConfig(), load_skills())
     never = EndpointConfig(complete_ms=50_000, incomplete_ms=50_000, open_ms=50_000, learn=False)
     listener, clock = _listener(Endpointing(never), load_vad())
-    stage = Transcriber(config.stt, recogniser.intents("en"), lambda text: recogniser.is_complete(text, "en"))
+    commands = partial(compile_commands, recogniser.intents("en"))
+    stage = Transcriber(config.stt, commands, lambda text: recogniser.is_complete(text, "en"))
     inbox = ListInbox()
     pipeline = Pipeline([Part("listen", listener, inbox), Part("stt", stage)], clock)
     ends: list[float] = []

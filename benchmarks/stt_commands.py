@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from core.utils.vad_compat import load_vad
 from llm.skills.base import Intent
 from llm.skills.recognise import RecogniserConfig, SkillRecogniser
 from llm.skills.registry import load_skills
+from stt.commands import compile_commands
 from stt.endpointing import Endpointing
 from stt.levels import voiced_level
 from stt.listener import Listener
@@ -79,8 +81,9 @@ class Ear:
 
     def __init__(self, config: SttConfig | None = None) -> None:
         self.skills = SkillRecogniser(RecogniserConfig(), load_skills())
+        commands = partial(compile_commands, self.skills.intents(_LANGUAGE))
         self.transcriber = Transcriber(
-            config or SttConfig(), self.skills.intents(_LANGUAGE), lambda text: self.skills.is_complete(text, _LANGUAGE)
+            config or SttConfig(), commands, lambda text: self.skills.is_complete(text, _LANGUAGE)
         )
         self.transcriber.load()
         self.transcriber.load_words(wait=True)

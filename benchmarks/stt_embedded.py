@@ -28,13 +28,12 @@ from core.utils.config import EndpointConfig, SttConfig, VadConfig
 from core.utils.vad_compat import load_vad
 from llm.skills.recognise import RecogniserConfig, SkillRecogniser
 from llm.skills.registry import load_skills
+from stt.commands import compile_commands
 from stt.endpointing import Endpointing
-from stt.grammar import compile_grammar, template_words
 from stt.hypothesis import Hypothesis, command_margin
 from stt.levels import voiced_level
 from stt.listener import Listener
-from stt.numbers import WORDS
-from stt.pocketsphinx_engine import SphinxDecoder, grammar_decoder, pronunciations, word_decoder
+from stt.pocketsphinx_engine import SphinxDecoder, grammar_decoder, word_decoder
 from stt.voice_activity_detection import VoiceActivityDetection
 
 if TYPE_CHECKING:
@@ -191,8 +190,8 @@ def templates() -> Intents:
 
 def grammar_only(intents: Intents) -> SphinxDecoder:
     """The decoder over the templates."""
-    lexicon = pronunciations(template_words(intents) | WORDS)
-    return grammar_decoder(compile_grammar(intents, lexicon.__contains__), lexicon, SttConfig().open_weight)
+    commands = compile_commands(intents)
+    return grammar_decoder(commands.grammar, commands.lexicon, SttConfig().open_weight)
 
 
 def decoders() -> tuple[SphinxDecoder, SphinxDecoder]:

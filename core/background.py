@@ -143,11 +143,12 @@ def _child(parent: int) -> int:
     from core.environment import full
     from core.environment.failures import SetupError
     from core.environment.own import try_lock
+    from core.environment.parent import end_with
     from core.environment.pip import Step
 
     if hasattr(os, "nice"):
         os.nice(15)
-    full.end_with(parent)
+    end_with(parent)
     lock = os.open(FOLDER / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     while not try_lock(lock):
         time.sleep(1.0)  # the child of an app that has just ended

@@ -70,7 +70,7 @@ class Arc:
 
 @dataclass(frozen=True, slots=True)
 class Automaton:
-    """Minimal, and deterministic in its tokens; state 0 is the start."""
+    """Minimal, and deterministic in its tokens; state 0 is the start. Equal for equal phrases."""
 
     states: int
     arcs: tuple[Arc, ...]
@@ -198,5 +198,6 @@ def _ends_first(start: _Set, moves: dict[_Set, dict[str, _Set]]) -> list[_Set]:
         elif state not in seen:
             seen.add(state)
             stack.append((state, True))
-            stack += [(target, False) for word, target in moves[state].items() if word and target not in seen]
+            # by the words' order, so that equal phrases give equal automata: pocketsphinx follows the arcs' order
+            stack += [(target, False) for word, target in sorted(moves[state].items()) if word and target not in seen]
     return order

@@ -148,11 +148,20 @@ def _nats(score: float) -> float:
     return math.log(max(score, 1e-300)) * _SCORE_SCALE
 
 
-def pronunciations(words: Iterable[str]) -> dict[str, list[str]]:
+Lexicon = dict[str, list[str]]
+"""a word's lines in the dictionary, variants included"""
+
+
+def dictionary_file() -> Path:
+    """The pronunciations that come with pocketsphinx. Raises MissingDependencyError."""
+    return Path(_model_path("cmudict-en-us.dict"))
+
+
+def pronunciations(words: Iterable[str]) -> Lexicon:
     """The dictionary's lines, variants included, of those words that it holds (lower case)."""
     wanted = set(words)
-    found: dict[str, list[str]] = {}
-    with open(_model_path("cmudict-en-us.dict"), encoding="utf-8") as lines:
+    found: Lexicon = {}
+    with dictionary_file().open(encoding="utf-8") as lines:
         for line in lines:
             word = _VARIANT.sub("", line.split(" ", 1)[0])
             if word in wanted:
@@ -160,7 +169,7 @@ def pronunciations(words: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def grammar_decoder(grammar: Grammar, lexicon: dict[str, list[str]], open_weight: float) -> SphinxDecoder:
+def grammar_decoder(grammar: Grammar, lexicon: Lexicon, open_weight: float) -> SphinxDecoder:
     """A decoder that hears only the grammar's sentences.
 
     `lexicon`: see `pronunciations`; `open_weight`: probability (0..1) of each phone of an open slot against a word.

@@ -10,7 +10,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,22 +26,17 @@ from core.messages import (
 )
 from core.utils.config import SttConfig
 from core.utils.errors import ModelLoadError
+from stt.commands import Commands
 from stt.echo_guard import EchoGuard
-from stt.grammar import compile_grammar, template_words
 from stt.interjections import InterjectionEar
 from stt.levels import voiced_level
-from stt.numbers import WORDS as NUMBER_WORDS
 from stt.pocketsphinx_engine import (
     TYPICAL_MEAN,
     SphinxDecoder,
     grammar_decoder,
-    pronunciations,
     word_decoder,
 )
 from stt.understanding import Understood, understand
-
-if TYPE_CHECKING:
-    from hassil import Intents
 
 logger = logging.getLogger(__name__)
 
@@ -97,12 +91,12 @@ class Transcriber:
     def __init__(
         self,
         config: SttConfig,
-        intents: Intents,
+        commands: Callable[[], Commands],
         is_complete: Callable[[str], bool],
         guard: EchoGuard | None = None,
     ) -> None:
         self._config = config
-        self._intents = intents
+        self._commands = commands
         self._is_complete = is_complete
         self._guard = guard or EchoGuard()
         self._grammar: SphinxDecoder | None = None
@@ -112,10 +106,9 @@ class Transcriber:
         self._interjections = InterjectionEar()
 
     def load(self) -> None:
-        """Compile the grammar. Raises ModelLoadError."""
-        lexicon = pronunciations(template_words(self._intents) | NUMBER_WORDS)
-        grammar = compile_grammar(self._intents, lexicon.__contains__)
-        self._grammar = grammar_decoder(grammar, lexicon, self._config.open_weight)
+        """Load the commands' grammar. Raises ModelLoadError."""
+        commands = self._commands()
+        self._grammar = grammar_decoder(commands.grammar, commands.lexicon, self._config.open_weight)
 
     def load_words(self, wait: bool = False) -> None:
         """Begin to load the n-gram model, on a thread of its own; who ends an utterance meanwhile waits for it.

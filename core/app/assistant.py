@@ -48,6 +48,7 @@ from core.utils.vad_compat import VadEngine, load_vad
 from stt.interruptions import Interruptions
 from stt.listener import Listener
 from stt.voice_activity_detection import VoiceActivityDetection
+from tts.normalise.speakable import rules
 
 logger = logging.getLogger(__name__)
 
@@ -239,7 +240,8 @@ class Assistant:
             self.attention.call(self._clock.monotonic())
 
     def warm_up(self, wait: bool = False) -> None:
-        """Load what is not needed to begin listening: the echo canceller and the recogniser's larger model.
+        """Load what is not needed to begin listening: the echo canceller, the recogniser's larger model, and how
+        figures are said.
 
         `wait`: return when that model is loaded, so that what is heard does not depend on how long it took.
         """
@@ -247,6 +249,7 @@ class Assistant:
         if load_words is not None:
             load_words(wait)
         self._ends.front_end.load()
+        rules(self._brain.language)
 
     def _connect(self) -> None:
         pipeline = self.pipeline

@@ -13,23 +13,19 @@ import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.app.brain import Brain
-from core.app.canned_question import spoken
-from core.app.check_answering import answering_checks
-from core.app.check_devices import DeviceChecks
-from core.app.check_full import FullCheck, passed_on
-from core.app.check_hearing import hearing_checks
-from core.app.check_optimization import optimization_checks
-from core.app.check_speaking import speaking_checks
 from core.app.hearing import ENGINE as WHISPER
-from core.app.known_turns import DATE
 from core.app.planning import make_plan
 from core.optimization.catalogue import EMBEDDED_ENGINES
 from core.selfcheck import Check, CheckResult, Finding, Verdict, run_checks
 from core.utils.config import Config
 from core.utils.errors import MerlineError, MissingDependencyError
 from core.utils.paths import data_folder, make_data_folder
+
+if TYPE_CHECKING:
+    from core.app.check_devices import DeviceChecks
 
 WITHIN_S = 8.5
 """all checks but those that load large models, so that it ends within 10 s where nobody else has the processor"""
@@ -58,6 +54,10 @@ PACKAGES = {
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Run all checks, printing each as it is known; exit code 0 when it is safe to launch, else 1."""
+    # what this command alone needs is no part of every start: `talk` takes the quick checks
+    from core.app.check_devices import DeviceChecks
+    from core.app.check_full import FullCheck, passed_on
+
     full = FullCheck(config, arguments.offline, passed_on(arguments)) if arguments.full else None
     results = []
     with DeviceChecks(config) as devices:
@@ -112,6 +112,11 @@ def quick_checks(config: Config) -> list[Check]:
 
 def all_checks(config: Config, devices: DeviceChecks) -> list[Check]:
     """The whole self-check but its question."""
+    from core.app.check_answering import answering_checks
+    from core.app.check_hearing import hearing_checks
+    from core.app.check_optimization import optimization_checks
+    from core.app.check_speaking import speaking_checks
+
     return [
         *quick_checks(config),
         *devices.checks(),
@@ -227,6 +232,8 @@ def _loads_models(config: Config) -> bool:
 
 def _question(config: Config) -> Finding:
     """One canned question through every stage: spoken by the embedded voice, heard by the recogniser, answered."""
+    from core.app.canned_question import spoken
+    from core.app.known_turns import DATE
     from core.app.replay import answer
 
     plan = make_plan(config).stt

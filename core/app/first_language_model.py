@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from core.app import answering, hearing, speaking
 from core.app.answering import ENGINE
@@ -23,7 +24,9 @@ from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config
 from core.utils.model_catalogue import KnownModel, known_model
 from core.utils.model_store import ModelStore
-from llm.language_answers import LanguageAnswers
+
+if TYPE_CHECKING:
+    from llm.language_answers import LanguageAnswers
 
 
 class FirstLanguageModel(FirstEngine):

@@ -6,28 +6,39 @@ import importlib.util
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
 from core.app.model_fit import ModelFit
 from core.messages import Language
 from core.optimization.catalogue import EMBEDDED_ENGINES, WHISPER
+from core.optimization.disk_cache import DiskCache, DiskCacheConfig
 from core.optimization.memory import MemoryOptimizer
 from core.optimization.plan import StagePlan
 from core.stage import Span, Stage, no_span
 from core.utils.clock import Clock, SystemClock
 from core.utils.config import Config
 from core.utils.model_store import ModelStore
+from core.utils.paths import data_folder
 from core.utils.vad_compat import load_vad
 from llm.skills.recognise import SkillRecogniser
+from stt.commands import Commands, CommandSource, kept_commands
 from stt.echo_guard import EchoGuard
 from stt.first_that_loads import FirstThatLoads
 from stt.transcriber import Transcriber
-from stt.whisper_transcriber import Surroundings, WhisperSettings, WhisperTranscriber
+
+if TYPE_CHECKING:
+    from stt.whisper_transcriber import WhisperTranscriber
 
 logger = logging.getLogger(__name__)
 
 ENGINE = "whisper"
 BACKENDS = ("faster_whisper", "whisper")
 """packages, one of which it needs"""
+CACHE = "cache"
+"""folder of the data folder for what the next start need not reckon again"""
+CACHE_BYTES = 8 * 2**20
+"""a few of the command grammar's half megabyte: other versions' go first"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,8 @@ def _whisper_is_here(config: Config, store: ModelStore | None) -> bool:
 
 
 def _whisper(config: Config, plan: StagePlan | None, parts: HearingParts) -> WhisperTranscriber:
+    from stt.whisper_transcriber import Surroundings, WhisperSettings, WhisperTranscriber
+
     mine = plan if plan is not None and plan.engine == ENGINE else None
     # what was planned was reckoned a moment ago, before the other engines took their part
     planned = f"{ENGINE}-{mine.model}" if mine else None
@@ -119,4 +132,11 @@ def _whisper(config: Config, plan: StagePlan | None, parts: HearingParts) -> Whi
 
 def _pocketsphinx(config: Config, parts: HearingParts) -> Transcriber:
     is_complete = parts.is_complete or parts.recogniser.is_complete
-    return Transcriber(config.stt, parts.recogniser.intents("en"), lambda text: is_complete(text, "en"), parts.guard)
+    commands = partial(english_commands, parts.recogniser)
+    return Transcriber(config.stt, commands, lambda text: is_complete(text, "en"), parts.guard)
+
+
+def english_commands(recogniser: SkillRecogniser) -> Commands:
+    """The skills' templates as the embedded recogniser takes them, compiled at the first start alone."""
+    cache = DiskCache(DiskCacheConfig(data_folder() / CACHE, CACHE_BYTES))
+    return kept_commands(CommandSource(recogniser.source("en"), lambda: recogniser.intents("en")), cache)

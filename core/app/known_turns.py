@@ -27,7 +27,7 @@ from core.app.brain import Brain
 from core.app.canned_question import spoken
 from core.app.planning import apply_plan, make_plan
 from core.app.replay import answer
-from core.environment.full import end_with
+from core.environment.parent import end_with
 from core.messages import Language
 from core.selfcheck import Finding
 from core.utils.config import PROJECT_FOLDER, Config, TtsConfig

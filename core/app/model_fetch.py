@@ -14,7 +14,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass, replace
 
-from core.environment.full import end_with
+from core.environment.parent import end_with
 from core.utils.config import PROJECT_FOLDER
 from core.utils.download_progress import DownloadProgress
 from core.utils.errors import MerlineError

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from core.environment.full import end_with
+from core.environment.parent import end_with
 from core.optimization.analyzer import SystemAnalyzer
 from core.utils.config import PROJECT_FOLDER
 

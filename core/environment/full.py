@@ -9,9 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -179,16 +176,3 @@ def _write(path: Path, text: str) -> None:
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(path)
-
-
-def end_with(parent: int) -> None:
-    """Have this whole process group end soon after `parent` is gone, however it went. POSIX only."""
-    if sys.platform == "win32":
-        return
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os.killpg(os.getpgid(0), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="parent watch", daemon=True).start()

@@ -8,9 +8,10 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from core.environment.pip import Package, Step
+if TYPE_CHECKING:
+    from core.environment.pip import Package, Step
 
 _QUIET_S = 5.0  # between two plain lines about the same package
 

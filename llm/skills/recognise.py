@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -104,6 +104,12 @@ class SkillRecogniser:
 
         return Intents.from_dict(self._read(language))
 
+    def source(self, language: Language) -> bytes:
+        """All that `intents` is made of, the code that reads it with it: equal texts give equal templates."""
+        here = Path(__file__)
+        texts = (file.read_bytes() for file in (*self._files(language), here, here.with_name("blocks.py")))
+        return b"\0".join((" ".join(sorted(self._known)).encode(), *texts))
+
     def vocabulary(self, names: Collection[str], free: str, language: Language) -> Vocabulary:
         """What the templates of these intents are made of, with the polite words around them, and `free` for others."""
         grammar = self._grammar(language)
@@ -196,18 +202,21 @@ class SkillRecogniser:
         starts, ends = (phrases(matched, rule, language) for rule in POLITE_RULES)
         return _Grammar(matched, (starts, tuple(tuple(reversed(phrase)) for phrase in ends)))
 
+    def _files(self, language: Language) -> Iterator[Path]:
+        for folder in self._config.folders:
+            yield from sorted(folder.glob(f"{language}*.yaml"))
+
     def _read(self, language: Language) -> dict[str, Any]:
         import yaml
         from hassil import merge_dict
 
         values: dict[str, Any] = {"language": language, "intents": {}, "lists": {}, "expansion_rules": {}}
-        for folder in self._config.folders:
-            for file in sorted(folder.glob(f"{language}*.yaml")):
-                try:
-                    for block in yaml_blocks(file.read_text(encoding="utf-8")):
-                        merge_dict(values, block)
-                except yaml.YAMLError as error:
-                    raise ConfigError(f"{file}: is not valid YAML ({error}); correct it") from error
+        for file in self._files(language):
+            try:
+                for block in yaml_blocks(file.read_text(encoding="utf-8")):
+                    merge_dict(values, block)
+            except yaml.YAMLError as error:
+                raise ConfigError(f"{file}: is not valid YAML ({error}); correct it") from error
         values["language"] = language
         values["intents"] = {name: block for name, block in values["intents"].items() if name in self._known}
         return values

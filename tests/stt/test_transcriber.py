@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import hassil
@@ -22,6 +23,7 @@ from core.messages import (
     Utterance,
 )
 from core.utils.config import SttConfig
+from stt.commands import compile_commands
 from stt.echo_guard import EchoGuard
 from stt.hypothesis import Hypothesis, Word, fill_open_slots
 from stt.levels import voiced_level
@@ -57,7 +59,7 @@ def is_complete(text: str) -> bool:
 
 @pytest.fixture(scope="module")
 def transcriber() -> Iterator[Transcriber]:
-    stage = Transcriber(SttConfig(), INTENTS, is_complete, EchoGuard(lambda: SPOKEN))
+    stage = Transcriber(SttConfig(), partial(compile_commands, INTENTS), is_complete, EchoGuard(lambda: SPOKEN))
     stage.load()
     stage.load_words()
     assert stage.wait_for_words()
@@ -238,7 +240,7 @@ def test_its_own_words_are_dropped_only_when_it_was_audible(
 
 @needs_flite
 def test_commands_are_understood_before_the_general_model_is_asked_for(say: Say) -> None:
-    stage = Transcriber(SttConfig(), INTENTS, is_complete)
+    stage = Transcriber(SttConfig(), partial(compile_commands, INTENTS), is_complete)
     stage.load()
     assert last(hear(stage, say("what time is it"))).text == "what time is it"
     assert not stage.wait_for_words()
@@ -336,7 +338,7 @@ class CountingGrammar:
 
 def test_who_pauses_again_and_again_is_not_heard_again_from_the_start_each_time() -> None:
     """Half a minute of talk in the room, with a pause each second, was heard fifteen times: no processor follows."""
-    listener = Transcriber(SttConfig(), None, is_complete)  # type: ignore[arg-type]
+    listener = Transcriber(SttConfig(), partial(compile_commands, INTENTS), is_complete)
     grammar = CountingGrammar()
     listener._grammar = grammar  # type: ignore[assignment]
     second = np.full(16_000, 0.1, np.float32)

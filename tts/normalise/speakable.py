@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 from core.messages import Language
-from tts.normalise.english import ENGLISH
-from tts.normalise.french import FRENCH
-from tts.normalise.rules import LanguageRules
 from tts.normalise.spoken import SpokenText
 
-_RULES: dict[Language, LanguageRules] = {"en": ENGLISH, "fr": FRENCH}
+if TYPE_CHECKING:
+    from tts.normalise.rules import LanguageRules
 
 
 def normalise(text: str, language: Language) -> SpokenText:
@@ -17,4 +18,16 @@ def normalise(text: str, language: Language) -> SpokenText:
     The result is aligned to `text` (`SpokenText.written_length`). No letter, digit or symbol is lost; punctuation
     that has no pause and control characters may be.
     """
-    return _RULES[language].apply(text)
+    return rules(language).apply(text)
+
+
+@cache
+def rules(language: Language) -> LanguageRules:
+    """A language's rules. Its first call compiles their patterns, which takes as long as a short clause's sound."""
+    if language == "fr":
+        from tts.normalise.french import FRENCH
+
+        return FRENCH
+    from tts.normalise.english import ENGLISH
+
+    return ENGLISH
