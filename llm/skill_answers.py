@@ -15,6 +15,7 @@ from llm.correcting import corrected, corrected_within
 from llm.listed import of_last_list
 from llm.named_timers import of_named_timer
 from llm.near_words import perhaps_meant
+from llm.replacing import done_instead
 from llm.skills import shopping
 from llm.skills.base import ANSWER, Asked, Context, Intent, Reply, Undo, Undoable, choose
 from llm.skills.beside import beside
@@ -181,11 +182,10 @@ class SkillAnswers:
 
     def _changed(self, intent: Intent) -> Reply:
         """Do what is meant instead of the last action, which stays where this one cannot be done."""
-        before, reply = self.context.session.undoable, self.skills.act(intent)
-        if before is None or reply.undo is None:
-            return reply
-        before.undo.action()
-        return replace(reply, text=choose(intent.language, f"Changed. {reply.text}", f"C'est changé. {reply.text}"))
+        before = self.context.session.undoable
+        if before is None:
+            return self.skills.act(intent)
+        return done_instead(before.undo, lambda: self.skills.act(intent), self.context, intent.language)
 
     def _answer(self, text: str) -> Intent | None:
         """What the text asks for as the answer to the question that was asked last."""

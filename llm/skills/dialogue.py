@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from llm.conversation import Exchange
-from llm.skills.base import Context, Intent, Reply, Skill, reply
+from llm.skills.base import Context, Intent, Reply, Skill, choose, reply
 from llm.skills.sound import STEP_RATE, STEP_VOLUME
 from llm.skills.timers import cancelled
 
@@ -15,23 +15,46 @@ UNDO_LAST_WITHIN_S = 300.0
 """the last that was said, or what "undo" means"""
 _UNDO = frozenset(("undo", "revert", "back", "defais", "action"))
 """words that ask for more than to leave it be"""
+_LEAVE = frozenset(("leave", "keep"))
+"""words that take a change back, and nothing else"""
+_SAID, _AGAIN = frozenset(("did", "dit")), ("repet", "redi", "repeat", "i", "je")
+"""words that ask what was said, and how words begin that ask for it again whatever they hold besides"""
 ALL_KEPT = 0.0
 """the second since which an earlier session counts"""
 
 
 def repeat(intent: Intent, context: Context) -> Reply:
-    """The last reply again, louder or slower from now on where that is asked for."""
+    """The last reply again, louder or slower from now on where that is asked for. Asked what was said, of a reply that
+    was cut short: as much as was heard, and all of it if that is wanted."""
     how = intent.word("how")
     if how:
         context.voice.change(STEP_VOLUME if how == "louder" else 1.0, 1 / STEP_RATE if how == "slower" else 1.0)
     last = context.conversation.last_reply
     if last is not None:
-        return Reply(last.reply, last.language)
+        cut = last.heard and not last.heard_whole and _asks_what_was_said(intent)
+        return _said_so_far(last) if cut else Reply(last.reply, last.language)
     kept = _kept_last(context)
     if kept is None:
         return reply(intent, en="I haven't said anything yet.", fr="Je n'ai encore rien dit.")
     return reply(
         intent, en=f'The last time, I said "{kept.reply}"', fr=f"La dernière fois, j'ai dit : « {kept.reply} »"
+    )
+
+
+def _asks_what_was_said(intent: Intent) -> bool:
+    """Rather than to hear it again: "what did you say", "qu'est-ce que tu as dit"."""
+    words = intent.said.words
+    return not _SAID.isdisjoint(words) and not words[0].startswith(_AGAIN)
+
+
+def _said_so_far(last: Exchange) -> Reply:
+    heard = last.heard.rstrip(" ,;:")
+    english, french = f'I had said: "{heard}" Shall I say all of it?', f"J'ai dit : « {heard} » Dois-je tout dire ?"
+    return Reply(
+        choose(last.language, english, french),
+        last.language,
+        repeatable=False,
+        offers=choose(last.language, "repeat that", "répète ça"),
     )
 
 
@@ -60,9 +83,10 @@ def never_mind(intent: Intent, context: Context) -> Reply:
     if _question_is_open(context):
         # nothing was done yet that could be taken back
         return replace(reply(intent, en="OK.", fr="D'accord."), repeatable=False)
-    undoable = context.session.undoable
-    undo = bool(_UNDO & set(intent.said.words))
-    if undoable is not None:
+    words, undoable = set(intent.said.words), context.session.undoable
+    undo, leave = bool(_UNDO & words), bool(_LEAVE & words)
+    changed = undoable is not None and undoable.intent is not None and undoable.intent.corrects
+    if undoable is not None and (changed or not leave):
         within_s = UNDO_LAST_WITHIN_S if undo or not undoable.followed else UNDO_WITHIN_S
         if context.clock.monotonic() - undoable.at <= within_s:
             context.session.undoable = None
@@ -71,7 +95,7 @@ def never_mind(intent: Intent, context: Context) -> Reply:
     if undo:
         return reply(intent, en="There is nothing to take back.", fr="Il n'y a rien à défaire.")
     timers = context.schedule.items("timer")
-    if len(timers) == 1 and "cancel" in intent.said.words:
+    if len(timers) == 1 and "cancel" in words:
         return cancelled(intent, context, timers)
     return replace(reply(intent, en="OK.", fr="D'accord."), repeatable=False)
 

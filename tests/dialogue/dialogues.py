@@ -28,6 +28,7 @@ from tests.dialogue.scripts import (
     silent,
     silent_for_good,
     spoken_to,
+    told_as_heard,
     turns,
     unplug_microphone,
     wait,
@@ -257,6 +258,24 @@ dialogue(
     "the interrupted reply is said again on request",
     [spoken_to("what can you do"), wait(0.4), say("what time is it"), quiet(), say("repeat that"), quiet()],
     [said(("what can you do", ""), ("what time is it", "It's 2:30 PM."), ("repeat that", "It's 2:30 PM."))],
+    "nothing is heard",
+)
+dialogue(
+    "asked what it said it tells as much as was heard, and all of it on a yes",
+    [
+        *(spoken_to("what can you do"), wait(1.2), say("what did you just say"), quiet()),
+        *(say("yes"), quiet()),
+    ],
+    [
+        said(
+            ("what can you do", "I can tell the time"),
+            ("what did you just say", 'I had said: "I can tell the time'),
+            ("yes", "I can tell the time, set timers, alarms and reminders, do sums"),
+        ),
+        heard_only_a_part(0),
+        told_as_heard(0, 1),
+        heard_whole(2),
+    ],
     "nothing is heard",
 )
 dialogue(

@@ -103,6 +103,16 @@ def heard_only_a_part(number: int) -> Check:
     return check
 
 
+def told_as_heard(number: int, told: int) -> Check:
+    """Exchange `told` says what was heard of exchange `number`, and nothing that was not."""
+
+    def check(talk: Conversation, outcome: Outcome) -> bool:
+        exchanges = talk.brain.conversation.exchanges
+        return f'"{exchanges[number].heard.rstrip(" ,")}"' in exchanges[told].reply
+
+    return check
+
+
 def heard_whole(number: int) -> Check:
     return lambda talk, outcome: talk.brain.conversation.exchanges[number].heard_whole
 

@@ -100,9 +100,43 @@ def test_what_was_said_long_ago_is_put_right_no_more() -> None:
     assert not responder.reply("no, fifteen minutes").understood
 
 
-def test_never_mind_takes_the_correction_back() -> None:
+@pytest.mark.parametrize("words", ["undo that", "no wait, leave it", "no, leave it as it was", "never mind"])
+def test_a_change_taken_back_gives_what_it_replaced_with_the_time_it_has_left(words: str) -> None:
+    clock = ZoneClock()
+    skills = make_skills(clock)
+    responder = Responder(skills)
+    assert responder.reply("set a pasta timer for ten minutes").understood
+    clock.advance(20.0)
+    assert responder.reply("no, fifteen").text == "Changed. 'pasta' timer set for 15 minutes."
+    clock.advance(10.0)
+    assert responder.reply(words).text == "It is as it was: the 'pasta' timer."
+    (timer,) = skills.context.schedule.items()
+    assert timer.due_at - skills.context.schedule.now == pytest.approx(570.0)
+
+
+def test_of_two_changes_the_last_is_taken_back_alone() -> None:
     skills = make_skills()
     responder = Responder(skills)
-    for text in ("set a timer for ten minutes", "no, fifteen minutes", "never mind"):
-        responder.reply(text)
-    assert skills.context.schedule.items() == []
+    for text in ("set a timer for ten minutes", "no, fifteen", "no, twenty"):
+        assert responder.reply(text).understood
+    assert [item.duration_s for item in skills.context.schedule.items()] == [1200.0]
+    assert responder.reply("undo that").text == "It is as it was: the 15 minute timer."
+    assert [item.duration_s for item in skills.context.schedule.items()] == [900.0]
+
+
+@pytest.mark.parametrize("words", ["annule ça", "non attends, laisse", "non, laisse comme avant"])
+def test_a_french_change_is_taken_back_too(words: str) -> None:
+    skills = make_skills(language="fr")
+    responder = Responder(skills)
+    for text in ("réveille-moi demain à six heures et demie", "non, plutôt sept heures"):
+        assert responder.reply(text).understood
+    assert responder.reply(words).text == "C'est comme avant : demain à 6 h 30."
+    assert len(skills.context.schedule.items()) == 1
+
+
+def test_leave_it_takes_nothing_back_that_was_no_change() -> None:
+    skills = make_skills()
+    responder = Responder(skills)
+    responder.reply("set a timer for ten minutes")
+    assert responder.reply("leave it").text == "OK."
+    assert len(skills.context.schedule.items()) == 1

@@ -297,3 +297,30 @@ def test_a_language_is_asked_for_in_many_words(asked: str, heard_as: Language, a
     responder.reply("parle anglais" if answered_in == "fr" else "speak French", "en" if answered_in == "en" else "fr")
     assert responder.reply(asked, heard_as).language == answered_in
     assert responder.reply("what is twelve times seven", "en").language == answered_in
+
+
+def cut_short(language: Language, asked: str, characters: int) -> Responder:
+    """After a reply of which so much of the first sentence was heard."""
+    skills = make_skills(language=language)
+    responder = Responder(skills)
+    answer(responder, asked, language=language)
+    skills.context.conversation.heard(Heard(4, 1, 0, characters))
+    return responder
+
+
+@pytest.mark.parametrize(
+    ("language", "asked", "characters", "again", "said", "yes"),
+    [
+        ("en", "what can you do", 19, "what did you just say", 'I had said: "I can tell the time"', "yes"),
+        ("fr", "que sais-tu faire", 16, "qu'est-ce que tu as dit ?", "J'ai dit : « Je donne l'heure »", "oui"),
+    ],
+)
+def test_what_was_said_is_told_as_far_as_it_was_heard(
+    language: Language, asked: str, characters: int, again: str, said: str, yes: str
+) -> None:
+    whole = make_responder(language=language).reply(asked).text
+    responder = cut_short(language, asked, characters)
+    assert responder.reply(again).text.startswith(said)
+    assert responder.reply(yes).text == whole
+    responder = cut_short(language, asked, characters)
+    assert responder.reply({"en": "repeat that", "fr": "répète ce que tu as dit"}[language]).text == whole
