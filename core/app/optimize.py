@@ -10,6 +10,7 @@ import json
 import re
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 USAGE = ConfigError.exit_code
 TERMINATED = 143
+AGAIN_S = 3.0
+"""after which an ending is asked for again: inside a library's callback the exception that asks for it is swallowed"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,20 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
 
     SIGTERM ends it as Ctrl-C does, with 143, so that what is half written goes.
     """
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    again: list[threading.Timer] = []
+
+    def end(*_: object) -> NoReturn:
+        again.append(threading.Timer(AGAIN_S, signal.raise_signal, (signal.SIGTERM,)))
+        again[-1].daemon = True
+        again[-1].start()
+        sys.exit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         return SUBCOMMANDS[arguments.subcommand].run(arguments, config)
     finally:
+        for timer in again:
+            timer.cancel()
         signal.signal(signal.SIGTERM, before)
 
 

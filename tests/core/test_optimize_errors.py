@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -17,7 +18,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra full is missing: torch")
 
-from core.app import cli  # noqa: E402
+from core.app import cli, optimize  # noqa: E402
 from core.app.cli import parse  # noqa: E402
 from core.app.optimize import run  # noqa: E402
 from core.optimization.toolbox import deployment, onnx_verify, tensorrt, tensorrt_library  # noqa: E402
@@ -374,3 +375,25 @@ def test_what_takes_long_is_told_step_by_step(own: str, tmp_path: Path, capsys: 
     assert re.search(r"tracing.*graph passes.*comparing with PyTorch", capsys.readouterr().err, re.DOTALL)
     assert main("compare", f"{own}:net", "--strategies", "onnx", "--iterations", "1") == 0
     assert re.search(r"onnx.*tracing.*graph passes", capsys.readouterr().err, re.DOTALL)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
+def test_an_end_that_a_library_swallowed_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimize, "AGAIN_S", 0.05)
+    swallowed = []
+
+    def compute(arguments: argparse.Namespace, config: Config) -> int:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+            time.sleep(1.0)  # the handler runs before the next line of Python
+        except SystemExit as ending:
+            swallowed.append(ending.code)
+        time.sleep(30.0)
+        return 0
+
+    monkeypatch.setitem(optimize.SUBCOMMANDS, "swallowing", optimize.Subcommand("", lambda parser: None, compute))
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        optimize.run(argparse.Namespace(subcommand="swallowing"), Config())
+    assert (swallowed, ended.value.code) == ([143], 143)
+    assert signal.getsignal(signal.SIGTERM) is before
