@@ -10,14 +10,16 @@ import argparse
 import importlib.metadata
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain
 
 from core.app import answering, hearing, speaking
 from core.app.brain import Brain
 from core.app.cli import version
+from core.app.impersonal import Impersonal
 from core.app.known_turns import EMBEDDED, KNOWN, TURN_S, Known, Turn, ask, judge
+from core.app.model_fetch import ANSWER_S
 from core.app.models import ShownProgress, announced, measured_machine, plain_size
 from core.app.planned_models import planned_models
 from core.app.shown_line import ShownLine
@@ -27,7 +29,7 @@ from core.optimization.profile import MachineProfile
 from core.selfcheck import Check, Finding, look
 from core.utils.config import Config
 from core.utils.download_progress import DownloadProgress
-from core.utils.hub import Hub, HubOptions
+from core.utils.hub import Hub, HubOptions, HubSilentError
 from core.utils.model_catalogue import KnownModel
 from core.utils.model_download import ModelDownload
 from core.utils.model_store import ModelStore
@@ -59,6 +61,12 @@ class FullCheck:
     _answered: bool = False
     """whether a question was asked before"""
     _broken_off: bool = False
+    _hub_silent: bool = False
+    """nobody waits long for it once more"""
+    _impersonal: Impersonal = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._impersonal = Impersonal(self.config)
 
     def checks(self) -> list[Check]:
         """The machine, the model of each stage, then a turn for each question."""
@@ -76,6 +84,10 @@ class FullCheck:
         self._broken_off = True
         return list(self.report)
 
+    def _keep(self, line: str) -> None:
+        """For the report, which is others' to read."""
+        self.report.append(self._impersonal.of(line))
+
     def _tell(self, line: str) -> None:
         if not self._broken_off:
             print(line, file=sys.stderr, flush=True)
@@ -85,7 +97,7 @@ class FullCheck:
 
         def found() -> Finding:
             finding = look(Check(name, what))
-            self.report.append(f"{finding.outcome:4}  {name}: {finding.text}")
+            self._keep(f"{finding.outcome:4}  {name}: {finding.text}")
             return finding
 
         return Check(name, found, limit_s)
@@ -106,9 +118,9 @@ class FullCheck:
             f"{plain_size(profile.memory.total_bytes)} of memory, {cards}"
         )
         about = f"Merline {version()}, {date.today()}, {profile.system}, Python {sys.version.split()[0]}"
-        self.report.append(", ".join([about, *found]))
+        self._keep(", ".join([about, *found]))
         if self.options:
-            self.report.append(f"asked for: {' '.join(self.options)}")
+            self._keep(f"asked for: {self._impersonal.options(self.options)}")
         missing = [name for name in ("torch", "transformers") if not _version(name)]
         if missing:
             cure = "run `python3 main.py` once and let the larger packages follow"
@@ -169,8 +181,15 @@ class FullCheck:
             if not self._broken_off:
                 shown.report(progress)
 
-        download = ModelDownload(self.store, Hub(HubOptions(offline=self.offline)), report=report)
-        plans = [download.plan(model.name) for model in models]
+        options = HubOptions(offline=self.offline)
+        if not self._hub_silent:
+            options = replace(options, answer_s=ANSWER_S)
+        download = ModelDownload(self.store, Hub(options), report=report)
+        try:
+            plans = [download.plan(model.name) for model in models]
+        except HubSilentError:
+            self._hub_silent = True
+            raise
         download.check_space(*plans)
         for plan in plans:
             self._tell(f"fetching {announced(plan)}")

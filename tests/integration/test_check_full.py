@@ -10,7 +10,7 @@ import pytest
 
 from core.utils.model_catalogue import known_model
 from core.utils.model_store import ModelStore
-from tests.hub_server import HubServer
+from tests.hub_server import Fault, HubServer
 from tests.integration.program import ROOT, Program, run
 from tests.stt.test_smart_turn import make_model
 
@@ -39,7 +39,8 @@ def check(home: Path, hub: HubServer, *options: str):
 
 
 def test_what_can_be_had_is_fetched_asked_and_reported_though_another_model_cannot(tmp_path: Path, hub: HubServer):
-    done = check(tmp_path, hub, "--json")
+    hub.faults[REPOSITORY] = [Fault(late_s=4.0)]
+    done = check(tmp_path, hub, "--json", "--set", "audio.input_device=Ada's microphone")
     found = json.loads(done.stdout)
     checks = {one["name"]: one for one in found["checks"]}
     assert checks["hearing model"]["outcome"] == "pass", checks["hearing model"]
@@ -63,7 +64,18 @@ def test_what_can_be_had_is_fetched_asked_and_reported_though_another_model_cann
     assert any(line.startswith("fail  answering model") for line in found["report"])
     fetching = [line for line in done.stderr.splitlines() if not line.startswith("  ")]
     assert len(fetching) < 20, "progress is a line now and then"
+    assert "Ada" not in "".join(found["report"])
     assert (done.returncode, found["safe"]) == (1, False), "there is no microphone"
+
+
+def test_the_report_of_a_folder_that_cannot_be_written_does_not_tell_where_it_is(tmp_path: Path, hub: HubServer):
+    (tmp_path / "models" / "whisper-tiny").mkdir(parents=True)
+    (tmp_path / "models" / "whisper-tiny" / ".parts").write_text("no folder")
+    done = check(tmp_path, hub, "--set", f"endpoint.model={tmp_path / 'nothing'}")
+    report = done.stdout.partition("report, to keep")[2]
+    assert "cannot be written" in report
+    assert str(tmp_path) in done.stdout, "on the user's own screen the path is of use"
+    assert str(tmp_path) not in report
 
 
 def test_offline_it_says_what_is_missing_and_how_to_get_it(tmp_path: Path, hub: HubServer):
