@@ -69,6 +69,9 @@ class _Utterance:
     words_fed: int = 0
     """pieces the n-gram decoder has had"""
     mean: Samples = field(default_factory=lambda: TYPICAL_MEAN)
+    words_mean: Samples = field(default_factory=lambda: TYPICAL_MEAN)
+    """the first that was measured: the n-gram decoder begins with it whenever it is there, so that its words do not
+    depend on when it was loaded"""
     means: int = 0
     """how often `mean` was measured"""
     grammar_ended: bool = False
@@ -189,7 +192,7 @@ class Transcriber:
         if due > heard.means:
             heard.mean = self._grammar.mean()
             if heard.means == 0:
-                heard.words_fed = 0
+                heard.words_mean, heard.words_fed = heard.mean, 0
             heard.means = due
             self._decode_anew(heard)
         if heard.means:
@@ -199,7 +202,7 @@ class Transcriber:
         """Let the grammar hear the utterance from its start."""
         assert self._grammar is not None
         heard.grammar_ended = False
-        self._grammar.start(heard.mean)
+        self._grammar.start(heard.mean, again=True)
         for piece in heard.pieces:
             self._grammar.feed(piece)
 
@@ -208,7 +211,7 @@ class Transcriber:
         if self._words is None:
             return
         if heard.words_fed == 0:
-            self._words.start(heard.mean)
+            self._words.start(heard.words_mean)
         for piece in heard.pieces[heard.words_fed :]:
             self._words.feed(piece)
         heard.words_fed = len(heard.pieces)
@@ -218,7 +221,8 @@ class Transcriber:
         assert self._grammar is not None
         heard = self._begin(-1, 0)
         self._feed(heard, message.samples)
-        heard.mean, heard.words_fed = self._grammar.mean(), 0
+        heard.mean = heard.words_mean = self._grammar.mean()
+        heard.words_fed = 0
         self._feed_words(heard)
         text = self._interjections.hear(heard.pieces, heard.mean, self._words.hypothesis() if self._words else None)
         text = text or self._decide(heard, ended=True).text

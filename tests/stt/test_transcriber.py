@@ -27,7 +27,7 @@ from stt.commands import compile_commands
 from stt.echo_guard import EchoGuard
 from stt.hypothesis import Hypothesis, Word, fill_open_slots
 from stt.levels import voiced_level
-from stt.pocketsphinx_engine import TYPICAL_MEAN, SphinxDecoder
+from stt.pocketsphinx_engine import TYPICAL_MEAN, SphinxDecoder, word_decoder
 from stt.transcriber import Transcriber
 
 ASSETS = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[3] / "shared" / "assets"))
@@ -311,6 +311,73 @@ def test_an_interjection_leaves_no_trace_in_the_turn_after_it(transcriber: Trans
     ]
 
 
+@needs_flite
+def test_what_was_heard_before_changes_nothing_of_what_is_heard(say: Say) -> None:
+    """pocketsphinx keeps its estimate of the noise from one utterance to the next, and hears other words with it."""
+    decoder = word_decoder()
+    sound = say("convert twelve miles to kilometres", "rms")
+    noise = np.random.default_rng(5).normal(0.0, 0.1, 16_000).astype(np.float32)
+    scores = []
+    for before in (None, noise, say("read my notes"), np.zeros(4000, np.float32)):
+        if before is not None:
+            decoder.start()
+            decoder.feed(before)
+            decoder.finish()
+        decoder.start()
+        decoder.feed(sound)
+        heard = decoder.finish()
+        assert heard is not None
+        scores.append((heard.text, heard.score))
+    assert len(set(scores)) == 1, scores
+
+
+class CepstralWords:
+    """Stands for the n-gram decoder, and keeps the means that it was begun with."""
+
+    def __init__(self) -> None:
+        self.means: list[Samples] = []
+
+    def start(self, mean: Samples = TYPICAL_MEAN, again: bool = False) -> None:
+        self.means.append(mean)
+
+    def feed(self, samples: Samples) -> None:
+        """Hears nothing."""
+
+    def abandon(self) -> None:
+        """Was of no use anyway."""
+
+    def hypothesis(self) -> None:
+        return None
+
+
+class MovingMean(CepstralWords):
+    """Stands for the grammar: its mean is another one each time it is asked."""
+
+    frames = staticmethod(SphinxDecoder.frames)
+    asked = 0
+
+    def mean(self) -> Samples:
+        self.asked += 1
+        return np.full(13, self.asked, np.float32)
+
+    def finish(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize("there_from", [0, 1, 3])
+def test_general_words_do_not_depend_on_when_their_model_was_loaded(there_from: int) -> None:
+    listener, words = Transcriber(SttConfig(), None, is_complete), CepstralWords()  # type: ignore[arg-type]
+    listener._grammar = MovingMean()  # type: ignore[assignment]
+    second = np.full(16_000, 0.1, np.float32)
+    list(listener.process(SpeechStarted(1, 0, 0.0)))
+    for number in range(4):
+        if number == there_from:
+            listener._words = words  # type: ignore[assignment]
+        list(listener.process(SpeechChunk(1, 0, second)))
+    list(listener.process(Utterance(1, 0, np.tile(second, 4), True, 0.0)))
+    assert [float(mean[0]) for mean in words.means] == [1.0]
+
+
 class CountingGrammar:
     """Hears nothing, and counts how much it was given."""
 
@@ -318,7 +385,7 @@ class CountingGrammar:
         self.fed = 0
         self.finished = 0
 
-    def start(self, mean: Samples = TYPICAL_MEAN) -> None:
+    def start(self, mean: Samples = TYPICAL_MEAN, again: bool = False) -> None:
         """Begin anew."""
 
     def feed(self, samples: Samples) -> None:
