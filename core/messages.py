@@ -79,6 +79,19 @@ class InterjectionHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class Listening:
+    """What a recogniser brought to a turn besides its sound, and when it looked at that: so it hears the same again."""
+
+    model: str
+    language: Language
+    """the conversation's, as the turn began"""
+    doubted: Language | None = None
+    """another one that the turn before had sounded like"""
+    looks: tuple[int, ...] = ()
+    """how many samples of the utterance were there at each pass before its end"""
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechStarted:
     """The user is speaking: a turn is open and every older one has ended."""
 
@@ -88,6 +101,8 @@ class SpeechStarted:
     """monotonic seconds of the first voiced sample"""
     supersedes: int | None = None
     """the turn that had been taken as finished, whose words this one begins with: of its reply nothing was heard"""
+    again: Listening | None = None
+    """it was heard before, so, and is to be heard the same"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +151,8 @@ class Transcript:
     """the user paused after these words: a reply to them may be prepared"""
     sentence_end: float | None = None
     """0..1 that a sentence ends behind these words as they were spoken; None where the recogniser does not tell"""
+    listening: Listening | None = None
+    """how they were heard; None while the user speaks, and where the sound alone decides"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ What a busy machine has no time for is left out, never queued.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from core.messages import SAMPLE_RATE_HZ
@@ -23,9 +23,12 @@ class PassCadence:
         self._clock = clock
         self._next = self._every
         self._not_before = float("-inf")
+        self._given: Collection[int] | None = None
 
     def due(self, samples: int) -> bool:
         """Whether to look, with so many samples of the utterance there."""
+        if self._given is not None:
+            return samples in self._given
         return self._every > 0 and self._next <= samples and self._clock.monotonic() >= self._not_before
 
     @contextmanager
@@ -39,6 +42,6 @@ class PassCadence:
             self._next = samples + self._every
             self._not_before = ended + (ended - began)
 
-    def begin(self) -> None:
-        """A new utterance. The machine is no less busy for that."""
-        self._next = self._every
+    def begin(self, given: Collection[int] | None = None) -> None:
+        """A new utterance. The machine is no less busy for that. `given`: look at these counts of samples alone."""
+        self._next, self._given = self._every, given

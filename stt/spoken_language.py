@@ -35,6 +35,16 @@ class LanguageChoice:
         self._doubted: Language | None = None
 
     @property
+    def doubted(self) -> Language | None:
+        """Another language that the last utterance sounded like, not surely enough."""
+        return self._doubted
+
+    def restore(self, current: Language, doubted: Language | None) -> None:
+        """Go on from here, as far as these languages are configured."""
+        self.current = current if current in self._languages else self.current
+        self._doubted = doubted if doubted in self._languages else None
+
+    @property
     def fixed(self) -> Language | None:
         """The only language, if there is but one."""
         return self._languages[0] if len(self._languages) == 1 else None

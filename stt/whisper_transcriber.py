@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from core.messages import (
     Interjection,
     InterjectionHeard,
     Language,
+    Listening,
     Samples,
     SpeechChunk,
     SpeechStarted,
@@ -90,6 +91,12 @@ class Surroundings:
 class _Turn:
     number: int
     stream: WhisperStream
+    before: Listening
+    """with what it was begun"""
+    given: tuple[int, ...] | None = None
+    """at how many samples passes are due; None: as time allows"""
+    looked: list[int] = field(default_factory=list)
+    """how many samples were there at each pass"""
     partial: tuple[str, int] = ("", 0)
     """the words told last, and how much of them was stable"""
     answer: Transcript | None = None
@@ -181,18 +188,27 @@ class WhisperTranscriber:
                 case Interjection():
                     yield from self._interjected(model, message)
                 case SpeechStarted():
-                    self._begin(model, message.turn, message.revision)
+                    self._begin(model, message.turn, message.revision, message.again)
                 case SpeechChunk():
                     yield from self._listen(model, message)
                 case Utterance():
                     yield from self._conclude(model, message)
 
-    def _begin(self, model: WhisperModel, number: int, revision: int) -> _Turn:
-        if self._turn is not None and self._turn.number == number and revision > 0:
-            self._turn.answer = None
-            return self._turn
-        self._cadence.begin()
-        self._turn = _Turn(number, WhisperStream(model, self._choice, self._around.voice))
+    def _begin(self, model: WhisperModel, number: int, revision: int, again: Listening | None = None) -> _Turn:
+        turn = self._turn if self._turn is not None and self._turn.number == number else None
+        if turn is not None and revision > 0:
+            turn.answer = None
+            return turn
+        if again is not None:
+            self._choice.restore(again.language, again.doubted)
+        stream = WhisperStream(model, self._choice, self._around.voice)
+        if turn is None:
+            given = again.looks if again is not None else None
+            before = Listening(self._settings.model, self._choice.current, self._choice.doubted)
+            self._turn = _Turn(number, stream, before, given)
+        else:
+            self._turn = _Turn(number, stream, turn.before, turn.given, turn.looked)
+        self._cadence.begin(self._turn.given)
         return self._turn
 
     def _listen(self, model: WhisperModel, message: SpeechChunk) -> Iterator[Transcript]:
@@ -203,6 +219,7 @@ class WhisperTranscriber:
         if not self._cadence.due(turn.stream.samples):
             return
         understood = None
+        turn.looked.append(turn.stream.samples)
         with self._cadence.looking(turn.stream.samples), self._around.span("stt.pass", message.turn):
             try:
                 understood = turn.stream.look()
@@ -248,7 +265,9 @@ class WhisperTranscriber:
                 # the user may go on, and then there is another try
                 logger.warning("turn %d: the words before a pause were lost: %s", message.turn, error)
                 return
-            answer = turn.answer = self._transcript(message.turn, message.revision, understood)
+            listening = replace(turn.before, looks=tuple(turn.looked))
+            answer = replace(self._transcript(message.turn, message.revision, understood), listening=listening)
+            turn.answer = answer
         if message.final:
             turn.stream.end()
             self._turn = None

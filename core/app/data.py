@@ -12,8 +12,8 @@ from pathlib import Path
 
 from core.app.brain import DATABASE
 from core.app.lock import InstanceLock
+from core.app.recorded_turn import FOLDER as RECORDINGS
 from core.app.turn_file import FILE as TURNS
-from core.app.turn_recording import FOLDER as RECORDINGS
 from core.utils.config import Config
 from core.utils.errors import ConfigError, DataError
 from core.utils.paths import data_folder, make_data_folder

@@ -15,9 +15,10 @@ from dataclasses import replace
 from functools import partial
 
 from core.app.assistant import Assistant, EngineNames
+from core.app.recorded_turn import FOLDER
 from core.app.telemetry import Telemetry, make_telemetry
 from core.app.turn_file import FILE, PastTurn, TurnFile, past_turn, read_turns
-from core.app.turn_recording import FOLDER, TurnRecording
+from core.app.turn_recording import TurnRecording
 from core.app.turns import latest_wait
 from core.messages import Language
 from core.turns import TurnRecord
@@ -55,6 +56,8 @@ class TurnKeeping:
         self._clock = clock
         self._offline = offline
         self._keepers: list[Callable[[TurnRecord], Job]] = []
+        self._rest: Callable[[], Job] | None = None
+        """what the end breaks off"""
         self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING)
         """None is the last"""
         self._thread: threading.Thread | None = None
@@ -78,9 +81,11 @@ class TurnKeeping:
             file = TurnFile(data_folder() / FILE, now, engines, config.memory.enabled)
             self._keepers.append(lambda record: partial(file.keep, record))
         if config.record:
-            recording = TurnRecording(data_folder() / FOLDER, config, now, self._clock.monotonic)
+            seconds = self._clock.monotonic
+            recording = TurnRecording(data_folder() / FOLDER, config, now, seconds, lambda: engines().llm)
             recording.watch(assistant.pipeline)
             self._keepers.append(recording.keep)
+            self._rest = recording.rest
         if config.log.telemetry and not self._offline:
             telemetry = self._telemetry = make_telemetry(config.log.telemetry, now, engines)
             self._keepers.append(lambda record: partial(telemetry.export, record))
@@ -113,6 +118,8 @@ class TurnKeeping:
         """Write and send what is left, for at most `CLOSE_S` each."""
         if self._thread is not None:
             with suppress(queue.Full):
+                if self._rest is not None:
+                    self._jobs.put(self._rest(), timeout=CLOSE_S)
                 self._jobs.put(None, timeout=CLOSE_S)
             self._thread.join(CLOSE_S)
         if self._telemetry is not None:

@@ -1,33 +1,28 @@
 """With `record: true`: each turn's sound and messages as one file in the data folder, to be run again by `replay`.
 
-A file is a zip of sound.wav (what the recogniser heard, 16 kHz) and turn.json; its owner alone can read it, and only
-the latest `KEPT` are kept. A full disk costs recordings, never a turn.
+Its owner alone can read it, and only the latest `KEPT` are kept. A full disk costs recordings, never a turn.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import logging
-import os
-import wave
-import zipfile
+import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from core.app.hearing_again import Overheard, Taken, steps_of
+from core.app.recorded_turn import NO_SAMPLES, EarlierTurn, RecordedTurn, write_turn
 from core.messages import (
-    SAMPLE_RATE_HZ,
     EchoDropped,
     Heard,
-    Language,
     PlaybackStarted,
-    Samples,
+    ReplyUnderWay,
     Sentence,
+    SpeechChunk,
     SpeechStarted,
     Transcript,
     TurnFailed,
@@ -36,87 +31,137 @@ from core.messages import (
 from core.pipeline import Pipeline
 from core.turns import TurnRecord
 from core.utils.config import Config
-from core.utils.errors import AudioFileError
 
 logger = logging.getLogger(__name__)
 
-FOLDER = "recordings"
 KEPT = 200
-VERSION = 1
-SOUND, TURN = "sound.wav", "turn.json"
-WATCHED = (SpeechStarted, Utterance, Transcript, Sentence, PlaybackStarted, Heard, TurnFailed, EchoDropped)
-_NO_SAMPLES = np.zeros(0, np.float32)
+UNDER_WAY = 8
+"""turns that messages may still come of, or that were broken off and are not written yet"""
+EARLIER = 20
+"""turns before, which are kept with each: what "plus five" and "how long is left" go on from"""
+WATCHED = (
+    SpeechStarted, Utterance, Transcript, ReplyUnderWay, Sentence, PlaybackStarted, Heard, TurnFailed, EchoDropped
+)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedTurn:
-    """What a file holds."""
+@dataclass(slots=True)
+class _UnderWay:
+    """A turn as far as it has come."""
 
-    turn: int
-    heard_at: datetime
-    """when the user had finished speaking"""
-    language: Language
-    """the conversation's"""
-    transcript: str
-    reply: str
-    settings: dict[str, Any]
-    """the configuration it ran with"""
-    messages: tuple[dict[str, Any], ...]
-    """each with its type and seconds since the turn began; without sound"""
-    samples: Samples = field(default_factory=lambda: _NO_SAMPLES)
-    """[n] at 16 kHz"""
+    began: float
+    """monotonic seconds"""
+    messages: list[Any] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    """seconds since it began, of each message"""
+    taken: list[Taken] = field(default_factory=list)
+    """by the recogniser"""
+    ended: datetime | None = None
+    final: Utterance | None = None
+    final_s: float = 0.0
+    transcript: Transcript | None = None
+    """the final one"""
+    answers: str = ""
+
+    @property
+    def words(self) -> str:
+        """What was understood in the end."""
+        return self.transcript.text if self.transcript is not None else ""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Of the reply."""
+        return tuple(message.text for message in self.messages if isinstance(message, Sentence))
 
 
 class TurnRecording:
     """Watches a pipeline; `keep(record)` takes the turn that has just ended and returns what writes it. Any thread."""
 
-    def __init__(self, folder: Path, config: Config, now: Callable[[], datetime], seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: Config,
+        now: Callable[[], datetime],
+        seconds: Callable[[], float],
+        answers: Callable[[], str] = str,
+    ) -> None:
+        """`answers` names who answers what the skills do not."""
         self._folder = folder
         self._config = config
         self._now = now
         self._seconds = seconds
-        self._turn = 0
-        self._began = 0.0
-        self._ended: datetime | None = None
-        self._messages: list[dict[str, Any]] = []
-        self._samples = _NO_SAMPLES
+        self._answers = answers
+        self._lock = threading.Lock()
+        self._turns: dict[int, _UnderWay] = {}
+        self._latest = 0
+        self._earlier: deque[EarlierTurn] = deque(maxlen=EARLIER)
+        """their seconds are monotonic ones"""
         self._failed = False
 
     def watch(self, pipeline: Pipeline) -> None:
-        """Look on at what a turn is made of."""
+        """Look on at what a turn is made of, and at what the recogniser takes in. Before the pipeline is loaded."""
         for message_type in WATCHED:
             pipeline.observe(message_type, self.note)
+        for thread in pipeline.threads:
+            if thread.name == "stt":
+                thread.stage = Overheard(thread.stage, self.take)
 
     def note(self, message: Any) -> None:
-        """Take a message in; those of an older turn are left out."""
-        if message.turn < self._turn:
+        """Take in a message that a stage has handed on."""
+        with self._lock:
+            turn = self._under_way(message.turn)
+            if turn is None:
+                return
+            s = self._seconds() - turn.began
+            if isinstance(message, Utterance) and message.final:
+                turn.final, turn.final_s, turn.ended = message, s, self._now()
+            if isinstance(message, Transcript) and message.final:
+                turn.transcript, turn.answers = message, self._answers()
+            turn.messages.append(replace(message, samples=NO_SAMPLES) if isinstance(message, Utterance) else message)
+            turn.times.append(s)
+
+    def take(self, message: Any) -> None:
+        """The recogniser begins with a message."""
+        if not isinstance(message, SpeechStarted | SpeechChunk | Utterance):
             return
-        if message.turn > self._turn:
-            self._turn, self._began, self._messages = message.turn, self._seconds(), []
-            self._samples, self._ended = _NO_SAMPLES, None
-        if isinstance(message, Utterance):
-            if message.final:
-                self._samples, self._ended = message.samples, self._now()
-            message = replace(message, samples=_NO_SAMPLES)
-        plain = {"type": type(message).__name__, "s": round(self._seconds() - self._began, 4), **asdict(message)}
-        plain.pop("samples", None)
-        self._messages.append(plain)
+        with self._lock:
+            turn = self._under_way(message.turn)
+            if turn is not None:
+                turn.taken.append((message, self._seconds() - turn.began))
 
     def keep(self, record: TurnRecord) -> Callable[[], None]:
-        """The turn, if it is the user's and has sound, to be written by calling this."""
-        if record.turn != self._turn or self._ended is None or not len(self._samples):
-            return lambda: None
-        turn = RecordedTurn(
-            record.turn,
-            self._ended,
-            record.language,
-            record.transcript,
-            record.reply,
-            self._config.model_dump(mode="json"),
-            tuple(self._messages),
-            self._samples,
-        )
-        return lambda: self._write(turn)
+        """The turn that has ended, and those before it that were broken off, to be written by calling this."""
+        return self._up_to(record.turn)
+
+    def rest(self) -> Callable[[], None]:
+        """What the end of the conversation breaks off, to be written by calling this."""
+        return self._up_to(self._latest)
+
+    def _up_to(self, number: int) -> Callable[[], None]:
+        jobs: list[tuple[int, _UnderWay, tuple[EarlierTurn, ...]]] = []
+        with self._lock:
+            for over in sorted(one for one in self._turns if one <= number):
+                turn = self._turns.pop(over)
+                if turn.final is not None and (turn.words or turn.sentences):
+                    earlier = tuple(replace(one, s=one.s - turn.began) for one in self._earlier)
+                    jobs.append((over, turn, earlier))
+                if turn.words:
+                    self._earlier.append(_as_earlier(over, turn))
+
+        def write() -> None:
+            for over, turn, earlier in jobs:
+                self._write(_recorded(over, turn, self._config, earlier))
+
+        return write
+
+    def _under_way(self, number: int) -> _UnderWay | None:
+        """What there is of a turn, a new one included; None for one that is long over. The lock is held."""
+        turn = self._turns.get(number)
+        if turn is None and number > self._latest:
+            self._latest = number
+            turn = self._turns[number] = _UnderWay(self._seconds())
+            while len(self._turns) > UNDER_WAY:
+                del self._turns[min(self._turns)]
+        return turn
 
     def _write(self, turn: RecordedTurn) -> None:
         """What cannot be written is reported once."""
@@ -132,68 +177,50 @@ class TurnRecording:
             self._failed = True
 
 
-def write_turn(path: Path, turn: RecordedTurn) -> None:
-    """One file, whole or not at all. Raises OSError."""
-    plain = {
-        "merline": VERSION,
-        **{name: getattr(turn, name) for name in RecordedTurn.__slots__ if name not in ("samples", "heard_at")},
-        "heard_at": turn.heard_at.isoformat(),
+def _as_earlier(number: int, turn: _UnderWay) -> EarlierTurn:
+    """For the turns behind it."""
+    assert turn.transcript is not None, "a turn without words is none that another goes on from"
+    return EarlierTurn(
+        number,
+        turn.began + turn.times[turn.messages.index(turn.transcript)],
+        turn.words,
+        turn.transcript.language,
+        turn.transcript.source,
+        turn.sentences,
+        any(isinstance(message, ReplyUnderWay) for message in turn.messages),
+        next((message.supersedes for message in turn.messages if isinstance(message, SpeechStarted)), None),
+    )
+
+
+def _recorded(number: int, turn: _UnderWay, config: Config, earlier: tuple[EarlierTurn, ...]) -> RecordedTurn:
+    """A turn that is over, as it is kept."""
+    assert turn.final is not None, "only a turn with an end is kept"
+    assert turn.ended is not None
+    told = list(zip(turn.messages, turn.times, strict=True))
+    words_at = {
+        (message.revision, message.final): s
+        for message, s in told
+        if isinstance(message, Transcript) and message.paused
     }
-    partial = path.with_name(path.name + ".part")
-    try:
-        with (
-            open(partial, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as out,
-            zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as parts,
-        ):
-            parts.writestr(TURN, json.dumps(plain, ensure_ascii=False, indent=1))
-            parts.writestr(SOUND, _wav(turn.samples))
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+    return RecordedTurn(
+        number,
+        turn.ended,
+        turn.transcript.language if turn.transcript else "en",
+        turn.words,
+        " ".join(text for text in turn.sentences if text),
+        config.model_dump(mode="json"),
+        tuple(_plain(message, s) for message, s in told),
+        turn.final.samples,
+        began_at=turn.ended - timedelta(seconds=turn.final_s),
+        steps=steps_of(turn.taken, turn.final.samples, turn.began, words_at),
+        listening=turn.transcript.listening if turn.transcript else None,
+        answers=turn.answers,
+        earlier=earlier,
+    )
 
 
-def read_turn(path: Path) -> RecordedTurn:
-    """Raises AudioFileError for what is no recording of a turn."""
-    try:
-        with zipfile.ZipFile(path) as parts:
-            plain, samples = json.loads(parts.read(TURN)), _samples(parts.read(SOUND))
-        return RecordedTurn(
-            turn=int(plain["turn"]),
-            heard_at=datetime.fromisoformat(plain["heard_at"]),
-            language=plain["language"],
-            transcript=str(plain["transcript"]),
-            reply=str(plain["reply"]),
-            settings=dict(plain["settings"]),
-            messages=tuple(plain["messages"]),
-            samples=samples,
-        )
-    except OSError as error:
-        raise AudioFileError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
-    except (zipfile.BadZipFile, wave.Error, EOFError, KeyError, ValueError, TypeError) as error:
-        raise AudioFileError(
-            f"{path}: is no recording of a turn ({error}); give a file of {FOLDER} in the data folder"
-        ) from error
-
-
-def _wav(samples: Samples) -> bytes:
-    """16-bit mono, for any player."""
-    sound = io.BytesIO()
-    with wave.open(sound, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(SAMPLE_RATE_HZ)
-        out.writeframes((np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes())
-    return sound.getvalue()
-
-
-def _samples(sound: bytes) -> Samples:
-    with wave.open(io.BytesIO(sound)) as wav:
-        if (wav.getnchannels(), wav.getsampwidth(), wav.getframerate()) != (1, 2, SAMPLE_RATE_HZ):
-            raise ValueError(f"{SOUND} is not 16-bit mono at {SAMPLE_RATE_HZ} Hz")
-        return np.frombuffer(wav.readframes(wav.getnframes()), "<i2").astype(np.float32) / np.float32(32767)
-
-
-def began_at(turn: RecordedTurn) -> datetime:
-    """The wall time at the first sample."""
-    return turn.heard_at - timedelta(seconds=len(turn.samples) / SAMPLE_RATE_HZ)
+def _plain(message: Any, s: float) -> dict[str, Any]:
+    """A message as JSON takes it, without sound."""
+    plain = {"type": type(message).__name__, "s": round(s, 4), **asdict(message)}
+    plain.pop("samples", None)
+    return plain

@@ -31,6 +31,7 @@ class Watched:
 
     def __init__(self) -> None:
         self.observed: list[type] = []
+        self.threads: list[Any] = []
 
     def observe(self, message_type: type, callback: Any) -> None:
         self.observed.append(message_type)

@@ -12,6 +12,7 @@ from core.messages import (
     EchoDropped,
     Interjection,
     InterjectionHeard,
+    Listening,
     Samples,
     SpeechChunk,
     SpeechStarted,
@@ -51,7 +52,7 @@ FRENCH = Scores(languages=(("fr", 0.98), ("en", 0.01), ("de", 0.01)))
 SPEECH = speak("what time is it")
 
 
-class Listening(ScriptedBackend):
+class KeepsSound(ScriptedBackend):
     """Keeps what it was given last."""
 
     heard: Samples
@@ -268,7 +269,7 @@ def test_a_model_of_no_wanted_language_is_refused():
 
 
 def test_who_speaks_as_soon_as_there_is_sound_is_given_silence_before_it():
-    backend = Listening()
+    backend = KeepsSound()
     stage = loaded(backend)
     speech = SPEECH.samples[quiet_start(SPEECH.samples) :]
     for there, given in ((0, 1600), (800, 800), (1700, 0)):
@@ -386,3 +387,47 @@ def test_closed_in_mid_turn_it_goes_on_with_the_next():
     next(work, None)
     work.close()  # type: ignore[attr-defined]
     assert last(hear(stage, SPEECH.samples, 2)).text == SPEECH.text
+
+
+def passes(backend: ScriptedBackend) -> list[object]:
+    """What each pass was asked for; tokens have other numbers in each backend."""
+    return [
+        (one.frames, one.language, one.stream.rule, len(one.stream.prefix), len(one.stream.draft))
+        for one in backend.requests
+    ]
+
+
+def test_a_turn_heard_again_is_looked_at_where_it_was_and_begins_with_the_same_language():
+    """A busy machine leaves passes out; what they agreed on, and what the turns before sounded like, decides words."""
+    speech = speak("what time is it in the capital of france right now please", word_s=0.4)
+    backend = ScriptedBackend(speech, Scores(languages=(("fr", 0.8), ("en", 0.2))))
+    clock = WorkingClock(backend, pass_s=0.7)
+    busy = loaded(backend, settings(), Surroundings(LoudIsVoice(), clock=clock))
+    hear(busy, speech.samples[: round(0.9 * 16_000)], 1, clock=clock)
+    backend.requests.clear()
+    then = last(hear(busy, speech.samples, 2, clock=clock))
+    assert then.listening is not None
+    assert then.listening.looks
+    assert (then.listening.language, then.listening.doubted) == ("en", "fr")
+    made = passes(backend)
+    again = ScriptedBackend(speech, backend.scores)
+    idle = loaded(again, settings(), Surroundings(LoudIsVoice()))
+    list(idle.process(SpeechStarted(1, 0, 0.0, again=then.listening)))
+    chunks = [SpeechChunk(1, 0, speech.samples[at : at + 512]) for at in range(0, len(speech.samples), 512)]
+    for message in (*chunks, Utterance(1, 0, speech.samples, True, 0.0)):
+        answers = list(idle.process(message))
+    assert passes(again) == made
+    assert isinstance(answers[-1], Transcript)
+    assert (answers[-1].text, answers[-1].listening) == (then.text, then.listening)
+
+
+def test_looks_that_are_given_come_at_those_counts_alone():
+    speech = speak("what time is it in the capital of france")
+    backend = ScriptedBackend(speech)
+    stage = loaded(backend)
+    list(stage.process(SpeechStarted(1, 0, 0.0, again=Listening("there", "en", looks=(1024, 9216)))))
+    for at in range(0, len(speech.samples), 512):
+        list(stage.process(SpeechChunk(1, 0, speech.samples[at : at + 512])))
+    final = list(stage.process(Utterance(1, 0, speech.samples, True, 0.0)))[-1]
+    assert isinstance(final, Transcript)
+    assert final.listening == Listening("there", "en", looks=(1024, 9216))
