@@ -106,8 +106,20 @@ def restart(arguments):
     os.execv(other, command)
 
 
+def fill_streams():
+    """Put /dev/null in the place of each standard stream that was closed when this program was started."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, io.open(os.devnull, mode))  # noqa: SIM115 (it lasts as long as the program)
+
+
 def main():
     """The whole program; returns its exit code."""
+    fill_streams()
     arguments = sys.argv[1:]
     if not fits(sys.version_info):
         return restart(arguments)

@@ -107,10 +107,9 @@ class Beside:
         """Whether what is fetched is yet to be decided."""
         return self._step != "models"
 
-    @property
-    def asking(self) -> bool:
-        """Whether the keys that are pressed now answer a question."""
-        return any(part.asking for part in (self._hearing, self._judging, self._answering, self._speaking))
+    def press(self, key: str) -> None:
+        """A key that may answer what is asked."""
+        self._question.press(key)
 
     def news(self) -> list[str]:
         """Go on with what is due; lines for the user, usually none."""

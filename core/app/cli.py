@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -54,6 +55,9 @@ CommandRun = Callable[[argparse.Namespace, "Config"], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 fine, 1 failed, 2 bad usage or configuration, 3 audio device or GPU."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark for it
     arguments = parse(list(sys.argv[1:] if argv is None else argv))
     # pydantic is imported late, so that --help and a usage error need no environment
     from core.utils.config_file import blamed, load_config

@@ -1,16 +1,14 @@
-"""Asks once, in the terminal, whether models may be fetched, while the conversation goes on; the answer is kept."""
+"""Asks once, in the terminal, whether models may be fetched, while the conversation goes on; the answer is kept.
+
+It reads no terminal: the keys that call and mute the assistant come there too, and must at any time.
+"""
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
-import threading
 from typing import Literal, Protocol
 
 from core.utils.config import Config
-
-logger = logging.getLogger(__name__)
 
 SETTING = "fetch_models"
 LANGUAGE_SETTING = "fetch_language_model"
@@ -19,7 +17,6 @@ TURN_SETTING = "fetch_turn_model"
 """in the data file, one each for what hears, answers, speaks and judges pauses: asked together, and each to be changed
 by itself"""
 YES = frozenset({"", "y", "yes", "o", "oui"})
-NO = frozenset({"n", "no", "non"})
 
 Decision = Literal["yes", "no", "ask"]
 
@@ -48,32 +45,20 @@ def has_terminal() -> bool:
 
 
 class Question:
-    """Waits for a yes or a no on a thread of its own; Enter alone is yes, other words count as none."""
+    """Takes keys as they are pressed: Enter, Y or O is yes, N is no; a line that begins otherwise is no answer."""
 
-    def __init__(self, file: int = 0) -> None:
-        self._file = file
+    def __init__(self) -> None:
         self._answer: bool | None = None
-        self._thread = threading.Thread(target=self._listen, name="merline-question", daemon=True)
-        self._thread.start()
+        self._other = False
+        """the line under way is no answer, and so is the Enter behind it"""
 
     def answer(self) -> bool | None:
         """None until there is one."""
         return self._answer
 
-    def wait(self, timeout_s: float) -> None:
-        """Until there is one, or the terminal is gone."""
-        self._thread.join(timeout_s)
-
-    def _listen(self) -> None:
-        # Not sys.stdin: a thread left behind in its lock keeps the interpreter from ending.
-        while self._answer is None:
-            try:
-                typed = os.read(self._file, 1024)
-            except OSError as error:
-                logger.info("the terminal cannot be read any more: %s", error)
-                return
-            if not typed:
-                return
-            words = [line.strip().lower() for line in typed.decode("utf-8", "replace").splitlines()]
-            known = [word in YES for word in words if word in YES | NO]
-            self._answer = known[0] if known else None
+    def press(self, key: str) -> None:
+        """One character, in lower case. Once there is an answer it stays."""
+        enter = key in ("\n", "\r")
+        if self._answer is None and not self._other and (enter or key in ("y", "o", "n")):
+            self._answer = key != "n"
+        self._other = not enter

@@ -51,6 +51,8 @@ class DeskKeys:
         self._session = session
         self._show = show
         self._muted = False
+        self.other: Callable[[str], None] = lambda key: None
+        """takes a key that is none of these, as the answer to a question"""
         session.can_mute = keys.there
 
     def look(self) -> None:
@@ -62,6 +64,8 @@ class DeskKeys:
                 if self._muted:
                     self._mute(False)
                 self._assistant.call()
+            else:
+                self.other(key)
         self._session.can_mute = self._keys.there
         if self._session.mute_wanted and self._assistant.at_rest:
             self._mute(True)

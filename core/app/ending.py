@@ -49,8 +49,8 @@ class EndingWish:
 
 LEAVE_S = 2.0
 """how long the end of the program waits for threads that still compute"""
-WAITING = frozenset({"merline-question", "merline-hub"})
-"""threads that only wait for the user or for a server, and may be left where they are"""
+WAITING = frozenset({"merline-hub"})
+"""threads that only wait for a server, and may be left where they are"""
 
 
 def _end_now(code: int) -> int:

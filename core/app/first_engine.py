@@ -27,11 +27,6 @@ class FirstEngine:
         """Whether it has ended because the hub did not answer, which was told."""
         return self._over is not None and self._over.hub_silent
 
-    @property
-    def asking(self) -> bool:
-        """Whether the keys that are pressed now answer a question."""
-        return self._over is not None and self._over.asking
-
     def stop(self) -> None:
         """End what is under way; the next start goes on from there."""
         if self._over is not None:

@@ -46,6 +46,8 @@ class Reply(Protocol):
 
     def answer(self) -> bool | None: ...
 
+    def press(self, key: str) -> None: ...
+
 
 class FirstQuestion:
     """Whoever has something to fetch says so by `add`; the first to begin asks for all of them. The main thread's.
@@ -106,6 +108,11 @@ class FirstQuestion:
         if not all(plan.model.size_bytes for plan in plans):
             together = words["more"].format(size=together)
         return [words["head"], *listed, words["question"].format(size=together)]
+
+    def press(self, key: str) -> None:
+        """A key that may be the answer; nothing where nothing is asked."""
+        if self._reply is not None:
+            self._reply.press(key)
 
     def answer(self) -> bool | None:
         """For all of them, kept as soon as it is there; None until then."""

@@ -144,11 +144,6 @@ class SwitchOver:
         return self._step is _Step.OVER
 
     @property
-    def asking(self) -> bool:
-        """Whether the keys that are pressed now answer its question."""
-        return self._step is _Step.ASKING
-
-    @property
     def hub_silent(self) -> bool:
         """Whether it has ended because the hub did not answer."""
         return self._hub_silent

@@ -116,23 +116,17 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             _say_first(view, assistant, beside, plan, keeping.notice(brain.language))
             with Keyboard() as keyboard:
                 keys = DeskKeys(keyboard, assistant, sound.microphone, brain.session, view.show)
+                keys.other = beside.press
                 _converse(assistant, view, brain.language, beside, keys)
         finally:
             beside.stop()
             pipeline.close()
-            _account(assistant, config, brain.language)
+            if config.log.trace:
+                assistant.profiler.export_chrome_trace(data_folder() / TRACE)
     finally:
         keeping.close()
         sound.close()
     return 0
-
-
-def _account(assistant: Assistant, config: Config, language: Language) -> None:
-    """What is told of the conversation behind its end."""
-    if config.log.trace:
-        assistant.profiler.export_chrome_trace(data_folder() / TRACE)
-    if assistant.echo_dropped:
-        print(ECHO_DROPPED[language].format(count=assistant.echo_dropped), flush=True)
 
 
 def _bound_memory(brain: Brain, plan: Plan) -> None:
@@ -175,11 +169,12 @@ def _converse(assistant: Assistant, view: View, language: Language, beside: Besi
                 engines = (error_words(text, language) for text in assistant.news())
                 for text in (*assistant.echo_news(), *beside.news(), *engines):
                     view.show(Note(text))
-                if not beside.asking:
-                    keys.look()
+                keys.look()
             logger.info("ended by the user")
     finally:
         gc.unfreeze()
+        if assistant.echo_dropped:
+            view.show(Note(ECHO_DROPPED[language].format(count=assistant.echo_dropped)))
         view.close()
 
 

@@ -1,11 +1,14 @@
 """What people see while they talk: a live panel on a terminal, plain lines everywhere else.
 
-Observers only put what happened into a queue; drawing is done by `refresh()` on the main thread.
+Observers only put what happened into a queue; drawing is done by `refresh()` on the main thread. A full disk or a
+terminal that has gone costs what would be seen, never the conversation; a pipe that nobody reads any more ends it.
 """
 
 from __future__ import annotations
 
+import logging
 import math
+import os
 import queue
 import sys
 import time
@@ -16,6 +19,8 @@ from core.app.scene import SHOWN, Scene
 from core.messages import Language
 from core.pipeline import Pipeline
 from core.utils.config import ViewConfig
+
+logger = logging.getLogger(__name__)
 
 
 class View(Protocol):
@@ -42,8 +47,13 @@ def watch(view: View, pipeline: Pipeline) -> None:
 
 def open_view(config: ViewConfig, language: Language, level: Callable[[], float], phrase: str = "") -> View:
     """The view for this terminal: `level` gives the input's level in dBFS, `phrase` is the wake word if any."""
-    rich = config.style == "rich" or (config.style == "auto" and sys.stdout.isatty())
+    rich = config.style == "rich" or (config.style == "auto" and sys.stdout.isatty() and not _is_dumb())
     return RichView(language, level, phrase) if rich else PlainView(language, phrase)
+
+
+def _is_dumb() -> bool:
+    """Whether the terminal cannot go back over a line: what is drawn anew on another would never be seen on it."""
+    return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
 
 
 class PlainView:
@@ -53,6 +63,7 @@ class PlainView:
         self._scene = Scene(language, phrase)
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._state = ""
+        self._failed = False
 
     def show(self, event: object) -> None:
         self._events.put(event)
@@ -80,7 +91,15 @@ class PlainView:
         line = (
             f"[{text}]" if kind == "state" else f"{label} {text}" if kind in ("note", "timing") else f"{label}: {text}"
         )
-        print(line, flush=True)
+        try:
+            print(line, flush=True)
+            self._failed = False
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if not self._failed:
+                logger.warning("what happens is not shown: %s", error.strerror)
+            self._failed = True
 
 
 class RichView:
@@ -98,12 +117,33 @@ class RichView:
         self._console = Console(highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._drawn = 0.0
+        self._gone = False
+        """the terminal"""
         self._live.start()
 
     def show(self, event: object) -> None:
         self._events.put(event)
 
     def refresh(self) -> None:
+        self._unless_gone(self._draw)
+
+    def close(self) -> None:
+        self.refresh()
+        self._unless_gone(self._leave)
+
+    def _unless_gone(self, draw: Callable[[], None]) -> None:
+        if self._gone:
+            _waiting(self._events)
+            return
+        try:
+            draw()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            logger.warning("what happens is no longer shown: %s", error.strerror)
+            self._gone = True
+
+    def _draw(self) -> None:
         changed = False
         for event in _waiting(self._events):
             changed = True
@@ -113,8 +153,7 @@ class RichView:
             self._drawn = time.monotonic()
             self._live.update(self._line(), refresh=True)
 
-    def close(self) -> None:
-        self.refresh()
+    def _leave(self) -> None:
         self._live.stop()
         self._console.print(self._scene.words["bye"], style="dim")
 

@@ -63,6 +63,13 @@ def test_the_space_bar_calls_it_and_opens_a_closed_microphone():
     assert desk.press("xyz\n") == []
 
 
+def test_every_other_key_may_be_the_answer_to_a_question_and_m_and_the_space_bar_never_are():
+    desk, answers = Desk(), list[str]()
+    desk.desk.other = answers.append
+    assert desk.press("m y\n") == ["dropped", "mute True", Muted(True), "mute False", Muted(False), "called"]
+    assert answers == ["y", "\n"]
+
+
 def test_a_spoken_wish_is_done_when_the_reply_to_it_has_been_heard():
     desk = Desk()
     assert desk.session.can_mute

@@ -36,6 +36,9 @@ class Typed:
     def answer(self) -> bool | None:
         return self.said
 
+    def press(self, key: str) -> None:
+        self.said = key == "y"
+
 
 class Never:
     """An engine that is not exchanged here."""
@@ -91,7 +94,6 @@ def test_a_yes_is_kept_for_all_also_for_those_that_have_not_begun():
     assert kept.settings == {SETTING: "yes", LANGUAGE_SETTING: "yes", VOICE_SETTING: "yes"}
     second.start()
     second.news()
-    assert not second.asking
     assert not second.over
     third.start()
     assert third.news() == []
@@ -137,3 +139,13 @@ def test_a_model_whose_packages_never_come_is_not_offered_and_nothing_is_kept_of
         typed.said = True
         one.news()
         assert set(kept.settings) == ({SETTING, LANGUAGE_SETTING} if installing else {SETTING})
+
+
+def test_keys_reach_it_once_it_is_asked():
+    question, _, kept, (first, *_) = asked()
+    question.press("y")
+    assert question.answer() is None
+    first.start()
+    question.press("y")
+    assert first.news() == []
+    assert kept.settings[SETTING] == "yes"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
+import sys
 from typing import Any
 
 import pytest
 
 from core.app.scene import WORDS, Muted, Note, Scene
-from core.app.view import PlainView, RichView, level_bar
+from core.app.view import PlainView, RichView, level_bar, open_view
 from core.messages import (
     Attending,
     DeviceEvent,
@@ -21,6 +25,7 @@ from core.messages import (
     Utterance,
 )
 from core.turns import Timings, TurnRecord
+from core.utils.config import ViewConfig
 
 SILENCE = Utterance(1, 0, None, True, 0.0)  # type: ignore[arg-type]
 
@@ -128,6 +133,72 @@ def test_plain_lines_for_a_pipe(capsys: pytest.CaptureFixture[str]):
         "[listening]",
         "* Goodbye.",
     ]
+
+
+class Failing(io.StringIO):
+    """A terminal or a file that takes nothing for a while, and remembers how often it was asked."""
+
+    def __init__(self, error: int) -> None:
+        super().__init__()
+        self.error = error
+        self.asked = 0
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self.asked += 1
+        if self.error:
+            raise OSError(self.error, os.strerror(self.error))
+        return super().write(text)
+
+
+def test_a_full_disk_costs_lines_and_no_more(monkeypatch: pytest.MonkeyPatch):
+    out = Failing(errno.ENOSPC)
+    monkeypatch.setattr(sys, "stdout", out)
+    view = PlainView("en")
+    view.show(Note("lost"))
+    view.refresh()
+    out.error = 0
+    view.show(Note("kept"))
+    view.close()
+    assert out.getvalue() == "* kept\n* Goodbye.\n"
+
+
+def test_a_terminal_that_has_gone_is_no_longer_drawn_on(monkeypatch: pytest.MonkeyPatch):
+    """Each try would keep what it could not write."""
+    out = Failing(0)
+    monkeypatch.setattr(sys, "stdout", out)
+    view = RichView("en", lambda: -30.0)
+    view.refresh()
+    out.error = errno.EIO
+    view.show(Note("lost"))
+    view.refresh()
+    asked = out.asked
+    for _ in range(3):
+        view.show(Note("lost"))
+        view.refresh()
+    view.close()
+    assert out.asked == asked
+    assert view._events.empty()
+
+
+def test_a_pipe_that_nobody_reads_any_more_ends_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdout", Failing(errno.EPIPE))
+    with pytest.raises(BrokenPipeError):
+        PlainView("en").refresh()
+
+
+@pytest.mark.parametrize(("terminal", "view"), [("dumb", PlainView), ("xterm-256color", RichView)])
+def test_a_terminal_that_cannot_go_back_over_a_line_gets_plain_ones(
+    monkeypatch: pytest.MonkeyPatch, terminal: str, view: type
+):
+    """The red line of a closed microphone was never seen on it."""
+    monkeypatch.setattr(sys, "stdout", Failing(0))
+    monkeypatch.setenv("TERM", terminal)
+    opened = open_view(ViewConfig(), "en", lambda: -30.0)
+    opened.close()
+    assert isinstance(opened, view)
 
 
 def test_both_languages_have_the_same_words():

@@ -9,6 +9,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import wave
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from audio.wav import write_wav
-from tests.integration.program import run
+from tests.integration.program import ROOT, run, variables
 
 
 def assert_fails(done: subprocess.CompletedProcess[str], code: int, said: str) -> None:
@@ -176,6 +177,24 @@ class TestData:
             assert "kept" in run(disk, "chat", text="read my notes\n").stdout
         finally:
             subprocess.run(["umount", str(disk)], check=True)
+
+
+class TestStreams:
+    @pytest.mark.skipif(shutil.which("sh") is None, reason="closes streams with a shell")
+    @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+    def test_a_closed_stream_is_no_reason_to_fail(self, tmp_path: Path, closed: str):
+        """As a start from a menu or by another program may have it. The code is that for want of a microphone."""
+        program = [sys.executable, str(ROOT / "main.py"), "talk", "--offline", "--set", "audio.input_device=nothing"]
+        command = ["sh", "-c", f'exec "$0" "$@" {closed}', *program]
+        done = subprocess.run(command, env=variables(tmp_path), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 3, done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_a_terminal_without_a_character_shows_a_question_mark(self, tmp_path: Path):
+        done = run(tmp_path, "say", "--out", str(tmp_path / "é.wav"), "hello", PYTHONIOENCODING="ascii")
+        assert done.returncode == 0, done.stderr
+        assert "UnicodeEncodeError" not in done.stderr
+        assert "?.wav" in done.stdout
 
 
 class TestOnesOwnData:

@@ -208,6 +208,12 @@ def test_the_one_question_names_smart_turn_and_a_yes_fetches_it(
     with Program(tmp_path / "home", ["talk", *settings], variables, terminal=True) as program:
         program.wait_for(r"smart-turn \(9.0 MB, from pipecat-ai/smart-turn-v3, licence BSD-2-Clause\)", START_S)
         program.wait_for(r"Fetch them \(\d+ MB in all\) in the background\? \[Y/n\]", 5.0)
+        program.press("m")
+        program.wait_for(r"^\[MICROPHONE OFF", 5.0)
+        assert sound_card.open_streams() == 1
+        program.press(" ")
+        program.wait_for(r"^\[listening", 5.0)
+        assert not any("fetching" in line for line in program.lines), "the space bar calls it, and answers nothing"
         program.press("\n")
         program.wait_for(r"smart-turn hears from now on whether you have finished", FETCH_S)
         assert program.interrupt() == 0
