@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 FILE = "turns.jsonl"
 KEPT = 1000
 """turns; the file is cut back to so many once it holds twice as many"""
+MOST_BYTES = 8_000_000
+"""of the file's end are looked at: twice as many turns take a megabyte, and a file that someone else made may be larger"""
 LONGEST_MS = 1e9
 """of a part of a turn; 11 days"""
 
@@ -95,7 +97,10 @@ class TurnFile:
 
 
 def read_turns(path: Path) -> list[PastTurn]:
-    """All that can be read, the oldest first; damaged lines are left out. Raises DataError for an unreadable file."""
+    """The latest that can be read, `2 * KEPT` at most, the oldest first; damaged lines are left out.
+
+    Raises DataError for an unreadable file.
+    """
     if not path.exists():
         return []
     try:
@@ -105,11 +110,11 @@ def read_turns(path: Path) -> list[PastTurn]:
             f"{path}: cannot be read ({error.strerror}); move it away, and the next turn begins a new one"
         ) from error
     turns = []
-    for number, line in enumerate(found, 1):
+    for behind, line in zip(range(len(found), 0, -1), found, strict=True):
         try:
             turns.append(_from_json(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-            logger.warning("%s: line %d is damaged (%s) and left out", path, number, error)
+            logger.warning("%s: line %d from its end is damaged (%s) and left out", path, behind, error)
     return turns
 
 
@@ -137,9 +142,16 @@ def _private(path: str, flags: int) -> int:
 
 
 def _lines(path: Path) -> list[str]:
-    """Not by splitlines, which also divides at characters that a reply may hold."""
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    return lines if lines[-1] else lines[:-1]
+    """The latest, `2 * KEPT` at most. Not by splitlines, which also divides at characters that a reply may hold."""
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - MOST_BYTES))
+        lines = file.read().decode("utf-8", "replace").split("\n")
+    if size > MOST_BYTES:
+        del lines[0]  # it began before
+    if lines and not lines[-1]:
+        del lines[-1]
+    return lines[-2 * KEPT :]
 
 
 def _broke_off(path: Path) -> bool:
@@ -152,9 +164,8 @@ def _broke_off(path: Path) -> bool:
 
 
 def _count_lines(path: Path) -> int:
-    """0 for a file that cannot be read, which `keep` then tells."""
+    """As many as make `keep` cut a large file back; 0 for one that cannot be read, which `keep` then tells."""
     try:
-        with open(path, "rb") as lines:
-            return sum(1 for _ in lines)
+        return 2 * KEPT if path.stat().st_size > MOST_BYTES else len(_lines(path))
     except OSError:
         return 0

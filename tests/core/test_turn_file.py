@@ -73,6 +73,36 @@ def test_the_file_keeps_the_latest_turns_only(tmp_path: Path, monkeypatch: pytes
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_of_a_file_that_has_grown_large_the_end_alone_is_read_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """300 MB took 80 s and 1 GB of memory."""
+    path = tmp_path / "turns.jsonl"
+    file = make(path)
+    for number in range(60):
+        file.keep(record(number))
+    line = path.stat().st_size // 60
+    monkeypatch.setattr(turn_file, "MOST_BYTES", 10 * line + line // 2)
+    monkeypatch.setattr(turn_file, "KEPT", 4)
+    read = []
+    decoded = turn_file._from_json
+    monkeypatch.setattr(turn_file, "_from_json", lambda plain: read.append(plain) or decoded(plain))
+    assert [turn.turn for turn in read_turns(path)] == list(range(52, 60))
+    assert len(read) == 8
+    make(path).keep(record(60))
+    assert [turn.turn for turn in read_turns(path)] == [56, 57, 58, 59, 60]
+    assert len(path.read_text().splitlines()) == 5
+
+
+def test_a_line_larger_than_what_is_looked_at_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "turns.jsonl"
+    path.write_text("x" * 5000)
+    monkeypatch.setattr(turn_file, "MOST_BYTES", 2000)
+    assert read_turns(path) == []
+    make(path).keep(record(1))
+    assert [turn.turn for turn in read_turns(path)] == [1]
+
+
 def test_a_folder_that_cannot_be_written_to_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = make(tmp_path / "gone" / "turns.jsonl")
     file.keep(record(1))
