@@ -6,17 +6,20 @@ its local wall time, so an alarm at 07:30 stays there when daylight saving chang
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, time
-from typing import Literal
+from datetime import UTC, date, datetime, time
+from typing import Literal, get_args
 
 from core.messages import Language
 from core.utils.clock import Clock
 from llm.local_time import LocalTime, SetBack
 from llm.store import Row, Store
+
+logger = logging.getLogger(__name__)
 
 Kind = Literal["timer", "alarm", "reminder"]
 ALARM_RINGS = 3
@@ -79,6 +82,8 @@ class Schedule:
         self._last_rung: tuple[Item, ...] = ()
         self._lock = threading.RLock()
         self._dismissed_at = -math.inf
+        self._damaged: set[int] = set()
+        """told already"""
 
     @property
     def now(self) -> float:
@@ -105,8 +110,8 @@ class Schedule:
 
     def items(self, kind: Kind | None = None) -> list[Item]:
         """Everything that will ring, the soonest first."""
-        rows = self._store.query("SELECT * FROM schedule ORDER BY due_at, id")
-        return [item for item in map(_item, rows) if kind is None or item.kind == kind]
+        found = self._items(self._store.query("SELECT * FROM schedule ORDER BY due_at, id"))
+        return [item for item in found if kind is None or item.kind == kind]
 
     def due(self) -> list[Item]:
         """What should ring now. What counts seconds keeps those left where the clock was set back meanwhile."""
@@ -114,7 +119,21 @@ class Schedule:
         rows = self._store.query(
             "SELECT * FROM schedule WHERE due_at <= ? AND left_s IS NULL ORDER BY due_at, id", (self.now,)
         )
-        return [_item(row) for row in rows]
+        return self._items(rows)
+
+    def _items(self, rows: Sequence[Row]) -> list[Item]:
+        """Those that can be read. A damaged one stays where it is and costs itself alone."""
+        found = []
+        for row in rows:
+            try:
+                found.append(_item(row))
+            except (ValueError, TypeError, OverflowError, OSError) as error:
+                if row["id"] not in self._damaged:
+                    logger.error(
+                        "item %s of the timers, alarms and reminders is damaged and left out: %s", row["id"], error
+                    )
+                self._damaged.add(row["id"])
+        return found
 
     def _follow_clock(self) -> None:
         back_s = self._set_back.seconds()
@@ -278,6 +297,11 @@ def _values(item: Item) -> tuple[str | float | int | None, ...]:
 
 
 def _item(row: Row) -> Item:
+    """Raises an error for values that nobody has set."""
+    if row["kind"] not in get_args(Kind) or row["language"] not in get_args(Language):
+        raise ValueError(f"{row['kind']!r} in {row['language']!r}")
+    for at in (row["due_at"], row["first_due_at"]):
+        datetime.fromtimestamp(at, UTC)
     return Item(
         kind=row["kind"],
         text=row["text"],

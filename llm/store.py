@@ -5,6 +5,7 @@ What a method has returned from is on the disk. A file from a newer version is l
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
@@ -17,6 +18,8 @@ from typing import Any
 
 from core.utils.errors import DataError
 from core.utils.paths import make_data_folder
+
+logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 4
 _TABLES = {
@@ -44,6 +47,7 @@ _ADDED = {
     "turns": {"call": "TEXT NOT NULL DEFAULT ''"},
 }
 """columns that files of earlier versions lack"""
+_TABLES_THERE = "SELECT name FROM sqlite_schema WHERE type = 'table'"
 
 Row = sqlite3.Row
 Value = str | float | int | None
@@ -126,6 +130,8 @@ class Store:
         if path is None:
             connection = sqlite3.connect(":memory:", check_same_thread=False)
         else:
+            if not alone and path.is_file() and path.stat().st_size == 0:
+                logger.error("%s: was empty; if there were notes or timers, restore a copy. A new one is begun", path)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             path.chmod(0o600)
             connection = sqlite3.connect(path, check_same_thread=False, timeout=5.0)
@@ -142,6 +148,7 @@ class Store:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.row_factory = sqlite3.Row
+        connection.text_factory = _text
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise DataError(
@@ -151,8 +158,7 @@ class Store:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
-        if version == SCHEMA_VERSION:
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if version == SCHEMA_VERSION and {row["name"] for row in connection.execute(_TABLES_THERE)} >= _TABLES.keys():
             return
         with connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -176,6 +182,11 @@ class Store:
                 raise DataError(
                     f"{self._name}: cannot be opened ({error.strerror}); check its permissions or set MERLINE_HOME"
                 ) from error
+
+
+def _text(kept: bytes) -> str:
+    """A damaged letter costs itself, not all that is kept beside it."""
+    return kept.decode("utf-8", "replace")
 
 
 def _code(error: Exception) -> int:

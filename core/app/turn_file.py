@@ -25,7 +25,7 @@ FILE = "turns.jsonl"
 KEPT = 1000
 """turns; the file is cut back to so many once it holds twice as many"""
 MOST_BYTES = 8_000_000
-"""of the file's end are looked at: twice as many turns take a megabyte, and a file that someone else made may be larger"""
+"""of the file's end are looked at: twice as many turns take a megabyte; one that somebody else made may be larger"""
 LONGEST_MS = 1e9
 """of a part of a turn; 11 days"""
 

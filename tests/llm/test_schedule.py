@@ -192,3 +192,23 @@ def test_a_day_that_is_skipped_stays_silent_and_the_others_ring(tmp_path: Path) 
             schedule.dismiss()
     assert rung == [24, 26, 27, 30, 1]
     store.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["wall = '07:3'", "weekdays = 'x'", "kind = 'dance'", "language = 'xx'", "due_at = -1e300", "skipped = '2026-'"],
+)
+def test_a_damaged_item_costs_itself_alone(damage: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It ended every conversation that looked for what is due."""
+    store, clock = Store(None), ZoneClock(paris(2026, 11, 28, 7))
+    schedule = make(clock, store)
+    damaged = schedule.add(Item("alarm", "", "en", schedule.now + 60))
+    kept = schedule.add(Item("timer", "tea", "en", schedule.now + 60, duration_s=60))
+    store.execute(f"UPDATE schedule SET {damage} WHERE id = {damaged.id}")
+    clock.advance(61)
+    for _ in range(3):
+        assert schedule.items() == schedule.due() == [kept]
+    schedule.rung([kept])
+    assert schedule.due() == []
+    assert caplog.text.count("is damaged and left out") == 1
+    assert store.query("SELECT id FROM schedule")[0]["id"] == damaged.id, "it is left for who can mend it"

@@ -106,6 +106,37 @@ def fill(store: Store) -> None:
         store.add_entry("notes", "x" * 4000)
 
 
+def test_an_empty_file_is_told_and_begun_anew(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As a machine leaves it that lost power; it looked like a first start."""
+    Store(file).close()
+    assert caplog.text == ""
+    os.truncate(file, 0)
+    store = Store(file)
+    assert store.entries("notes") == []
+    store.close()
+    assert "merline.db: was empty" in caplog.text
+
+
+def test_a_table_that_has_gone_costs_itself_alone(file: Path) -> None:
+    store = Store(file)
+    store.add_entry("notes", "kept")
+    store.execute("DROP TABLE schedule")
+    store.close()
+    store = Store(file)
+    assert Schedule(store, SystemClock()).items() == []
+    assert [entry.text for entry in store.entries("notes")] == ["kept"]
+    store.close()
+
+
+def test_a_damaged_letter_costs_itself_alone(file: Path) -> None:
+    store = Store(file)
+    store.add_entry("notes", "call Dave")
+    store.execute("UPDATE entries SET text = CAST(x'63616c6cff44617665' AS TEXT)")
+    store.add_entry("notes", "buy stamps")
+    assert [entry.text for entry in store.entries("notes")] == ["call\ufffdDave", "buy stamps"]
+    store.close()
+
+
 def test_a_full_disk_is_said_plainly_and_nothing_kept_is_lost(file: Path) -> None:
     store = Store(file)
     store.add_entry("notes", "kept")
