@@ -1,11 +1,13 @@
 """Turns as OpenTelemetry spans, for who watches several machines: one span a turn, one in it for each of its parts.
 
-Nothing is sent unless `log.telemetry` names a server, and then no words: times, engines and failures alone.
+Nothing is sent unless `log.telemetry` names a server, and then no words: times, engines and failures alone. What a
+server does not take is lost, and told once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,10 @@ from core.utils.errors import MissingDependencyError
 from core.utils.waterfall import PARTS
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+    from opentelemetry.sdk.trace.export import SpanExportResult
+
+logger = logging.getLogger(__name__)
 
 SERVICE = "merline"
 FLUSH_MS = 2000
@@ -78,12 +83,31 @@ def make_telemetry(url: str, now: Callable[[], datetime], engines: Callable[[], 
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from opentelemetry.sdk.trace.export import SpanExportResult as Result
     except ImportError as error:
         raise MissingDependencyError(
             f"log.telemetry: {url} needs the package {error.name}; .venv/bin/pip install 'opentelemetry-sdk' "
             "'opentelemetry-exporter-otlp-proto-http' (the extra `telemetry`), or set log.telemetry: null"
         ) from None
-    return Telemetry(BatchSpanProcessor(OTLPSpanExporter(traces_address(url), timeout=2)), now, engines)
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # it would say the same after every turn
+
+    class Exporter(OTLPSpanExporter):
+        refused = False
+
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            result = super().export(spans)
+            refused, self.refused = self.refused, result is not Result.SUCCESS
+            if self.refused and not refused:
+                logger.error(
+                    "log.telemetry: %s does not take the times of turns, and those of now are lost; start that server, "
+                    "or set log.telemetry: null. All else works",
+                    url,
+                )
+            elif refused and not self.refused:
+                logger.info("log.telemetry: %s takes the times of turns again", url)
+            return result
+
+    return Telemetry(BatchSpanProcessor(Exporter(traces_address(url), timeout=2)), now, engines)
 
 
 def traces_address(url: str) -> str:

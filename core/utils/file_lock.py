@@ -30,7 +30,10 @@ class FileLock:
         try:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise DataError(f"{self._path}: cannot be written ({error.strerror}); free or unlock the disk") from error
+            raise DataError(
+                f"{self._path}: cannot be written ({error.strerror}); make it and its folder writable, or free some "
+                "disk space"
+            ) from error
         if not _lock(handle):
             owner = os.read(handle, _OWNER_BYTES).decode("ascii", "replace").strip()
             os.close(handle)
