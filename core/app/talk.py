@@ -116,17 +116,20 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
             _say_first(view, assistant, beside, plan, keeping.notice(brain.language))
             with Keyboard() as keyboard:
                 keys = DeskKeys(keyboard, assistant, sound.microphone, brain.session, view.show)
-                keys.other = beside.press
                 _converse(assistant, view, brain.language, beside, keys)
         finally:
             beside.stop()
             pipeline.close()
-            if config.log.trace:
-                assistant.profiler.export_chrome_trace(data_folder() / TRACE)
+            _keep_trace(assistant, config)
     finally:
         keeping.close()
         sound.close()
     return 0
+
+
+def _keep_trace(assistant: Assistant, config: Config) -> None:
+    if config.log.trace:
+        assistant.profiler.export_chrome_trace(data_folder() / TRACE)
 
 
 def _bound_memory(brain: Brain, plan: Plan) -> None:
@@ -156,6 +159,7 @@ def _start(assistant: Assistant, view: View) -> None:
 
 
 def _converse(assistant: Assistant, view: View, language: Language, beside: Beside, keys: DeskKeys) -> None:
+    keys.other = beside.press
     try:
         with EndingWish() as ending:
             beside.load_voice()
