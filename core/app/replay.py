@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         if "stt" in changed:
             turn = replace(turn, listening=None)
         answered = answer_again(config, turn, brain, clock, plan.stt)
-        worded = _worded_by_model(brain)
+        worded = _worded_by_model(turn, brain)
     found = (answered.record.transcript, answered.record.reply) if answered else ("", "")
     same = found[0] == turn.transcript and _is_reply(found[1], turn)
     if arguments.json:
@@ -97,10 +97,11 @@ def _is_reply(reply: str, turn: RecordedTurn) -> bool:
     return reply == turn.reply if whole else reply.startswith(turn.reply)
 
 
-def _worded_by_model(brain: Brain) -> bool:
-    """Whether a language model had a part in the last reply."""
+def _worded_by_model(turn: RecordedTurn, brain: Brain) -> bool:
+    """Whether a language model had a part in the reply of then, as far as the file tells, and in that of now."""
+    then = turn.began_at is None or any(message.get("type") == "ReplyUnderWay" for message in turn.messages)
     exchanges = brain.conversation.exchanges
-    return bool(exchanges and exchanges[-1].written)
+    return then and bool(exchanges and exchanges[-1].written)
 
 
 def settings_of(turn: RecordedTurn, changes: list[str]) -> Config:

@@ -67,19 +67,21 @@ def unplanned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("unplanned")
 @pytest.mark.parametrize(
-    ("written", "words", "settings", "hinted"),
+    ("then", "written", "words", "settings", "hinted"),
     [
-        ("By a model.", "what is it", [], True),
-        ("", "what is it", [], False),
-        ("By a model.", "what it is", [], False),
-        ("By a model.", "what is it", ["llm.temperature=0"], False),
+        ("ReplyUnderWay", "By a model.", "what is it", [], True),
+        ("ReplyUnderWay", "", "what is it", [], False),
+        ("Heard", "By a model.", "what is it", [], False),
+        ("ReplyUnderWay", "By a model.", "what it is", [], False),
+        ("ReplyUnderWay", "By a model.", "what is it", ["llm.temperature=0"], False),
     ],
-    ids=["a model answered", "only skills answered", "other words were heard", "nothing is drawn"],
+    ids=["a model answered", "now only skills", "then only skills", "other words were heard", "nothing is drawn"],
 )
 def test_only_where_a_model_worded_the_same_question_anew_is_that_said(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    then: str,
     written: str,
     words: str,
     settings: list[str],
@@ -94,8 +96,10 @@ def test_only_where_a_model_worded_the_same_question_anew_is_that_said(
     monkeypatch.setattr("core.app.replay.answer_again", answered)
     config = Config(llm=LlmConfig(engine="skills", temperature=0.7))
     moment = datetime(2026, 11, 28, tzinfo=UTC)
-    turn = RecordedTurn(3, moment, "en", "what is it", "Words.", config.model_dump(mode="json"), ())
-    write_turn(tmp_path / "turn.zip", turn)
+    turn = RecordedTurn(
+        3, moment, "en", "what is it", "Words.", config.model_dump(mode="json"), ({"type": then},), began_at=moment
+    )
+    write_turn(tmp_path / "turn.zip", replace(turn, messages=(*turn.messages, {"type": "Sentence", "last": True})))
     arguments = ["replay", str(tmp_path / "turn.zip"), *(part for setting in settings for part in ("--set", setting))]
     assert run(parse(arguments), Config()) == 1
     assert ("words its replies anew" in capsys.readouterr().err) is hinted
