@@ -185,8 +185,11 @@ def _turn(plain: Mapping[str, Any], samples: Samples) -> RecordedTurn:
 
 
 def _step(plain: Mapping[str, Any], length: int) -> Step:
+    kind = KINDS.get(plain["kind"])
+    if kind is None:
+        raise ValueError(f"a recogniser takes in no {plain['kind']}")
     step = Step(
-        KINDS[plain["kind"]],
+        kind,
         int(plain["revision"]),
         _seconds(plain["s"]),
         int(plain["begin"]),

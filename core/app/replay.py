@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     from core.app.answering import equip
 
     turn = read_turn(arguments.input)
-    config = settings_of(turn, arguments.set)
+    config = settings_of(turn, arguments.set, arguments.input)
     changed = _named(arguments.set)
     if changed & HEARING:
         print(ANEW.format(why=f"{', '.join(sorted(changed & HEARING))} is set anew"), file=sys.stderr)
@@ -104,41 +104,37 @@ def _worded_by_model(turn: RecordedTurn, brain: Brain) -> bool:
     return then and bool(exchanges and exchanges[-1].written)
 
 
-def settings_of(turn: RecordedTurn, changes: list[str]) -> Config:
+def settings_of(turn: RecordedTurn, changes: list[str], file: Path | None = None) -> Config:
     """What a turn ran with, the engines that heard and answered it among that, and what is set now over it.
 
-    Raises ConfigError.
+    Raises ConfigError, which names the `file`.
     """
     from core.utils.config_file import load_config
 
     now: dict[str, Any] = load_config(None, changes).model_dump(mode="json")
-    named = _named(changes, whole=True)
-    merged = {
-        section: {key: now[section][key] if f"{section}.{key}" in named else value for key, value in block.items()}
-        if isinstance(block, dict) and isinstance(now.get(section), dict)
-        else now[section]
-        if section in named
-        else block
-        for section, block in {**turn.settings, **_engines_of(turn)}.items()
-    }
-    merged["record"] = False
+    merged = {**turn.settings, **_engines_of(turn), "record": False}
+    for name in _named(changes, whole=True):
+        section, _, rest = name.partition(".")
+        block, key = merged.get(section), rest.partition(".")[0]
+        merged[section] = {**block, key: now[section][key]} if key and isinstance(block, dict) else now[section]
+    source = f"{file}: the recording's settings" if file is not None else "the recording's settings"
     try:
-        return parse_config(merged, Sources("the recording's settings"))
+        return parse_config(merged, Sources(source))
     except KeyError as error:
-        raise ConfigError(
-            f"the recording's settings: {error} is not known here; it was made by another version"
-        ) from None
+        raise ConfigError(f"{source}: {error} is not known here; replay it with the version that made it") from None
+    except ConfigError as error:
+        raise ConfigError(f"{error}; if another version made the recording, replay it with that one") from None
 
 
 def _engines_of(turn: RecordedTurn) -> dict[str, Any]:
     """The sections that say which engines heard and answered a turn: "auto" had made its choice by then."""
-    if not turn.steps:
+    stt, llm = turn.settings.get("stt", {}), turn.settings.get("llm", {})
+    if not turn.steps or not isinstance(stt, dict) or not isinstance(llm, dict):
         return {}
-    stt, llm = dict(turn.settings.get("stt") or {}), dict(turn.settings.get("llm") or {})
-    stt["engine"] = "pocketsphinx" if turn.listening is None else "whisper"
+    heard = {"engine": "pocketsphinx"}
     if turn.listening is not None:
-        stt["model"] = turn.listening.model
-    return {"stt": stt, "llm": {**llm, "engine": SKILLS} if turn.answers == SKILLS else llm}
+        heard = {"engine": "whisper", "model": turn.listening.model}
+    return {"stt": {**stt, **heard}, "llm": {**llm, "engine": SKILLS} if turn.answers == SKILLS else llm}
 
 
 def clock_of(turn: RecordedTurn) -> StillClock:

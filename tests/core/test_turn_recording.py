@@ -27,6 +27,7 @@ from core.messages import (
 )
 from core.turns import Timings, TurnRecord
 from core.utils.config import Config, LlmConfig
+from core.utils.errors import ConfigError
 from llm.responder import SKILLS
 from stt.pocketsphinx_engine import word_decoder
 from tests.fakes import VirtualClock
@@ -234,3 +235,26 @@ def test_what_is_set_now_counts_more_than_what_was_set_then(tmp_path: Path) -> N
     turn = RecordedTurn(7, datetime.now(UTC), "en", "", "", settings, ())
     config = settings_of(turn, ["llm.max_tokens=99"])
     assert (config.llm.temperature, config.llm.max_tokens, config.record) == (0.2, 99, False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "wrong"),
+    [({"stt": 5}, "stt"), ({"vad": None}, "vad"), ({"nonsense": {}}, "nonsense"), ({"stt": {"gone": 1}}, "stt.gone")],
+)
+def test_settings_that_nobody_has_are_told_with_the_file_and_a_cure(
+    tmp_path: Path, settings: dict[str, object], wrong: str
+) -> None:
+    clock = VirtualClock()
+    recording = recorder(tmp_path, clock)
+    converse(recording, clock, 4)
+    recording.rest()()
+    (file,) = tmp_path.iterdir()
+    heard = read_turn(file)
+    with pytest.raises(ConfigError, match=rf"turn-.*zip: .*{wrong}.*; if another version made"):
+        settings_of(replace(heard, settings=heard.settings | settings), [], file)
+
+
+def test_a_setting_that_the_recording_lacks_can_be_set(tmp_path: Path) -> None:
+    turn = RecordedTurn(7, datetime.now(UTC), "en", "", "", {"vad": {}, "stt": {"open_weight": 0.5}}, ())
+    config = settings_of(turn, ["vad.threshold=0.61", "language=fr"])
+    assert (config.vad.threshold, config.language, config.stt.open_weight) == (0.61, "fr", 0.5)
