@@ -23,7 +23,7 @@ _LISTENS = _words(
 _AGREES = _words("yes okay ok yeah yep yup sure right alright oui ouais si d'accord entendu")
 """may answer a question, too"""
 _PHRASES = {
-    "mhm": ("i see", "got it", "uh huh", "mm hmm", "m hm", "je vois", "c'est ça", "très bien"),
+    "mhm": ("i see", "got it", "uh huh", "mm hmm", "m hm", "je vois", "c'est ça", "très bien", "c'est vrai"),
     "yes": ("of course", "all right", "bien sûr", "tout à fait"),
 }
 """and the word that each is as good as"""

@@ -21,6 +21,7 @@ from core.utils.whisper.guard import GuardLimits, compression_ratio, most_repeat
 from core.utils.whisper.results import Piece, ShortTranscript
 from core.utils.whisper.short_context import MAX_TOKENS, ShortContext
 from core.utils.whisper_compat import StreamOptions, WhisperModel
+from stt.known_words import KNOWN, best_known, is_doubtful
 from stt.levels import quiet_start
 from stt.local_agreement import LocalAgreement, is_word
 from stt.lone_words import LONE_VOICE_S, is_lone_word
@@ -129,10 +130,10 @@ class WhisperStream:
             pieces = pieces[self._cut_stable(sound, heard) :]
         return self._so_far(pieces[len(self._agreement.stable) :], heard)
 
-    def conclude(self, hurried: bool = False) -> Understood:
+    def conclude(self, hurried: bool = False, echo: bool = False) -> Understood:
         """What was said, the user having paused. Only what comes behind the last cut is heard again: its stable words
         were heard without what followed, and are checked. Who is `hurried`, as over a reply, gets no second pass in the
-        full window, and a lone "no" sooner.
+        full window, and a lone "no" sooner; with an `echo` in it no word is made of what is no speech.
 
         Raises InferenceError.
         """
@@ -144,6 +145,10 @@ class WhisperStream:
             return self._so_far((), None)
         heard = self._in_its_language(sound, self._hear(sound, timed=False, final=True, hurried=hurried))
         doubt = self._doubt(sound, heard, hurried and is_lone_word(heard.text, heard.language))
+        known = self._known_word(sound, heard, bool(doubt)) if hurried and not (doubt and echo) else ""
+        if known:
+            logger.info("%r is taken for %r", heard.text, known)
+            return Understood(known, len(known), self._language, math.exp(heard.avg_logprob))
         if doubt:
             logger.info("%r is no speech: %s", heard.text, doubt)
             return self._so_far((), heard)
@@ -206,6 +211,16 @@ class WhisperStream:
                 self._language = language
                 return again
         return heard
+
+    def _known_word(self, sound: Samples, heard: ShortTranscript, rejected: bool) -> str:
+        """The word that people say over a reply and that a doubtful or `rejected` text likely was, if any."""
+        if self._window.begin or not is_doubtful(heard.text, self._language, heard.avg_logprob, self._voiced_s(sound)):
+            return ""
+        try:
+            likely = self._model.likelihoods(sound, self._language, KNOWN[self._language])
+        except (ModelError, DeviceError) as error:
+            raise InferenceError(f"{error}; this turn is lost") from error
+        return best_known(likely, self._language, rejected)
 
     def _doubt(self, sound: Samples, heard: ShortTranscript, over_reply: bool = False) -> str:
         """Why the text is no speech; empty when it is."""

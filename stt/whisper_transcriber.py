@@ -240,7 +240,7 @@ class WhisperTranscriber:
         try:
             stream.append(sound_of(message.samples))
             with self._around.span("stt.interjection", None):
-                understood = stream.conclude(hurried=True)
+                understood = stream.conclude(hurried=True, echo=message.echo_suspected)
         except InferenceError as error:
             logger.warning("the words of a voice over the reply were lost: %s", error)
             return

@@ -173,6 +173,12 @@ class WhisperModel:
         )
         return self._with_room(lambda backend: transcribe_window(backend, samples, request, context))
 
+    def likelihoods(self, audio: Audio, language: str, texts: Sequence[str]) -> tuple[float, ...]:
+        """The log-probability of each text as what is said, 30 s at most, in a language. Errors as of `transcribe`."""
+        samples = _samples(audio)
+        request = WindowRequest(window_frames(len(samples), ShortContext()), 1, self._known(language))
+        return self._with_room(lambda backend: backend.likelihoods(samples, request, texts))
+
     def _load(self) -> Backend:
         """On the device that is asked for, else by the other backend there, else on the CPU."""
         try:

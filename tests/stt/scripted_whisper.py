@@ -90,6 +90,8 @@ class ScriptedBackend:
         self.fail_at: set[int] = set()
         """passes that raise `failure`"""
         self.failure: MerlineError = InferenceError("scripted: failed on this sound; the turn is lost")
+        self.fitting: dict[str, float] = {}
+        """the log-probability of texts that are asked about; others are unlikely"""
         self._tokens: dict[str, int] = {}
 
     @property
@@ -131,6 +133,9 @@ class ScriptedBackend:
             guess.detected,
             self.scores.sentence_end if request.stream.judged else None,
         )
+
+    def likelihoods(self, samples: Samples, request: WindowRequest, texts: Sequence[str]) -> tuple[float, ...]:
+        return tuple(self.fitting.get(text, -50.0) for text in texts)
 
     def transcribe(self, samples: Samples, options: TranscribeOptions) -> tuple[Iterator[Segment], TranscriptionInfo]:
         raise NotImplementedError("the stage asks for windows only")

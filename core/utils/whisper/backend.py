@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -81,6 +81,10 @@ class Backend(Protocol):
     def detect_language(self, samples: Samples) -> DetectedLanguage: ...
 
     def decode_window(self, samples: Samples, request: WindowRequest) -> Decoded: ...
+
+    def likelihoods(self, samples: Samples, request: WindowRequest, texts: Sequence[str]) -> tuple[float, ...]:
+        """The log-probability of each text as what is said in the window, in the request's language."""
+        ...
 
 
 class BackendLoader(Protocol):

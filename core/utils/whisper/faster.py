@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 NAME = "faster-whisper"
 _EOT = "<|endoftext|>"
+LEAST = 1e-9
+"""of a token's probability"""
 
 
 class FasterWhisper:
@@ -109,6 +112,23 @@ class FasterWhisper:
             guess.detected,
             by_ctranslate2(model.model.generate, short, tokenizer, prompt, tokens) if request.stream.judged else None,
         )
+
+    def likelihoods(self, samples: Samples, request: WindowRequest, texts: Sequence[str]) -> tuple[float, ...]:
+        """See Backend. All texts in one step of the decoder."""
+        import ctranslate2
+        from faster_whisper.tokenizer import Tokenizer
+
+        model = self._model
+        with _errors_named():
+            tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, request.task, request.language)
+            encoded = _array(model.encode(self._features(samples, request.frames)))
+            found = model.model.align(
+                ctranslate2.StorageView.from_array(np.repeat(encoded, len(texts), axis=0)),
+                tokenizer.sot_sequence,
+                [tokenizer.encode(f" {text}") for text in texts],
+                [min(len(samples) // HOP_SAMPLES, request.frames)] * len(texts),
+            )
+        return tuple(sum(math.log(max(share, LEAST)) for share in one.text_token_probs) for one in found)
 
     def _path(
         self, encoded: Any, tokenizer: Any, tokens: tuple[int, ...], request: WindowRequest, samples: int

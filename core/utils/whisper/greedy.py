@@ -6,6 +6,7 @@ logits are computed. Says what whisper.decode says (tests/core/test_whisper_comp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,16 @@ def next_logits(model: Whisper, sound: Heard, tokens: tuple[int, ...], packed: A
 
     with torch.inference_mode():
         return _Decoder(model, packed or model.decoder, sound, len(tokens)).step(list(tokens))[-1]
+
+
+def log_likelihood(model: Whisper, encoded: Tensor, prompt: Sequence[int], tokens: Sequence[int]) -> float:
+    """The sum of the tokens' log-probabilities behind the prompt, of [1, n, width] `encoded`."""
+    import torch
+
+    given = torch.tensor([[*prompt, *tokens]], device=encoded.device)
+    logits = model.decoder(given[:, :-1], encoded)[0, len(prompt) - 1 :].float()
+    likely = logits.log_softmax(-1).gather(-1, given[0, len(prompt) :, None])
+    return float(likely.sum())
 
 
 def token_path(model: Whisper, encoded: Tensor, start: Start, end_of_text: int, frames: int) -> list[tuple[int, int]]:

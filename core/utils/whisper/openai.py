@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from core.utils.whisper.audio import SAMPLE_RATE_HZ, Samples
 from core.utils.whisper.backend import LoadRequest, WindowRequest
 from core.utils.whisper.card import card_error
 from core.utils.whisper.checkpoint_file import read_checkpoint
-from core.utils.whisper.greedy import Rules, Start, decode_greedily, next_logits, token_path
+from core.utils.whisper.greedy import Rules, Start, decode_greedily, log_likelihood, next_logits, token_path
 from core.utils.whisper.heard import Heard, projected
 from core.utils.whisper.languages import LanguageGuess, pick_language
 from core.utils.whisper.openai_loader import NAME
@@ -177,6 +177,22 @@ class OpenAIWhisper:
             guess.detected,
             sentence_end,
         )
+
+    def likelihoods(self, samples: Samples, request: WindowRequest, texts: Sequence[str]) -> tuple[float, ...]:
+        """See Backend."""
+        from whisper.tokenizer import get_tokenizer
+
+        model = self._model
+        with self._working():
+            encoded = self._encode(samples, request.frames)
+            tokenizer = get_tokenizer(
+                model.is_multilingual,
+                num_languages=model.num_languages,
+                language=request.language or "en",
+                task=request.task,
+            )
+            prompt = tokenizer.sot_sequence_including_notimestamps
+            return tuple(log_likelihood(model, encoded, prompt, tokenizer.encode(f" {text}")) for text in texts)
 
     def _segments(self, samples: Samples, options: TranscribeOptions, language: str) -> Iterator[Segment]:
         with self._working():
