@@ -100,7 +100,9 @@ def test_what_was_said_long_ago_is_put_right_no_more() -> None:
     assert not responder.reply("no, fifteen minutes").understood
 
 
-@pytest.mark.parametrize("words", ["undo that", "no wait, leave it", "no, leave it as it was", "never mind"])
+@pytest.mark.parametrize(
+    "words", ["undo that", "no wait, leave it", "No way, leave it.", "put it back the way it was", "never mind"]
+)
 def test_a_change_taken_back_gives_what_it_replaced_with_the_time_it_has_left(words: str) -> None:
     clock = ZoneClock()
     skills = make_skills(clock)
