@@ -69,6 +69,8 @@ class Alignment:
         self._gain = 0.0
         """how much louder than the reference the microphone was then"""
         self.delay_s: float | None = None
+        self.level = 0.0
+        """how many times as loud as what was played the microphone was where the echo was last found (amplitudes)"""
 
     @property
     def suspect(self) -> bool:
@@ -112,7 +114,7 @@ class Alignment:
         count = min(frames, WINDOW)
         found = self._compare(count)
         if found is not None and self._agreed(found):
-            self._settle(found.samples)
+            self._settle(found.samples, count)
         elif count < 2 * SHORT or not self._look_elsewhere(count, found):
             return False
         self._near = deque(list(self._near)[-frames:], WINDOW)
@@ -139,11 +141,11 @@ class Alignment:
             self._note()
             self._candidate = None
             self._missed = 0
-            self._gain = self._louder(WINDOW, self._learnt)
+            self._gain = self.level = self._louder(WINDOW, self._learnt)
             return True
         if not self._agreed(found):
             return False
-        self._settle(found.samples)
+        self._settle(found.samples, WINDOW)
         return True
 
     def _watch(self) -> bool:
@@ -160,7 +162,7 @@ class Alignment:
         if before is None or abs(before - found.samples) > AGREEMENT:
             self._suspect = found.samples
             return False
-        self._settle(found.samples)
+        self._settle(found.samples, SHORT)
         self._near.clear()
         return True
 
@@ -183,7 +185,7 @@ class Alignment:
             return False
         if self._louder(frames, lag) < FAINT * self._gain:
             return False
-        self._settle(lag)
+        self._settle(lag, frames)
         return True
 
     def _louder(self, frames: int, lag: int) -> float:
@@ -203,8 +205,12 @@ class Alignment:
         before, self._candidate = self._candidate, found.samples
         return found.height >= CERTAIN or (before is not None and abs(before - found.samples) <= AGREEMENT)
 
-    def _settle(self, lag: int) -> None:
-        """Move the reference so that the echo, now `lag` behind it, is where the canceller has learnt it to be."""
+    def _settle(self, lag: int, frames: int) -> None:
+        """Move the reference so that the echo, now `lag` behind it, is where the canceller has learnt it to be.
+
+        It was found in the last so many frames.
+        """
+        self.level = self._louder(frames, lag)
         if not WANTED[0] <= self._learnt <= WANTED[1]:
             self._learnt = AIM
         if lag != self._learnt:

@@ -80,6 +80,8 @@ class EchoCanceller:
         self.path = EchoPath()
         self.near_end = NearEnd()
         self._held: list[Samples] | None = None
+        self._sought: int | None = None
+        """frames since a reply began of which no echo is expected"""
         self._woken = False
         """nothing has been held since it woke"""
         self._quiet = 0
@@ -181,7 +183,7 @@ class EchoCanceller:
             self._restart_near_end(0)
         elif self._alignment.is_off(captured_at):
             logger.debug("capture was interrupted")
-            self._quiet, self._held = QUIET_FRAMES, None
+            self._quiet, self._held, self._sought = QUIET_FRAMES, None, None
             self._alignment.restart(captured_at)
             self._restart_near_end(0)
         return self._work(near)
@@ -197,7 +199,7 @@ class EchoCanceller:
         return passed
 
     def _rest(self, near: Samples) -> Samples:
-        held, self._held = self._held or [], None
+        held, self._held, self._sought = self._held or [], None, None
         self.path.rest()
         result = [self._emit(frame, None) for frame in (*held, near)]
         self._working = False
@@ -208,27 +210,49 @@ class EchoCanceller:
         before = self.path.absent
         self.path.update(near, far)
         if self.path.absent is not before:
-            logger.debug("echo %s, by its level of %.4f", "absent" if self.path.absent else "present", self.path.gain)
+            logger.debug("echo absent, by its level of %.4f", self.path.gain)
         loud = _energy(far) > LOUD**2
         if self._alignment.resumed():
             self._quiet = QUIET_FRAMES
         unknown = self._woken and self._alignment.delay_s is None
         begins = self._quiet >= QUIET_FRAMES and (loud or unknown)
-        if begins and self._held is None and not self.path.absent:
+        if begins and self.path.absent:
+            self._sought = 0 if loud else None
+        elif begins and self._held is None:
             self._held, self._woken = [], False
         self._quiet = 0 if loud else self._quiet + 1
         self._alignment.advance(near)
         if self._held is not None:
             self._held.append(near)
             return self._seek(self._held)
-        self._follow(loud)
+        if self._sought is not None:
+            self._expect_none(self._sought + 1)
+        else:
+            self._follow(loud)
         return self._emit(near, far)
+
+    def _expect_none(self, frames: int) -> None:
+        """Look in so many frames whether an echo comes all the same: loudspeakers in place of the headphones."""
+        found = self._alignment.measure(frames)
+        if found:
+            self._find()
+        self._sought = None if found or frames >= HELD_FRAMES else frames
+
+    def _find(self) -> None:
+        """The echo was found; where none came before, all of it is to be learnt anew."""
+        before = self.path.absent
+        self.path.find(self._alignment.level)
+        if before and not self.path.absent:
+            logger.debug("echo present, by its level of %.4f", self._alignment.level)
+            self.near_end = NearEnd()
+            self._restart_near_end(-1)
+            self._converged, self._unsettled, self._moved = False, UNSETTLED_FRAMES, True
 
     def _seek(self, held: list[Samples]) -> Samples:
         """Let go of what is held once the delay is known, or has been sought for long enough."""
         found = self._alignment.measure(len(held))
         if found:
-            self.path.find()
+            self._find()
         most = HELD_AT_FIRST_FRAMES if self.path.gain is None else HELD_FRAMES
         if not found and len(held) < most and not self.path.absent:
             return np.zeros(0, np.float32)
@@ -246,7 +270,7 @@ class EchoCanceller:
             self._converged = self._converged or self._unsettled == 0
         before = self._alignment.delay_s or 0.0
         if self._alignment.follow():
-            self.path.find()
+            self._find()
             self._unsettled *= not self._converged
         if abs((self._alignment.delay_s or 0.0) - before) > MOVED_S:
             self._restart_near_end(-1)

@@ -2,8 +2,8 @@
 
 With headphones nothing comes back, and a canceller that has not yet learnt so would take the user's voice out with the
 echo it expects. The user's voice over headphones is as loud as an echo, but does not sound like what is played: only an
-echo that was found by correlation ends the belief that none comes back. Guarantees nothing while the level is not yet
-known: then the canceller decides.
+echo that was found by correlation, and is loud where it was, ends the belief that none comes back. Guarantees nothing
+while the level is not yet known: then the canceller decides.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ EVERY = 5
 KEPT = 80
 ENOUGH = 3
 """ratios after which the level counts as known: 0.1 s of speech on top of `REACH`"""
-FOUND_FRAMES = 100
-"""1 s: so long an echo that was found counts as there"""
 ABSENT = 0.01
 """an echo 40 dB below the speaker needs no canceller and opens no turn"""
+BACK = 2 * ABSENT
+"""where none came back before, one that was found counts from so loud on"""
 
 
 class EchoPath:
@@ -41,8 +41,6 @@ class EchoPath:
         self._near: deque[float] = deque(maxlen=REACH)
         self._ratios: deque[float] = deque(maxlen=KEPT)
         self._frames = 0
-        self._found = 0
-        """frames for which the last echo that was found still counts"""
         self._absent = False
         self._gain: float | None = None
 
@@ -56,9 +54,11 @@ class EchoPath:
         """No echo that matters comes back: headphones, or a quiet speaker far away."""
         return self._absent
 
-    def find(self) -> None:
-        """The microphone's sound was just found to correlate with what is played."""
-        self._found = FOUND_FRAMES
+    def find(self, level: float) -> None:
+        """The microphone's sound was just found to correlate with what is played, and was so many times as loud."""
+        if self._absent and level > BACK:
+            self._absent, self._gain = False, level
+            self._ratios.clear()
 
     def rest(self) -> None:
         """The assistant is silent; what is known of the room stays."""
@@ -71,12 +71,11 @@ class EchoPath:
         self._far.append(float(np.dot(far, far)) / len(far))
         self._near.append(float(np.dot(near, near)) / len(near))
         self._frames += 1
-        self._found = max(0, self._found - 1)
         if self._frames % EVERY == 0 and len(self._far) == REACH and _steady(self._far):
             self._ratios.append(math.sqrt(_loudest(self._near) / _loudest(self._far)))
             if len(self._ratios) >= ENOUGH:
                 self._gain = float(np.median(self._ratios))
-                self._absent = self._gain < ABSENT or (self._absent and not self._found)
+                self._absent = self._absent or self._gain < ABSENT
 
 
 def _loudest(energies: deque[float]) -> float:

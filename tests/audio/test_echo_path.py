@@ -58,6 +58,10 @@ def test_the_user_s_voice_over_headphones_is_no_echo_but_one_that_correlates_is(
     feed(path, faint, far[: len(faint)])
     feed(path, voice, far[: len(voice)])
     assert path.absent
-    path.find()
+    path.find(0.015)
+    feed(path, voice, far[: len(voice)])
+    assert path.absent, "so faint an echo comes over headphones too"
+    path.find(0.3)
+    assert not path.absent, "whatever was long not to be heard before"
     feed(path, voice, far[: len(voice)])
     assert not path.absent

@@ -133,6 +133,25 @@ def test_the_room_is_hard_enough_without_the_canceller_it_does(enter: Enter):
     assert sum(noticed.kind == "held" for noticed in room.noticed) >= 3, "it does not keep interrupting itself"
 
 
+@pytest.mark.parametrize(("name", "level_db"), [("rir2", -10.0), ("rir3", 0.0)])
+def test_loudspeakers_in_place_of_headphones_are_noticed_with_the_first_words(
+    enter: Enter, name: str, level_db: float
+):
+    """The system's output changed, or a plug was pulled: what had been learnt was that nothing comes back."""
+    room, rng = enter(name, level_db), np.random.default_rng(0)
+    converse(room, REPLIES[:1], rng)
+    room.headphones = True
+    converse(room, REPLIES, rng)
+    assert room.front_end.echo.layer == "headphones"
+    assert room.noticed == []
+    room.headphones = False
+    converse(room, REPLIES[:4], rng)
+    assert room.front_end.echo.layer == "aec3"
+    assert len(room.noticed) <= 2, "it goes on hearing itself"
+    assert all(noticed.kind != "turn" for noticed in room.noticed)
+    assert interrupt(room, PEOPLE[0], 0.9) is not None
+
+
 @pytest.mark.parametrize("after_s", [0.9, 2.1])
 def test_who_speaks_over_an_answer_is_heard(enter: Enter, after_s: float):
     room = enter("rir2", -10.0)

@@ -96,6 +96,8 @@ class VirtualRoom:
         self._told: list[tuple[float, InterjectionHeard]] = []
         """what the recogniser will have said at a time"""
         self.replying = False
+        self.headphones = False
+        """nothing of what is played comes back to the microphone"""
         self.noticed: list[Noticed] = []
         self.answered: list[str] = []
         """the words of each turn that had any"""
@@ -144,7 +146,8 @@ class VirtualRoom:
         speaker = next(stream for stream in reversed(self._backend.outputs) if stream.active)
         block = speaker.play(ahead_s=LATENCY_S)
         self.emitted.append(block.copy())
-        heard = np.concatenate([self._air.process(part) for part in np.split(block, BLOCKS)])
+        played = np.zeros_like(block) if self.headphones else block
+        heard = np.concatenate([self._air.process(part) for part in np.split(played, BLOCKS)])
         said, self._user = self._user[: len(heard)], self._user[len(heard) :]
         heard[: len(said)] += said
         self._captured = np.concatenate([self._captured, self._to_microphone.process(heard, RATE_HZ)])
