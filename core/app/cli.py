@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MerlineError as error:
         logger.debug("ended by", exc_info=True)
         # what is wrong with a value is known to `load_config`, what it is used for only to who uses it
-        text = str(error) if config is None else blamed(str(error), arguments.config, arguments.set)
+        text = str(error) if config is None else _told(blamed(str(error), arguments.config, arguments.set), config)
         print(f"merline: {text}", file=sys.stderr)
         if arguments.command == "optimize" and arguments.json:
             tell_error(error, text)
@@ -104,6 +104,14 @@ def _run(arguments: argparse.Namespace, config: Config) -> int:
     module = import_module(f"core.app.{arguments.command}")
     run: CommandRun = module.run
     return run(arguments, config)
+
+
+def _told(text: str, config: Config) -> str:
+    """An error in the user's language, where that is known."""
+    from core.app.error_words import told
+    from core.app.language import first_language
+
+    return told(text, first_language(config))
 
 
 def _fence_gpu(config: Config) -> None:

@@ -26,6 +26,12 @@ _NEWS: dict[Language, dict[str, str]] = {
 }
 
 
+_NAMELESS = {"default", "sysdefault"}
+"""ALSA's names for the device that the system is set to"""
+_SYSTEM_S: dict[Language, str] = {"en": "your system's default", "fr": "celui de votre système"}
+
+
 def device_words(event: DeviceEvent, language: Language) -> str:
     """One or two sentences, to be shown and said."""
-    return _NEWS[language][event.state].format(thing=_THINGS[language][event.kind], device=event.device)
+    device = _SYSTEM_S[language] if event.device in _NAMELESS else event.device
+    return _NEWS[language][event.state].format(thing=_THINGS[language][event.kind], device=device)

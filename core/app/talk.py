@@ -16,8 +16,9 @@ from core.app.brain import Brain
 from core.app.check import failed, quick_checks
 from core.app.desk_keys import DeskKeys
 from core.app.ending import EndingWish
-from core.app.error_words import error_words
+from core.app.error_words import error_words, left_out, told
 from core.app.keyboard import Keyboard
+from core.app.language import first_language
 from core.app.lock import InstanceLock
 from core.app.planning import apply_plan, make_plan
 from core.app.scene import Note
@@ -44,13 +45,6 @@ HEARS_ENGLISH: dict[Language, str] = {
     "en": "",
     "fr": "Je comprends le français écrit (python3 main.py chat) ; à l'oral, seulement l'anglais pour l'instant.",
 }
-
-
-LEFT_OUT: dict[Language, str] = {
-    "en": "left out: {what}, because {why}",
-    "fr": "laissé de côté : {what}, trop grand ou trop lent pour cette machine (`python3 main.py optimize plan` en dit "
-    "plus)",
-}
 ECHO_DROPPED: dict[Language, str] = {
     "en": "turns opened by my own echo and dropped: {count}",
     "fr": "tours ouverts par mon propre écho et ignorés : {count}",
@@ -65,7 +59,8 @@ WITHOUT_SOUND: dict[Language, tuple[str, str]] = {
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Talk until Ctrl-C; exit code 3 without a usable microphone and speaker."""
     for result in failed(quick_checks(config)):
-        print(f"merline: {result.name}: {result.text}; {result.cure}", file=sys.stderr)
+        finding = told(f"{result.name}: {result.text}; {result.cure}", first_language(config))
+        print(f"merline: {finding}", file=sys.stderr)
         if result.outcome == "fail":
             return 1
     with InstanceLock(make_data_folder()), Brain(config) as brain:
@@ -146,7 +141,7 @@ def _say_first(view: View, assistant: Assistant, beside: Beside, plan: Plan, not
         view.show(Note(notice))
     for left in plan.left_out:
         logger.info("left out: %s: %s", left.what, left.why)
-        view.show(Note(LEFT_OUT[language].format(what=left.what, why=left.why)))
+        view.show(Note(left_out(left.what, left.why, language)))
 
 
 def _start(assistant: Assistant, view: View) -> None:
@@ -184,7 +179,7 @@ def _converse(assistant: Assistant, view: View, language: Language, beside: Besi
 
 def _without_sound(arguments: argparse.Namespace, config: Config, error: MerlineError, language: Language) -> int:
     """No microphone is not the end: offer to type instead."""
-    print(f"merline: {error}", file=sys.stderr)
+    print(f"merline: {told(str(error), language)}", file=sys.stderr)
     advice, question = WITHOUT_SOUND[language]
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print(f"merline: {advice}", file=sys.stderr)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from core.app.error_words import REST, error_words, lost_turn
+from audio.devices import Device, StreamOptions, choose_device, missing_package, not_started, portaudio_cure, refused
+from core.app.error_words import REST, error_words, lost_turn, told
 from core.app.models import describe as describe_download
 from core.app.scene import Scene
 from core.app.setup import describe
 from core.background import Progress
 from core.messages import Language, TurnFailed
+from core.selfcheck import BUSY as BUSY_MACHINE
 from core.stage import SHORT_OF_MEMORY
 from core.turns import Timings, TurnRecord
 from core.utils.download_progress import DownloadProgress
+from core.utils.errors import AudioDeviceError
 from core.utils.whisper.languages import not_understood
 
 ABSENT = (
@@ -66,6 +69,110 @@ def test_a_named_model_that_is_being_fetched_is_not_told_as_a_failure(
     assert left_to_the_user.startswith(sentence)
     assert "models download qwen3-0.6b" in left_to_the_user
     assert cure in left_to_the_user
+
+
+HEADSET = Device(3, "Headset (A2DP)", "ALSA", 1, 2, 44_100, default_output=True)
+DESK = Device(4, "Desk Headset", "ALSA", 1, 0, 48_000)
+BUSY = OSError("Device unavailable [PaErrorCode -9985]")
+
+
+def wrongly_chosen(wanted: str) -> AudioDeviceError:
+    with pytest.raises(AudioDeviceError) as raised:
+        choose_device([HEADSET, DESK], wanted, "input")
+    return raised.value
+
+
+def nowhere() -> AudioDeviceError:
+    with pytest.raises(AudioDeviceError) as raised:
+        choose_device([], None, "output")
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("error", "parts"),
+    [
+        (nowhere(), ["aucun haut-parleur n'a été trouvé ; branchez-en un", "python3 main.py devices"]),
+        (
+            wrongly_chosen("webcam"),
+            ["audio.input_device : 'webcam' : il n'y a pas", "\n  3: Headset (A2DP) (ALSA)\n  4: Desk Headset (ALSA)"],
+        ),
+        (wrongly_chosen("head"), ["audio.input_device : 'head' : plusieurs appareils", "4: Desk Headset (ALSA)"]),
+        (
+            refused("output", StreamOptions(HEADSET, 48_000, 2, 960, 0.06), BUSY),
+            [
+                "haut-parleur 3, 'Headset (A2DP)' (ALSA, celui de votre système), ne s'ouvre pas à 48000 Hz",
+                "canaux : 2",
+                "[PaErrorCode -9985]) ; fermez le programme",
+                "`--set audio.output_device=NUMÉRO`",
+            ],
+        ),
+        (
+            not_started("input", DESK, BUSY),
+            ["micro 4, 'Desk Headset' (ALSA), ne démarre pas (Device", "rebranchez-le", "audio.input_device=NUMÉRO"],
+        ),
+        (
+            AudioDeviceError(f"the PortAudio library cannot be loaded (no file); {portaudio_cure()}"),
+            ["PortAudio ne se charge pas (no file) ; pour l'installer : ", "nstall"],
+        ),
+        (missing_package("sounddevice", ImportError("x")), ["sounddevice n'est pas installé (x) ; pip install"]),
+        (
+            AudioDeviceError(f"{nowhere()}\nand {not_started('input', DESK, BUSY)}"),
+            ["aucun haut-parleur", "devices\net micro 4, 'Desk Headset' (ALSA), ne démarre pas"],
+        ),
+    ],
+)
+def test_a_device_that_cannot_be_used_is_named_in_french_with_the_cure(error: Exception, parts: list[str]) -> None:
+    assert told(str(error), "en") == str(error)
+    french = told(str(error), "fr")
+    for part in parts:
+        assert part in french
+    for english in ("choose", "plug", "close", "there is", "name one", " and ", "reinstall it"):
+        assert english not in french
+
+
+@pytest.mark.parametrize(
+    ("finding", "french"),
+    [
+        (
+            "disk space: 120 MB free at /data; free some disk space before it runs out",
+            "120 Mo libres dans /data ; faites de la place sur le disque",
+        ),
+        (
+            "packages: not installed: soxr, livekit; run `python3 main.py`, which installs them",
+            "il manque des paquets (soxr, livekit) ; `python3 main.py` les installe",
+        ),
+        (
+            "data folder: /data: the data folder is read-only; make it writable or set MERLINE_HOME to another",
+            "le dossier de données /data est en lecture seule ; rendez-le inscriptible ou choisissez-en un autre par "
+            "MERLINE_HOME",
+        ),
+        (
+            f"models: gave no answer within 3.0 s; {BUSY_MACHINE}",
+            "models : pas de réponse en 3.0 s ; fermez ce qui occupe cette machine, puis recommencez",
+        ),
+        (
+            "/q.wav: there is no such file; check the name and the folder",
+            "/q.wav : il n'y a pas de fichier de ce nom ; vérifiez le nom et le dossier",
+        ),
+        (
+            "/q.wav: is an MP3 file, not a WAV file; convert it, e.g. with: ffmpeg -i q.wav -ar 16000 -ac 1 speech.wav",
+            "/q.wav : n'est pas un fichier WAV que je sache lire ; convertissez-le, par exemple : ffmpeg -i q.wav "
+            "-ar 16000 -ac 1 speech.wav",
+        ),
+        (
+            "qwen3-0.6b: is not on this machine; `models download qwen3-0.6b` fetches it",
+            "qwen3-0.6b n'est pas sur cette machine ; `python3 main.py models download qwen3-0.6b` le télécharge",
+        ),
+        (
+            "--set audio.output_device: 99: there is no such device; name one of these by its number:\n  0: default (ALSA)",
+            "--set audio.output_device : 99 : il n'y a pas d'appareil de ce nom ; donnez le numéro de l'un de ceux-ci :"
+            "\n  0: default (ALSA)",
+        ),
+        ("llm.max_token: unknown setting; did you mean 'max_tokens'?",) * 2,
+    ],
+)
+def test_what_keeps_a_command_from_beginning_is_told_in_french_where_that_is_known(finding: str, french: str) -> None:
+    assert told(finding, "fr") == french
 
 
 def test_a_lost_turn_names_its_part_in_french() -> None:

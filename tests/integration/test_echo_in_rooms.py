@@ -134,9 +134,7 @@ def test_the_room_is_hard_enough_without_the_canceller_it_does(enter: Enter):
 
 
 @pytest.mark.parametrize(("name", "level_db"), [("rir2", -10.0), ("rir3", 0.0)])
-def test_loudspeakers_in_place_of_headphones_are_noticed_with_the_first_words(
-    enter: Enter, name: str, level_db: float
-):
+def test_loudspeakers_in_place_of_headphones_are_noticed_with_the_first_words(enter: Enter, name: str, level_db: float):
     """The system's output changed, or a plug was pulled: what had been learnt was that nothing comes back."""
     room, rng = enter(name, level_db), np.random.default_rng(0)
     converse(room, REPLIES[:1], rng)
