@@ -81,7 +81,7 @@ class EchoCanceller:
         self.near_end = NearEnd()
         self._held: list[Samples] | None = None
         self._sought: int | None = None
-        """frames since a reply began of which no echo is expected"""
+        """frames since something was heard where no echo is expected"""
         self._woken = False
         """nothing has been held since it woke"""
         self._quiet = 0
@@ -216,23 +216,23 @@ class EchoCanceller:
             self._quiet = QUIET_FRAMES
         unknown = self._woken and self._alignment.delay_s is None
         begins = self._quiet >= QUIET_FRAMES and (loud or unknown)
-        if begins and self.path.absent:
-            self._sought = 0 if loud else None
-        elif begins and self._held is None:
+        if begins and self._held is None and not self.path.absent:
             self._held, self._woken = [], False
         self._quiet = 0 if loud else self._quiet + 1
         self._alignment.advance(near)
         if self._held is not None:
             self._held.append(near)
             return self._seek(self._held)
-        if self._sought is not None:
-            self._expect_none(self._sought + 1)
-        else:
+        if self._sought is None and self.path.absent and self.path.loud:
+            self._sought = 0
+        if self._sought is None:
             self._follow(loud)
+        else:
+            self._expect_none(self._sought + 1)
         return self._emit(near, far)
 
     def _expect_none(self, frames: int) -> None:
-        """Look in so many frames whether an echo comes all the same: loudspeakers in place of the headphones."""
+        """Look in so many frames whether what is heard is an echo all the same: loudspeakers in place of headphones."""
         found = self._alignment.measure(frames)
         if found:
             self._find()

@@ -164,7 +164,8 @@ def test_a_device_that_cannot_be_used_is_named_in_french_with_the_cure(error: Ex
             "qwen3-0.6b n'est pas sur cette machine ; `python3 main.py models download qwen3-0.6b` le télécharge",
         ),
         (
-            "--set audio.output_device: 99: there is no such device; name one of these by its number:\n  0: default (ALSA)",
+            "--set audio.output_device: 99: there is no such device; name one of these by its number:"
+            "\n  0: default (ALSA)",
             "--set audio.output_device : 99 : il n'y a pas d'appareil de ce nom ; donnez le numéro de l'un de ceux-ci :"
             "\n  0: default (ALSA)",
         ),

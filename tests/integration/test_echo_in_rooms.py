@@ -150,6 +150,21 @@ def test_loudspeakers_in_place_of_headphones_are_noticed_with_the_first_words(en
     assert interrupt(room, PEOPLE[0], 0.9) is not None
 
 
+def test_loudspeakers_in_the_middle_of_a_reply_are_noticed_too(enter: Enter):
+    room, rng = enter("rir3", -10.0), np.random.default_rng(0)
+    room.headphones = True
+    converse(room, REPLIES[:4], rng)
+    assert interrupt(room, PEOPLE[0], 0.9) is not None, "the user's own voice is let through"
+    assert room.front_end.echo.layer == "headphones", "and no echo"
+    before = len(room.noticed)
+    room.reply(said(LONG))
+    room.run(1.5)
+    room.headphones = False
+    room.run_until_silent()
+    assert room.front_end.echo.layer == "aec3"
+    assert len(room.noticed) <= before + 2, "it goes on hearing itself"
+
+
 @pytest.mark.parametrize("after_s", [0.9, 2.1])
 def test_who_speaks_over_an_answer_is_heard(enter: Enter, after_s: float):
     room = enter("rir2", -10.0)
