@@ -9,6 +9,7 @@ import numpy as np
 from audio.alignment import FRAME
 from audio.echo import CANCELLER_DELAY, EchoCanceller
 from audio.far_end import FarEnd
+from audio.offset import Offset
 from audio.resampling import Resampler
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, Samples
 from core.utils.config import EchoConfig
@@ -36,6 +37,7 @@ class FrontEnd:
     def __init__(self, config: EchoConfig, far_end: FarEnd) -> None:
         self.echo = EchoCanceller(config, far_end)
         self._resampler = Resampler(SAMPLE_RATE_HZ)
+        self._offset = Offset()
         self._waiting: Samples = np.zeros(0, np.float32)
         self._ends_at: float | None = None
 
@@ -53,7 +55,7 @@ class FrontEnd:
             self._waiting = np.zeros(0, np.float32)
         waiting_since = frame.captured_at - self._resampler.pending_s - len(self._waiting) / SAMPLE_RATE_HZ
         self._ends_at = frame.captured_at + len(frame.samples) / frame.sample_rate_hz
-        fresh = self._resampler.process(frame.samples, frame.sample_rate_hz)
+        fresh = self._offset.take_out(self._resampler.process(frame.samples, frame.sample_rate_hz))
         sound = np.concatenate([self._waiting, fresh]) if len(self._waiting) else fresh
         whole = len(sound) // FRAME * FRAME
         sound, self._waiting = sound[:whole], sound[whole:]
