@@ -32,6 +32,8 @@ ASLEEP_S = 1.5
 """whoever calls `look` again only after so long did not run: the machine slept, or the process was stopped"""
 WAKING_S = 1.0
 """how long a device has to give sound again after that before it is taken as gone"""
+END_S = 1.0
+"""how long the end waits for a device that is just being opened or closed"""
 CARDS = Path("/proc/asound/cards")
 
 
@@ -78,6 +80,8 @@ class Recovery:
         """when the last look was over, and when the first one after a sleep began"""
         self._cards = _cards()
         self._lock = threading.Lock()
+        self._ended = False
+        """the lock is held for good"""
 
     def add(self, end: End) -> None:
         self._ends.append(end)
@@ -92,6 +96,14 @@ class Recovery:
         """While this context lasts no device is opened or closed here."""
         with self._lock:
             yield
+
+    def end(self) -> bool:
+        """Open and close nothing here from now on.
+
+        False where one that is being opened or closed hangs: then PortAudio must not be ended, which would abort.
+        """
+        self._ended = self._ended or self._lock.acquire(timeout=END_S)
+        return self._ended
 
     def look(self) -> None:
         """Check all ends, at most every `LOOK_S`, and not while devices are being closed or opened."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from audio.devices import AudioBackend, open_backend
@@ -13,6 +14,8 @@ from core.utils.clock import Clock
 from core.utils.config import AudioConfig
 from core.utils.errors import AudioDeviceError
 from core.utils.voice import VoiceSettings
+
+logger = logging.getLogger(__name__)
 
 
 class AudioSystem:
@@ -45,7 +48,10 @@ class AudioSystem:
             raise AudioDeviceError("\nand ".join(errors))
 
     def close(self) -> None:
-        """Close both devices and PortAudio."""
+        """Close both devices and PortAudio; all is left to the process's end where one hangs in its opening."""
+        if not self.microphone.recovery.end():
+            logger.warning("a sound device does not open; left as it is")
+            return
         self.microphone.close()
         self.speaker.close()
         self.backend.close()
@@ -59,14 +65,15 @@ class SpeakerAlone:
     ) -> None:
         self._backend = open_backend(config)
         self.speaker = Speaker(config, self._backend, clock, voice)
-        recovery = Recovery(self._backend, clock, events)
-        recovery.add(self.speaker)
-        self.speaker.watch = recovery.look
+        self._recovery = Recovery(self._backend, clock, events)
+        self._recovery.add(self.speaker)
+        self.speaker.watch = self._recovery.look
 
     def open(self) -> None:
         """Raises AudioDeviceError."""
         self.speaker.open()
 
     def close(self) -> None:
-        self.speaker.close()
-        self._backend.close()
+        if self._recovery.end():
+            self.speaker.close()
+            self._backend.close()

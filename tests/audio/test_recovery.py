@@ -82,6 +82,34 @@ def test_it_is_used_again_once_the_server_goes_on(lets_go: threading.Event) -> N
     assert desk.events.states == [("output", "lost"), ("output", "restored")]
 
 
+def test_the_end_does_not_come_while_a_device_is_being_opened(lets_go: threading.Event) -> None:
+    """PortAudio, ended under it, aborted the program."""
+    desk = Desk()
+    opening, order = threading.Event(), list[str]()
+    desk.backend.present.remove(SPEAKER)
+    desk.backend.outputs[-1].active = False
+    open_output = desk.backend.open_output
+
+    def opens(*given: object) -> object:
+        opening.set()
+        lets_go.wait(BUSY_S)
+        order.append("opened")
+        return open_output(*given)  # type: ignore[arg-type]
+
+    desk.backend.open_output = opens  # type: ignore[method-assign, assignment]
+    desk.backend.close = lambda: order.append("ended")  # type: ignore[method-assign]
+    while not opening.is_set():
+        desk.listen(0.02)
+    desk.system.close()
+    assert order == [], "it hangs: all is left to the end of the process"
+    lets_go.set()
+    while not desk.system.microphone.recovery.end():
+        continue
+    desk.system.close()
+    assert order[-1] == "ended"
+    assert order.count("opened") >= 1
+
+
 def test_nobody_waits_for_a_stream_that_does_not_close(lets_go: threading.Event) -> None:
     closing = Closing(patience_s=0.01)
     closing.run(lambda: lets_go.wait(BUSY_S) and None)
