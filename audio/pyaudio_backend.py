@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from audio.closing import Closing
+from audio.closing import Closing, Starting
 from audio.devices import (
     Device,
     InputCallback,
@@ -120,7 +120,7 @@ class _PyAudioStream:
     def __init__(self, stream: Any, kind: Kind, device: Device, closing: Closing) -> None:
         self._stream = stream
         self._not_starting = partial(not_started, kind, device)
-        self._closing = closing
+        self._starting = Starting(closing, stream.start_stream, stream.close, (OSError,))
         self.latency_s = float(stream.get_input_latency() if kind == "input" else stream.get_output_latency())
 
     @property
@@ -128,13 +128,12 @@ class _PyAudioStream:
         return bool(self._stream.is_active())
 
     def start(self) -> None:
-        try:
-            self._stream.start_stream()
-        except OSError as error:
-            raise self._not_starting(error) from error
+        problem = self._starting.start()
+        if problem is not None:
+            raise self._not_starting(problem) from problem
 
     def close(self) -> None:
-        self._closing.run(self._stream.close)
+        self._starting.close()
 
 
 def _default(query: Any) -> int:

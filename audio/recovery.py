@@ -32,7 +32,7 @@ ASLEEP_S = 1.5
 """whoever calls `look` again only after so long did not run: the machine slept, or the process was stopped"""
 WAKING_S = 1.0
 """how long a device has to give sound again after that before it is taken as gone"""
-END_S = 1.0
+END_S = 3.5
 """how long the end waits for a device that is just being opened or closed"""
 CARDS = Path("/proc/asound/cards")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.closing import Closing
+from audio.closing import Closing, Starting
 from audio.devices import (
     Device,
     InputCallback,
@@ -79,7 +80,10 @@ class SounddeviceBackend:
         return self._open("output", options, called)
 
     def close(self) -> None:
-        if self._library._initialized and not self._closing.stuck:
+        if self._closing.stuck:
+            # at the interpreter's end it would end PortAudio under the stream that hangs, which aborts
+            atexit.unregister(self._library._exit_handler)
+        elif self._library._initialized:
             self._library._terminate()
 
     def _open(self, kind: Kind, options: StreamOptions, callback: Any) -> Stream:
@@ -109,9 +113,8 @@ class _SounddeviceStream:
         closing: Closing,
     ) -> None:
         self._stream = stream
-        self._error = error
         self._not_starting = not_starting
-        self._closing = closing
+        self._starting = Starting(closing, stream.start, self._close, (error,))
 
     @property
     def latency_s(self) -> float:
@@ -122,13 +125,12 @@ class _SounddeviceStream:
         return bool(self._stream.active)
 
     def start(self) -> None:
-        try:
-            self._stream.start()
-        except self._error as error:
-            raise self._not_starting(error) from error
+        problem = self._starting.start()
+        if problem is not None:
+            raise self._not_starting(problem) from problem
 
     def close(self) -> None:
-        self._closing.run(self._close)
+        self._starting.close()
 
     def _close(self) -> None:
         # abort instead of stop: stop waits for a device that may be gone

@@ -49,12 +49,12 @@ class AudioSystem:
 
     def close(self) -> None:
         """Close both devices and PortAudio; all is left to the process's end where one hangs in its opening."""
-        if not self.microphone.recovery.end():
+        if self.microphone.recovery.end():
+            self.microphone.close()
+            self.speaker.close()
+            self.backend.close()
+        else:
             logger.warning("a sound device does not open; left as it is")
-            return
-        self.microphone.close()
-        self.speaker.close()
-        self.backend.close()
 
 
 class SpeakerAlone:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from fake_backend import SPEAKER, Events, FakeBackend, FakeClock
 
-from audio.closing import Closing
+from audio import closing as closing_module
+from audio.closing import Closing, Starting
 from audio.system import AudioSystem
 from core.messages import DeviceEvent
 from core.utils.config import AudioConfig
@@ -118,6 +119,26 @@ def test_nobody_waits_for_a_stream_that_does_not_close(lets_go: threading.Event)
     for thread in threading.enumerate():
         if thread.name == "merline-closing":
             thread.join(BUSY_S)
+    assert not closing.stuck
+
+
+def test_a_stream_that_hangs_in_its_start_is_closed_when_it_has_started_and_no_sooner(
+    lets_go: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device that goes between opening and starting kept PortAudio, and the recovery, waiting for ever."""
+    monkeypatch.setattr(closing_module, "START_S", 0.01)
+    order: list[str] = []
+    closing = Closing(patience_s=BUSY_S)
+    starting = Starting(closing, lambda: lets_go.wait(BUSY_S) and None, lambda: order.append("closed"), (OSError,))
+    assert isinstance(starting.start(), TimeoutError)
+    assert closing.stuck
+    starting.close()
+    assert order == []
+    lets_go.set()
+    for thread in threading.enumerate():
+        if thread.name == "merline-closing":
+            thread.join(BUSY_S)
+    assert order == ["closed"]
     assert not closing.stuck
 
 
