@@ -28,7 +28,7 @@ from audio.devices import (
 )
 from audio.far_end import FarEnd, Played
 from audio.stream_time import StreamTime, plausible
-from core.messages import Samples
+from core.messages import SAMPLE_RATE_HZ, Samples
 from core.utils.clock import Clock
 from core.utils.config import AudioConfig
 from core.utils.errors import AudioDeviceError
@@ -87,10 +87,13 @@ class Speaker:
         return self._stream.latency_s if self._stream else 0.0
 
     def open(self) -> None:
-        """Open the device at its native rate. Raises AudioDeviceError."""
+        """Open the device at its native rate, 48 kHz, or the 16 kHz of a headset that is telephoned with.
+
+        Raises AudioDeviceError.
+        """
         device = choose_device(self._backend.devices(), self._config.output_device, "output")
         counts = sorted({1, min(2, device.output_channels), device.output_channels})
-        rates = dict.fromkeys((device.native_rate_hz, STANDARD_RATE_HZ))
+        rates = dict.fromkeys((device.native_rate_hz, STANDARD_RATE_HZ, SAMPLE_RATE_HZ))
         rate_hz, channels = start_in_first(device, itertools.product(rates, counts), self._start)
         logger.info("speaker: %s at %d Hz, %d channel(s)", device.name, rate_hz, channels)
 

@@ -156,6 +156,13 @@ def test_all_that_is_missing_is_named() -> None:
         system.open()
 
 
+def test_a_headset_that_has_become_one_for_telephoning_is_opened_at_its_rate() -> None:
+    backend = FakeBackend(refused_rates=(44_100, 48_000), refused_channels=(2,))
+    system = AudioSystem(AudioConfig(), FakeClock(), Events().append, VoiceSettings(), backend)
+    system.open()
+    assert (system.speaker.sample_rate_hz, system.microphone.sample_rate_hz) == (16_000, 16_000)
+
+
 def test_without_a_microphone_the_speaker_does_not_stay_open() -> None:
     backend = FakeBackend(present=[SPEAKER])
     system = AudioSystem(AudioConfig(), FakeClock(), Events().append, VoiceSettings(), backend)
