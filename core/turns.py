@@ -89,7 +89,8 @@ class _Open:
 class TurnRecorder:
     """Watches a pipeline and calls `finished(TurnRecord)` when a turn has been played or has nothing to say.
 
-    `now` gives monotonic seconds on the clock of the microphone's frames.
+    One that was cut off is over when the next begins, or at `close`. What the user went on with is part of the next
+    turn, and leaves no record of its own. `now` gives monotonic seconds on the clock of the microphone's frames.
     """
 
     def __init__(self, now: Callable[[], float], finished: Callable[[TurnRecord], None]) -> None:
@@ -97,6 +98,7 @@ class TurnRecorder:
         self._finished = finished
         self._lock = threading.Lock()
         self._open: dict[int, _Open] = {}
+        self._latest = 0
         self.records: deque[TurnRecord] = deque(maxlen=KEPT)
 
     def watch(self, pipeline: Pipeline) -> None:
@@ -117,15 +119,34 @@ class TurnRecorder:
     def note(self, message: object) -> None:
         """Take one message into the record of its turn."""
         with self._lock:
-            record = self._take(message)
-        if record is not None:
+            turn: int = getattr(message, "turn", 0)
+            if turn < self._latest:  # what was still under way when the next turn began
+                return
+            self._latest = turn
+            if isinstance(message, SpeechStarted) and message.supersedes is not None:
+                self._open.pop(message.supersedes, None)
+            records = self._cut_off(turn)
+            if (record := self._take(turn, message)) is not None:
+                records.append(record)
+        self._tell(records)
+
+    def close(self) -> None:
+        """The conversation has ended: so has the turn under way."""
+        with self._lock:
+            records = self._cut_off(self._latest + 1)
+        self._tell(records)
+
+    def _tell(self, records: list[TurnRecord]) -> None:
+        for record in records:
             logger.info("%s", record.line())
             self._finished(record)
 
-    def _take(self, message: object) -> TurnRecord | None:
-        turn: int = getattr(message, "turn", 0)
-        for stale in [number for number in self._open if number < turn]:
-            self._close(stale)
+    def _cut_off(self, turn: int) -> list[TurnRecord]:
+        """Of the turns before this one that something was understood or said in."""
+        closed = [self._close(number) for number in sorted(self._open) if number < turn]
+        return [record for record in closed if record is not None and (record.transcript or record.reply)]
+
+    def _take(self, turn: int, message: object) -> TurnRecord | None:
         state = self._open.setdefault(turn, _Open())
         now = self._now()
         match message:

@@ -115,6 +115,7 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
         finally:
             beside.stop()
             pipeline.close()
+            assistant.recorder.close()
             _keep_trace(assistant, config)
     finally:
         keeping.close()

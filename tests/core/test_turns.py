@@ -74,17 +74,50 @@ def test_a_prepared_reply_whose_words_are_told_of_after_its_first_sound_has_no_p
     assert timings.total == waterfall.waited == pytest.approx(377)
 
 
-def test_an_interrupted_turn_is_kept_when_the_next_one_begins(recorder: TurnRecorder, clock: VirtualClock):
+def test_an_interrupted_turn_is_told_of_when_the_next_one_begins(
+    recorder: TurnRecorder, clock: VirtualClock, records: list[TurnRecord]
+):
     speak(recorder, clock, 1)
     recorder.note(Sentence(1, 0, 0, "A long story.", True))
+    recorder.note(PlaybackStarted(1, 0, clock.monotonic() + 0.1))
+    clock.advance(0.6)
+    recorder.note(Heard(1, 0, 0, 6))
+    assert records == []
     recorder.note(SpeechStarted(2, 0, clock.monotonic()))
-    assert [(record.turn, record.reply) for record in recorder.records] == [(1, "A long story.")]
+    recorder.note(Sentence(1, 0, 1, "Too late.", True))
+    recorder.note(SpeechStarted(3, 0, clock.monotonic()))
+    assert [(record.turn, record.reply) for record in records] == [(1, "A long story.")]
+    assert records == list(recorder.records)
+    assert records[0].waterfall_ms.heard == pytest.approx(500)
 
 
-def test_speech_that_was_none_leaves_no_record(recorder: TurnRecorder, clock: VirtualClock):
+def test_a_turn_that_the_end_of_the_conversation_cut_off_is_told_of_once(
+    recorder: TurnRecorder, clock: VirtualClock, records: list[TurnRecord]
+):
+    speak(recorder, clock, 1)
+    recorder.close()
+    recorder.close()
+    assert [(record.turn, record.transcript) for record in records] == [(1, "hello")]
+
+
+def test_words_that_were_gone_on_with_are_no_turn_of_their_own(
+    recorder: TurnRecorder, clock: VirtualClock, records: list[TurnRecord]
+):
+    speak(recorder, clock, 1, "what time is it")
+    recorder.note(Sentence(1, 0, 0, "It is noon.", True))
+    recorder.note(SpeechStarted(2, 0, clock.monotonic(), supersedes=1))
+    assert list(recorder.records) == records == []
+
+
+@pytest.mark.parametrize("text", [None, ""])
+def test_speech_that_was_none_leaves_no_record(
+    recorder: TurnRecorder, clock: VirtualClock, records: list[TurnRecord], text: str | None
+):
     recorder.note(SpeechStarted(1, 0, clock.monotonic()))
+    if text is not None:
+        recorder.note(Transcript(1, 0, text, len(text), "en", final=True))
     recorder.note(SpeechStarted(2, 0, clock.monotonic()))
-    assert not recorder.records
+    assert records == []
 
 
 def test_a_turn_lost_before_the_speaker_is_recorded(

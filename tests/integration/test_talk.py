@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from benchmarks import corpora
+from core.app.turn_file import FILE as TURNS
 from tests.integration.listening import decoded
 from tests.integration.program import Program, run
 from tests.integration.room import EchoSettings
@@ -209,6 +210,22 @@ def test_what_each_stage_did_can_be_kept_as_a_trace(tmp_path: Path, sound_card: 
         assert program.interrupt() == 0
     events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
     assert {"listen", "stt", "llm", "tts", "play"} <= {event["name"] for event in events}
+
+
+def test_turns_that_were_cut_off_are_in_the_record_too(tmp_path: Path, sound_card: SoundCard):
+    """By the user's voice, and by the end of the program."""
+    with start(tmp_path, sound_card, "log.turns=true") as program:
+        for following in ("what time is it", ""):
+            program.skip()
+            said = sound_card.say(question("what can you do"))
+            began = sound_card.wait_for_sound(REPLY_S, since=said.ends)
+            sound_card.wait_until(began + 1.0)
+            if following:
+                ask(program, sound_card, following)
+        assert program.interrupt() == 0
+    kept = [json.loads(line) for line in (tmp_path / TURNS).read_text().splitlines()]
+    assert [turn["transcript"] for turn in kept] == ["what can you do", "what time is it", "what can you do"]
+    assert all(turn["waterfall_ms"]["heard"] > 0 for turn in kept)
 
 
 def test_without_a_microphone_it_explains_and_offers_chat(tmp_path: Path, sound_card: SoundCard):
