@@ -183,15 +183,19 @@ class Assistant:
     @property
     def speaking_parts(self) -> SpeakingParts:
         """What an engine that speaks gets of the rest."""
-        return SpeakingParts(self._brain.language, self._brain.memory, self._told.append)
+        return SpeakingParts(self._brain.language, self._brain.memory, self.tell)
 
     @property
     def synthesizer(self) -> Any:
         """The stage that speaks, whose engine can be exchanged."""
         return self._engines.synthesizer
 
+    def tell(self, text: str) -> None:
+        """A line for the user, from any thread."""
+        self._told.append(text)
+
     def news(self) -> list[str]:
-        """What the user is to be told of the engines, and has not been yet."""
+        """What the user is to be told of engines and files, and has not been yet."""
         return [self._told.popleft() for _ in range(len(self._told))]
 
     def echo_news(self) -> list[str]:
@@ -240,8 +244,7 @@ class Assistant:
             self.attention.call(self._clock.monotonic())
 
     def warm_up(self, wait: bool = False) -> None:
-        """Load what is not needed to begin listening: the echo canceller, the recogniser's larger model, and how
-        figures are said.
+        """Load what is not needed to begin listening: canceller, the recogniser's larger model, how figures are said.
 
         `wait`: return when that model is loaded, so that what is heard does not depend on how long it took.
         """

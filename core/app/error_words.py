@@ -19,6 +19,10 @@ _WHOLE: tuple[tuple[str, str], ...] = (
     ),
     (r"(\S+) speaks instead of (\S+): (.*)", "{0} parle à la place de {1} : {rest}"),
     (r"(\S+) speaks where (\S+) cannot: (.*)", "{0} parle là où {1} ne le peut pas : {rest}"),
+    (
+        r"(.+): turns are not recorded \((.*)\); .*",
+        "les tours ne sont pas enregistrés dans {0} ({rest}) ; faites-y de la place, ou donnez-y le droit d'écrire",
+    ),
 )
 """lines that hold an error at their end"""
 _MODELS: tuple[tuple[str, str], ...] = (

@@ -82,7 +82,8 @@ class TurnKeeping:
             self._keepers.append(lambda record: partial(file.keep, record))
         if config.record:
             seconds = self._clock.monotonic
-            recording = TurnRecording(data_folder() / FOLDER, config, now, seconds, lambda: engines().llm)
+            folder = data_folder() / FOLDER
+            recording = TurnRecording(folder, config, now, seconds, lambda: engines().llm, assistant.tell)
             recording.watch(assistant.pipeline)
             self._keepers.append(recording.keep)
             self._rest = recording.rest

@@ -83,13 +83,15 @@ class TurnRecording:
         now: Callable[[], datetime],
         seconds: Callable[[], float],
         answers: Callable[[], str] = str,
+        tell: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """`answers` names who answers what the skills do not."""
+        """`answers` names who answers what the skills do not; `tell` takes a line for the user."""
         self._folder = folder
         self._config = config
         self._now = now
         self._seconds = seconds
         self._answers = answers
+        self._tell = tell
         self._lock = threading.Lock()
         self._turns: dict[int, _UnderWay] = {}
         self._latest = 0
@@ -173,7 +175,9 @@ class TurnRecording:
             self._failed = False
         except OSError as error:
             if not self._failed:
-                logger.warning("%s: turns are not recorded (%s)", self._folder, error.strerror)
+                told = f"{self._folder}: turns are not recorded ({error.strerror}); make room there, or it writable"
+                logger.warning("%s", told)
+                self._tell(told)
             self._failed = True
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from core.app.brain import Brain
+from core.app.error_words import error_words
 from core.app.recorded_turn import EarlierTurn, RecordedTurn, read_turn, write_turn
 from core.app.replay import answer_again, clock_of, live_through, settings_of
 from core.app.turn_recording import TurnRecording
@@ -140,14 +141,16 @@ def test_only_the_latest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert sorted(read_turn(file).turn for file in tmp_path.iterdir()) == [3, 4, 5]
 
 
-def test_a_disk_that_cannot_be_written_to_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "recordings").write_text("a file in the way")
+def test_a_disk_that_cannot_be_written_to_is_told_once(tmp_path: Path) -> None:
+    folder, told = tmp_path / "recordings", []
+    folder.write_text("a file in the way")
     clock = VirtualClock()
-    recording = recorder(tmp_path / "recordings", clock)
+    recording = TurnRecording(folder, Config(), clock.now, clock.monotonic, tell=told.append)
     for number in (1, 2):
         converse(recording, clock, number)
         recording.keep(TurnRecord(number, "x", "en", "words", 1.0, "y", Timings()))()
-    assert caplog.text.count("turns are not recorded") == 1
+    assert told == [f"{folder}: turns are not recorded (File exists); make room there, or it writable"]
+    assert "ne sont pas enregistrés" in error_words(told[0], "fr")
 
 
 def test_a_turn_runs_again_the_same_every_time_at_the_time_it_was(
