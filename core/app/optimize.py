@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     again: list[threading.Timer] = []
 
     def end(*_: object) -> NoReturn:
-        again.append(threading.Timer(AGAIN_S, signal.raise_signal, (signal.SIGTERM,)))
+        again.append(threading.Timer(AGAIN_S, _terminate_main_thread))
         again[-1].daemon = True
         again[-1].start()
         sys.exit(TERMINATED)
@@ -79,6 +79,14 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         for timer in again:
             timer.cancel()
         signal.signal(signal.SIGTERM, before)
+
+
+def _terminate_main_thread() -> None:
+    """SIGTERM to whatever it waits in; a signal to another thread would only be seen behind that."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+    else:
+        signal.raise_signal(signal.SIGTERM)
 
 
 def tell_error(error: MerlineError, text: str) -> None:

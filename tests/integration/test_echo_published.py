@@ -47,7 +47,8 @@ def test_who_laughs_for_seconds_over_an_answer_lets_it_go_on(rooms: Rooms):
         ended.append(published.interrupt(rooms, room, Said("laughter", voice), 1.5))
         assert any(noticed.kind == "held" for noticed in room.noticed), "nobody noticed the laugh"
         room.close()
-    assert sum(ended) <= 1, ended
+    # where their length decides, all are cut off; of 80 such laughs base took 3 for words, by the noise of joe's voice
+    assert sum(ended) <= 2, ended
 
 
 @pytest.mark.slow
