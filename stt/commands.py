@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.optimization.disk_cache import DiskCache
 from stt.automaton import Arc, Automaton
-from stt.grammar import Grammar, compile_grammar, template_words
+from stt.grammar import Grammar, compile_grammar, read_templates
 from stt.numbers import WORDS as NUMBER_WORDS
 from stt.pocketsphinx_engine import Lexicon, dictionary_file, pronunciations
 
@@ -45,8 +45,9 @@ class CommandSource:
 
 def compile_commands(intents: Intents) -> Commands:
     """The grammar of the templates' sentences, of words whose pronunciation is known."""
-    known = pronunciations(template_words(intents) | NUMBER_WORDS)
-    grammar = compile_grammar(intents, known.__contains__)
+    spoken = read_templates(intents)
+    known = pronunciations(spoken.words | NUMBER_WORDS)
+    grammar = compile_grammar(spoken, known.__contains__)
     return Commands(grammar, {word: known[word] for word in sorted(grammar.words)})
 
 

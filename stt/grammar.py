@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import permutations, product
 from typing import TYPE_CHECKING
 
-from stt.automaton import NOTHING, OPEN, Automaton, Chain, Node, Token, build, choice, optional, phrase
+from stt.automaton import NOTHING, OPEN, Automaton, Chain, Choice, Node, Token, build, choice, optional, phrase
 from stt.numbers import CLASSES, DIGIT, number_phrases, number_words
-from stt.openness import is_too_open
+from stt.openness import too_open
 
 if TYPE_CHECKING:
     from hassil import Intents
@@ -45,62 +45,95 @@ class Grammar:
     words: frozenset[str]
 
 
-def compile_grammar(intents: Intents, can_say: Callable[[str], bool]) -> Grammar:
-    """Compile all sentences of `intents`; `can_say(word)` tells whether a pronunciation is known.
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Templates as phrases, whichever of their words can be pronounced."""
+
+    sentences: tuple[tuple[str, Node | None], ...]
+    """each with its intent and its text; None where it cannot be spoken at all"""
+    before: Node
+    after: Node
+    words: frozenset[str]
+    """of the templates; those of numbers, which `stt.numbers` names, do not count"""
+
+
+def read_templates(intents: Intents) -> Spoken:
+    """All sentences of `intents` but those whose metadata says that they are rare, as an arc takes 4 KB."""
+    compiler = _Compiler(intents.expansion_rules, intents.slot_lists)
+    sentences = tuple(
+        (f"{name}: {template.text}", compiler.within(data).expression(template.expression))
+        for name, intent in intents.intents.items()
+        for data in intent.data
+        if not (data.metadata or {}).get("rare")
+        for template in data.sentences
+    )
+    before, after = (compiler.courtesy(rule) for rule in _COURTESY)
+    return Spoken(sentences, before, after, frozenset(compiler.words))
+
+
+def compile_grammar(spoken: Spoken, can_say: Callable[[str], bool]) -> Grammar:
+    """Compile the sentences; `can_say(word)` tells whether a pronunciation is known.
 
     A sentence that begins with an open slot, or has almost nothing beside one, is left out: it would fit any speech.
-    The n-gram model's words serve for it, and for one whose metadata says that it is rare, as an arc takes 4 KB.
+    The n-gram model's words serve for it, and for a rare one.
     """
-    compiler = _Compiler(intents.expansion_rules, intents.slot_lists, can_say)
-    sentences: list[Node] = []
-    for name, intent in intents.intents.items():
-        for data in intent.data:
-            if (data.metadata or {}).get("rare"):
-                continue
-            for template in data.sentences:
-                sentence = compiler.within(data).expression(template.expression)
-                if sentence is None:
-                    logger.warning("%s: cannot be spoken, left out: %s", name, template.text)
-                elif is_too_open(sentence):
-                    logger.debug("%s: open speech with too few fixed words, left out: %s", name, template.text)
-                else:
-                    sentences.append(sentence)
-    before, after = (compiler.courtesy(rule) for rule in _COURTESY)
+    sayable = _Sayable(word for word in spoken.words if not can_say(word))
+    named = [(name, sayable.part(node) if node is not None else None) for name, node in spoken.sentences]
+    for name in (name for name, node in named if node is None):
+        logger.warning("cannot be spoken, left out: %s", name)
+    known = [(name, node) for name, node in named if node is not None]
+    sentences = []
+    for (name, node), is_too_open in zip(known, too_open(node for _, node in known), strict=True):
+        if is_too_open:
+            logger.debug("open speech with too few fixed words, left out: %s", name)
+        else:
+            sentences.append(node)
+    before, after = (sayable.part(node) or NOTHING for node in (spoken.before, spoken.after))
     parts = (build(choice(sentences)), build(before), build(after))
     tokens = {arc.word for part in parts for arc in part.arcs} - {OPEN}
     return Grammar(*parts, frozenset(word for token in tokens for word in CLASSES.get(token, (token,))))
 
 
-def template_words(intents: Intents) -> frozenset[str]:
-    """All words that `compile_grammar` would ask about."""
-    asked: set[str] = set()
+class _Sayable:
+    """Nodes without the phrases that hold a word nobody can pronounce."""
 
-    def note(word: str) -> bool:
-        asked.add(word)
-        return True
+    def __init__(self, silent: Iterable[str]) -> None:
+        self._silent = frozenset(silent)
+        self._known: dict[Node, Node | None] = {}
+        for word in sorted(self._silent):
+            logger.info("no pronunciation for %r: its alternatives cannot be spoken", word)
 
-    compiler = _Compiler(intents.expansion_rules, intents.slot_lists, note)
-    for intent in intents.intents.values():
-        for data in intent.data:
-            for template in data.sentences:
-                compiler.within(data).expression(template.expression)
-    for rule in _COURTESY:
-        compiler.courtesy(rule)
-    return frozenset(asked)
+    def part(self, node: Node) -> Node | None:
+        """What is left of it, the node itself where all is; None where nothing is."""
+        if not self._silent:
+            return node
+        if node not in self._known:
+            self._known[node] = self._left(node)
+        return self._known[node]
+
+    def _left(self, node: Node) -> Node | None:
+        match node:  # without values, as in Token(word): see stt.automaton
+            case Token():
+                return None if node.word in self._silent else node
+            case Chain():
+                parts = tuple(self.part(part) for part in node.parts)
+                said = tuple(part for part in parts if part is not None)
+                return None if len(said) < len(parts) else node if said == node.parts else Chain(said)
+            case Choice():
+                left = tuple(part for option in node.options if (part := self.part(option)) is not None)
+                return node if left == node.options else choice(left) if left else None
+        raise ValueError(f"unknown node {node!r}")
 
 
 class _Compiler:
-    """Expressions to nodes. None stands for what cannot be said."""
+    """Expressions to nodes, `words` being all of theirs. None stands for what cannot be said."""
 
-    def __init__(
-        self, rules: Mapping[str, Template], lists: Mapping[str, SlotList], can_say: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, rules: Mapping[str, Template], lists: Mapping[str, SlotList]) -> None:
         self._shared = (rules, lists)
         self._rules, self._lists = dict(rules), dict(lists)
-        self._can_say = can_say
         self._scope = ""
         self._nodes: dict[tuple[str, str], Node | None] = {}
-        self._unsayable: set[str] = set()
+        self.words: set[str] = set()
 
     def within(self, data: IntentData) -> _Compiler:
         """Resolve names as a block of sentences does: its own first."""
@@ -142,17 +175,12 @@ class _Compiler:
     def _alternative(self, items: Iterable[Expression]) -> Node | None:
         return _options(self.expression(item) for item in items if not _is_written_only(item))
 
-    def _text(self, text: str) -> Node | None:
+    def _text(self, text: str) -> Node:
         words: list[str] = []
         for token in _WORD.findall(text.lower()):
             if token not in ".,!?;:":
                 words += number_words(int(token)).split() if token.isdigit() else [token]
-        for word in words:
-            if not self._can_say(word):
-                if word not in self._unsayable:
-                    self._unsayable.add(word)
-                    logger.info("no pronunciation for %r: its alternatives cannot be spoken", word)
-                return None
+        self.words.update(words)
         return phrase(" ".join(words))
 
     def _rule(self, name: str) -> Node | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from stt.automaton import OPEN, Chain, Choice, Node, Token
@@ -10,9 +11,11 @@ from stt.automaton import OPEN, Chain, Choice, Node, Token
 _LEAST_CLOSED = 2
 
 
-def is_too_open(node: Node) -> bool:
-    """Whether some phrase of `node` begins with an open slot or has fewer than `_LEAST_CLOSED` words beside one."""
-    return OPEN in _first_words(node) or _fewest_words(node).with_open < _LEAST_CLOSED
+def too_open(nodes: Iterable[Node]) -> Iterator[bool]:
+    """Whether some phrase of each begins with an open slot or has fewer than `_LEAST_CLOSED` words beside one."""
+    known: dict[Node, _Fewest] = {}
+    for node in nodes:
+        yield OPEN in _first_words(node) or _fewest_words(node, known).with_open < _LEAST_CLOSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +28,24 @@ class _Fewest:
     """of phrases with one, which itself does not count"""
 
 
-def _fewest_words(node: Node) -> _Fewest:
+def _fewest_words(node: Node, known: dict[Node, _Fewest]) -> _Fewest:
+    """`known`: of nodes looked at before, most of which several others share."""
+    found = known.get(node)
+    if found is None:
+        found = known[node] = _count(node, known)
+    return found
+
+
+def _count(node: Node, known: dict[Node, _Fewest]) -> _Fewest:
     match node:  # without values, as in Token(word): see `_Determiniser._expand`
         case Token():
             return _Fewest(math.inf, 0) if node.word == OPEN else _Fewest(1, math.inf)
         case Choice():
-            several = [_fewest_words(option) for option in node.options]
+            several = [_fewest_words(option, known) for option in node.options]
             return _Fewest(min(one.closed for one in several), min(one.with_open for one in several))
         case Chain():
             closed, with_open = 0.0, math.inf
-            for part in map(_fewest_words, node.parts):
+            for part in [_fewest_words(one, known) for one in node.parts]:
                 with_open = min(with_open + min(part.closed, part.with_open), closed + part.with_open)
                 closed += part.closed
             return _Fewest(closed, with_open)

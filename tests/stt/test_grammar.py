@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stt.automaton import OPEN, Automaton, Chain, Choice, Node, Token, build
-from stt.grammar import Grammar, compile_grammar, template_words
+from stt.grammar import Grammar, compile_grammar, read_templates
 from stt.numbers import CLASSES, number_phrases, number_words
 
 
@@ -31,7 +31,7 @@ def grammar(*sentences: str, lists: str = "{}", rules: str = "{}", unsayable: It
         "expansion_rules": yaml.safe_load(rules),
     }
     unknown = set(unsayable)
-    return compile_grammar(hassil.Intents.from_dict(document), lambda word: word not in unknown)
+    return compile_grammar(read_templates(hassil.Intents.from_dict(document)), lambda word: word not in unknown)
 
 
 def check(compiled: Grammar, yes: Iterable[str], no: Iterable[str] = ()) -> None:
@@ -68,7 +68,7 @@ def test_a_rare_sentence_is_left_to_free_words() -> None:
           Seldom: {data: [{sentences: [carry on with it], metadata: {rare: true}}]}
     """)
     check(
-        compile_grammar(hassil.Intents.from_dict(document), lambda word: True),
+        compile_grammar(read_templates(hassil.Intents.from_dict(document)), lambda word: True),
         ["go on"],
         ["carry on with it", "carry on"],
     )
@@ -83,7 +83,7 @@ def test_a_block_of_sentences_has_rules_and_lists_of_its_own() -> None:
           A: {data: [{sentences: ["buy <what> {n}"]}]}
           B: {data: [{sentences: ["sell <what> {n}"], expansion_rules: {what: bread}, lists: {n: {values: [two]}}}]}
     """)
-    compiled = compile_grammar(hassil.Intents.from_dict(document), lambda word: True)
+    compiled = compile_grammar(read_templates(hassil.Intents.from_dict(document)), lambda word: True)
     check(compiled, ["buy milk one", "sell bread two"], ["buy bread one", "sell milk two", "sell bread one"])
 
 
@@ -172,7 +172,7 @@ def test_courtesy_may_come_before_and_after() -> None:
 
 def test_template_words_are_all_words_asked_about() -> None:
     document = {"language": "en", "intents": {"T": {"data": [{"sentences": ["ten (yards|miles)", "it's {1..3:n}"]}]}}}
-    words = template_words(hassil.Intents.from_dict(document))
+    words = read_templates(hassil.Intents.from_dict(document)).words
     assert {"ten", "yards", "miles", "it's"} <= words
 
 
