@@ -116,7 +116,10 @@ class Rooms:
 def run(names: tuple[str, ...] = ()) -> list[Figure]:
     """All figures of each Whisper that is here, or of those named ("tiny.en", "base")."""
     figures: list[Figure] = []
-    for name, folder in models().items():
+    here = models()
+    if missing := set(names) - {name.removeprefix("whisper-") for name in here}:
+        sys.exit(f"no Whisper named {', '.join(sorted(missing))}; here (MERLINE_REAL): {', '.join(here) or 'none'}")
+    for name, folder in here.items():
         if names and name.removeprefix("whisper-") not in names:
             continue
         rooms = Rooms(folder, Path(os.environ[REAL], VOICE))
