@@ -114,16 +114,17 @@ def _talk(arguments: argparse.Namespace, config: Config, brain: Brain) -> int:
                 _converse(assistant, view, brain.language, beside, keys)
         finally:
             beside.stop()
-            pipeline.close()
-            assistant.recorder.close()
-            _keep_trace(assistant, config)
+            _end(pipeline, assistant, config)
     finally:
         keeping.close()
         sound.close()
     return 0
 
 
-def _keep_trace(assistant: Assistant, config: Config) -> None:
+def _end(pipeline: Pipeline, assistant: Assistant, config: Config) -> None:
+    """Nothing of a turn comes any more: what was under way is recorded as far as it came."""
+    pipeline.close()
+    assistant.recorder.close()
     if config.log.trace:
         assistant.profiler.export_chrome_trace(data_folder() / TRACE)
 
