@@ -45,6 +45,11 @@ LATEST = 2 * SAMPLE_RATE_HZ
 FAINT = 0.3
 """a likeness so much fainter than the echo was is something in the room's reverberation"""
 AGREEMENT = SAMPLE_RATE_HZ // 1000
+RETURN = 30
+"""frames of each comparison where no echo is expected"""
+RETURN_HEIGHT, RETURNS, RETURNS_OF = 10.0, 3, 6
+"""So many of so many such comparisons have to agree on the delay: in an hour of others' speech over replies none did
+that comes by headphones, and every echo of `shared/assets/rir` from 0 to -20 dB did in 0.9 s."""
 DRIFT = SAMPLE_RATE_HZ // 500
 """by which the delay may differ from the last one without having jumped"""
 
@@ -66,6 +71,10 @@ class Alignment:
         self._suspect: int | None = None
         self._missed = 0
         """frames since the echo was last found where it should be"""
+        self._returns: deque[int | None] = deque(maxlen=RETURNS_OF)
+        """the latest delays found where no echo is expected"""
+        self._unexpected = 0
+        """frames since the last of them"""
         self._gain = 0.0
         """how much louder than the reference the microphone was then"""
         self.delay_s: float | None = None
@@ -146,6 +155,29 @@ class Alignment:
         if not self._agreed(found):
             return False
         self._settle(found.samples, WINDOW)
+        return True
+
+    def expect_none(self, least: float) -> bool:
+        """Whether an echo comes where none did: what is heard, `least` times as loud as what is played, agrees with it.
+
+        Who speaks over headphones resembles the reply here and there, but not again and again with the same delay.
+        """
+        self._unexpected += 1
+        if self._unexpected < RETURN or len(self._near) < RETURN:
+            return False
+        self._unexpected = 0
+        moved = self._offset - AIM
+        found = self._measure(RETURN, moved, LATEST) if self._louder(RETURN, 0) > least else None
+        if found is None or found.height < RETURN_HEIGHT:
+            self._returns.append(None)
+            return False
+        lag = found.samples + moved
+        self._returns.append(lag)
+        agreeing = sum(other is not None and abs(other - lag) <= AGREEMENT for other in self._returns)
+        if agreeing < RETURNS:
+            return False
+        self._returns.clear()
+        self._settle(lag, RETURN)
         return True
 
     def _watch(self) -> bool:

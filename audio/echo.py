@@ -17,7 +17,7 @@ import numpy as np
 
 from audio.alignment import FRAME, Alignment
 from audio.canceller import Canceller, WebRtcCanceller
-from audio.echo_path import LOUD, EchoPath
+from audio.echo_path import BACK, LOUD, EchoPath
 from audio.far_end import FarEnd, FarEndTimeline
 from audio.near_end import TAPS, NearEnd
 from core.messages import SAMPLE_RATE_HZ, Samples
@@ -80,8 +80,6 @@ class EchoCanceller:
         self.path = EchoPath()
         self.near_end = NearEnd()
         self._held: list[Samples] | None = None
-        self._sought: int | None = None
-        """frames since something was heard where no echo is expected"""
         self._woken = False
         """nothing has been held since it woke"""
         self._quiet = 0
@@ -183,7 +181,7 @@ class EchoCanceller:
             self._restart_near_end(0)
         elif self._alignment.is_off(captured_at):
             logger.debug("capture was interrupted")
-            self._quiet, self._held, self._sought = QUIET_FRAMES, None, None
+            self._quiet, self._held = QUIET_FRAMES, None
             self._alignment.restart(captured_at)
             self._restart_near_end(0)
         return self._work(near)
@@ -199,7 +197,7 @@ class EchoCanceller:
         return passed
 
     def _rest(self, near: Samples) -> Samples:
-        held, self._held, self._sought = self._held or [], None, None
+        held, self._held = self._held or [], None
         self.path.rest()
         result = [self._emit(frame, None) for frame in (*held, near)]
         self._working = False
@@ -223,26 +221,18 @@ class EchoCanceller:
         if self._held is not None:
             self._held.append(near)
             return self._seek(self._held)
-        if self._sought is None and self.path.absent and self.path.loud:
-            self._sought = 0
-        if self._sought is None:
-            self._follow(loud)
+        if self.path.absent:
+            self._expect_none()
         else:
-            self._expect_none(self._sought + 1)
+            self._follow(loud)
         return self._emit(near, far)
 
-    def _expect_none(self, frames: int) -> None:
-        """Look in so many frames whether what is heard is an echo all the same: loudspeakers in place of headphones."""
-        found = self._alignment.measure(frames)
-        if found:
-            self._find()
-        self._sought = None if found or frames >= HELD_FRAMES else frames
-
-    def _find(self) -> None:
-        """The echo was found; where none came before, all of it is to be learnt anew."""
-        before = self.path.absent
+    def _expect_none(self) -> None:
+        """What is heard may be an echo all the same: loudspeakers in place of headphones. Then all is learnt anew."""
+        if not self._alignment.expect_none(BACK):
+            return
         self.path.find(self._alignment.level)
-        if before and not self.path.absent:
+        if not self.path.absent:
             logger.debug("echo present, by its level of %.4f", self._alignment.level)
             self.near_end = NearEnd()
             self._restart_near_end(-1)
@@ -251,8 +241,6 @@ class EchoCanceller:
     def _seek(self, held: list[Samples]) -> Samples:
         """Let go of what is held once the delay is known, or has been sought for long enough."""
         found = self._alignment.measure(len(held))
-        if found:
-            self._find()
         most = HELD_AT_FIRST_FRAMES if self.path.gain is None else HELD_FRAMES
         if not found and len(held) < most and not self.path.absent:
             return np.zeros(0, np.float32)
@@ -270,7 +258,6 @@ class EchoCanceller:
             self._converged = self._converged or self._unsettled == 0
         before = self._alignment.delay_s or 0.0
         if self._alignment.follow():
-            self._find()
             self._unsettled *= not self._converged
         if abs((self._alignment.delay_s or 0.0) - before) > MOVED_S:
             self._restart_near_end(-1)

@@ -54,14 +54,6 @@ class EchoPath:
         """No echo that matters comes back: headphones, or a quiet speaker far away."""
         return self._absent
 
-    @property
-    def loud(self) -> bool:
-        """Whether what is played is, and the microphone hears something that counts, should it be an echo."""
-        if not self._far:
-            return False
-        played, heard = _loudest(self._far), tuple(self._near)[-SHORT:]
-        return played > LOUD**2 and sum(heard) > BACK**2 * played * SHORT
-
     def find(self, level: float) -> None:
         """The microphone's sound was just found to correlate with what is played, and was so many times as loud."""
         if self._absent and level > BACK:

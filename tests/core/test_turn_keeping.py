@@ -38,7 +38,7 @@ class Watched:
 
 
 def assistant() -> Any:
-    return SimpleNamespace(pipeline=Watched(), engine_names=ENGINES)
+    return SimpleNamespace(pipeline=Watched(), engine_names=ENGINES, tell=[].append)
 
 
 @pytest.fixture
