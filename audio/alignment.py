@@ -45,11 +45,8 @@ LATEST = 2 * SAMPLE_RATE_HZ
 FAINT = 0.3
 """a likeness so much fainter than the echo was is something in the room's reverberation"""
 AGREEMENT = SAMPLE_RATE_HZ // 1000
-RETURN = 30
-"""frames of each comparison where no echo is expected"""
-RETURN_HEIGHT, RETURNS, RETURNS_OF = 10.0, 3, 6
-"""So many of so many such comparisons have to agree on the delay: in an hour of others' speech over replies none did
-that comes by headphones, and every echo of `shared/assets/rir` from 0 to -20 dB did in 0.9 s."""
+APART, APART_HEIGHT, APART_KEPT = 30, 10.0, 6
+"""frames of the comparisons that do not overlap, the height of a peak that counts there, and how many are kept"""
 DRIFT = SAMPLE_RATE_HZ // 500
 """by which the delay may differ from the last one without having jumped"""
 
@@ -71,9 +68,9 @@ class Alignment:
         self._suspect: int | None = None
         self._missed = 0
         """frames since the echo was last found where it should be"""
-        self._returns: deque[int | None] = deque(maxlen=RETURNS_OF)
-        """the latest delays found where no echo is expected"""
-        self._unexpected = 0
+        self._apart: deque[int | None] = deque(maxlen=APART_KEPT)
+        """delays by stated times in the latest comparisons that do not overlap"""
+        self._apart_since = 0
         """frames since the last of them"""
         self._gain = 0.0
         """how much louder than the reference the microphone was then"""
@@ -157,28 +154,29 @@ class Alignment:
         self._settle(found.samples, WINDOW)
         return True
 
-    def expect_none(self, least: float) -> bool:
-        """Whether an echo comes where none did: what is heard, `least` times as loud as what is played, agrees with it.
+    def compare_apart(self, least: float) -> int | None:
+        """How many of the latest comparisons of 0.3 s, none of which overlap, agree on the echo's delay; None meanwhile.
 
-        Who speaks over headphones resembles the reply here and there, but not again and again with the same delay.
+        What is heard counts if it is `least` times as loud as what is played. Who speaks over headphones resembles the
+        reply here and there, but not again and again with the same delay.
         """
-        self._unexpected += 1
-        if self._unexpected < RETURN or len(self._near) < RETURN:
-            return False
-        self._unexpected = 0
-        moved = self._offset - AIM
-        found = self._measure(RETURN, moved, LATEST) if self._louder(RETURN, 0) > least else None
-        if found is None or found.height < RETURN_HEIGHT:
-            self._returns.append(None)
-            return False
-        lag = found.samples + moved
-        self._returns.append(lag)
-        agreeing = sum(other is not None and abs(other - lag) <= AGREEMENT for other in self._returns)
-        if agreeing < RETURNS:
-            return False
-        self._returns.clear()
-        self._settle(lag, RETURN)
-        return True
+        self._apart_since += 1
+        if self._apart_since < APART or len(self._near) < APART or not self._played(APART):
+            return None
+        self._apart_since = 0
+        found = self._measure(APART, self._offset - AIM, LATEST) if self._louder(APART, 0) > least else None
+        if found is None or found.height < APART_HEIGHT:
+            self._apart.append(None)
+            return 0
+        self._apart.append(found.samples)
+        return sum(other is not None and abs(other - found.samples) <= AGREEMENT for other in self._apart)
+
+    def settle_apart(self) -> None:
+        """The echo comes where the last of these comparisons found it."""
+        found = self._apart[-1]
+        assert found is not None
+        self._settle(found + self._offset - AIM, APART)
+        self._apart.clear()
 
     def _watch(self) -> bool:
         """Look whether the delay jumped in the last 0.15 s: suspected by one measurement, believed by the second.
@@ -225,6 +223,11 @@ class Alignment:
         far = self._timeline.read(self._next - frames * FRAME + self._offset - lag, frames * FRAME)
         near = np.concatenate(list(self._near)[-frames:])
         return float(np.linalg.norm(near) / (np.linalg.norm(far) + 1e-9))
+
+    def _played(self, frames: int) -> bool:
+        """Whether something loud was played in the last so many frames."""
+        far = self.read(-frames, frames)
+        return float(np.dot(far, far)) / len(far) > LOUD**2
 
     def _measure(self, frames: int, moved: int = 0, late: int = 0) -> Delay | None:
         count = frames * FRAME

@@ -42,6 +42,11 @@ HELD_AT_FIRST_FRAMES = 70
 """how much is held back at most while the delay is sought; longer before it is known whether an echo comes at all"""
 UNSETTLED_FRAMES = 170
 """1.7 s of speech: what AEC3 took to find an echo whose delay had jumped (`python3 main.py bench echo`)"""
+FOUND = 3
+"""Of six comparisons with the reply so many have to agree on a delay where no echo came before: in an hour of others'
+speech over replies none did that came by headphones, and every echo of `shared/assets/rir`, 0 to -20 dB, in 0.9 s."""
+UNFOUND = 12
+"""so many on end of which no two of six agree, 3.6 s of reply, and no echo comes"""
 UNSETTLED_GAIN = 0.01
 MOVED_S = 0.02
 """a delay that has changed by more within a reply"""
@@ -86,6 +91,8 @@ class EchoCanceller:
         """frames since the far end was last heard"""
         self._unsettled = 0
         """loud far-end frames that the canceller still needs to find the echo"""
+        self._unfound = 0
+        """comparisons since two agreed on the echo's delay"""
         self._moved = False
         self._converged = False
         """whether it has found it once, and only has to be shown it at the same distance again"""
@@ -221,22 +228,29 @@ class EchoCanceller:
         if self._held is not None:
             self._held.append(near)
             return self._seek(self._held)
-        if self.path.absent:
-            self._expect_none()
-        else:
+        self._vote()
+        if not self.path.absent:
             self._follow(loud)
         return self._emit(near, far)
 
-    def _expect_none(self) -> None:
-        """What is heard may be an echo all the same: loudspeakers in place of headphones. Then all is learnt anew."""
-        if not self._alignment.expect_none(BACK):
+    def _vote(self) -> None:
+        """Believe in an echo where none was, or in none where one was thought, once many comparisons agree."""
+        agreeing = self._alignment.compare_apart(BACK)
+        if agreeing is None:
             return
-        self.path.find(self._alignment.level)
-        if not self.path.absent:
-            logger.debug("echo present, by its level of %.4f", self._alignment.level)
-            self.near_end = NearEnd()
-            self._restart_near_end(-1)
-            self._converged, self._unsettled, self._moved = False, UNSETTLED_FRAMES, True
+        self._unfound = 0 if agreeing > 1 else self._unfound + 1
+        if not self.path.absent and self._unfound >= UNFOUND:
+            self.path.lose()
+            if self.path.absent:
+                logger.debug("echo absent: it was not found in %d comparisons", self._unfound)
+        elif self.path.absent and agreeing >= FOUND:
+            self._alignment.settle_apart()
+            self.path.find(self._alignment.level)
+            if not self.path.absent:
+                logger.debug("echo present, by its level of %.4f", self._alignment.level)
+                self.near_end = NearEnd()
+                self._restart_near_end(-1)
+                self._converged, self._unsettled, self._moved = False, UNSETTLED_FRAMES, True
 
     def _seek(self, held: list[Samples]) -> Samples:
         """Let go of what is held once the delay is known, or has been sought for long enough."""

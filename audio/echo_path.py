@@ -29,6 +29,8 @@ ENOUGH = 3
 """ratios after which the level counts as known: 0.1 s of speech on top of `REACH`"""
 ABSENT = 0.01
 """an echo 40 dB below the speaker needs no canceller and opens no turn"""
+FAINT = 0.1
+"""the microphone's level, against the speaker's, up to which it may be all noise"""
 BACK = 2 * ABSENT
 """where none came back before, one that was found counts from so loud on"""
 
@@ -55,10 +57,14 @@ class EchoPath:
         return self._absent
 
     def find(self, level: float) -> None:
-        """The microphone's sound was just found to correlate with what is played, and was so many times as loud."""
-        if self._absent and level > BACK:
+        """What comes back was found by correlation, and is so many times as loud as what is played."""
+        if level > BACK:
             self._absent, self._gain = False, level
             self._ratios.clear()
+
+    def lose(self) -> None:
+        """Nothing like what is played has been heard for long: unless it is loud, it is the room's own noise."""
+        self._absent = self._absent or (self._gain is not None and self._gain < FAINT)
 
     def rest(self) -> None:
         """The assistant is silent; what is known of the room stays."""
