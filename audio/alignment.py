@@ -155,7 +155,7 @@ class Alignment:
         return True
 
     def compare_apart(self, least: float) -> int | None:
-        """How many of the latest comparisons of 0.3 s, none of which overlap, agree on the echo's delay; None meanwhile.
+        """How many of the latest comparisons of 0.3 s, not overlapping, agree on the echo's delay; None meanwhile.
 
         What is heard counts if it is `least` times as loud as what is played. Who speaks over headphones resembles the
         reply here and there, but not again and again with the same delay.

@@ -30,6 +30,7 @@ from stt.whisper_transcriber import Surroundings, WhisperSettings, WhisperTransc
 from tests.integration.room import RATE_HZ, EchoSettings
 from tests.integration.virtual_room import Noticed, VirtualRoom
 from tests.integration.voices import missing_voice, spoken
+from tts.engine import SpeechEngine
 from tts.piper import PiperEngine
 
 ASSETS = Path(os.environ.get("MERLINE_ASSETS", Path(__file__).resolve().parents[3] / "shared" / "assets"))
@@ -90,7 +91,7 @@ class Rooms:
         self._ear.load()
         self._voice = PiperEngine(TtsConfig(engine="piper", voice=str(next(voice.glob("*.onnx")))))
         self._voice.load()
-        self._said = cache(partial(_said, self._voice))
+        self._said = cache(partial(said, self._voice))
 
     def enter(self, name: str, level_db: float, seed: int) -> VirtualRoom:
         """With noise, 100 ppm of drift one way or the other, and a delay that nobody states."""
@@ -221,7 +222,7 @@ def interrupt(rooms: Rooms, room: VirtualRoom, user: Said, after_s: float) -> bo
 @cache
 def _users() -> tuple[Said, ...]:
     """Voices that are not the assistant's."""
-    people = [Said(name, _person(name)) for name in PEOPLE]
+    people = [Said(name, person(name)) for name in PEOPLE]
     flite, espeak = not missing_voice("flite"), not missing_voice("espeak-ng")
     for text, voice in WORDS:
         if voice.startswith("en") and espeak:
@@ -231,7 +232,8 @@ def _users() -> tuple[Said, ...]:
     return tuple(people)
 
 
-def _person(name: str) -> Samples:
+def person(name: str) -> Samples:
+    """The beginning of a recorded sentence, from its first audible sample on, 48 kHz [n]."""
     recording = read_wav(ASSETS / "speech" / f"{name}.wav")
     sound = np.asarray(soxr.resample(recording.samples, recording.sample_rate_hz, RATE_HZ), np.float32)
     begins = int(np.flatnonzero(np.abs(sound) > 0.1 * np.abs(sound).max())[0])
@@ -239,7 +241,7 @@ def _person(name: str) -> Samples:
     return np.asarray(sound * (10 ** (USER_DBFS / 20) / np.sqrt(np.mean(sound**2))), np.float32)
 
 
-def _said(voice: PiperEngine, text: str) -> Samples:
+def said(voice: SpeechEngine, text: str) -> Samples:
     """The assistant's own voice, 48 kHz [n]."""
     samples = np.concatenate([piece.samples for piece in voice.synthesize(text, "en", 1.0)])
     return np.asarray(soxr.resample(samples, voice.sample_rate_hz, RATE_HZ), np.float32)
