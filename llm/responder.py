@@ -111,8 +111,7 @@ class Responder:
         except (ModelError, DeviceError) as error:
             if not self._may_fall_back:
                 raise
-            name = self._language.engine.name
-            self._load_failure = f"{name} cannot be used, the skills answer alone: {error}"
+            self._load_failure = f"the skills answer alone: {error}"
             logger.warning("%s", self._load_failure)
             self._models.start_with(None)
 

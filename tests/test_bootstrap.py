@@ -316,6 +316,24 @@ class TestFailure:
         assert "pyproject.toml cannot be used" in result.stderr
 
 
+class TestAnotherUser:
+    """Someone who may read the checkout, but not all that its owner's first start has made in it."""
+
+    @pytest.mark.parametrize("closed", [".venv", ".venv/bin", ".venv/merline-stamp", ".venv-state"])
+    def test_what_may_not_be_read_is_named_with_the_cure(self, ready: Checkout, closed: str) -> None:
+        (ready.folder / closed).chmod(0o000)
+        anyone = [] if os.geteuid() else ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+        if anyone and not shutil.which(anyone[0]):
+            pytest.skip("root reads everything, and setpriv is not here to forbid it")
+        command = [*anyone, *ready.command("hello")]
+        result = subprocess.run(command, env=ready.environ(), capture_output=True, text=True, timeout=PATIENCE_S)
+        named = ready.folder / closed.split("/")[0]
+        assert result.returncode == 1, result.stderr
+        assert result.stderr.startswith(f"merline: {named} may not be read by you")
+        assert f"chmod -R a+rX {named}" in result.stderr
+        assert "Traceback" not in result.stderr
+
+
 class _BreakingIndex(BaseHTTPRequestHandler):
     """An index of tiny-one 2.0 that sends half of the wheel the first time it is asked."""
 

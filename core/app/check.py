@@ -19,7 +19,7 @@ from core.app.brain import Brain
 from core.app.hearing import ENGINE as WHISPER
 from core.app.planning import make_plan
 from core.optimization.catalogue import EMBEDDED_ENGINES
-from core.selfcheck import Check, CheckResult, Finding, Verdict, run_checks
+from core.selfcheck import Check, CheckResult, Finding, Verdict, one_by_one, run_checks
 from core.utils.config import Config
 from core.utils.errors import MerlineError, MissingDependencyError
 from core.utils.paths import data_folder, make_data_folder
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         else:
             within.append(Check("question", lambda: _question(config), QUESTION_S))
         try:
-            for result in chain(run_checks(within, WITHIN_S), run_checks(later)):
+            for result in chain(run_checks(within, WITHIN_S), one_by_one(later)):
                 results.append(result)
                 if not arguments.json:
                     print(_line(result), flush=True)

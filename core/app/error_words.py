@@ -14,7 +14,7 @@ _STAGES = {"listen": "en écoutant", "stt": "en cherchant les mots", "llm": "en 
 _WHOLE: tuple[tuple[str, str], ...] = (
     (r"(\S+) cannot be used, (\S+) listens instead: (.*)", "{0} ne peut pas servir, {1} écoute à sa place : {rest}"),
     (
-        r"\S+ cannot be used, the skills answer alone: (.*)",
+        r"the skills answer alone: (.*)",
         "le modèle de langue ne peut pas servir, je réponds avec ce que je sais faire : {rest}",
     ),
     (r"(\S+) speaks instead of (\S+): (.*)", "{0} parle à la place de {1} : {rest}"),
@@ -157,7 +157,7 @@ _LEFT_OUT: dict[Language, str] = {
     "fr": "laissé de côté : {what}, trop grand ou trop lent pour cette machine (`python3 main.py optimize plan` en dit "
     "plus)",
 }
-_ABSENT = re.compile(r"\S+ cannot be used, the skills answer alone: (\S+): is not on this machine; `.*")
+_ABSENT = re.compile(r"the skills answer alone: (\S+): is not on this machine; `.*")
 """a language model that the configuration names and that nobody has fetched: nothing is broken"""
 _NOT_YET: dict[Language, tuple[str, str]] = {
     "en": (

@@ -38,9 +38,11 @@ class Stamp:
 
     @classmethod
     def read(cls) -> Stamp:
-        """The stamp of .venv; an empty one when there is none."""
+        """The stamp of .venv; an empty one when there is none. Raises PermissionError where it may not be looked at."""
         try:
             lines = STAMP.read_text(encoding="utf-8").splitlines()
+        except PermissionError:
+            raise
         except OSError:
             return cls()
         values = dict(line.partition(" ")[::2] for line in lines)
@@ -67,7 +69,24 @@ def inside_own() -> bool:
 
 
 def is_ready(extras: tuple[str, ...] = ()) -> bool:
-    """Whether .venv is complete and current, by its stamp alone: a few file accesses, no import worth naming."""
+    """Whether .venv is complete and current, by its stamp alone: a few file accesses, no import worth naming.
+
+    Raises SetupError where this user may not look into it.
+    """
+    try:
+        return _is_current(extras)
+    except PermissionError as error:
+        from core.environment.failures import SetupError
+
+        folder = STATE if str(error.filename).startswith(str(STATE)) else OWN
+        raise SetupError(
+            f"{folder} may not be read by you ({error.filename}: {error.strerror}); copy {ROOT} without "
+            f".venv and .venv-state to a folder of your own and start there, or let its "
+            f"owner run: chmod -R a+rX {folder}"
+        ) from error
+
+
+def _is_current(extras: tuple[str, ...]) -> bool:
     stamp = Stamp.read()
     wanted = {"default", *extras}
     if not wanted <= stamp.groups.keys() or not OWN_PYTHON.exists() or STAGED.exists():

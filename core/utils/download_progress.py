@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 PACE_S = 5.0
-"""over which the speed is averaged"""
+"""over which the speed is averaged, at least, once so much has passed"""
+LEAST_S = 0.5
+"""before which there is no speed: what a connection brings first comes at once, from buffers"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class DownloadProgress:
     done_bytes: int
     total_bytes: int
     bytes_per_s: float
-    """over the last PACE_S; 0 until something came"""
+    """over the last PACE_S; 0 until the file has been coming for LEAST_S"""
 
     @property
     def left_s(self) -> float | None:
@@ -32,7 +34,13 @@ class DownloadProgress:
 class DownloadMeter:
     """Counts the bytes of a whole model, file by file, and tells how fast they come."""
 
-    def __init__(self, model: str, total_bytes: int, report: Callable[[DownloadProgress], None]) -> None:
+    def __init__(
+        self,
+        model: str,
+        total_bytes: int,
+        report: Callable[[DownloadProgress], None],
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._model = model
         self._total_bytes = total_bytes
         self._report = report
@@ -40,8 +48,9 @@ class DownloadMeter:
         self._before = 0
         """of the files that are done"""
         self._in_file = 0
-        self._recent: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+        self._now_s = now_s
         self._came = 0
+        self._recent: deque[tuple[float, int]] = deque([(now_s(), 0)])
 
     def begin(self, file: str) -> None:
         """The next file."""
@@ -50,22 +59,23 @@ class DownloadMeter:
         self._file = file
 
     def at(self, in_file: int) -> None:
-        """So much of the file is there, however it came."""
+        """So much of the file is there, however it came: looking it over took time that the network did not."""
         self._in_file = in_file
+        self._recent = deque([(self._now_s(), self._came)])
         self._tell()
 
     def came(self, count: int) -> None:
         """A piece of the file came over the network."""
         self._in_file += count
         self._came += count
-        now_s = time.monotonic()
+        now_s = self._now_s()
         self._recent.append((now_s, self._came))
-        while now_s - self._recent[0][0] > PACE_S and len(self._recent) > 2:
+        while now_s - self._recent[1][0] >= PACE_S:
             self._recent.popleft()
         self._tell()
 
     def _tell(self) -> None:
         (from_s, count), (to_s, to_count) = self._recent[0], self._recent[-1]
-        pace = (to_count - count) / (to_s - from_s) if to_s > from_s else 0.0
+        pace = (to_count - count) / (to_s - from_s) if to_s - from_s >= LEAST_S else 0.0
         done = self._before + self._in_file
         self._report(DownloadProgress(self._model, self._file, done, self._total_bytes, pace))

@@ -18,10 +18,7 @@ from core.utils.download_progress import DownloadProgress
 from core.utils.errors import AudioDeviceError
 from core.utils.whisper.languages import not_understood
 
-ABSENT = (
-    "mlx cannot be used, the skills answer alone: qwen3-0.6b: is not on this machine; "
-    "`models download qwen3-0.6b` fetches it"
-)
+ABSENT = "the skills answer alone: qwen3-0.6b: is not on this machine; `models download qwen3-0.6b` fetches it"
 HUB = "https://huggingface.co does not answer (timed out); check the network, or try again later. --offline never asks"
 
 
@@ -36,7 +33,7 @@ HUB = "https://huggingface.co does not answer (timed out); check the network, or
         ),
         ("espeak speaks where melo cannot: the decoder failed", f"espeak parle là où melo ne le peut pas : {REST}"),
         (
-            "mlx cannot be used, the skills answer alone: /a/b: there is no such folder; give a model's folder",
+            "the skills answer alone: /a/b: there is no such folder; give a model's folder",
             "le modèle de langue ne peut pas servir, je réponds avec ce que je sais faire : il n'y a pas de dossier "
             "/a/b",
         ),

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from core.selfcheck import Check, Finding, Verdict, run_checks
+from core.selfcheck import Check, Finding, Verdict, one_by_one, run_checks
 from core.utils.errors import AudioDeviceError
 
 
@@ -67,6 +67,21 @@ def test_lanes_run_beside_each_other_and_report_in_the_order_given():
     assert [(result.name, result.outcome) for result in results] == [
         ("device", "pass"), ("question", "pass"), ("speaker", "pass"), ("last", "pass")
     ]  # fmt: skip
+
+
+def test_one_by_one_what_a_check_says_comes_after_the_result_before_it():
+    said: list[str] = []
+
+    def look(name: str) -> Finding:
+        said.append(f"asking {name}")
+        return Finding("pass", name)
+
+    for result in one_by_one([Check("first", lambda: look("first")), Check("second", lambda: look("second"))]):
+        for thread in threading.enumerate():
+            if thread.name.startswith("checks-"):
+                thread.join(10.0)  # whatever is going to be said without the result being taken is said now
+        said.append(f"result {result.name}")
+    assert said == ["asking first", "result first", "asking second", "result second"]
 
 
 @pytest.mark.parametrize(

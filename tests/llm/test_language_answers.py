@@ -416,7 +416,9 @@ def test_a_model_that_cannot_be_loaded_is_done_without_where_that_is_allowed() -
             continue
         responder.load()
         assert responder.engine_name == "skills"
-        assert "the skills answer alone: m: is not on this machine" in responder.fallback_reason
+        assert responder.fallback_reason.startswith("the skills answer alone: m: is not on this machine"), (
+            "no engine failed"
+        )
         assert not responder.reply("why is the sky blue").understood
 
 
