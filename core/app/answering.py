@@ -8,12 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.utils.config import Config
+from core.utils.errors import ModelError
 from core.utils.model_store import ModelStore
 from llm.responder import SKILLS, Responder
 
 if TYPE_CHECKING:
+    from core.optimization.catalogue import CausalSize
     from core.optimization.memory import MemoryOptimizer
     from core.optimization.plan import Plan
+    from core.optimization.tuner import PerformanceTuner
     from llm.language_answers import AnswerSettings, LanguageAnswers
 
 logger = logging.getLogger(__name__)
@@ -38,11 +41,29 @@ def wants_model(config: Config, store: ModelStore | None = None) -> bool:
     return wish == ENGINE or (wish == "auto" and model_is_here(config, store))
 
 
-def planned_config(config: Config) -> Config:
-    """As the tuner takes it: a model on a server takes no more of this machine than the skills do."""
-    if config.llm.engine != REMOTE:
-        return config
-    return config.model_copy(update={"llm": config.llm.model_copy(update={"engine": SKILLS})})
+def tuner(config: Config, engines: frozenset[str], store: ModelStore | None = None) -> PerformanceTuner:
+    """Who plans for these engines, told how large the language model is that llm.model names.
+
+    One on a server takes no more of this machine than the skills do.
+    """
+    from core.optimization.tuner import PerformanceTuner
+
+    size = _size_here(config, store or ModelStore())
+    if config.llm.engine == REMOTE:
+        config = config.model_copy(update={"llm": config.llm.model_copy(update={"engine": SKILLS})})
+    return PerformanceTuner(config, engines, size)
+
+
+def _size_here(config: Config, store: ModelStore) -> CausalSize | None:
+    """Of the model that is named; None where it is not on this machine, or nothing to be planned with."""
+    if config.llm.model is None or config.llm.engine in (SKILLS, REMOTE):
+        return None
+    from core.optimization.model_folder import size_of
+
+    try:
+        return size_of(store.resolve(config.llm.model))
+    except ModelError:  # whoever loads it says what is wrong with it
+        return None
 
 
 def equip(

@@ -22,7 +22,6 @@ from core.messages import Language
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.memory import MemoryBudgets
 from core.optimization.profile import MachineProfile
-from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config
 from core.utils.model_catalogue import KnownModel, with_needs
 from core.utils.model_store import ModelStore
@@ -114,7 +113,7 @@ def model_to_fetch(
     if any(store.find(name) for name in voices):
         return None
     engines = hearing.engines_here(config, store) | answering.engines_here(config, store) | {ENGINE}
-    planned = PerformanceTuner(answering.planned_config(config), engines).plan(profile or SystemAnalyzer().analyze())
+    planned = answering.tuner(config, engines, store).plan(profile or SystemAnalyzer().analyze())
     return _with_size(voices[voice_for(language, store)], store) if planned.tts.engine == ENGINE else None
 
 

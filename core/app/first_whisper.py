@@ -10,7 +10,6 @@ from core.app.hearing import ENGINE, engines_here
 from core.app.model_fit import ModelFit
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.profile import MachineProfile
-from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config
 from core.utils.model_catalogue import KnownModel
 from core.utils.model_store import ModelStore
@@ -27,7 +26,7 @@ def planned_model(config: Config, store: ModelStore, profile: MachineProfile | N
     free = config.model_copy(update={"stt": config.stt.model_copy(update={"engine": "auto"})})
     others = answering.engines_here(free, store) | speaking.engines_here(free, store)
     engines = engines_here(free, store) | others | {ENGINE}
-    planned = PerformanceTuner(answering.planned_config(free), engines).plan(profile or SystemAnalyzer().analyze()).stt
+    planned = answering.tuner(free, engines, store).plan(profile or SystemAnalyzer().analyze()).stt
     return next(
         (model for model in store.catalogue if (model.engine, model.size) == (planned.engine, planned.model)), None
     )

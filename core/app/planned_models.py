@@ -9,7 +9,6 @@ from core.messages import Language
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.catalogue import ALL_ENGINES
 from core.optimization.profile import MachineProfile
-from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config
 from core.utils.model_catalogue import KnownModel, is_hub_name, known_model, with_needs
 from core.utils.model_store import ModelStore
@@ -25,7 +24,7 @@ def planned_models(
 
     A model that the configuration names takes the planned one's place. Raises what planning raises.
     """
-    plan = PerformanceTuner(answering.planned_config(config), ALL_ENGINES).plan(profile or SystemAnalyzer().analyze())
+    plan = answering.tuner(config, ALL_ENGINES, store).plan(profile or SystemAnalyzer().analyze())
     voice = config.tts.voice
     voices = [voice] if isinstance(voice, str) else list(voice or ())
     named = {"stt": config.stt.model, "llm": None if config.llm.engine == answering.REMOTE else config.llm.model}

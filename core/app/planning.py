@@ -11,7 +11,6 @@ from core.optimization.plan import Plan
 from core.optimization.profile import MachineProfile
 from core.optimization.torch_optimizer import get_performance_optimizer
 from core.optimization.torch_settings import prepare_environment
-from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config, GpuConfig
 from core.utils.gpu import fence, fence_configured
 
@@ -33,7 +32,7 @@ def make_plan(config: Config) -> Plan:
 def plan_for(config: Config, profile: MachineProfile, engines: frozenset[str] | None = None) -> Plan:
     """The plan for any machine, with `engines` or those that are here. Raises as `make_plan` does."""
     here = hearing.engines_here(config) | answering.engines_here(config) | speaking.engines_here(config)
-    return PerformanceTuner(answering.planned_config(config), here if engines is None else engines).plan(profile)
+    return answering.tuner(config, here if engines is None else engines).plan(profile)
 
 
 def apply_plan(config: Config, plan: Plan) -> None:

@@ -70,6 +70,16 @@ class DecoderConfig:
         return self.heads // self.kv_heads
 
     @property
+    def parameters(self) -> int:
+        """Numbers in the weights of the whole model; a table that serves as embedding and output head counts once."""
+        queries, keys = self.heads * self.head_dim, self.kv_heads * self.head_dim
+        layer = self.hidden * (2 * queries + 2 * keys + 3 * self.intermediate + 2)
+        layer += (queries + 2 * keys) * self.qkv_bias + self.hidden * self.output_bias
+        layer += (2 * self.intermediate + self.hidden) * self.mlp_bias + 2 * self.head_dim * self.qk_norm
+        tables = 1 if self.tie_embeddings else 2
+        return tables * self.vocab * self.hidden + self.layers * layer + self.hidden
+
+    @property
     def kv_bytes_per_token(self) -> int:
         """What a token takes in a float32 cache, keys and values of all layers."""
         return 2 * 4 * self.layers * self.kv_heads * self.head_dim

@@ -152,12 +152,16 @@ WHISPER = (
 )
 
 
+QWEN_VOCABULARY = 151_936
+
+
 @dataclass(frozen=True, slots=True)
 class CausalSize:
     """The dimensions published with a language model."""
 
     name: str
     family: str
+    """empty where the name says it"""
     parameters: int
     layers: int
     width: int
@@ -165,6 +169,7 @@ class CausalSize:
     """key-value heads times the width of a head"""
     tied: bool = True
     """one table of the vocabulary serves as embedding and output head"""
+    vocabulary: int = QWEN_VOCABULARY
 
 
 QWEN = (
@@ -179,8 +184,6 @@ QWEN_2_5 = (
     CausalSize("1.5B", "Qwen2.5", 1544 * MILLION, 28, 1536, 256),
 )
 """to be had by name; its 3B is under a licence for research alone"""
-
-QWEN_VOCABULARY = 151_936
 
 MELO_PARAMETERS = 52 * MILLION
 BERT_PARAMETERS = 71 * MILLION
@@ -232,7 +235,7 @@ def qwen(size: CausalSize, device: Device, weights: WeightType) -> Candidate:
     number = _number_bytes(device, weights)
     cache = 2 * size.layers * size.key_value_width * CONTEXT_TOKENS * number
     activations = 16 * PREFILL_TOKENS * size.width * number
-    table = QWEN_VOCABULARY * size.width
+    table = size.vocabulary * size.width
     table_bytes = table * LANGUAGE_WEIGHT_BYTES["int8" if weights == "int4" else weights]
     tables = 1 if size.tied else 2
     shared = 2 * size.layers * size.width * size.key_value_width
@@ -243,7 +246,7 @@ def qwen(size: CausalSize, device: Device, weights: WeightType) -> Candidate:
         "llm",
         "mlx",
         size.name,
-        f"{size.family} {size.name} in {weights}",
+        f"{size.family} {size.name} in {weights}".strip(),
         device,
         weights,
         round(stored) + cache + activations,

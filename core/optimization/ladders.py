@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from core.optimization.catalogue import (
     ASKED_FOR,
@@ -49,11 +50,21 @@ def int8_pays(profile: MachineProfile) -> bool:
     return bool(INT8_INSTRUCTIONS & profile.cpu.instruction_sets)
 
 
-def ladder(stage: Stage, engines: frozenset[str], choice: DeviceChoice, config: Config, pays: bool) -> Ladder:
+def ladder(
+    stage: Stage,
+    engines: frozenset[str],
+    choice: DeviceChoice,
+    config: Config,
+    pays: bool,
+    named: CausalSize | None = None,
+) -> Ladder:
     """A language model that the configuration names is planned with as such, and not weighed against the skills.
+
+    It is as large as `named` says; where nobody knows that, it may be any size of the catalogue's.
 
     Raises ConfigError where the configuration names an engine that is not among `engines`.
     """
+    of = partial(_candidates, choice=choice, config=config, pays=pays, named=named)
     of_stage = [engine for engine in ENGINES if engine.stage == stage]
     wish: str = getattr(config, stage).engine
     if stage == "llm" and wish == "auto" and config.llm.model is not None and LANGUAGE_ENGINE in engines:
@@ -65,15 +76,15 @@ def ladder(stage: Stage, engines: frozenset[str], choice: DeviceChoice, config: 
             have = ", ".join(engine.name for engine in of_stage if engine.name in engines)
             raise ConfigError(f"{stage}.engine: {wish!r} is not installed here; set auto, or one of: {have}")
         wanted = next(engine for engine in of_stage if engine.name == wish)
-        return Ladder(stage, _candidates(wanted, choice, config, pays), ())
-    steps = [
-        step for engine in of_stage if engine.name in engines for step in _candidates(engine, choice, config, pays)
-    ]
-    absent = [_candidates(engine, choice, config, pays)[0] for engine in of_stage if engine.name not in engines]
+        return Ladder(stage, of(wanted), ())
+    steps = [step for engine in of_stage if engine.name in engines for step in of(engine)]
+    absent = [of(engine)[0] for engine in of_stage if engine.name not in engines]
     return Ladder(stage, tuple(steps), tuple(absent))
 
 
-def _candidates(engine: Engine, choice: DeviceChoice, config: Config, pays: bool) -> tuple[Candidate, ...]:
+def _candidates(
+    engine: Engine, choice: DeviceChoice, config: Config, pays: bool, named: CausalSize | None
+) -> tuple[Candidate, ...]:
     if engine.embedded:
         return (EMBEDDED[engine.name],)
     device = choice.device if choice.device in engine.devices else "cpu"
@@ -83,7 +94,7 @@ def _candidates(engine: Engine, choice: DeviceChoice, config: Config, pays: bool
         weights: WeightType = forced or _whisper_weights(device, choice, pays)
         return tuple(whisper(size, device, weights) for size in WHISPER)
     if engine.name == LANGUAGE_ENGINE:
-        sizes = named_size(config) or QWEN
+        sizes = (named,) if named else QWEN
         return tuple(qwen(size, device, kind) for size, kind in _qwen_steps(sizes, device, choice, forced, pays))
     # MeloTTS is convolutions: int8 helps matrix products alone, so it keeps the type it computes in.
     weights = forced or _finer_half(device, choice)
@@ -104,11 +115,11 @@ def _finer_half(device: Device, choice: DeviceChoice) -> ComputeType:
     return "float16" if device == "cuda" and choice.compute_type == "bfloat16" else choice.compute_type
 
 
-def named_size(config: Config) -> tuple[CausalSize, ...]:
-    """Of the language model that is named; empty where none is, and where the catalogue does not have it."""
+def named_size(config: Config) -> CausalSize | None:
+    """Of the language model that is named; None where none is, and where the catalogue does not have it."""
     named = config.llm.model
     sizes = [one.size for one in CATALOGUE if one.engine == LANGUAGE_ENGINE and named in (one.name, one.repository)]
-    return tuple(size for size in (*QWEN_2_5, *QWEN) if size.name in sizes)
+    return next((size for size in (*QWEN_2_5, *QWEN) if size.name in sizes), None)
 
 
 def _qwen_steps(

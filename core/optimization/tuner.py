@@ -16,9 +16,9 @@ from core.optimization.catalogue import (
     MB,
     PERPLEXITY,
     QWEN,
-    QWEN_2_5,
     STAGES,
     Candidate,
+    CausalSize,
     Stage,
     qwen,
 )
@@ -37,9 +37,14 @@ LARGEST_RESERVE_BYTES = 1 * GB
 
 
 class PerformanceTuner:
-    """Plans for a machine. `engines` names those that are built and installed; each stage needs one of them."""
+    """Plans for a machine. `engines` names those that are built and installed; each stage needs one of them.
 
-    def __init__(self, config: Config, engines: frozenset[str] = EMBEDDED_ENGINES) -> None:
+    `named` is the size of the model that llm.model names, where it is none of the catalogue's.
+    """
+
+    def __init__(
+        self, config: Config, engines: frozenset[str] = EMBEDDED_ENGINES, named: CausalSize | None = None
+    ) -> None:
         unknown = engines - ALL_ENGINES
         if unknown:
             raise ValueError(f"engines: unknown {sorted(unknown)}; known are {sorted(ALL_ENGINES)}")
@@ -48,6 +53,7 @@ class PerformanceTuner:
             raise ValueError(f"engines: none for {', '.join(bare)} among {sorted(engines)}")
         self._config = config
         self._engines = engines
+        self._named = named_size(config) or named
 
     def plan(self, profile: MachineProfile) -> Plan:
         """The plan for this machine.
@@ -59,11 +65,11 @@ class PerformanceTuner:
         threads, thread_reason = _threads(profile.cpu, config)
         pace = pace_of(profile, threads, config.llm.reply_s)
         pays = int8_pays(profile)
-        ladders = {stage: ladder(stage, self._engines, choice, config, pays) for stage in STAGES}
+        ladders = {stage: ladder(stage, self._engines, choice, config, pays, self._named) for stage in STAGES}
         available = _available(profile, config)
         room = room_of(profile, config, choice)
         selection = select(ladders, room, pace)
-        _check_limit(config, selection)
+        _check_limit(config, selection, self._named)
         shares = share_threads(threads, {stage: selection.chosen[stage].scales for stage in STAGES})
         batch, batch_reason = _batch(choice, available, threads, config)
         return Plan(
@@ -83,7 +89,7 @@ class PerformanceTuner:
                 _share_reason(shares, threads),
                 batch_reason,
                 _memory_reason(profile, config, available, room),
-                *_engine_reasons(profile, selection, config, pace),
+                *_engine_reasons(profile, selection, config, pace, self._named),
                 *(_shortage(profile, selection, room) or _together(profile, selection)),
                 *_idle_device(choice, selection),
             ),
@@ -160,9 +166,9 @@ def _card_room(choice: DeviceChoice) -> int:
     return choice.gpu.free_bytes - _reserve(choice.gpu.free_bytes) if choice.gpu else 0
 
 
-def _check_limit(config: Config, selection: Selection) -> None:
+def _check_limit(config: Config, selection: Selection, named: CausalSize | None) -> None:
     chosen = dict(selection.chosen)
-    if _model_named(config, "llm") and not named_size(config):
+    if _model_named(config, "llm") and named is None:
         chosen["llm"] = EMBEDDED["skills"]  # nobody knows what the named one takes before it is loaded
     limit, needed = config.optimization.memory_limit_mb * MB, memory_of(chosen).memory_bytes
     if limit and needed > limit:
@@ -184,7 +190,9 @@ def _memory_reason(profile: MachineProfile, config: Config, available: int, room
     return f"{available / GB:.2f} GB of memory is free of {of}; {kept}."
 
 
-def _engine_reasons(profile: MachineProfile, selection: Selection, config: Config, pace: Pace) -> list[str]:
+def _engine_reasons(
+    profile: MachineProfile, selection: Selection, config: Config, pace: Pace, named: CausalSize | None
+) -> list[str]:
     roles: Mapping[Stage, str] = {"stt": "understands speech", "llm": "answers", "tts": "speaks"}
     reasons = []
     for stage in STAGES:
@@ -194,7 +202,7 @@ def _engine_reasons(profile: MachineProfile, selection: Selection, config: Confi
         slow = pace.objection(candidate)
         reasons.append(f"{candidate.label} {verb}{asked}{f'; {slow}' if slow else ''}.")
         if stage == "llm":
-            reasons += _precision_reason(candidate, config, pace)
+            reasons += _precision_reason(candidate, config, pace, named)
         if candidate.engine == "melo" and candidate.device == "cpu":
             reasons.append(_voice_reason(config))
     if not pace.measured and any(c.engine not in EMBEDDED_ENGINES for c in selection.chosen.values()):
@@ -205,9 +213,10 @@ def _engine_reasons(profile: MachineProfile, selection: Selection, config: Confi
     return reasons
 
 
-def _precision_reason(chosen: Candidate, config: Config, pace: Pace) -> list[str]:
+def _precision_reason(chosen: Candidate, config: Config, pace: Pace, named: CausalSize | None) -> list[str]:
     """Why a language model on a CPU has the bits it has, where they were chosen and not asked for."""
-    sizes = [size for size in (*QWEN_2_5, *QWEN) if size.name == chosen.model and chosen.engine == "mlx"]
+    known = (named,) if named else QWEN
+    sizes = [size for size in known if size.name == chosen.model and chosen.engine == "mlx"]
     asked = config.optimization.compute_type != "auto"
     if not sizes or asked or chosen.device != "cpu" or chosen.weights not in PERPLEXITY:
         return []

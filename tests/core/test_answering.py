@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
@@ -9,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from core.app.answering import engines_here, equip, model_to_load, planned_config, wants_model
+from core.app.answering import engines_here, equip, model_to_load, tuner, wants_model
 from core.app.brain import Brain
 from core.app.check_answering import judge_answering
 from core.app.consent import LANGUAGE_SETTING
 from core.app.first_language_model import FirstLanguageModel, model_to_fetch
 from core.app.setup import FullSetup
+from core.optimization.catalogue import ALL_ENGINES
 from core.optimization.plan import StagePlan
-from core.optimization.tuner import PerformanceTuner
 from core.utils.config import Config, LlmConfig, SetupConfig
 from core.utils.config_file import load_config
 from core.utils.errors import ConfigError, ModelLoadError
@@ -56,10 +57,20 @@ def stored(folder: Path, *names: str) -> ModelStore:
 def test_who_answers(tmp_path: Path, llm: dict[str, object], planned: bool, expected: str):
     chosen = config(**llm)
     engines = engines_here(chosen, stored(tmp_path / "none")) | (frozenset(("mlx",)) if planned else frozenset())
-    plan = PerformanceTuner(planned_config(chosen), engines).plan(LARGE)
+    plan = tuner(chosen, engines).plan(LARGE)
     with Brain(chosen, folder=tmp_path) as brain:
         equip(chosen, plan, brain.responder)
         assert brain.responder.engine_name == expected
+
+
+def test_a_model_of_one_s_own_is_planned_as_large_as_its_folder_says(tmp_path: Path):
+    small = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "config.json").write_text(json.dumps({"model_type": "llama", "vocab_size": 1000, **small}))
+    made = tuner(config(model=str(mine)), ALL_ENGINES).plan(LARGE)
+    assert (made.llm.engine, made.llm.model) == ("mlx", "mine")
+    assert made.llm.memory_bytes < 10 * 10**6, "no Qwen3's"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from core.optimization.catalogue import (
     SHELL_BYTES,
     TORCH_BYTES,
     TURN_MODEL_BYTES,
+    CausalSize,
 )
 from core.optimization.plan import Plan, StagePlan
 from core.optimization.profile import MachineProfile
@@ -163,6 +164,19 @@ def test_a_named_model_of_unknown_size_is_not_refused_by_the_limit_before_it_is_
 def test_a_named_model_of_unknown_size_gets_bits_too():
     named = Config.model_validate({"llm": {"model": "/models/my-own"}})
     assert plan(profile(1, 24.0, 32.0, usable=0.5), named).llm.compute_type == "int4"
+
+
+SMOL = CausalSize("SmolLM2-135M-Instruct", "", 134_515_008, 30, 576, 192, vocabulary=49_152)
+
+
+def test_a_named_model_whose_size_is_known_is_planned_as_large_as_it_is():
+    named = Config.model_validate({"llm": {"model": "/models/SmolLM2-135M-Instruct"}})
+    made = PerformanceTuner(named, ALL_ENGINES, SMOL).plan(profile(6, 12.0, 16.0, speed=MEASURED_FAST_AVX2))
+    assert in_short(made.llm) == "mlx SmolLM2-135M-Instruct int8"
+    weights, cache, activations = 134_515_008 * (1 + 2 / 32), 2 * 30 * 192 * 4096 * 4, 16 * 512 * 576 * 4
+    assert made.llm.memory_bytes == round(weights) + cache + activations
+    assert "SmolLM2-135M-Instruct in int8 answers." in made.reasons
+    assert "It has 8 bits and not 4" in made.explain()
 
 
 def test_a_full_machine_still_gets_a_plan_and_is_told():
