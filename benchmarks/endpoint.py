@@ -25,7 +25,7 @@ from benchmarks.endpoint_parts.turn_model import turn_model_folder
 from benchmarks.figures import Figure
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, Language, Samples, Transcript, Utterance
 from core.pipeline import Part, Pipeline
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.config import Config, EndpointConfig
 from core.utils.vad_compat import VadEngine, load_vad
 from llm.skills.recognise import RecogniserConfig, SkillRecogniser

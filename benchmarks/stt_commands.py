@@ -22,7 +22,7 @@ from benchmarks.corpora.commands import HELD_OUT, OTHER_HELD_OUT, OTHER_TUNING, 
 from benchmarks.corpora.speech import ASSETS, read, recordings, synthesise
 from benchmarks.figures import Figure
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, Language, Samples, Transcript, Utterance
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.config import EndpointConfig, SttConfig, VadConfig
 from core.utils.vad_compat import load_vad
 from llm.skills.base import Intent

@@ -23,7 +23,7 @@ from benchmarks.corpora.speech import ASSETS, Spoken, recordings, said
 from benchmarks.figures import Figure
 from benchmarks.stt_parts.words import distance, plain
 from core.messages import AudioFrame, Samples
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.config import EndpointConfig, SttConfig, VadConfig
 from core.utils.vad_compat import load_vad
 from llm.skills.recognise import RecogniserConfig, SkillRecogniser

@@ -28,7 +28,8 @@ from core.messages import (
     TurnFailed,
     Utterance,
 )
-from core.stage import Inbox, Span, Stage, StageThread, TurnClock, no_span
+from core.stage import Inbox, Span, Stage, StageThread, no_span
+from core.turn_clock import TurnClock
 from core.utils.errors import StageCrashedError
 
 logger = logging.getLogger(__name__)

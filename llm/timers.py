@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.messages import Heard, Language, Sentence, Tick
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.errors import DataError
 from llm.conversation import Conversation, Exchange
 from llm.schedule import Item, Schedule

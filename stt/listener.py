@@ -27,7 +27,7 @@ from core.messages import (
     VoiceOnset,
     VoiceRejected,
 )
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.errors import InferenceError
 from core.utils.vad_compat import rms
 from stt.attention import Attention

@@ -26,20 +26,19 @@ HEAVY = {
     "espeakng_loader",
     "rich",
 }
+MESSAGING = ("core.messages", "core.turn_clock", "core.stage")
 ALLOWED = {
     "core.utils": {"core.utils"},
     "core.messages": {"core.utils"},
-    "core.stage": {"core.utils", "core.messages"},
-    "core.pipeline": {"core.utils", "core.messages", "core.stage"},
+    "core.turn_clock": set(),
+    "core.stage": {"core.utils", "core.messages", "core.turn_clock"},
+    "core.pipeline": {"core.utils", "core.messages", "core.turn_clock", "core.stage"},
     "core.turns": {"core.utils", "core.messages", "core.stage", "core.pipeline"},
     "core.selfcheck": {"core.utils"},
     "core.models": {"core.utils", "core.models"},
     "core.environment": {"core.utils", "core.environment"},
     "core.optimization": {"core.utils", "core.models", "core.optimization"},
-    **{
-        stage: {stage, "core.utils", "core.messages", "core.stage", "core.models", "core.optimization"}
-        for stage in STAGES
-    },
+    **{stage: {stage, "core.utils", *MESSAGING, "core.models", "core.optimization"} for stage in STAGES},
 }
 """Which layers a layer may import. Those not listed (core.app, core.bootstrap, main) have rules of their own."""
 

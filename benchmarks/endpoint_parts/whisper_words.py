@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.endpoint_parts.recorded import Rated, Spoken, Understood
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, Language, Transcript, Utterance
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.config import Config, EndpointConfig
 from core.utils.model_store import ModelStore
 from core.utils.vad_compat import load_vad

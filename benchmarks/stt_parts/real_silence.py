@@ -29,7 +29,7 @@ from core.messages import (
     Transcript,
     Utterance,
 )
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.config import EndpointConfig, VadConfig
 from core.utils.vad_compat import load_vad
 from core.utils.whisper.guard import compression_ratio, most_repeats

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from core.app.device_words import device_words
 from core.messages import Announcement, DeviceEvent, Language, Sentence, Tick, Working
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from llm.timers import TimersStage
 
 MOST_WAITING = 8

@@ -40,7 +40,8 @@ from core.messages import (
 from core.optimization.plan import StagePlan
 from core.optimization.profiler import InferenceProfiler
 from core.pipeline import Part, Pipeline
-from core.stage import Inbox, Stage, TurnClock
+from core.stage import Inbox, Stage
+from core.turn_clock import TurnClock
 from core.turns import TurnRecord, TurnRecorder
 from core.utils.clock import Clock
 from core.utils.config import Config

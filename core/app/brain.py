@@ -9,7 +9,7 @@ from types import TracebackType
 from core.app.language import first_language
 from core.messages import Language
 from core.optimization.memory import MemoryOptimizer
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.clock import Clock, SystemClock
 from core.utils.config import Config
 from core.utils.paths import make_data_folder

@@ -18,7 +18,7 @@ from core.app.ticker import Ticker
 from core.app.turn_file import FILE, read_turns
 from core.app.turns import latest_wait
 from core.messages import Heard, Language
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.config import Config
 from core.utils.paths import data_folder
 from core.utils.waterfall import Wait

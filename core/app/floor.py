@@ -19,7 +19,7 @@ from core.messages import (
     VoiceRejected,
 )
 from core.pipeline import Pipeline
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 
 REACTION_S = 0.25
 """Nobody speaks up to what they have heard for so short a time."""

@@ -15,7 +15,8 @@ import numpy as np
 
 from core.app.recorded_turn import RecordedTurn, Step
 from core.messages import Samples, SpeechChunk, SpeechStarted, Utterance
-from core.stage import Stage, TurnClock
+from core.stage import Stage
+from core.turn_clock import TurnClock
 
 STANDS_AT_S = 1e6
 """what a recorded turn's monotonic clock shows as the turn begins"""

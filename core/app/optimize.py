@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from core.app.toolbox_arguments import COMMANDS, GRAPHS
-from core.app.toolbox_report import print_error
 from core.utils.errors import ConfigError, MerlineError
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ class JSONUsage(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Ends the program with 2."""
+        from core.app.toolbox_report import print_error
+
         print_error("UsageError", message, USAGE)
         super().error(message)
 
@@ -91,6 +92,8 @@ def _terminate_main_thread() -> None:
 
 def tell_error(error: MerlineError, text: str) -> None:
     """What ended the command, `text` to a person, as one object on the output."""
+    from core.app.toolbox_report import print_error
+
     told = {name: getattr(error, name) for name in ("closest", "missing") if hasattr(error, name)}
     print_error(type(error).__name__, text, error.exit_code, told)
 

@@ -29,7 +29,8 @@ from core.app.planning import apply_plan, make_plan
 from core.app.recorded_turn import RecordedTurn, read_turn
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, Heard, Sentence, Transcript, TurnFailed
 from core.optimization.plan import StagePlan
-from core.stage import Inbox, Stage, TurnClock
+from core.stage import Inbox, Stage
+from core.turn_clock import TurnClock
 from core.turns import TurnRecord
 from core.utils.clock import Clock
 from core.utils.config import Config

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from core.messages import SpeechStarted, Transcript
 from core.optimization.profiler import InferenceProfiler, ProfilerConfig
 from core.pipeline import Pipeline
-from core.stage import Span, TurnClock
+from core.stage import Span
+from core.turn_clock import TurnClock
 
 logger = logging.getLogger(__name__)
 

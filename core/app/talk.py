@@ -8,7 +8,6 @@ import logging
 import sys
 
 from audio.front_end import FrontEnd
-from core.app import chat
 from core.app.answering import equip
 from core.app.assistant import Assistant, SoundEnds
 from core.app.beside import Beside
@@ -189,5 +188,7 @@ def _without_sound(arguments: argparse.Namespace, config: Config, error: Merline
     wish = input(question).strip().lower()
     if wish in ("", "y", "yes", "o", "oui"):
         arguments.language = None
+        from core.app import chat
+
         return chat.run(arguments, config)
     return error.exit_code

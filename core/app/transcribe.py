@@ -25,7 +25,7 @@ from core.messages import AudioFrame, Language, SpeechStarted, Transcript, Utter
 from core.optimization.plan import StagePlan
 from core.optimization.profiler import InferenceProfiler
 from core.pipeline import Part, Pipeline
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.config import Config
 from core.utils.vad_compat import load_vad
 from stt.endpointing import Endpointing

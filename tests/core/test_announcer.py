@@ -8,7 +8,7 @@ import numpy as np
 
 from core.app.announcer import MOST_WAITING, Announcer
 from core.messages import Announcement, DeviceEvent, Sentence, Tick, Working
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 
 GONE = "The microphone (x) is gone. I will use it again as soon as it is back."
 BACK = "The microphone is back (x)."

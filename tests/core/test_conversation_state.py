@@ -11,7 +11,7 @@ from core.app.floor import LONGEST_TURN_S, Floor
 from core.app.spoken import REMEMBERED_S, SpokenText
 from core.messages import DeviceEvent, Heard, PlaybackStarted, Sentence, SpeechStarted, Transcript, Utterance
 from core.pipeline import Pipeline
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from tests.fakes import VirtualClock
 
 

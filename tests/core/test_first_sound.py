@@ -11,7 +11,7 @@ import pytest
 from core.app.first_sound import LONGEST_S, FirstSound
 from core.messages import Sentence, Speech, Transcript, TurnFailed
 from core.pipeline import Part, Pipeline
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from tests.fakes import FakeStage, ListInbox, VirtualClock
 
 FIRST = Sentence(1, 0, 0, "Because of the air,", False)

@@ -11,7 +11,7 @@ from core.app.hearing import HearingParts, engines_here, make_transcriber, model
 from core.messages import Sentence, Transcript, Utterance
 from core.optimization.plan import StagePlan
 from core.pipeline import Part, Pipeline
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.config import Config, SttConfig
 from core.utils.model_catalogue import CATALOGUE
 from core.utils.model_store import Manifest, ModelStore, write_manifest

@@ -14,7 +14,7 @@ from core.app.recorded_turn import RecordedTurn
 from core.app.replay import clock_of
 from core.messages import Listening, Samples, SpeechChunk, SpeechStarted, Utterance
 from core.pipeline import Part, Pipeline
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from tests.fakes import FakeStage
 
 SOUND = np.random.default_rng(2).normal(0.0, 0.1, 6000).astype(np.float32)

@@ -9,7 +9,8 @@ from core.app.speculation import ALLOWED_S, MOST, Account, Speculation
 from core.messages import ReplyUnderWay, Sentence, SpeechStarted, Transcript, TurnFailed
 from core.optimization.spans import Span
 from core.pipeline import Part, Pipeline
-from core.stage import TurnClock, no_span
+from core.stage import no_span
+from core.turn_clock import TurnClock
 from tests.fakes import FakeStage, ListInbox
 
 

@@ -19,7 +19,7 @@ from core.messages import (
 )
 from core.optimization.memory import Movement
 from core.pipeline import Pipeline
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 
 NOTHING = None
 

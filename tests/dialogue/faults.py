@@ -14,7 +14,8 @@ from core.app.floor import Floor
 from core.app.turn_keeping import TurnKeeping
 from core.messages import Heard, TurnFailed, Utterance, VoiceOnset, VoiceRejected
 from core.pipeline import Pipeline
-from core.stage import StageThread, TurnClock
+from core.stage import StageThread
+from core.turn_clock import TurnClock
 from llm.assistant import SkillSet
 from llm.conversation import Conversation
 from llm.responder import Responder

@@ -314,7 +314,7 @@ def test_a_model_that_was_put_away_comes_back_with_the_first_words_and_with_no_c
 def test_a_stage_that_does_not_stop_is_left_alone_and_the_others_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing an engine under a thread that still computes is how processes crash."""
     from core.pipeline import Part
-    from core.stage import TurnClock
+    from core.turn_clock import TurnClock
     from tests.fakes import FakeStage, ListInbox
 
     begun, go_on = threading.Event(), threading.Event()

@@ -27,7 +27,7 @@ from core.messages import (
     Utterance,
 )
 from core.pipeline import QUEUE_SIZES, Part, Pipeline
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.errors import InferenceError
 from tests.dialogue.rig import RATE_HZ, TICK_S, Speaker
 from tests.fakes import FakeStage

@@ -29,7 +29,7 @@ from core.messages import (
     VoiceOnset,
     VoiceRejected,
 )
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.config import Config
 from core.utils.vad_compat import load_vad
 from core.utils.voice import VoiceSettings

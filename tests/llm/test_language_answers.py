@@ -20,7 +20,8 @@ from scripted_model import OneFolder, PlainOptimizer, ScriptedRuntime
 from skill_rig import ZoneClock, make_skills
 
 from core.messages import Heard, Language, ReplyUnderWay, Sentence, Transcript, TurnFailed
-from core.stage import StageThread, TurnClock
+from core.stage import StageThread
+from core.turn_clock import TurnClock
 from core.utils.errors import InferenceError, ModelLoadError
 from llm.engine import Prompt
 from llm.language_answers import AnswerSettings, LanguageAnswers

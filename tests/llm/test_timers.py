@@ -9,7 +9,7 @@ from skill_rig import ZoneClock
 
 from core.messages import Heard, Sentence, Tick
 from core.pipeline import Part, Pipeline
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.config import MemoryConfig
 from llm.conversation import Conversation
 from llm.schedule import Item, Schedule

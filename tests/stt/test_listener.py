@@ -20,7 +20,7 @@ from core.messages import (
     VoiceOnset,
     VoiceRejected,
 )
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.config import EndpointConfig, VadConfig, WakeConfig
 from core.utils.errors import InferenceError
 from stt.attention import Attention

@@ -12,7 +12,7 @@ import pytest
 
 from core.messages import Interjection, InterjectionHeard, SpeechChunk, SpeechStarted, Transcript, TurnFailed, Utterance
 from core.pipeline import Part, Pipeline
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.errors import InferenceError
 from stt.switching import SwitchingTranscriber
 from tests.fakes import FakeStage, ListInbox

@@ -23,7 +23,7 @@ from core.messages import (
 from core.optimization.memory import MemoryOptimizer
 from core.optimization.profiler import InferenceProfiler
 from core.pipeline import Part, Pipeline
-from core.stage import TurnClock
+from core.turn_clock import TurnClock
 from core.utils.errors import GpuBusyError, InferenceError, MerlineError, ModelError, ModelLoadError
 from core.utils.model_store import ModelStore
 from core.utils.whisper.backend import WindowRequest
