@@ -17,7 +17,7 @@ from typing import Protocol
 
 from core.messages import Language, Samples
 from core.utils.config import EndpointConfig
-from core.utils.errors import DataError
+from core.utils.errors import DataError, InferenceError
 from stt.pauses import Pauses, outlasting
 from stt.turn_words import dangles, wording
 
@@ -132,6 +132,18 @@ class Endpointing:
         if silence_ms >= self._config.provisional_ms:
             return Endpoint.PROVISIONAL
         return Endpoint.NONE
+
+    def by_sound(self, samples: Samples) -> float | None:
+        """0..1 that the turn is over after [n] samples at 16 kHz; without a model, or when it fails, None."""
+        if self.model is None:
+            return None
+        try:
+            rating = self.model.probability(samples)
+        except InferenceError as error:
+            logger.warning("the sound of the pause could not be judged: %s", error)
+            return None
+        logger.debug("the pause sounds finished by %.2f", rating)
+        return rating
 
     def learn(self, pause_ms: float) -> None:
         """The user paused for so long and went on."""

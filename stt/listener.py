@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -28,9 +28,9 @@ from core.messages import (
     VoiceRejected,
 )
 from core.turn_clock import TurnClock
-from core.utils.errors import InferenceError
 from core.utils.vad_compat import rms
 from stt.attention import Attention
+from stt.continuation import Continuation
 from stt.endpointing import Endpoint, Endpointing, Evidence
 from stt.interruptions import Interjected, InterruptionEvent, Interruptions
 from stt.speech_under_way import SpeechUnderWay
@@ -47,12 +47,6 @@ logger = logging.getLogger(__name__)
 
 GAP_S = 0.5
 """Input missing for longer than this ends the utterance and clears the detector."""
-CUT_OFF_S = 1.5
-"""Who speaks again so soon after a turn had been taken as finished had only paused: so long are their pauses."""
-GOES_ON_S = 0.75
-"""Who does so even sooner, and has heard nothing of the reply, goes on: the words before are part of the turn."""
-GOES_ON_WITH_S = 15.0
-"""What lasted longer is no command that was broken off, and to hear it all again, with more each time, takes long."""
 JUDGED_SILENCE_S = 0.1
 """how much of the pause the model hears; with more of it bench endpoint's phrases sound finished more often"""
 SILENT_DBFS = -100.0
@@ -109,10 +103,8 @@ class Listener:
         self._lock = threading.Lock()
         self._understood: Transcript | None = None
         """the words since the provisional utterance"""
-        self._ended: SpeechUnderWay | None = None
-        """the utterance before"""
-        self.unheard: Callable[[int, float, bool], bool] = lambda turn, at, far_end: False
-        """whether nothing of the reply to a turn could have been answered to, or echoed, by a voice at that time"""
+        self.continuation = Continuation(clock, endpointing)
+        """of the utterance before"""
 
     @property
     def level(self) -> float:
@@ -179,7 +171,8 @@ class Listener:
         attended = self._attends
         called = self._attention.hear(samples, now)
         if called and attended:
-            self._speech = self._ended = None
+            self._speech = None
+            self.continuation.forget()
             self._vad.reset()
             yield Attending(True, now, again=True)
             return False
@@ -208,28 +201,9 @@ class Listener:
 
     def _start(self, event: Started) -> Iterator[ListenerMessage]:
         speech = self._speech = SpeechUnderWay(0, 0, event.at, event.voiced_until, event.far_end)
-        ended, supersedes = self._ended, None
-        if ended is not None:
-            paused_s = event.at - ended.voiced_until
-            if paused_s <= CUT_OFF_S and not event.far_end:
-                self._endpointing.learn(paused_s * 1000)
-            if self.goes_on(event.at, event.far_end):
-                supersedes, speech.at, speech.far_end = ended.turn, ended.at, ended.far_end
-                speech.pieces += ended.pieces
-        self._ended = None
+        supersedes = self.continuation.begin(speech)
         speech.pieces.append(event.samples)
         yield from self._open(supersedes)
-
-    def goes_on(self, at: float, far_end: bool = True) -> bool:
-        """Whether a voice that began at that time (seconds) only goes on with the turn before, and is no echo."""
-        ended = self._ended
-        if ended is None or self._is_stale(ended):
-            return False
-        if at - ended.voiced_until > GOES_ON_S * self._endpointing.patience:
-            return False
-        if ended.seconds > GOES_ON_WITH_S:
-            return False
-        return self.unheard(ended.turn, at, far_end)
 
     def _open(self, supersedes: int | None = None) -> Iterator[ListenerMessage]:
         """Open a turn for the utterance under way and send all of it that is known."""
@@ -264,7 +238,7 @@ class Listener:
         chunk = np.concatenate((*speech.held, samples)) if speech.held else samples
         speech.held.clear()
         speech.pieces.append(chunk)
-        if self._is_stale(speech):
+        if self._clock.is_stale(speech):
             yield from self._open()
             return
         if speech.provisional:
@@ -291,7 +265,7 @@ class Listener:
             utterance = self._utterance(speech, final=False)
             yield utterance
             silent = round(max(0.0, silence_s - JUDGED_SILENCE_S) * SAMPLE_RATE_HZ)
-            speech.ended = self._by_sound(utterance.samples[: len(utterance.samples) - silent])
+            speech.ended = self._endpointing.by_sound(utterance.samples[: len(utterance.samples) - silent])
 
     def _finish(self) -> Iterator[ListenerMessage]:
         """End the utterance under way, if any. If another turn took its place meanwhile it becomes a new one."""
@@ -301,20 +275,18 @@ class Listener:
             return
         if speech.dropped:
             cancelled = True
-        elif self._is_stale(speech):
+        elif self._clock.is_stale(speech):
             cancelled = self._clock.current == speech.turn
             if not cancelled:
                 yield from self._open()
-        self._speech, self._ended = None, speech
+        self._speech = None
+        self.continuation.end(speech)
         if not cancelled:
             yield self._utterance(speech, final=True)
 
     def _utterance(self, speech: SpeechUnderWay, final: bool) -> Utterance:
         samples = np.concatenate(speech.pieces)
         return Utterance(speech.turn, speech.revision, samples, final, speech.voiced_until, speech.far_end)
-
-    def _is_stale(self, speech: SpeechUnderWay) -> bool:
-        return self._clock.is_stale(SpeechStarted(speech.turn, speech.revision, speech.at))
 
     def _evidence(self, speech: SpeechUnderWay) -> Evidence:
         """What is known about the speech before the pause; words only if they are of this pause."""
@@ -323,16 +295,3 @@ class Listener:
         if heard is None or (heard.turn, heard.revision) != (speech.turn, speech.revision):
             return Evidence(ended=speech.ended)
         return Evidence(heard.complete, heard.text, heard.language, speech.ended, heard.sentence_end)
-
-    def _by_sound(self, samples: Samples) -> float | None:
-        """The model's word on [n] samples; without one, or when it fails, None."""
-        model = self._endpointing.model
-        try:
-            if model is None:
-                return None
-            rating = model.probability(samples)
-            logger.debug("the pause sounds finished by %.2f", rating)
-            return rating
-        except InferenceError as error:
-            logger.warning("the sound of the pause could not be judged: %s", error)
-            return None

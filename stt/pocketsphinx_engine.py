@@ -50,13 +50,6 @@ _GRAMMAR_LIMITS = {"wip": 0.1, "beam": 1e-56, "pbeam": 1e-56, "wbeam": 1e-34, "f
 """Wider beams than pocketsphinx's (1e-48, 7e-29) find the right path a little more often (93 instead of 91 of 110), but
 the margin then takes two right commands fewer. Without second pronunciations 17 MB and half of the loading time are
 saved, and the path is right in 90 instead of 93."""
-_LONGEST_WORD = 16
-"""bytes a word of the n-gram model takes on average, at most"""
-_MOST_WORDS = 32_000
-"""of the 72,547 of the n-gram model: the rest, names and rarities such as "buckwheat", would cost 18 MB. With 50,000
-one more of the 55 words in recordings of a command's length is right, a clipped "tue"."""
-_UNIGRAM = np.dtype([("likelihood", "<f4"), ("backoff", "<f4"), ("next", "<u4")])
-_TABLE_BYTES = 4 << 16
 _WORD_LIMITS = {"maxhmmpf": 3000, "maxwpf": 10}
 
 
@@ -248,6 +241,8 @@ def word_decoder() -> SphinxDecoder:
 
     Its dictionary holds only the model's words: the rest could never be recognised and costs 15 MB.
     """
+    from stt.ngram_words import model_words
+
     model = _model_path("en-us.lm.bin")
     known = model_words(Path(model))
     if not known:
@@ -258,31 +253,6 @@ def word_decoder() -> SphinxDecoder:
         with open(_model_path("cmudict-en-us.dict"), encoding="utf-8") as lines, dictionary.open("w") as kept:
             kept.writelines(line for line in lines if _VARIANT.sub("", line.split(" ", 1)[0]) in known)
         return SphinxDecoder(_decoder(dict=str(dictionary), lm=model, **_SPEED, **_WORD_LIMITS))
-
-
-def model_words(model: Path, most: int = _MOST_WORDS) -> frozenset[str]:
-    """The words of a binary n-gram model of pocketsphinx, the `most` likeliest; empty if its layout is another one.
-
-    Layout (ngram_model_trie.c): the signature, the order (1 byte), the count of each order (4 bytes each, little
-    endian), the quantiser's kind (4 bytes) and tables, a `_UNIGRAM` for each word and one more, the trie, then the
-    words, each ended by a zero byte.
-    """
-    signature = b"Trie Language Model"
-    with model.open("rb") as file:
-        head = file.read(len(signature) + 5)
-        if not head.startswith(signature):
-            return frozenset()
-        order, count = head[len(signature)], int.from_bytes(head[len(signature) + 1 :], "little")
-        file.seek(4 * (order - 1) + 4 + (2 * order - 3) * _TABLE_BYTES, 1)
-        unigrams = np.frombuffer(file.read(count * _UNIGRAM.itemsize), _UNIGRAM)
-        file.seek(0, 2)
-        file.seek(max(0, file.tell() - count * _LONGEST_WORD))
-        words = file.read().split(b"\0")[:-1][-count:]
-    if not len(words) == len(unigrams) == count or (np.diff(unigrams["next"].astype(np.int64)) < 0).any():
-        return frozenset()
-    likeliest = np.argsort(-unigrams["likelihood"], kind="stable")[:most]
-    found = frozenset(words[index].decode("utf-8", "replace") for index in likeliest)
-    return found if {"the", "zoo"} <= found else frozenset()
 
 
 def _decoder(**options: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from core.app.announcer import Announcer
 from core.app.attending import follow, make_attention
 from core.app.brain import Brain
 from core.app.coming_back import ComingBack
+from core.app.echo_turns import EchoTurns
 from core.app.echo_words import EchoNews
 from core.app.first_sound import FirstSound
 from core.app.floor import Floor
@@ -27,7 +27,6 @@ from core.messages import (
     Announcement,
     Attending,
     DeviceEvent,
-    EchoDropped,
     Heard,
     Interjection,
     InterjectionHeard,
@@ -50,8 +49,6 @@ from stt.interruptions import Interruptions
 from stt.listener import Listener
 from stt.voice_activity_detection import VoiceActivityDetection
 from tts.normalise.speakable import rules
-
-logger = logging.getLogger(__name__)
 
 TICK_S = 0.2
 """how often due timers are looked for"""
@@ -99,7 +96,7 @@ class Assistant:
         self.turns = TurnClock()
         self.spoken = SpokenText(clock.monotonic)
         self.floor = Floor(self.turns, clock.monotonic)
-        self._echo_turns: set[int] = set()
+        self.echo_turns = EchoTurns()
         self._told: deque[str] = deque()
         self._echo_news = EchoNews(brain.language)
         self._clock = clock
@@ -111,11 +108,6 @@ class Assistant:
         self.speculation = Speculation(self.turns, self.profiler.span)
         brain.responder.may_prepare = self.speculation.may_prepare
         self._config = config
-
-    @property
-    def echo_dropped(self) -> int:
-        """Turns that the assistant's own voice had opened and the guard dropped."""
-        return len(self._echo_turns)
 
     def join(self, engines: Engines, announcing: bool = True) -> Pipeline:
         """Join the stages with these engines; returns the pipeline, not yet loaded.
@@ -131,7 +123,8 @@ class Assistant:
         self.attention = make_attention(config.wake, self._clock) if announcing else None
         self.endpointing = make_endpointing(config, brain)
         self.listener = Listener(self.interruptions, self.endpointing, self._ends.front_end, self.turns, self.attention)
-        self.listener.unheard, self.interruptions.goes_on = self.floor.unheard, self.listener.goes_on
+        continuation = self.listener.continuation
+        continuation.unheard, self.interruptions.goes_on = self.floor.unheard, continuation.goes_on
         self.timers = brain.timers(self.turns, self.floor.gap)
         self.working = (
             WorkingTone(self._clock.monotonic, lambda: brain.responder.asks_model) if config.tts.working_tone else None
@@ -267,7 +260,6 @@ class Assistant:
         pipeline.observe(Transcript, self.listener.transcribed)
         pipeline.observe(Heard, self._brain.conversation.heard)
         pipeline.observe(Heard, self.timers.heard)
-        pipeline.observe(EchoDropped, self._count_echo)
         pipeline.observe(DeviceEvent, self._device_changed)
         if self.attention is not None:
             follow(self.attention, pipeline)
@@ -275,6 +267,7 @@ class Assistant:
         if self.working is not None:
             self.working.watch(pipeline)
             self._brain.memory.watch(self.working.model_moved)
+        self.echo_turns.watch(pipeline)
         self.spoken.watch(pipeline)
         self.floor.watch(pipeline)
         self.recorder.watch(pipeline)
@@ -295,10 +288,6 @@ class Assistant:
         if (event.kind, event.state) == ("input", "lost"):
             self.drop_utterance()
         self.announcer.device_changed(event)
-
-    def _count_echo(self, message: EchoDropped) -> None:
-        self._echo_turns.add(message.turn)
-        logger.info("turn %d was the assistant's own voice, dropped: %r", message.turn, message.text)
 
 
 def _name(stage: Stage) -> str:

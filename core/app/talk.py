@@ -44,10 +44,6 @@ HEARS_ENGLISH: dict[Language, str] = {
     "en": "",
     "fr": "Je comprends le français écrit (python3 main.py chat) ; à l'oral, seulement l'anglais pour l'instant.",
 }
-ECHO_DROPPED: dict[Language, str] = {
-    "en": "turns opened by my own echo and dropped: {count}",
-    "fr": "tours ouverts par mon propre écho et ignorés : {count}",
-}
 WITHOUT_SOUND: dict[Language, tuple[str, str]] = {
     "en": ("without sound you can type: python3 main.py chat", "Type instead of talking? [Y/n] "),
     "fr": ("sans le son, vous pouvez écrire : python3 main.py chat", "Écrire au lieu de parler ? [O/n] "),
@@ -173,8 +169,8 @@ def _converse(assistant: Assistant, view: View, language: Language, beside: Besi
             logger.info("ended by the user")
     finally:
         gc.unfreeze()
-        if assistant.echo_dropped:
-            view.show(Note(ECHO_DROPPED[language].format(count=assistant.echo_dropped)))
+        if dropped := assistant.echo_turns.words(language):
+            view.show(Note(dropped))
         view.close()
 
 

@@ -42,7 +42,7 @@ def fault(name: str) -> Callable[[Fault], Fault]:
 
 @fault("who goes on begins anew")
 def _begins_anew(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("stt.listener.GOES_ON_S", 0.0)
+    patch.setattr("stt.continuation.GOES_ON_S", 0.0)
 
 
 @fault("what was done stays done")

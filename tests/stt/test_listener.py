@@ -354,7 +354,7 @@ def test_pauses_are_learnt_from_who_goes_on_and_from_who_was_cut_off() -> None:
 
 def test_who_goes_on_before_anything_is_heard_goes_on_with_the_same_words() -> None:
     room = Room()
-    room.listener.unheard = lambda turn, at, far_end: True
+    room.listener.continuation.unheard = lambda turn, at, far_end: True
     (first,) = [one for one in utterances(room.hear(frames(0.8) + frames(0.6, 0.0))) if not one.final]
     room.listener.transcribed(complete(1, 0))
     room.hear(frames(0.1, 0.0))
@@ -370,7 +370,7 @@ def test_who_goes_on_before_anything_is_heard_goes_on_with_the_same_words() -> N
 @pytest.mark.parametrize("why", ["heard", "late", "cancelled", "over the reply", "long"])
 def test_else_who_speaks_again_begins_anew(why: str) -> None:
     room = Room()
-    room.listener.unheard = lambda turn, at, far_end: why != "heard" and not far_end
+    room.listener.continuation.unheard = lambda turn, at, far_end: why != "heard" and not far_end
     room.hear(frames(16.0 if why == "long" else 0.8) + frames(0.35, 0.0))
     room.listener.transcribed(complete(1, 0))
     room.hear(frames(0.1, 0.0) + (frames(0.5, 0.0) if why == "late" else []))
@@ -387,7 +387,7 @@ def test_who_has_asked_for_time_may_take_twice_as_long_to_go_on() -> None:
         room = Room()
         room.endpointing = Endpointing(ENDPOINT.model_copy(update={"mode": mode}), room.pauses)
         room.listener = Listener(room.detection, room.endpointing, room.front_end, room.clock)
-        room.listener.unheard = lambda turn, at, far_end: True
+        room.listener.continuation.unheard = lambda turn, at, far_end: True
         room.hear(frames(0.8) + frames(0.25, 0.0))
         room.listener.transcribed(complete(1, 0))
         sent = room.hear(frames(1.0, 0.0) + frames(0.5))
