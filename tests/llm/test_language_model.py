@@ -311,12 +311,21 @@ def test_a_model_that_cannot_come_back_loses_the_turn() -> None:
     assert "".join(model.answer(prompt("hi"))) == "Yes."
 
 
-def test_a_model_that_comes_back_takes_its_tokenizer_again() -> None:
-    runtime, memory = ScriptedRuntime(), MemoryOptimizer()
+def test_a_model_that_comes_back_takes_its_tokenizer_and_what_follows_from_it_again() -> None:
+    class Read(ScriptedTokenizer):
+        read = 0
+
+        def get_vocab(self) -> dict[str, int]:
+            self.read += 1
+            return super().get_vocab()
+
+    tokenizer, memory = Read(), MemoryOptimizer()
+    runtime = ScriptedRuntime(tokenizer=tokenizer)
     model = make(runtime, memory=memory)
     memory.pressure(0)
     assert "".join(model.answer(prompt("hi"))) == "Yes."
-    assert runtime.given_tokenizers == [None, runtime.tokenizer]
+    assert runtime.given_tokenizers == [None, tokenizer]
+    assert tokenizer.read == 1, "to go through its words keeps every other thread waiting, while the user speaks"
 
 
 def test_the_context_is_no_longer_than_memory_has_room_for() -> None:
