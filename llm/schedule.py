@@ -10,66 +10,22 @@ import logging
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
-from typing import Literal, get_args
+from dataclasses import replace
+from datetime import date
 
-from core.messages import Language
 from core.utils.clock import Clock
 from llm.local_time import LocalTime, SetBack
+from llm.schedule_item import COLUMNS, MARKS, Item, Kind, read_item, values, written_days
 from llm.store import Row, Store
+
+__all__ = ["ALARM_RINGS", "Item", "Kind", "Schedule"]
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["timer", "alarm", "reminder"]
 ALARM_RINGS = 3
 RING_AGAIN_S = 60.0
 MISSED_S = 600.0
 """An alarm this late is told once instead of rung."""
-_COLUMNS = (
-    "kind, text, language, due_at, first_due_at, duration_s, wall, weekdays, rings, left_s, every_s, day, month,"
-    " skipped"
-)
-_MARKS = ", ".join("?" * (_COLUMNS.count(",") + 1))
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """Something that becomes due."""
-
-    kind: Kind
-    text: str
-    """a timer's name or a reminder's text; may be empty"""
-    language: Language
-    due_at: float
-    """UTC seconds at which it rings next"""
-    first_due_at: float = 0.0
-    """UTC seconds at which this occurrence was due, before snoozing and repeated rings"""
-    duration_s: float = 0.0
-    """of a timer"""
-    wall: time | None = None
-    """local time of what recurs"""
-    weekdays: tuple[int, ...] = ()
-    """days of what recurs; 0 is Monday"""
-    rings: int = 0
-    left_s: float | None = None
-    """of a timer that is paused: what was left of it"""
-    every_s: float = 0.0
-    """of what recurs after so many seconds again"""
-    day: int = 0
-    """of the month, of what recurs every month, or every year in `month`; a shorter month has its last day instead"""
-    month: int = 0
-    skipped: tuple[date, ...] = ()
-    """days to come on which what recurs does not ring"""
-    id: int = 0
-
-    @property
-    def recurs(self) -> bool:
-        return bool(self.weekdays or self.every_s or self.day)
-
-    def left(self, now: float) -> float:
-        """Seconds until it rings, or from which it will go on."""
-        return self.due_at - now if self.left_s is None else self.left_s
 
 
 class Schedule:
@@ -93,14 +49,14 @@ class Schedule:
     def add(self, item: Item) -> Item:
         """Keep an item; the one returned has its id. Raises DataError."""
         item = replace(item, first_due_at=item.first_due_at or item.due_at)
-        identifier = self._store.execute(f"INSERT INTO schedule ({_COLUMNS}) VALUES ({_MARKS})", _values(item))
+        identifier = self._store.execute(f"INSERT INTO schedule ({COLUMNS}) VALUES ({MARKS})", values(item))
         return replace(item, id=identifier)
 
     def restore(self, items: Sequence[Item]) -> None:
         """Put removed items back as they were."""
         for item in items:
             self._store.execute(
-                f"INSERT OR REPLACE INTO schedule (id, {_COLUMNS}) VALUES (?, {_MARKS})", (item.id, *_values(item))
+                f"INSERT OR REPLACE INTO schedule (id, {COLUMNS}) VALUES (?, {MARKS})", (item.id, *values(item))
             )
 
     def remove(self, items: Sequence[Item]) -> None:
@@ -126,7 +82,7 @@ class Schedule:
         found = []
         for row in rows:
             try:
-                found.append(_item(row))
+                found.append(read_item(row))
             except (ValueError, TypeError, OverflowError, OSError) as error:
                 if row["id"] not in self._damaged:
                     logger.error(
@@ -260,7 +216,7 @@ class Schedule:
         self._store.execute(
             "UPDATE schedule SET due_at = ?, first_due_at = ?, duration_s = ?, rings = ?, left_s = ?, skipped = ?"
             " WHERE id = ?",
-            (item.due_at, item.first_due_at, item.duration_s, item.rings, item.left_s, _days(item), item.id),
+            (item.due_at, item.first_due_at, item.duration_s, item.rings, item.left_s, written_days(item), item.id),
         )
 
 
@@ -269,53 +225,3 @@ def _only_once(item: Item, due_at: float) -> Item:
         item, due_at=due_at, first_due_at=due_at, rings=0, wall=None, weekdays=(), every_s=0.0, day=0, month=0,
         skipped=(),
     )  # fmt: skip
-
-
-def _days(item: Item) -> str:
-    return " ".join(day.isoformat() for day in item.skipped)
-
-
-def _values(item: Item) -> tuple[str | float | int | None, ...]:
-    wall = item.wall.isoformat() if item.wall else ""
-    weekdays = "".join(str(day) for day in item.weekdays)
-    return (
-        item.kind,
-        item.text,
-        item.language,
-        item.due_at,
-        item.first_due_at,
-        item.duration_s,
-        wall,
-        weekdays,
-        item.rings,
-        item.left_s,
-        item.every_s,
-        item.day,
-        item.month,
-        _days(item),
-    )
-
-
-def _item(row: Row) -> Item:
-    """Raises an error for values that nobody has set."""
-    if row["kind"] not in get_args(Kind) or row["language"] not in get_args(Language):
-        raise ValueError(f"{row['kind']!r} in {row['language']!r}")
-    for at in (row["due_at"], row["first_due_at"]):
-        datetime.fromtimestamp(at, UTC)
-    return Item(
-        kind=row["kind"],
-        text=row["text"],
-        language=row["language"],
-        due_at=row["due_at"],
-        first_due_at=row["first_due_at"],
-        duration_s=row["duration_s"],
-        wall=time.fromisoformat(row["wall"]) if row["wall"] else None,
-        weekdays=tuple(int(day) for day in row["weekdays"]),
-        rings=row["rings"],
-        left_s=row["left_s"],
-        every_s=row["every_s"],
-        day=row["day"],
-        month=row["month"],
-        skipped=tuple(map(date.fromisoformat, row["skipped"].split())),
-        id=row["id"],
-    )

@@ -14,6 +14,7 @@ from core.utils.whisper.alignment import MEDIAN_FRAMES, pieces_of, timed
 from core.utils.whisper.audio import Samples
 from core.utils.whisper.backend import WindowRequest
 from core.utils.whisper.card import card_error
+from core.utils.whisper.faster_loader import NAME
 from core.utils.whisper.languages import LanguageGuess, pick_language
 from core.utils.whisper.mel import HOP_SAMPLES, log_mel
 from core.utils.whisper.options import TranscribeOptions
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from faster_whisper import WhisperModel
     from numpy.typing import NDArray
 
-NAME = "faster-whisper"
 _EOT = "<|endoftext|>"
 LEAST = 1e-9
 """of a token's probability"""

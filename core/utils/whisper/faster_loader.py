@@ -15,13 +15,15 @@ import numpy as np
 from core.utils.errors import ConfigError, GpuUnavailableError, GpuUnfitError, ModelLoadError
 from core.utils.whisper.backend import LoadRequest
 from core.utils.whisper.card import absent_library, card_error, load_packaged
-from core.utils.whisper.faster import NAME, FasterWhisper
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
+    from core.utils.whisper.faster import FasterWhisper
+
 logger = logging.getLogger(__name__)
 
+NAME = "faster-whisper"
 Loaded = TypeVar("Loaded")
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")
 """Without the last, faster-whisper would ask the hub."""
@@ -62,6 +64,8 @@ class FasterWhisperLoader:
         check_folder(path)
         import ctranslate2
         from faster_whisper import WhisperModel
+
+        from core.utils.whisper.faster import FasterWhisper
 
         cards = ctranslate2.get_cuda_device_count()
         device = request.device if request.device != "auto" else "cuda" if cards else "cpu"
