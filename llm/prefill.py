@@ -39,16 +39,16 @@ class Prefill:
         self._thread: threading.Thread | None = None
 
     def begin(self, prompt: Callable[[], Prompt]) -> None:
-        """Compute all that stands before the next words, on a thread of its own, until they come; from any thread."""
-        with self._lock:
-            if self._thread is not None and self._thread.is_alive():
-                return
-            before = prompt()
-            pieces = self._engine.count(before) // PREFILL_AT_ONCE + 1
-            self._thread = threading.Thread(
-                target=self._compute, args=(before, pieces, self._asked), name="merline-prefill", daemon=True
-            )
-            self._thread.start()
+        """Compute all that stands before the next words, on a thread of its own, until they come.
+
+        From any thread, one at a time; returns at once, also while an answer is written.
+        """
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._thread = threading.Thread(
+            target=self._compute, args=(prompt, self._asked), name="merline-prefill", daemon=True
+        )
+        self._thread.start()
 
     def wait(self, timeout_s: float) -> None:
         """For what `begin` began."""
@@ -90,14 +90,19 @@ class Prefill:
         self._asked += 1
         self.wait(CLOSE_S)
 
-    def _compute(self, prompt: Prompt, pieces: int, asked: int) -> None:
-        """A piece at a time, until all is computed or the first words come, which take it over."""
-        for _ in range(pieces):
+    def _compute(self, prompt: Callable[[], Prompt], asked: int) -> None:
+        """A piece at a time, until all is computed or the next words come, which take it over."""
+        before, pieces = None, 1
+        while pieces:
             with self._lock:
                 if self._asked != asked:
                     return
+                if before is None:
+                    before = prompt()
+                    pieces = self._engine.count(before) // PREFILL_AT_ONCE + 1
                 try:
-                    self._engine.prefill(prompt)
+                    self._engine.prefill(before)
                 except InferenceError as error:
                     logger.warning("the instructions could not be prepared: %s", error)
                     return
+            pieces -= 1

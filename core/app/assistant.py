@@ -127,7 +127,9 @@ class Assistant:
         continuation.unheard, self.interruptions.goes_on = self.floor.unheard, continuation.goes_on
         self.timers = brain.timers(self.turns, self.floor.gap)
         self.working = (
-            WorkingTone(self._clock.monotonic, lambda: brain.responder.asks_model) if config.tts.working_tone else None
+            WorkingTone(self._clock.monotonic, lambda: brain.responder.asks_model, brain.memory.lacks)
+            if config.tts.working_tone
+            else None
         )
         tone = self.working.due if self.working else lambda: None
         self.announcer = Announcer(self.timers, self.turns, self.floor.gap, tone, brain.language)

@@ -41,7 +41,10 @@ class Beside:
         self._speaking = FirstVoice(config, assistant, brain, offline, question)
         self._voice = VoiceBeside(config, assistant, plan)
         self._speed = SpeedBeside()
-        self._memory = MemoryWatch(brain.memory, brain.language, unload_s=60.0 * config.idle.unload_minutes or None)
+        unload_s = 60.0 * config.idle.unload_minutes or None
+        self._memory = MemoryWatch(
+            brain.memory, brain.language, unload_s=unload_s, at_rest=lambda: assistant.at_rest
+        )
         self._drivers = DriversLog(config.log)
         self._step: Literal["voice", "speed", "models"] = "voice"
         """what is waited for, one after the other"""

@@ -49,7 +49,8 @@ def available_bytes() -> int | None:
 
 
 class MemoryWatch:
-    """What nobody has used for `unload_s` goes though memory is plenty; None: nothing does.
+    """What nobody has used for `unload_s` goes though memory is plenty, while the conversation is `at_rest`; None:
+    nothing does.
 
     `available` reads the memory and `now_s` the time; other ones are for tests.
     """
@@ -61,8 +62,10 @@ class MemoryWatch:
         available: Callable[[], int | None] = available_bytes,
         now_s: Callable[[], float] = time.monotonic,
         unload_s: float | None = None,
+        at_rest: Callable[[], bool] = lambda: True,
     ) -> None:
         self._unload_s = unload_s
+        self._at_rest = at_rest
         self._memory = memory
         self._language: Language = language
         self._available = available
@@ -88,7 +91,8 @@ class MemoryWatch:
         return lines
 
     def _look(self) -> None:
-        if self._unload_s is not None:
+        # who has just begun to speak will need in a moment what nobody has used for so long
+        if self._unload_s is not None and self._at_rest():
             self._unused = True
             self._memory.unload_idle(self._unload_s)
             self._unused = False

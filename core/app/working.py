@@ -34,10 +34,17 @@ REMEMBERED = 8
 class WorkingTone:
     """Watches the conversation; `due` gives the tone when it is time. Safe from any thread."""
 
-    def __init__(self, now: Callable[[], float], asks_model: Callable[[], bool] = lambda: True) -> None:
-        """`asks_model()` says whether the turn waits for the language model; for the others every turn waits."""
+    def __init__(
+        self, now: Callable[[], float], asks_model: Callable[[], bool], lacks: Callable[[Stage], bool]
+    ) -> None:
+        """`asks_model()` says whether the turn waits for the language model; for the others every turn waits.
+
+        `lacks(stage)` says whether a model of a stage is still away: the last loading, which packed it, may have taken
+        a hundred times longer than this one.
+        """
         self._now = now
         self._asks_model = asks_model
+        self._lacks = lacks
         self._tone = make_tone(TONE_RATE_HZ)
         self._lock = threading.Lock()
         self._turn: int | None = None
@@ -71,7 +78,7 @@ class WorkingTone:
             if self._turn is None:
                 return None
             now = self._now()
-            awaited = (at for stage, at in self._here_at.items() if stage != "llm" or self._asks_model())
+            awaited = (at for stage, at in self._here_at.items() if self._waits_for(stage))
             wait_s = max((now, *awaited)) - self._since
             if self._by_model and self._waits:
                 wait_s = max(wait_s, statistics.median(self._waits))
@@ -79,6 +86,9 @@ class WorkingTone:
                 return None
             self._sounded = now
             return Working(self._turn, self._tone, TONE_RATE_HZ)
+
+    def _waits_for(self, stage: Stage) -> bool:
+        return self._lacks(stage) and (stage != "llm" or self._asks_model())
 
     def _waiting(self, message: Utterance) -> None:
         with self._lock:

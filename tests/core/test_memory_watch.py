@@ -22,7 +22,10 @@ class Bench:
         self.available: int | None = 10_000 * MB
         self.looks = 0
         self.memory = MemoryOptimizer(MemoryBudgets(reserve=300 * MB), lambda: self.now_s)
-        self.watch = MemoryWatch(self.memory, language, self._read, lambda: self.now_s, unload_s)
+        self.at_rest = True
+        self.watch = MemoryWatch(
+            self.memory, language, self._read, lambda: self.now_s, unload_s, at_rest=lambda: self.at_rest
+        )
         self.load_s = load_s
         self.whisper = self._resident("Whisper base", 150 * MB)
         self.qwen = self._resident("qwen3-0.6b", 600 * MB)
@@ -125,6 +128,19 @@ def test_what_nobody_uses_goes_and_comes_back_though_memory_is_plenty():
     lines = bench.wait(LOOK_S)
     assert lines == ["qwen3-0.6b is being loaded again, about 3 s"]
     assert bench.qwen.is_here
+
+
+def test_nothing_goes_while_somebody_speaks_who_will_need_it_in_a_moment():
+    bench = Bench(unload_s=600)
+    bench.at_rest = False
+    bench.wait(601)
+    assert bench.whisper.is_here
+    assert bench.qwen.is_here
+    bench.turn(bench.whisper)
+    bench.at_rest = True
+    bench.wait(LOOK_S)
+    assert bench.whisper.is_here
+    assert not bench.qwen.is_here, "the turn did without it"
 
 
 def test_it_is_told_why_it_went():

@@ -85,6 +85,20 @@ def test_what_stands_before_the_words_is_read_piece_by_piece_until_they_come() -
         assert reader.read == [("before", False)]
 
 
+def test_whoever_begins_it_while_words_are_answered_does_not_wait() -> None:
+    """Else the voice, which is brought back behind the language model, would wait for the reply's end."""
+    reader = Reader()
+    ahead = make(reader)
+    with ahead.give_way():
+        bringing = threading.Thread(target=ahead.begin, args=(lambda: words("before"),), daemon=True)
+        bringing.start()
+        bringing.join(10)
+        assert not bringing.is_alive()
+        assert reader.read == []
+    ahead.wait(10)
+    assert reader.read == [("before", False)]
+
+
 def test_what_fails_costs_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     reader = Reader(pieces=3)
     reader.fails = True
