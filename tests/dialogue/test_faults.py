@@ -20,7 +20,9 @@ import pytest
 from core.app.brain import Brain
 from core.messages import AudioFrame, DeviceEvent, SpeechStarted, Transcript, Utterance
 from core.optimization.memory import Movement
+from core.optimization.resident import Resident, Tenant
 from core.pipeline import Pipeline
+from core.stage import Stage
 from core.utils.config import Config
 from core.utils.errors import DataError, StageCrashedError
 from tests.dialogue.rig import FRAME, RATE_HZ, TICK_S, Conversation, Ear, Mouth
@@ -293,6 +295,7 @@ def test_a_crashed_stage_ends_the_conversation_and_loses_nothing_that_was_saved(
 def test_who_waits_for_a_model_that_was_put_away_hears_the_tone_at_once(talk: Conversation) -> None:
     turn, tone = talk.assistant.turns.open(), talk.assistant.working
     assert tone is not None
+    talk.brain.memory.put_away("Whisper base", "stt", 1, lambda: None)
     talk.brain.memory.tell(Movement("Whisper base", "stt", True, 3.0))
     talk.pipeline.publish(Utterance(turn, 0, np.zeros(0, np.float32), True, talk.clock.monotonic()))
     due = tone.due()
@@ -309,6 +312,43 @@ def test_a_model_that_was_put_away_comes_back_with_the_first_words_and_with_no_c
     talk.start_saying("what time is it")
     talk.until(lambda: talk.assistant.listener.speaking)
     assert came.wait(10), "before the words are understood"
+
+
+class Lent(Stage):
+    """A stage whose work needs a model that may be put away, as the engines' do."""
+
+    def __init__(self, stage: Stage, model: Resident[object]) -> None:
+        self._stage, self._model = stage, model
+
+    def load(self) -> None:
+        self._model.load()
+
+    def process(self, message: Any) -> Iterator[Any]:
+        with self._model.use():
+            yield from self._stage.process(message)
+
+    def close(self) -> None:
+        self._model.close()
+
+
+@pytest.mark.parametrize("at_s", [0.0, 0.1, 0.3, 0.6, 1.2, 1.4])
+def test_a_question_during_which_the_models_are_put_away_is_answered_all_the_same(
+    talk: Conversation, at_s: float
+) -> None:
+    """Before its first word, within it and in the pause behind it: `idle.unload_minutes` has just passed for both."""
+    memory, moved = talk.brain.memory, list[Movement]()
+    memory.watch(moved.append)
+    for name in ("stt", "tts"):
+        thread = stage_thread(talk.pipeline, name)
+        thread.stage = Lent(thread.stage, Resident(Tenant(name, name, memory), object, size_of=lambda model: 1))
+        thread.stage.load()
+    talk.start_saying("what is twelve times seven")
+    talk.wait(at_s)
+    memory.unload_idle(0.0)
+    talk.until_quiet()
+    assert {movement.back for movement in moved} == {False, True}
+    assert talk.outcome().said == [("what is twelve times seven", "That's 84.")]
+    assert talk.outcome().failed == []
 
 
 def test_a_stage_that_does_not_stop_is_left_alone_and_the_others_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
