@@ -42,9 +42,7 @@ class Beside:
         self._voice = VoiceBeside(config, assistant, plan)
         self._speed = SpeedBeside()
         unload_s = 60.0 * config.idle.unload_minutes or None
-        self._memory = MemoryWatch(
-            brain.memory, brain.language, unload_s=unload_s, at_rest=lambda: assistant.at_rest
-        )
+        self._memory = MemoryWatch(brain.memory, brain.language, unload_s=unload_s, at_rest=lambda: assistant.at_rest)
         self._drivers = DriversLog(config.log)
         self._step: Literal["voice", "speed", "models"] = "voice"
         """what is waited for, one after the other"""
