@@ -15,8 +15,8 @@ UNDO_LAST_WITHIN_S = 300.0
 """the last that was said, or what "undo" means"""
 _UNDO = frozenset(("undo", "revert", "back", "defais", "action"))
 """words that ask for more than to leave it be"""
-_LEAVE = frozenset(("leave", "keep"))
-"""words that take a change back, and nothing else"""
+_LEAVE, _DROP = frozenset(("leave", "keep", "laisse")), "tomber"
+"""words that take a change back, and nothing else; not where the French one is "laisse tomber" """
 _SAID, _AGAIN = frozenset(("did", "dit")), ("repet", "redi", "repeat", "i", "je")
 """words that ask what was said, and how words begin that ask for it again whatever they hold besides"""
 ALL_KEPT = 0.0
@@ -84,7 +84,7 @@ def never_mind(intent: Intent, context: Context) -> Reply:
         # nothing was done yet that could be taken back
         return replace(reply(intent, en="OK.", fr="D'accord."), repeatable=False)
     words, undoable = set(intent.said.words), context.session.undoable
-    undo, leave = bool(_UNDO & words), bool(_LEAVE & words)
+    undo, leave = bool(_UNDO & words), bool(_LEAVE & words) and _DROP not in words
     changed = undoable is not None and undoable.intent is not None and undoable.intent.corrects
     if undoable is not None and (changed or not leave):
         within_s = UNDO_LAST_WITHIN_S if undo or not undoable.followed else UNDO_WITHIN_S

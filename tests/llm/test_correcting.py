@@ -136,9 +136,20 @@ def test_a_french_change_is_taken_back_too(words: str) -> None:
     assert len(skills.context.schedule.items()) == 1
 
 
-def test_leave_it_takes_nothing_back_that_was_no_change() -> None:
-    skills = make_skills()
+@pytest.mark.parametrize(
+    ("language", "set_it", "words", "said"),
+    [
+        ("en", "set a timer for ten minutes", "leave it", "OK."),
+        ("fr", "mets un minuteur de dix minutes", "laisse-le", "D'accord."),
+        ("fr", "mets un minuteur de dix minutes", "non attends, laisse", "D'accord."),
+        ("fr", "mets un minuteur de dix minutes", "laisse comme c'était", "D'accord."),
+    ],
+)
+def test_leave_it_takes_nothing_back_that_was_no_change(
+    language: Language, set_it: str, words: str, said: str
+) -> None:
+    skills = make_skills(language=language)
     responder = Responder(skills)
-    responder.reply("set a timer for ten minutes")
-    assert responder.reply("leave it").text == "OK."
+    responder.reply(set_it)
+    assert responder.reply(words).text == said
     assert len(skills.context.schedule.items()) == 1
