@@ -19,12 +19,14 @@ CORRECTED_WITHIN_S = 60.0
 _LEAD: dict[Language, re.Pattern[str]] = {
     "en": re.compile(
         r"^(?:(?:no|nope|wait|sorry|oops|oh|actually|well|rather|i (?:meant|mean|said)|make (?:it|that|this)|"
-        r"(?:change|set|move) (?:it|that|this) (?:to|for)|let's say)\b[\s,.;:!-]*)+",
+        r"(?:change|set|move) (?:it|that|this) (?:to|for)|(?:leave|keep) (?:it|that|this) (?:at|for)|let's say)"
+        r"\b[\s,.;:!-]*)+",
         re.IGNORECASE,
     ),
     "fr": re.compile(
         r"^(?:(?:non|nan|attends|attendez|pardon|désolée?|oups|en fait|finalement|enfin|plutôt|je voulais dire|"
         r"j'ai dit|(?:mets|mettez|fais|disons)(?: plutôt)?|(?:change|remplace)(?:-l[ea]| ça)?(?: (?:pour|par|à))?|"
+        r"(?:laisse|laissez|garde|gardez)(?:-l[ea]| ça)? (?:pour|à)|"
         r"(?:décale|repousse|reporte|avance|déplace)(?:-l[ea]| ça) (?:pour|à))"
         r"\b[\s,.;:!-]*)+",
         re.IGNORECASE,

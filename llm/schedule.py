@@ -40,6 +40,8 @@ class Schedule:
         self._dismissed_at = -math.inf
         self._damaged: set[int] = set()
         """told already"""
+        self._over: frozenset[int] = frozenset()
+        """has rung for good, and is not removed yet"""
 
     @property
     def now(self) -> float:
@@ -67,7 +69,7 @@ class Schedule:
     def items(self, kind: Kind | None = None) -> list[Item]:
         """Everything that will ring, the soonest first."""
         found = self._items(self._store.query("SELECT * FROM schedule ORDER BY due_at, id"))
-        return [item for item in found if kind is None or item.kind == kind]
+        return [item for item in found if (kind is None or item.kind == kind) and item.id not in self._over]
 
     def due(self) -> list[Item]:
         """What should ring now. What counts seconds keeps those left where the clock was set back meanwhile."""
@@ -101,10 +103,14 @@ class Schedule:
                     due_at, first_due_at = item.due_at - back_s, item.first_due_at - back_s
                     self._move(replace(item, due_at=due_at, first_due_at=first_due_at))
 
+    def leave_out(self, items: Sequence[Item]) -> None:
+        """These were heard: what does not ring again is over, though `rung` may fail while the disk is full."""
+        self._over = frozenset(item.id for item in items if item.kind != "alarm" and not item.recurs)
+
     def rung(self, items: Sequence[Item], announced_at: float | None = None) -> None:
         """These were heard: timers and reminders are done, alarms ring again until dismissed or rung three times.
 
-        A dismissal since `announced_at` (UTC seconds) counts for them too.
+        A dismissal since `announced_at` (UTC seconds) counts for them too. Raises DataError, and may be called again.
         """
         with self._lock:
             self._last_rung = tuple(items)
@@ -116,6 +122,7 @@ class Schedule:
                     self._move(replace(item, rings=rings, due_at=self.now + RING_AGAIN_S))
                 else:
                     self._finish(item)
+            self._over = frozenset()
 
     def dismiss(self) -> bool:
         """End alarms that are ringing; True when there was one."""

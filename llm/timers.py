@@ -85,6 +85,7 @@ class TimersStage:
         self._settle(math.inf)
 
     def _look(self, at: float) -> Sentence | None:
+        self._started_at = min(self._started_at, self._schedule.now)  # what is due since then was not missed
         self._settle(at)
         announced = self._announced
         if announced is not None:
@@ -116,6 +117,7 @@ class TimersStage:
         if self._announced is not None and self._announced.turn in turns:
             self._unsaved.update({item.id: item for item in self._announced.items})
             self._announced = None
+            self._schedule.leave_out(tuple(self._unsaved.values()))
         if not self._unsaved or at < self._save_again_at:
             return
         try:

@@ -153,3 +153,50 @@ def test_leave_it_takes_nothing_back_that_was_no_change(
     responder.reply(set_it)
     assert responder.reply(words).text == said
     assert len(skills.context.schedule.items()) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "named"),
+    [
+        ("en", "set a timer for ten minutes | no, fifteen | no, leave it at ten", "It is as it was: the 10 minute timer."),
+        ("en", "set a timer for ten minutes | no, fifteen | keep it at ten minutes", "It is as it was: the 10"),
+        ("en", "set a timer for ten minutes | leave it at ten", "It is as it was: the 10 minute timer."),
+        ("fr", "mets un minuteur de dix minutes | non, quinze | non, laisse-le à dix", "C'est comme avant : le minuteur de 10"),
+        ("fr", "mets un minuteur de dix minutes | non, quinze | laisse à dix minutes", "C'est comme avant : le minuteur de 10"),
+    ],
+)  # fmt: skip
+def test_who_leaves_it_at_what_was_said_first_has_that_with_the_time_it_has_left(
+    language: Language, said: str, named: str
+) -> None:
+    clock = ZoneClock()
+    skills = make_skills(clock, language=language)
+    responder = Responder(skills)
+    for text in said.split(" | "):
+        answer = responder.reply(text).text
+        clock.advance(10.0)
+    assert answer.startswith(named)
+    (timer,) = skills.context.schedule.items()
+    assert timer.left(skills.context.schedule.now) == pytest.approx(600.0 - 10.0 * (1 + said.count("|")))
+
+
+def test_what_came_back_is_taken_back_too() -> None:
+    skills = make_skills()
+    responder = Responder(skills)
+    for text in ("wake me up at half past six", "no, seven", "no, leave it at half past six"):
+        answer = responder.reply(text).text
+    assert answer == "It is as it was: at 6:30 AM tomorrow."
+    assert responder.reply("undo that").text == "It is as it was: at 7:00 AM tomorrow."
+    assert len(skills.context.schedule.items()) == 1
+    responder.reply("set a timer for ten minutes")
+    responder.reply("leave it at ten")
+    assert responder.reply("undo that").understood
+    assert skills.context.schedule.items("timer") == []
+
+
+def test_leave_it_at_another_length_is_a_change() -> None:
+    skills = make_skills()
+    responder = Responder(skills)
+    for text in ("set a timer for ten minutes", "no, fifteen", "no, leave it at twelve"):
+        answer = responder.reply(text).text
+    assert answer == "Changed. Timer set for 12 minutes."
+    assert [item.duration_s for item in skills.context.schedule.items()] == [720.0]

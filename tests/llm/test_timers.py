@@ -144,6 +144,17 @@ def test_a_recurring_alarm_missed_for_days_is_told_once_and_set_again() -> None:
     assert item.rings == 0
 
 
+def test_after_the_clock_was_set_back_nothing_was_missed_while_the_program_ran() -> None:
+    """What came due had been told as "While I was off": it was earlier than the start."""
+    room = Room()
+    room.timer(300, "tea")
+    room.clock.suspend(-3 * 3600)
+    assert room.tick(1) == []
+    room.schedule.add(Item("reminder", "call Bob", "en", room.schedule.now + 299))
+    (sentence,) = room.tick(299)
+    assert sentence.text == "Your 'tea' timer is done. Reminder: call Bob."
+
+
 def test_several_at_once_are_one_sentence() -> None:
     room = Room()
     room.timer(5, "tea")
@@ -162,10 +173,28 @@ def test_on_a_full_disk_it_rings_once_and_is_done_when_there_is_room_again() -> 
     room.turns.open()
     assert room.tick(1) == []
     assert room.tick(30) == []
-    assert len(room.schedule.items()) == 1
+    assert len(room.store.query("SELECT id FROM schedule")) == 1
     room.store.query("PRAGMA query_only = OFF")
     assert room.tick(60) == []
-    assert room.schedule.items() == []
+    assert room.store.query("SELECT id FROM schedule") == []
+
+
+def test_what_has_rung_is_not_listed_while_the_disk_is_full() -> None:
+    """It was, with 0 seconds left, until there was room."""
+    room = Room()
+    room.timer(1, "tea")
+    room.timer(10, "pasta")
+    kept = room.schedule.add(Item("alarm", "", "en", room.schedule.now + 10, wall=time(14, 30), weekdays=(5,)))
+    room.store.query("PRAGMA query_only = ON")
+    for seconds in (1, 9):
+        (sentence,) = room.tick(seconds)
+        room.hear(sentence)
+        room.turns.open()
+        assert room.tick(1) == []
+    assert room.schedule.items() == [kept], "the alarm rings again, and what rang right behind the first is over too"
+    room.store.query("PRAGMA query_only = OFF")
+    assert room.tick(60) == []
+    assert [item.id for item in room.schedule.items()] == [kept.id]
 
 
 def test_a_data_file_that_cannot_be_read_does_not_end_the_stage() -> None:
