@@ -38,9 +38,11 @@ def loaded(call: str) -> dict[str, Any]:
 def _parsed(text: str) -> Any:
     for attempt in (text, _as_json(text)):
         try:
-            return json.loads(attempt)
+            plain = json.loads(attempt)
+            json.dumps(plain, ensure_ascii=False).encode()  # half of a character can be kept nowhere: a ValueError
         except (ValueError, RecursionError):
             continue
+        return plain
     return None
 
 

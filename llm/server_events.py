@@ -30,6 +30,8 @@ class ReplyEvents:
         self._finished = False
         self._whole = ""
         """of an answer that is not streamed"""
+        self._half = ""
+        """of a character that came in two"""
 
     def take(self, line: bytes | None) -> list[str]:
         """Raises WrongProtocolError."""
@@ -76,11 +78,19 @@ class ReplyEvents:
             delta = choice.get(part) or {}
             content = delta.get("content") if isinstance(delta, dict) else None
             if isinstance(content, str):
-                pieces.append(content)
+                pieces.append(self._characters(content))
             for position, call in enumerate(delta.get("tool_calls") or () if isinstance(delta, dict) else ()):
                 self._add_call(call, position)
             self._finished = self._finished or choice.get("finish_reason") is not None
         return pieces
+
+    def _characters(self, content: str) -> str:
+        """JSON may cut a character outside the first 65,536, as an emoji, into two halves: they are put together, also
+        across two pieces. One alone is shown as unreadable: no file or terminal would take it."""
+        text = self._half + content
+        self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        whole = text[: len(text) - len(self._half)]
+        return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     def _add_call(self, plain: Any, position: int) -> None:
         """A call comes in parts too, told apart by their index."""

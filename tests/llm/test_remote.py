@@ -183,6 +183,19 @@ def test_an_answer_that_is_not_streamed_is_taken_whole() -> None:
         assert "".join(make(server).answer(PROMPT)) == "Hi."
 
 
+def test_a_character_in_two_halves_is_one_and_half_of_one_ends_nothing() -> None:
+    """The data file takes no half: it ended the conversation."""
+
+    def halves(wire: Wire) -> None:
+        wire.begin()
+        for text in (r"Fine \ud83d", r"\ude00, and ", r"\ude00 half \ud83d of it", r"\ud83d"):
+            wire.send(f'data: {{"choices": [{{"delta": {{"content": "{text}"}}}}]}}\n\n')
+        wire.send("data: [DONE]\n\n")
+
+    with serving(halves) as server:
+        assert "".join(make(server).answer(PROMPT)) == "Fine \N{GRINNING FACE}, and \ufffd half \ufffd of it"
+
+
 def test_nobody_there() -> None:
     with serving(saying("x")) as server:
         model = make(server)
