@@ -129,9 +129,9 @@ def write_turn(path: Path, turn: RecordedTurn) -> None:
 def read_turn(path: Path) -> RecordedTurn:
     """Raises AudioFileError, with a cure, for what is no recording of a turn."""
     cure = f"give one of the files in {data_folder() / FOLDER}"
-    if path.is_dir():
-        raise AudioFileError(f"{path}: is a folder; name one file in it, such as turn-20261128-064222-1.zip")
     try:
+        if path.is_dir():
+            raise AudioFileError(f"{path}: is a folder; name one file in it, such as turn-20261128-064222-1.zip")
         with zipfile.ZipFile(path) as parts:
             plain, samples = json.loads(_part(parts, TURN)), _samples(_part(parts, SOUND))
         version = int(plain["merline"])
@@ -151,6 +151,8 @@ def read_turn(path: Path) -> RecordedTurn:
 
 
 def _part(parts: zipfile.ZipFile, name: str) -> bytes:
+    if name not in parts.namelist():
+        raise KeyError(name)
     info = parts.getinfo(name)
     if info.file_size > MOST_BYTES or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{name} is not as it was written")

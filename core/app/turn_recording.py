@@ -170,12 +170,13 @@ class TurnRecording:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_turn(self._folder / f"turn-{turn.heard_at:%Y%m%d-%H%M%S}-{turn.turn}.zip", turn)
-            for old in sorted(self._folder.glob("turn-*.zip"))[:-KEPT]:
+            # a half-written one, as a crash leaves it, holds the user's voice too
+            for old in sorted(self._folder.glob("turn-*.zip*"))[:-KEPT]:
                 old.unlink()
             self._failed = False
         except OSError as error:
             if not self._failed:
-                told = f"{self._folder}: turns are not recorded ({error.strerror}); make room there, or it writable"
+                told = f"{self._folder}: turns are not recorded ({error.strerror}); make room there, or make it writable"
                 logger.warning("%s", told)
                 self._tell(told)
             self._failed = True

@@ -106,6 +106,7 @@ def test_a_file_of_version_1_is_read_without_what_it_does_not_tell(file: Path) -
 def test_what_is_no_zip_file_is_refused(tmp_path: Path, file: Path) -> None:
     assert "check the path" in refused(tmp_path / "none.zip")
     assert "is a folder" in refused(tmp_path)
+    assert "check the path" in refused(Path("a" * 300))
     empty = tmp_path / "empty.zip"
     empty.write_bytes(b"")
     assert "recordings" in refused(empty)
@@ -140,6 +141,9 @@ def test_a_zip_file_of_something_else_is_refused(tmp_path: Path) -> None:
             for name, content in contents.items():
                 parts.writestr(name, content)
         assert "recordings" in refused(tmp_path / "foreign.zip")
+    with zipfile.ZipFile(tmp_path / "foreign.zip", "w") as parts:
+        parts.writestr("word/document.xml", b"<a/>")
+    assert "(turn.json is missing)" in refused(tmp_path / "foreign.zip")
 
 
 def test_an_encrypted_part_is_refused(file: Path) -> None:

@@ -135,6 +135,7 @@ def test_only_the_latest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("core.app.turn_recording.KEPT", 3)
     clock = VirtualClock()
     recording = recorder(tmp_path, clock)
+    (tmp_path / "turn-20200101-000000-1.zip.part").write_bytes(b"half of one, from a crash")
     for number in range(1, 6):
         converse(recording, clock, number)
         recording.keep(TurnRecord(number, "x", "en", "words", 1.0, "y", Timings()))()
@@ -149,7 +150,7 @@ def test_a_disk_that_cannot_be_written_to_is_told_once(tmp_path: Path) -> None:
     for number in (1, 2):
         converse(recording, clock, number)
         recording.keep(TurnRecord(number, "x", "en", "words", 1.0, "y", Timings()))()
-    assert told == [f"{folder}: turns are not recorded (File exists); make room there, or it writable"]
+    assert told == [f"{folder}: turns are not recorded (File exists); make room there, or make it writable"]
     assert "ne sont pas enregistrés" in error_words(told[0], "fr")
 
 
