@@ -114,6 +114,7 @@ def fill_streams():
                 os.fstat(number)
             except OSError:
                 os.dup2(os.open(os.devnull, os.O_RDWR), number)
+                os.set_inheritable(number, True)  # dup2 does not where it was this very number that was free
             setattr(sys, name, io.open(os.devnull, mode))  # noqa: SIM115 (it lasts as long as the program)
 
 

@@ -66,7 +66,10 @@ def _recordings(folder: Path) -> dict[str, str]:
 
 
 def _erase(sure: bool) -> int:
-    """Remove the data file, the record of turns, recordings and logs; what else lies in the folder is left alone."""
+    """Remove the data file, the record of turns, recordings, logs and the compiled grammar, which holds the words of
+    the user's own skills; what else lies in the folder is left alone."""
+    from core.app.hearing import CACHE
+
     folder = make_data_folder()
     with InstanceLock(folder):
         if not sure:
@@ -78,8 +81,8 @@ def _erase(sure: bool) -> int:
                 return 1
         for file in [*folder.glob(f"{DATABASE}*"), *folder.glob("*.json"), *folder.glob(f"{TURNS}*")]:
             file.unlink()
-        shutil.rmtree(folder / RECORDINGS, ignore_errors=True)
-        shutil.rmtree(folder / "logs", ignore_errors=True)
+        for kept in (RECORDINGS, "logs", CACHE):
+            shutil.rmtree(folder / kept, ignore_errors=True)
     (folder / "talk.lock").unlink(missing_ok=True)
     print("everything Merline kept about you is erased")
     return 0

@@ -190,6 +190,12 @@ class TestStreams:
         assert done.returncode == 3, done.stderr
         assert "Traceback" not in done.stderr
 
+    @pytest.mark.skipif(shutil.which("sh") is None, reason="closes streams with a shell")
+    def test_what_takes_the_place_of_a_closed_stream_is_there_for_other_programs_too(self):
+        look = "import main, os; main.fill_streams(); print(os.get_inheritable(0))"
+        command = ["sh", "-c", 'exec "$0" "$@" <&-', sys.executable, "-c", look]
+        assert subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60).stdout == "True\n"
+
     def test_a_terminal_without_a_character_shows_a_question_mark(self, tmp_path: Path):
         done = run(tmp_path, "say", "--out", str(tmp_path / "é.wav"), "hello", PYTHONIOENCODING="ascii")
         assert done.returncode == 0, done.stderr
@@ -204,6 +210,8 @@ class TestOnesOwnData:
         (home / "recordings").mkdir()
         (home / "recordings" / "one").write_bytes(b"sound")
         (home / "turns.jsonl").write_text('{"turn": 1}\n')
+        (home / "cache").mkdir()
+        (home / "cache" / "one.entry").write_bytes(b"the grammar, with the words abracadabra of one's own skills")
         done = run(home, "data", "export", str(out))
         assert done.returncode == 0, done.stderr
         kept = json.loads(out.read_text())
