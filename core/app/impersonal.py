@@ -23,7 +23,10 @@ class Impersonal:
 
     def __init__(self, config: Config) -> None:
         found = dict(_of_settings(config.model_dump(mode="json")))
-        found |= {str(Path.home()): "~", str(PROJECT_FOLDER): "<Merline>", str(data_folder()): "<data folder>"}
+        found |= dict.fromkeys(_homes(), "~") | {
+            str(PROJECT_FOLDER): "<Merline>",
+            str(data_folder()): "<data folder>",
+        }
         if hub := os.environ.get("HF_ENDPOINT"):
             found[hub.rstrip("/")] = "<HF_ENDPOINT>"
         self._found = sorted(found.items(), key=lambda entry: -len(entry[0]))
@@ -46,6 +49,12 @@ class Impersonal:
         return self.of(" ".join(shown))
 
 
+def _homes() -> set[str]:
+    """The user's own folder, by its name and where it really lies; none where it is nobody's, as in a container."""
+    home = Path(os.path.expanduser("~"))
+    return {str(folder) for folder in (home, home.resolve()) if home.is_absolute() and len(folder.parts) > 1}
+
+
 def _of_settings(settings: Any, setting: str = "") -> Iterator[tuple[str, str]]:
     """Servers, each by the setting that names it, and the folders of files and folders that are named."""
     if isinstance(settings, Mapping):
@@ -57,6 +66,6 @@ def _of_settings(settings: Any, setting: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(settings, str) and "://" in settings:
         yield settings, f"<{setting}>"
     elif isinstance(settings, str):
-        for path in (Path(settings), Path(settings).expanduser()):
+        for path in (Path(settings), Path(os.path.expanduser(settings))):
             if len(path.parts) > 2 and (path.is_absolute() or path.parts[0].startswith("~")):
                 yield str(path.parent), "..."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.app.impersonal import Impersonal
@@ -50,3 +52,24 @@ def test_folders_servers_and_passwords_are_not_told(impersonal: Impersonal, text
 def test_of_the_command_line_what_was_asked_for_stays(impersonal: Impersonal):
     options = ("--config", "/srv/ada/my.yaml", "--set", "audio.input_device=Ada's microphone", "--set", "tts.speed=1.2")
     assert impersonal.options(options) == "--config my.yaml --set audio.input_device=... --set tts.speed=1.2"
+
+
+def test_where_the_home_is_the_root_the_report_can_still_be_read(monkeypatch: pytest.MonkeyPatch):
+    """As in a container that runs as a user of no name."""
+    monkeypatch.setenv("HOME", "/")
+    told = "/usr/lib/x.so: not found, 3 of 4 B/s"
+    assert Impersonal(Config()).of(told) == told
+
+
+def test_a_home_that_nobody_knows_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    config = Config.model_validate({"stt": {"model": "~/speech/small"}})
+    assert Impersonal(config).of("/usr/x and ~/speech/small") == "/usr/x and .../small"
+
+
+def test_a_home_that_lies_elsewhere_is_not_told_either(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "disk" / "ada").mkdir(parents=True)
+    (tmp_path / "ada").symlink_to(tmp_path / "disk" / "ada")
+    monkeypatch.setenv("HOME", str(tmp_path / "ada"))
+    impersonal = Impersonal(Config())
+    assert impersonal.of(f"{tmp_path}/ada/x and {tmp_path}/disk/ada/y") == "~/x and ~/y"
