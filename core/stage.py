@@ -167,7 +167,8 @@ class StageThread:
             if failed.prepared:
                 logger.warning("turn %s: %s failed before its end, and tries again then: %s", turn, self.name, reason)
             else:
-                logger.error("turn %s lost in %s: %s", turn, self.name, reason)
+                # no error, which the log would show on the terminal in English: whoever shows the conversation tells it
+                logger.warning("turn %s lost in %s: %s", turn, self.name, reason)
             self._pending.append(failed)
             self._work = self._message = None
             return

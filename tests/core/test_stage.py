@@ -145,6 +145,23 @@ class TestStageThread:
             continue
         assert [failed.prepared for failed in sent] == [True, False], "what it fails on at the end is lost"
 
+    def test_a_lost_turn_is_told_by_who_shows_the_conversation_and_not_by_the_log_too(
+        self, caplog: pytest.LogCaptureFixture
+    ):
+        """Errors of the log come to the terminal, in English."""
+
+        def choke(message: object):
+            raise InferenceError("no sound")
+            yield
+
+        clock = TurnClock()
+        clock.open()
+        thread, sent = stage_thread(FakeStage(choke), ListInbox([transcript(1)]), clock)
+        while thread.step():
+            continue
+        assert [failed.error for failed in sent] == ["no sound"]
+        assert [record.levelname for record in caplog.records if "lost in" in record.message] == ["WARNING"]
+
     def test_finish_closes_work_under_way(self):
         clock = TurnClock()
         turn = clock.open()
