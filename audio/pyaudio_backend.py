@@ -88,9 +88,9 @@ class PyAudioBackend:
 
         return self._open("output", options, called)
 
-    def close(self) -> None:
+    def close(self, hangs: bool = False) -> None:
         session, self._session = self._session, None
-        if session is not None and not self._closing.stuck:
+        if session is not None and not (hangs or self._closing.stuck):
             session.terminate()
 
     def _begin(self) -> Any:

@@ -79,9 +79,9 @@ class SounddeviceBackend:
 
         return self._open("output", options, called)
 
-    def close(self) -> None:
-        if self._closing.stuck:
-            # at the interpreter's end it would end PortAudio under the stream that hangs, which aborts
+    def close(self, hangs: bool = False) -> None:
+        if hangs or self._closing.stuck:
+            # it would end PortAudio at the interpreter's end
             atexit.unregister(self._library._exit_handler)
         elif self._library._initialized:
             self._library._terminate()

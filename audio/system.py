@@ -55,6 +55,7 @@ class AudioSystem:
             self.backend.close()
         else:
             logger.warning("a sound device does not open; left as it is")
+            self.backend.close(hangs=True)
 
 
 class SpeakerAlone:
@@ -77,3 +78,5 @@ class SpeakerAlone:
         if self._recovery.end():
             self.speaker.close()
             self._backend.close()
+        else:
+            self._backend.close(hangs=True)

@@ -89,7 +89,7 @@ class FakeBackend:
     def open_output(self, options: StreamOptions, callback: OutputCallback) -> FakeStream:
         return self._open(self.outputs, options, callback)
 
-    def close(self) -> None:
+    def close(self, hangs: bool = False) -> None:
         pass
 
     def _open(
