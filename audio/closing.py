@@ -61,14 +61,16 @@ class Starting:
         self._end = end
         self._errors = errors
         self._problem: Exception | None = None
+        self._lock = threading.Lock()
+        self._over = False
         self.hangs = False
 
     def start(self) -> Exception | None:
         """Start; what was wrong, if anything."""
         if not self._closing.start(self._run):
-            self.hangs = True
-            return TimeoutError("it hangs")
-        return self._problem
+            with self._lock:
+                self.hangs = not self._over
+        return TimeoutError("it hangs") if self.hangs else self._problem
 
     def close(self) -> None:
         """Close what has started, or was only opened."""
@@ -80,5 +82,7 @@ class Starting:
             self._begin()
         except self._errors as error:
             self._problem = error
-        if self.hangs:
+        with self._lock:
+            self._over, late = True, self.hangs
+        if late:
             self._end()

@@ -1,7 +1,7 @@
 """A device whose callback stops, and a sound server that hangs: told at once, and the other device is heard on."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -140,6 +140,21 @@ def test_a_stream_that_hangs_in_its_start_is_closed_when_it_has_started_and_no_s
             thread.join(BUSY_S)
     assert order == ["closed"]
     assert not closing.stuck
+
+
+def test_a_stream_that_starts_just_as_it_is_given_up_is_closed_all_the_same() -> None:
+    """It stayed open, and nobody knew of it."""
+
+    class JustTooLate(Closing):
+        def start(self, start: Callable[[], None]) -> bool:
+            start()
+            return False
+
+    order: list[str] = []
+    starting = Starting(JustTooLate(BUSY_S), lambda: order.append("started"), lambda: order.append("closed"), (OSError,))
+    assert starting.start() is None
+    starting.close()
+    assert order == ["started", "closed"]
 
 
 def test_what_closes_is_closed_when_it_returns() -> None:
