@@ -65,7 +65,8 @@ def kept_commands(source: CommandSource, cache: DiskCache) -> Commands:
 def _digest(text: bytes) -> str:
     """Of all that decides what is compiled: the templates, this package's code, hassil's version and the dictionary."""
     dictionary = dictionary_file().stat()
-    code = (file.read_bytes() for file in sorted(Path(__file__).resolve().parent.glob("*.py")))
+    files = sorted(Path(__file__).resolve().parent.glob("*.py"))
+    code = (file.read_bytes() for file in files if file.is_file())  # an editor's lock may be a link to nowhere
     parts = (text, version("hassil"), (dictionary.st_size, dictionary.st_mtime_ns), *code)
     digest = blake2b(digest_size=20)
     for part in parts:

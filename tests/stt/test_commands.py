@@ -1,5 +1,7 @@
 """The compiled commands that the next start finds."""
 
+import os
+import shutil
 from pathlib import Path
 
 import hassil
@@ -61,12 +63,27 @@ def test_other_templates_are_compiled_anew(tmp_path: Path) -> None:
     assert other.read == 1
 
 
-def test_other_code_compiles_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept_commands(Templates(TEMPLATES).source, cache(tmp_path))
-    monkeypatch.setattr(commands, "version", lambda package: "another")
+@pytest.mark.parametrize("changed", ["nothing", "code", "hassil", "dictionary"])
+def test_only_what_decides_the_result_compiles_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    code, dictionary = tmp_path / "stt" / "commands.py", tmp_path / "words.dict"
+    code.parent.mkdir()
+    code.write_text("x = 1")
+    (code.parent / ".#commands.py").symlink_to("nowhere")  # an editor's
+    shutil.copy(commands.dictionary_file(), dictionary)
+    monkeypatch.setattr(commands, "__file__", str(code))
+    monkeypatch.setattr(commands, "dictionary_file", lambda: dictionary)
+    kept_commands(Templates(TEMPLATES).source, cache(tmp_path / "cache"))
+    if changed == "code":
+        code.write_text("x = 2")
+    elif changed == "hassil":
+        monkeypatch.setattr(commands, "version", lambda package: "another")
+    elif changed == "dictionary":
+        os.utime(dictionary, ns=(0, 0))
     again = Templates(TEMPLATES)
-    kept_commands(again.source, cache(tmp_path))
-    assert again.read == 1
+    kept_commands(again.source, cache(tmp_path / "cache"))
+    assert again.read == (changed != "nothing")
 
 
 def test_a_damaged_file_costs_no_more_than_the_time_to_compile(tmp_path: Path) -> None:
