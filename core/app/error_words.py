@@ -137,12 +137,25 @@ _AT_START: tuple[tuple[str, str], ...] = (
         "{0} : je n'y ai rien compris ; est-ce de la parole, assez forte, dans une langue que je connais ?",
     ),
     (r"(.*): there is no such file; .*", "{0} : il n'y a pas de fichier de ce nom ; vérifiez le nom et le dossier"),
-    (r"(.*): is a folder; .*", "{0} : c'est un dossier ; nommez un fichier WAV qu'il contient"),
+    (r"(.*): is a folder; name one WAV .*", "{0} : c'est un dossier ; nommez un fichier WAV qu'il contient"),
+    (
+        r"(.*): is a folder; name one file in it, such as (.*)",
+        "{0} : c'est un dossier ; nommez un fichier qu'il contient, comme {1}",
+    ),
+    (
+        r"(.*): is no recording of a turn \(.*\); give one of the files in (.*)",
+        "{0} : n'est pas l'enregistrement d'un tour ; donnez l'un des fichiers de {1}",
+    ),
+    (
+        r"(.*): was made by a newer version; .*",
+        "{0} : vient d'une version plus récente ; mettez Merline à jour pour le rejouer",
+    ),
+    (r"(.*): cannot be read \((.*)\); check the path", "{0} : illisible ({1}) ; vérifiez le nom et le dossier"),
     (r"(.*): cannot be read \((.*)\); .*", "{0} : illisible ({1}) ; vérifiez les droits d'accès"),
     (r"(.*): (?:is empty \(0 bytes\)|holds no sound .*); .*", "{0} : ne contient aucun son ; enregistrez-le à nouveau"),
     (r"(.*): is cut off .*; .*", "{0} : le fichier est coupé dès le début ; copiez-le ou enregistrez-le à nouveau"),
     (
-        r"(.*): (?:is|has|holds) (.*); convert it, e\.g\. with: (.*)",
+        r"(.*): (?:is|has|holds|declares) (.*); convert it, e\.g\. with: (.*)",
         f"{{0}} : n'est pas un fichier WAV que je sache lire ; {_CONVERT}",
     ),
     (

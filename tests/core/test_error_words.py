@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
 from audio.devices import Device, StreamOptions, choose_device, missing_package, not_started, portaudio_cure, refused
 from core.app.error_words import REST, error_words, lost_turn, told
 from core.app.models import describe as describe_download
+from core.app.recorded_turn import RecordedTurn, read_turn, write_turn
 from core.app.scene import Scene
 from core.app.setup import describe
 from core.background import Progress
@@ -15,7 +19,7 @@ from core.selfcheck import BUSY as BUSY_MACHINE
 from core.stage import SHORT_OF_MEMORY
 from core.turns import Timings, TurnRecord
 from core.utils.download_progress import DownloadProgress
-from core.utils.errors import AudioDeviceError
+from core.utils.errors import AudioDeviceError, AudioFileError
 from core.utils.whisper.languages import not_understood
 
 ABSENT = "the skills answer alone: qwen3-0.6b: is not on this machine; `models download qwen3-0.6b` fetches it"
@@ -157,6 +161,11 @@ def test_a_device_that_cannot_be_used_is_named_in_french_with_the_cure(error: Ex
             "-ar 16000 -ac 1 speech.wav",
         ),
         (
+            "/q.wav: declares 1 channels at 1 Hz, which no recording has; convert it, e.g. with: ffmpeg -i q.wav s.wav",
+            "/q.wav : n'est pas un fichier WAV que je sache lire ; convertissez-le, par exemple : ffmpeg -i q.wav "
+            "s.wav",
+        ),
+        (
             "qwen3-0.6b: is not on this machine; `models download qwen3-0.6b` fetches it",
             "qwen3-0.6b n'est pas sur cette machine ; `python3 main.py models download qwen3-0.6b` le télécharge",
         ),
@@ -195,3 +204,22 @@ def test_what_is_installed_and_fetched_beside_the_conversation_is_told_in_french
     assert failed.startswith(f"les grands moteurs n'ont pas pu être installés : {REST}.")
     model = DownloadProgress("whisper-base", "model.bin", 30_000_000, 150_000_000, 2_500_000.0)
     assert describe_download(model, "fr") == "whisper-base : 30,0 Mo sur 150 Mo, 2,5 Mo/s, encore 48 s"
+
+
+def test_a_recording_that_cannot_be_replayed_is_told_in_french_with_its_own_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder's was to name a WAV file in it."""
+    (tmp_path / "text.zip").write_text("hello")
+    with monkeypatch.context() as later:
+        later.setattr("core.app.recorded_turn.VERSION", 99)
+        write_turn(tmp_path / "newer.zip", RecordedTurn(1, datetime.now(UTC), "en", "", "", {}, ()))
+    for name, french in (
+        ("", "c'est un dossier ; nommez un fichier qu'il contient, comme turn-"),
+        ("text.zip", "n'est pas l'enregistrement d'un tour ; donnez l'un des fichiers de "),
+        ("newer.zip", "vient d'une version plus récente"),
+        ("none.zip", "illisible (No such file or directory) ; vérifiez le nom"),
+    ):
+        with pytest.raises(AudioFileError) as raised:
+            read_turn(tmp_path / name)
+        assert told(str(raised.value), "fr").startswith(f"{tmp_path / name} : {french}")
