@@ -176,7 +176,9 @@ class TurnRecording:
             self._failed = False
         except OSError as error:
             if not self._failed:
-                told = f"{self._folder}: turns are not recorded ({error.strerror}); make room there, or make it writable"
+                told = (
+                    f"{self._folder}: turns are not recorded ({error.strerror}); make room there, or make it writable"
+                )
                 logger.warning("%s", told)
                 self._tell(told)
             self._failed = True

@@ -151,7 +151,9 @@ def test_a_stream_that_starts_just_as_it_is_given_up_is_closed_all_the_same() ->
             return False
 
     order: list[str] = []
-    starting = Starting(JustTooLate(BUSY_S), lambda: order.append("started"), lambda: order.append("closed"), (OSError,))
+    starting = Starting(
+        JustTooLate(BUSY_S), lambda: order.append("started"), lambda: order.append("closed"), (OSError,)
+    )
     assert starting.start() is None
     starting.close()
     assert order == ["started", "closed"]

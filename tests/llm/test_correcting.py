@@ -145,9 +145,7 @@ def test_a_french_change_is_taken_back_too(words: str) -> None:
         ("fr", "mets un minuteur de dix minutes", "laisse comme c'était", "D'accord."),
     ],
 )
-def test_leave_it_takes_nothing_back_that_was_no_change(
-    language: Language, set_it: str, words: str, said: str
-) -> None:
+def test_leave_it_takes_nothing_back_that_was_no_change(language: Language, set_it: str, words: str, said: str) -> None:
     skills = make_skills(language=language)
     responder = Responder(skills)
     responder.reply(set_it)
