@@ -22,6 +22,10 @@ from core.utils.paths import make_data_folder
 logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 4
+BUSY_S = 5.0
+"""how long another program that writes is waited for"""
+MAKING_S = 10.0
+"""at most, from a file's making to the first that is in it"""
 _TABLES = {
     "entries": "id INTEGER PRIMARY KEY AUTOINCREMENT, list TEXT NOT NULL, text TEXT NOT NULL, created_at REAL NOT NULL",
     "schedule": (
@@ -130,11 +134,11 @@ class Store:
         if path is None:
             connection = sqlite3.connect(":memory:", check_same_thread=False)
         else:
-            if not alone and path.is_file() and path.stat().st_size == 0:
+            if not alone and _became_empty(path):
                 logger.error("%s: was empty; if there were notes or timers, restore a copy. A new one is begun", path)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             path.chmod(0o600)
-            connection = sqlite3.connect(path, check_same_thread=False, timeout=5.0)
+            connection = sqlite3.connect(path, check_same_thread=False, timeout=BUSY_S)
             if alone:
                 connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         try:
@@ -155,7 +159,7 @@ class Store:
                 f"{self._name}: was written by a newer Merline (data version {version}, this one reads up to "
                 f"{SCHEMA_VERSION}); update Merline, or set MERLINE_HOME to another folder"
             )
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         if version == SCHEMA_VERSION and {row["name"] for row in connection.execute(_TABLES_THERE)} >= _TABLES.keys():
@@ -182,6 +186,27 @@ class Store:
                 raise DataError(
                     f"{self._name}: cannot be opened ({error.strerror}); check its permissions or set MERLINE_HOME"
                 ) from error
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Wait for another program that is about the same, as at two first starts; SQLite's own timeout does not count."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
+
+
+def _became_empty(path: Path) -> bool:
+    """Not where another program that starts at the same moment has just made it and writes to it next."""
+    if not path.is_file():
+        return False
+    found = path.stat()
+    return found.st_size == 0 and time.time() - found.st_mtime > MAKING_S
 
 
 def _text(kept: bytes) -> str:

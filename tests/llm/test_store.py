@@ -111,10 +111,28 @@ def test_an_empty_file_is_told_and_begun_anew(file: Path, caplog: pytest.LogCapt
     Store(file).close()
     assert caplog.text == ""
     os.truncate(file, 0)
+    os.utime(file, (0, 0))
     store = Store(file)
     assert store.entries("notes") == []
     store.close()
     assert "merline.db: was empty" in caplog.text
+
+
+def test_a_file_that_another_first_start_is_making_is_no_lost_one(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file.touch()
+    Store(file).close()
+    assert caplog.text == ""
+
+
+def test_a_first_start_waits_for_another_one_that_makes_the_file(file: Path) -> None:
+    """SQLite gives up at once where two make the file's log."""
+    other = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    made = threading.Timer(0.3, other.execute, ("COMMIT",))
+    made.start()
+    Store(file).close()
+    made.join()
+    other.close()
 
 
 def test_a_table_that_has_gone_costs_itself_alone(file: Path) -> None:
