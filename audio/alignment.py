@@ -68,8 +68,8 @@ class Alignment:
         self._suspect: int | None = None
         self._missed = 0
         """frames since the echo was last found where it should be"""
-        self._apart: deque[int | None] = deque(maxlen=APART_KEPT)
-        """delays by stated times in the latest comparisons that do not overlap"""
+        self._apart: deque[Delay | None] = deque(maxlen=APART_KEPT)
+        """by stated times, in the latest comparisons that do not overlap"""
         self._apart_since = 0
         """frames since the last of them"""
         self._gain = 0.0
@@ -155,27 +155,29 @@ class Alignment:
         return True
 
     def compare_apart(self, least: float) -> int | None:
-        """How many of the latest comparisons of 0.3 s, not overlapping, agree on the echo's delay; None meanwhile.
+        """Votes for the delay that the echo seems to have, from comparisons that do not overlap; None meanwhile.
 
-        What is heard counts if it is `least` times as loud as what is played. Who speaks over headphones resembles the
-        reply here and there, but not again and again with the same delay.
+        Each of the latest that found it there counts once, and twice if it is certain. What is heard counts if it is
+        `least` times as loud as what is played. Who speaks over headphones resembles the reply here and there, but not
+        again and again with the same delay.
         """
         self._apart_since += 1
         if self._apart_since < APART or len(self._near) < APART or not self._played(APART):
             return None
         self._apart_since = 0
         found = self._measure(APART, self._offset - AIM, LATEST) if self._louder(APART, 0) > least else None
-        if found is None or found.height < APART_HEIGHT:
-            self._apart.append(None)
+        self._apart.append(found if found is not None and found.height >= APART_HEIGHT else None)
+        if self._apart[-1] is None:
             return 0
-        self._apart.append(found.samples)
-        return sum(other is not None and abs(other - found.samples) <= AGREEMENT for other in self._apart)
+        at = self._apart[-1].samples
+        agreeing = [one for one in self._apart if one is not None and abs(one.samples - at) <= AGREEMENT]
+        return len(agreeing) + sum(one.height >= CERTAIN for one in agreeing)
 
     def settle_apart(self) -> None:
         """The echo comes where the last of these comparisons found it."""
         found = self._apart[-1]
         assert found is not None
-        self._settle(found + self._offset - AIM, APART)
+        self._settle(found.samples + self._offset - AIM, APART)
         self._apart.clear()
 
     def _watch(self) -> bool:

@@ -43,10 +43,14 @@ HELD_AT_FIRST_FRAMES = 70
 UNSETTLED_FRAMES = 170
 """1.7 s of speech: what AEC3 took to find an echo whose delay had jumped (`python3 main.py bench echo`)"""
 FOUND = 3
-"""Of six comparisons with the reply so many have to agree on a delay where no echo came before: in an hour of others'
-speech over replies none did that came by headphones, and every echo of `shared/assets/rir`, 0 to -20 dB, in 0.9 s."""
+"""Votes of six comparisons with the reply that it takes to believe in an echo where none came before: two that agree,
+one of them certain, or three. Nine times in half an hour of the voice of the reply's own engine over it, by headphones,
+never in half an hour of other voices; every echo of `shared/assets/rir`, 0 to -20 dB, in 0.9 s, most in 0.6."""
+LIKELY = 2
+"""Votes with which the voice just heard is not believed: the reply goes on, and the next comparison decides. In half an
+hour of others' voices, recorded and flite's, no comparison was certain."""
 UNFOUND = 12
-"""so many on end of which no two of six agree, 3.6 s of reply, and no echo comes"""
+"""so many on end without as many votes, 3.6 s of reply, and no echo comes"""
 UNSETTLED_GAIN = 0.01
 MOVED_S = 0.02
 """a delay that has changed by more within a reply"""
@@ -92,7 +96,7 @@ class EchoCanceller:
         self._unsettled = 0
         """loud far-end frames that the canceller still needs to find the echo"""
         self._unfound = 0
-        """comparisons since two agreed on the echo's delay"""
+        """comparisons since they agreed on the echo's delay"""
         self._moved = False
         self._converged = False
         """whether it has found it once, and only has to be shown it at the same distance again"""
@@ -235,15 +239,15 @@ class EchoCanceller:
 
     def _vote(self) -> None:
         """Believe in an echo where none was, or in none where one was thought, once many comparisons agree."""
-        agreeing = self._alignment.compare_apart(BACK)
-        if agreeing is None:
+        votes = self._alignment.compare_apart(BACK)
+        if votes is None:
             return
-        self._unfound = 0 if agreeing > 1 else self._unfound + 1
+        self._unfound = 0 if votes >= FOUND else self._unfound + 1
         if not self.path.absent and self._unfound >= UNFOUND:
             self.path.lose()
             if self.path.absent:
                 logger.debug("echo absent: it was not found in %d comparisons", self._unfound)
-        elif self.path.absent and agreeing >= FOUND:
+        elif self.path.absent and votes >= FOUND:
             self._alignment.settle_apart()
             self.path.find(self._alignment.level)
             if not self.path.absent:
@@ -251,6 +255,8 @@ class EchoCanceller:
                 self.near_end = NearEnd()
                 self._restart_near_end(-1)
                 self._converged, self._unsettled, self._moved = False, UNSETTLED_FRAMES, True
+        elif self.path.absent and votes >= LIKELY:
+            self._moved = True
 
     def _seek(self, held: list[Samples]) -> Samples:
         """Let go of what is held once the delay is known, or has been sought for long enough."""

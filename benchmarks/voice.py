@@ -45,7 +45,7 @@ OUTPUT_LATENCY_S = AudioConfig().output_latency_ms / 1000
 STAGES = ("endpoint", "stt", "first_token", "first_audio")
 
 
-def run() -> list[Figure]:
+def run(turns: int = TURNS) -> list[Figure]:
     """Median and 95th percentile of the wait, and the share of each stage."""
     missing = missing_parts()
     if missing:
@@ -54,7 +54,7 @@ def run() -> list[Figure]:
     card.start()
     try:
         loop_s = float(statistics.median(loop_latencies(card, 10)))
-        waits, stages, silences = _converse(card)
+        waits, stages, silences = _converse(card, turns)
         loud = _over_loudspeakers(card)
         late = card.room.late_blocks
     finally:
@@ -63,7 +63,7 @@ def run() -> list[Figure]:
         print(f"the virtual sound card was late by {late} blocks of 10 ms: the machine is busy", file=sys.stderr)
     total = sum(stages.values())
     return [
-        Figure(f"voice to voice, median of {TURNS} turns", statistics.median(waits), "s", "lower", target=TARGET_S),
+        Figure(f"voice to voice, median of {turns} turns", statistics.median(waits), "s", "lower", target=TARGET_S),
         Figure("voice to voice, 95th percentile", sorted(waits)[round(0.95 * (len(waits) - 1))], "s", "lower"),
         Figure(
             "barge-in, first audible sample of the voice to silence, median of 5",
@@ -80,13 +80,13 @@ def run() -> list[Figure]:
     ]
 
 
-def _converse(card: SoundCard) -> tuple[list[float], dict[str, float], list[float]]:
+def _converse(card: SoundCard, turns: int) -> tuple[list[float], dict[str, float], list[float]]:
     waits: list[float] = []
     silences: list[float] = []
     stages = dict.fromkeys(STAGES, 0.0)
     with tempfile.TemporaryDirectory() as home, Program(Path(home), ["talk", "--offline"], card.variables) as program:
         program.wait_for(r"^\[listening", 60)
-        for turn in range(TURNS):
+        for turn in range(turns):
             card.wait_for_silence(10, quiet_s=0.7)
             said = card.say(spoken(QUESTIONS[turn % len(QUESTIONS)], VOICE, "flite"))
             waits.append(card.wait_for_sound(15, since=said.ends, level=VOICED) - said.ends)

@@ -33,11 +33,13 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     chosen = [name for name in known if name not in LONG] if arguments.what == "all" else [arguments.what]
     if arguments.only and arguments.what not in IN_PARTS:
         raise ConfigError(f"bench {arguments.what} --only: these can be taken in parts: {', '.join(IN_PARTS)}")
+    if arguments.turns is not None and arguments.turns < 1:
+        raise ConfigError(f"bench --turns {arguments.turns}: ask at least one question")
     figures = []
     for name in chosen:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         measure = import_module(f"benchmarks.{name}").run
-        given = {"config": config, "minutes": arguments.minutes, "only": arguments.only}
+        given = {"config": config, **{name: getattr(arguments, name) for name in ("minutes", "turns", "only")}}
         takes = signature(measure).parameters
         figures += measure(**{name: value for name, value in given.items() if name in takes and value is not None})
     if arguments.json:

@@ -192,3 +192,4 @@ def _add_arguments(commands: dict[str, argparse.ArgumentParser]) -> None:
         "--only", nargs="+", metavar="PART", help="optimizer, claims: these parts alone; a wrong name lists them"
     )
     commands["bench"].add_argument("--minutes", type=float, metavar="N", help="soak: how long to talk; default: 30")
+    commands["bench"].add_argument("--turns", type=int, metavar="N", help="voice: how many questions; default: 30")
