@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import logging
 import os
@@ -80,6 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader of our output has gone; stdout is closed here so that the interpreter does not complain at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        logger.debug("ended by", exc_info=True)
+        text = f"the output cannot be written ({error.strerror}); make room on the disk"
+        print(f"merline: {text if config is None else _told(text, config)}", file=sys.stderr)
+        return 1
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

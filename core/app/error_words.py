@@ -122,6 +122,10 @@ _AT_START: tuple[tuple[str, str], ...] = (
         r"(?:data folder: )?(.*): the data folder is read-only; .*",
         f"le dossier de données {{0}} est en lecture seule ; rendez-le inscriptible ou {_FOLDER}",
     ),
+    (
+        r"the output cannot be written \((.*)\); .*",
+        "la sortie ne peut pas être écrite ({0}) ; faites de la place sur le disque",
+    ),
     (r"disk space: (\d+) MB free at (.*); .*", "{0} Mo libres dans {1} ; faites de la place sur le disque"),
     (
         r"(\w[\w ]*): gave no answer within ([\d.]+) s; .*",

@@ -181,6 +181,28 @@ class TestData:
 
 class TestStreams:
     @pytest.mark.skipif(shutil.which("sh") is None, reason="closes streams with a shell")
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+    @pytest.mark.parametrize(
+        ("command", "said"),
+        [
+            (["chat"], "merline: the output cannot be written (No space left on device); make room on the disk"),
+            (
+                ["chat", "--set", "language=fr"],
+                "merline: la sortie ne peut pas être écrite (No space left on device) ;",
+            ),
+            (["models", "list"], "merline: the output cannot be written"),
+        ],
+    )
+    def test_output_on_a_full_disk_is_told(self, tmp_path: Path, command: list[str], said: str):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, str(ROOT / "main.py"), *command, "--offline"], input="what time is it\n", stdout=full,
+                stderr=subprocess.PIPE, text=True, env=variables(tmp_path), timeout=60,
+            )  # fmt: skip
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
     @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
     def test_a_closed_stream_is_no_reason_to_fail(self, tmp_path: Path, closed: str):
         """As a start from a menu or by another program may have it. The code is that for want of a microphone."""
