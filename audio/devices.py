@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 Kind = Literal["input", "output"]
 
 THINGS: dict[Kind, str] = {"input": "microphone", "output": "speaker"}
+CHECK_FIRST = sys.platform == "linux"
+"""PortAudio is asked whether it can open a device before it is let try: on ALSA a trial that fails while another stream
+runs now and then counts as a success without a stream, on which it crashes, as all its threads keep the error in one
+variable (`paUtilErr_` in pa_unix_util.h; a device gone for minutes is tried hundreds of times)."""
 STANDARD_RATE_HZ = 48_000
 """what a device takes that refuses the rate it names"""
 

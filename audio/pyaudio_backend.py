@@ -9,6 +9,7 @@ import numpy as np
 
 from audio.closing import Closing, Starting
 from audio.devices import (
+    CHECK_FIRST,
     Device,
     InputCallback,
     Kind,
@@ -100,12 +101,16 @@ class PyAudioBackend:
             raise AudioDeviceError(f"PortAudio cannot be started ({error}); {portaudio_cure()}") from error
 
     def _open(self, kind: Kind, options: StreamOptions, callback: Any) -> Stream:
-        direction = {kind: True, f"{kind}_device_index": options.device.index}
+        device, sample_format = options.device.index, self._library.paFloat32
+        direction = {kind: True, f"{kind}_device_index": device}
+        asked = {f"{kind}_device": device, f"{kind}_channels": options.channels, f"{kind}_format": sample_format}
         try:
+            if CHECK_FIRST:
+                self._session.is_format_supported(options.sample_rate_hz, **asked)
             stream = self._session.open(
                 rate=options.sample_rate_hz,
                 channels=options.channels,
-                format=self._library.paFloat32,
+                format=sample_format,
                 frames_per_buffer=options.block,
                 stream_callback=callback,
                 start=False,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from audio.closing import Closing, Starting
 from audio.devices import (
+    CHECK_FIRST,
     Device,
     InputCallback,
     Kind,
@@ -87,21 +88,25 @@ class SounddeviceBackend:
             self._library._terminate()
 
     def _open(self, kind: Kind, options: StreamOptions, callback: Any) -> Stream:
-        make = self._library.InputStream if kind == "input" else self._library.OutputStream
+        library, device, rate_hz = self._library, options.device.index, options.sample_rate_hz
+        check = library.check_input_settings if kind == "input" else library.check_output_settings
+        make = library.InputStream if kind == "input" else library.OutputStream
         try:
+            if CHECK_FIRST:
+                check(device, options.channels, "float32", samplerate=rate_hz)
             stream = make(
-                device=options.device.index,
-                samplerate=options.sample_rate_hz,
+                device=device,
+                samplerate=rate_hz,
                 channels=options.channels,
                 blocksize=options.block,
                 latency=options.latency_s,
                 dtype="float32",
                 callback=callback,
             )
-        except (self._library.PortAudioError, ValueError) as error:
+        except (library.PortAudioError, ValueError) as error:
             raise refused(kind, options, error) from error
         not_starting = partial(not_started, kind, options.device)
-        return _SounddeviceStream(stream, self._library.PortAudioError, not_starting, self._closing)
+        return _SounddeviceStream(stream, library.PortAudioError, not_starting, self._closing)
 
 
 class _SounddeviceStream:

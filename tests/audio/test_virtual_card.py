@@ -17,12 +17,16 @@ import pytest
 import soxr
 from fake_backend import Events
 
+from audio.devices import AudioBackend, StreamOptions, choose_device
 from audio.front_end import FrontEnd
 from audio.player import Player
+from audio.pyaudio_backend import PyAudioBackend
+from audio.sounddevice_backend import SounddeviceBackend
 from audio.system import AudioSystem
 from core.messages import AudioFrame, DeviceEvent, Heard, PlaybackStarted, Samples, Speech
 from core.utils.clock import SystemClock
 from core.utils.config import AudioConfig, EchoConfig
+from core.utils.errors import AudioDeviceError
 from core.utils.voice import VoiceSettings
 from tests.integration.sound_card import EchoSettings, SoundCard, spoken
 
@@ -175,6 +179,28 @@ def test_a_device_unplugged_is_noticed_and_used_again(card: SoundCard, desk: Des
     since = card.now
     list(desk.player.process(Speech(3, 0, 0, spoken("I am back", engine="flite"), RATE_HZ, last=True)))
     card.wait_for_sound(3.0, since)
+
+
+@pytest.mark.parametrize("name", ["sounddevice", "pyaudio"])
+def test_a_device_that_is_gone_is_not_tried(card: SoundCard, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """On ALSA a trial that fails beside a stream that runs may crash in PortAudio."""
+    opened: list[object] = []
+    if name == "pyaudio":
+        library = pytest.importorskip("pyaudio", reason="PyAudio is not installed")
+        backend: AudioBackend = PyAudioBackend()
+        monkeypatch.setattr(library.PyAudio, "open", lambda *_, **options: opened.append(options))
+    else:
+        backend = SounddeviceBackend()
+        monkeypatch.setattr("sounddevice.InputStream", lambda **options: opened.append(options))
+    options = StreamOptions(choose_device(backend.devices(), None, "input"), 16_000, 1, 320, 0.02)
+    card.unplug_microphone()
+    try:
+        with pytest.raises(AudioDeviceError, match="cannot be opened"):
+            backend.open_input(options, lambda *_: None)
+    finally:
+        card.plug_microphone()
+        backend.close()
+    assert not opened
 
 
 def test_a_muted_microphone_is_reported(card: SoundCard) -> None:
