@@ -11,13 +11,16 @@ APP_NAME = "merline"
 
 
 def data_folder() -> Path:
-    """The data folder; it may not exist yet."""
+    """The data folder; it may not exist yet. Raises DataError for a user without a known home."""
     override = os.environ.get("MERLINE_HOME")
-    if override:
-        return Path(override).expanduser().absolute()
-    from platformdirs import user_data_path
+    try:
+        if override:
+            return Path(override).expanduser().absolute()
+        from platformdirs import user_data_path
 
-    return user_data_path(APP_NAME, appauthor=False)
+        return user_data_path(APP_NAME, appauthor=False)
+    except RuntimeError as error:
+        raise DataError(f"the data folder is not known ({error}); set MERLINE_HOME to a folder") from error
 
 
 def make_data_folder(folder: Path | None = None) -> Path:

@@ -61,7 +61,8 @@ def test_where_the_home_is_the_root_the_report_can_still_be_read(monkeypatch: py
     assert Impersonal(Config()).of(told) == told
 
 
-def test_a_home_that_nobody_knows_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch):
+def test_a_home_that_nobody_knows_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("MERLINE_HOME", str(tmp_path))
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
     config = Config.model_validate({"stt": {"model": "~/speech/small"}})
     assert Impersonal(config).of("/usr/x and ~/speech/small") == "/usr/x and .../small"

@@ -110,7 +110,7 @@ def test_what_is_fetched_is_chosen_by_what_was_measured(home: Path, monkeypatch:
     assert model_to_fetch(wished, ModelStore()) is not None, "by the guess"
     with Brain(wished, folder=home, language="en") as brain:
         names = SimpleNamespace(stt="pocketsphinx")
-        assistant: Any = SimpleNamespace(say=lambda text: None, speaking_parts=None, engine_names=names)
+        assistant: Any = SimpleNamespace(say=lambda text: None, speaking_parts=None, engine_names=names, at_rest=True)
         beside = Beside(wished, assistant, brain, make_plan(wished), offline=False)
         beside.start()
         told: list[str] = []
