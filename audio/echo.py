@@ -44,11 +44,10 @@ UNSETTLED_FRAMES = 170
 """1.7 s of speech: what AEC3 took to find an echo whose delay had jumped (`python3 main.py bench echo`)"""
 FOUND = 3
 """Votes of six comparisons with the reply that it takes to believe in an echo where none came before: two that agree,
-one of them certain, or three. Nine times in half an hour of the voice of the reply's own engine over it, by headphones,
-never in half an hour of other voices; every echo of `shared/assets/rir`, 0 to -20 dB, in 0.9 s, most in 0.6."""
+one of them certain, or three. Echoes of `shared/assets/rir` have them after two or three comparisons; a user over
+headphones hardly ever, unless theirs is the voice of the reply (`python3 -m benchmarks.echo_parts.headphones`)."""
 LIKELY = 2
-"""Votes with which the voice just heard is not believed: the reply goes on, and the next comparison decides. In half an
-hour of others' voices, recorded and flite's, no comparison was certain."""
+"""votes with which the voice just heard is not believed: the reply goes on, and the next comparison decides"""
 UNFOUND = 12
 """so many on end without as many votes, 3.6 s of reply, and no echo comes"""
 UNSETTLED_GAIN = 0.01
