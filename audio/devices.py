@@ -11,9 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from core.utils.config import AudioConfig
 from core.utils.errors import AudioDeviceError, DeviceError, MissingDependencyError, ModelError
 
@@ -26,6 +23,8 @@ CHECK_FIRST = sys.platform == "linux"
 """PortAudio is asked whether it can open a device before it is let try: on ALSA a trial that fails while another stream
 runs now and then counts as a success without a stream, on which it crashes, as all its threads keep the error in one
 variable (`paUtilErr_` in pa_unix_util.h; a device gone for minutes is tried hundreds of times)."""
+SAMPLE_BYTES = 4
+"""of float32, the one format that is asked for"""
 STANDARD_RATE_HZ = 48_000
 """what a device takes that refuses the rate it names"""
 
@@ -62,10 +61,11 @@ class StreamOptions:
     latency_s: float
 
 
-InputCallback = Callable[[NDArray[np.float32], float | None, bool], None]
-"""(samples [n, channels] valid only during the call, seconds since the first was captured if known, overflow)"""
-OutputCallback = Callable[[NDArray[np.float32], float | None, bool], None]
-"""(buffer [n, channels] to fill, seconds until its first sample leaves the speaker if known, underflow)"""
+# Bytes: an array made a hundred times a second is a tenth of what listening to silence costs.
+InputCallback = Callable[[bytes | memoryview, float | None, bool], None]
+"""(float32 [n, channels] valid only during the call, seconds since the first sample was captured if known, overflow)"""
+OutputCallback = Callable[[int, float | None, bool], bytes | None]
+"""(n, seconds until the first sample leaves the speaker if known, underflow) to float32 [n, channels], None: silence"""
 
 
 class Stream(Protocol):

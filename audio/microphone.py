@@ -1,6 +1,6 @@
 """The microphone as an inbox of AudioFrames, mono at the rate the device gives. The callback only copies.
 
-While nobody speaks three blocks come as one: waking the listener costs seven times what it then does with a block.
+While nobody speaks five blocks come as one: waking the listener costs seven times what it then does with a block.
 Never raises once open: a device that goes away is reported and opened again when it is back (`Recovery`).
 """
 
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from audio.devices import (
+    SAMPLE_BYTES,
     STANDARD_RATE_HZ,
     AudioBackend,
     Device,
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 BUFFER_S = 2.0
 """how far the listener may lag before the oldest sound is dropped"""
-REST_BLOCKS = 3
+REST_BLOCKS = 5
 """how many blocks are handed on at a time while nobody speaks and nothing is played"""
 SILENT_S = 3.0
 """a real microphone never gives the same value for so long"""
@@ -43,10 +43,16 @@ SILENT_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    samples: NDArray[np.float32]
-    """[n, channels]"""
+    data: bytes
+    """float32 [n, channels]"""
+    channels: int
     captured_at: float
     sample_rate_hz: int
+
+    def mono(self) -> Samples:
+        """[n]"""
+        samples = np.frombuffer(self.data, np.float32)
+        return samples if self.channels == 1 else samples.reshape(-1, self.channels).mean(axis=1)
 
 
 class Microphone:
@@ -146,9 +152,7 @@ class Microphone:
         if self.overflows + self.dropped != self._told_lost:
             self._told_lost = self.overflows + self.dropped
             logger.debug("sound was lost: %d overflows, %d blocks dropped so far", self.overflows, self.dropped)
-        samples = np.ascontiguousarray(
-            taken.samples[:, 0] if taken.samples.shape[1] == 1 else taken.samples.mean(axis=1)
-        )
+        samples = taken.mono()
         self._watch_for_silence(samples)
         return AudioFrame(samples, taken.sample_rate_hz, taken.captured_at)
 
@@ -158,24 +162,26 @@ class Microphone:
         )
         times = StreamTime(rate_hz)
         latency_s = self._config.block_ms / 1000
-        gathered: list[NDArray[np.float32]] = []
+        sample_bytes = channels * SAMPLE_BYTES
+        gathered: list[bytes] = []
         first_at = 0.0
 
-        def captured(samples: NDArray[np.float32], ago_s: float | None, overflow: bool) -> None:
+        def captured(data: bytes | memoryview, ago_s: float | None, overflow: bool) -> None:
             nonlocal first_at
             now = self._clock.monotonic()
             self._alive_at = now
             self._called = True
             self.overflows += overflow
-            at = times.block(now - plausible(ago_s, latency_s), len(samples), at_most=now - len(samples) / rate_hz)
+            count = len(data) // sample_bytes
+            at = times.block(now - plausible(ago_s, latency_s), count, at_most=now - count / rate_hz)
             if not gathered:
                 first_at = at
-            gathered.append(samples.copy())
+            gathered.append(bytes(data))
             if len(gathered) < self._together and self._blocks.empty():
                 return
             if self._blocks.qsize() >= self._limit:
                 self._drop_oldest()
-            self._blocks.put(_Block(gathered[0] if len(gathered) == 1 else np.concatenate(gathered), first_at, rate_hz))
+            self._blocks.put(_Block(b"".join(gathered), channels, first_at, rate_hz))
             gathered.clear()
 
         stream = self._backend.open_input(options, captured)

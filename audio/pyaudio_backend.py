@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from audio.closing import Closing, Starting
 from audio.devices import (
     CHECK_FIRST,
+    SAMPLE_BYTES,
     Device,
     InputCallback,
     Kind,
@@ -72,20 +71,19 @@ class PyAudioBackend:
 
         def called(data: bytes, frames: int, times: Any, status: int) -> tuple[None, int]:
             adc = times["input_buffer_adc_time"]
-            samples = np.frombuffer(data, np.float32).reshape(-1, options.channels)
-            callback(samples, times["current_time"] - adc if adc > 0 else None, bool(status & overflow))
+            callback(data, times["current_time"] - adc if adc > 0 else None, bool(status & overflow))
             return None, proceed
 
         return self._open("input", options, called)
 
     def open_output(self, options: StreamOptions, callback: OutputCallback) -> Stream:
         proceed, underflow = self._library.paContinue, self._library.paOutputUnderflow
+        silence = bytes(options.block * options.channels * SAMPLE_BYTES)
 
         def called(data: None, frames: int, times: Any, status: int) -> tuple[bytes, int]:
             dac = times["output_buffer_dac_time"]
-            samples = np.zeros((frames, options.channels), np.float32)
-            callback(samples, dac - times["current_time"] if dac > 0 else None, bool(status & underflow))
-            return samples.tobytes(), proceed
+            ahead = dac - times["current_time"] if dac > 0 else None
+            return callback(frames, ahead, bool(status & underflow)) or silence, proceed
 
         return self._open("output", options, called)
 

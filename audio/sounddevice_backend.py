@@ -7,12 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from audio.closing import Closing, Starting
 from audio.devices import (
     CHECK_FIRST,
+    SAMPLE_BYTES,
     Device,
     InputCallback,
     Kind,
@@ -67,16 +65,18 @@ class SounddeviceBackend:
             raise AudioDeviceError(f"PortAudio cannot be started again ({error}); start Merline again") from error
 
     def open_input(self, options: StreamOptions, callback: InputCallback) -> Stream:
-        def called(samples: NDArray[np.float32], frames: int, times: Any, status: Any) -> None:
+        def called(data: Any, frames: int, times: Any, status: Any) -> None:
             ago = times.currentTime - times.inputBufferAdcTime if times.inputBufferAdcTime > 0 else None
-            callback(samples, ago, bool(status.input_overflow))
+            callback(data, ago, bool(status.input_overflow))
 
         return self._open("input", options, called)
 
     def open_output(self, options: StreamOptions, callback: OutputCallback) -> Stream:
-        def called(samples: NDArray[np.float32], frames: int, times: Any, status: Any) -> None:
+        silence = bytes(options.block * options.channels * SAMPLE_BYTES)
+
+        def called(data: Any, frames: int, times: Any, status: Any) -> None:
             ahead = times.outputBufferDacTime - times.currentTime if times.outputBufferDacTime > 0 else None
-            callback(samples, ahead, bool(status.output_underflow))
+            data[:] = callback(frames, ahead, bool(status.output_underflow)) or silence
 
         return self._open("output", options, called)
 
@@ -90,7 +90,7 @@ class SounddeviceBackend:
     def _open(self, kind: Kind, options: StreamOptions, callback: Any) -> Stream:
         library, device, rate_hz = self._library, options.device.index, options.sample_rate_hz
         check = library.check_input_settings if kind == "input" else library.check_output_settings
-        make = library.InputStream if kind == "input" else library.OutputStream
+        make = library.RawInputStream if kind == "input" else library.RawOutputStream
         try:
             if CHECK_FIRST:
                 check(device, options.channels, "float32", samplerate=rate_hz)

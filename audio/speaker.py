@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from audio.devices import (
     STANDARD_RATE_HZ,
@@ -198,15 +197,16 @@ class Speaker:
         options = StreamOptions(device, rate_hz, channels, rate_hz * self._config.block_ms // 1000, latency_s)
         times = StreamTime(rate_hz)
 
-        def wanted(buffer: NDArray[np.float32], ahead_s: float | None, underflow: bool) -> None:
+        def wanted(count: int, ahead_s: float | None, underflow: bool) -> bytes | None:
             now = self._clock.monotonic()
             self._alive_at = now
             self._called = now - opened_at > FILLED_S
-            leaves_at = times.block(now + plausible(ahead_s, latency_s), len(buffer), at_least=now)
-            block, silent = self._next(len(buffer), leaves_at, underflow)
-            buffer[:] = block[:, None]
-            if not silent:
-                self.far_end.put(Played(block, rate_hz, leaves_at))
+            leaves_at = times.block(now + plausible(ahead_s, latency_s), count, at_least=now)
+            block = self._next(count, leaves_at, underflow)
+            if block is None:
+                return None
+            self.far_end.put(Played(block, rate_hz, leaves_at))
+            return block.tobytes() if channels == 1 else block.repeat(channels).tobytes()
 
         stream = self._backend.open_output(options, wanted)
         latency_s = max(latency_s, stream.latency_s)
@@ -225,10 +225,14 @@ class Speaker:
             raise
         self._device, self._stream = device, stream
 
-    def _next(self, count: int, leaves_at: float, underflow: bool) -> tuple[Samples, bool]:
-        """The next block [count] and whether it is silence."""
+    def _next(self, count: int, leaves_at: float, underflow: bool) -> Samples | None:
+        """The next block [count]; None for silence."""
         with self._changed:
             held = self._held
+            if not len(self._ring) and not len(self._fade):
+                self.underflows += self._turn_playing and not held
+                self._gain = 0.0 if held else self._voice.current.volume
+                return None
             most = min(count, math.ceil(self._gain * RAMP_S * self.sample_rate_hz)) if held else count
             taken, self._ring = self._ring[:most], self._ring[most:]
             self._played += len(taken)
@@ -241,12 +245,12 @@ class Speaker:
         target = 0.0 if held else self._voice.current.volume
         if not len(taken) and not len(fade):
             self._gain = target
-            return np.zeros(count, np.float32), True
+            return None
         block: Samples = np.zeros(count, np.float32)
         block[: len(taken)] = taken
         block *= self._ramp(target, count)
         block[: len(fade)] += fade
-        return block, False
+        return block
 
     def _take_back(self) -> None:
         with self._changed:

@@ -51,7 +51,9 @@ from stt.voice_activity_detection import VoiceActivityDetection
 from tts.normalise.speakable import rules
 
 TICK_S = 0.2
-"""how often due timers are looked for"""
+"""how often due timers are looked for while a turn is under way, in which the tone may be due"""
+REST_TICK_S = 0.5
+"""the same while nobody speaks: the most by which a timer rings late"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class Assistant:
             Part("listen", self.listener, self._ends.source),
             Part("stt", engines.transcriber),
             Part("llm", brain.responder, yields=first_sound.wait),
-            Part("announce", self.announcer, Ticker(self._clock, TICK_S)),
+            Part("announce", self.announcer, Ticker(self._clock, lambda: REST_TICK_S if self.at_rest else TICK_S)),
             Part("tts", engines.synthesizer),
             Part("play", self.player, waits=True),
         ]

@@ -106,7 +106,7 @@ class Reminders:
     def __init__(self, brain: Brain, active: bool) -> None:
         turns = TurnClock()
         self._timers = brain.timers(turns, lambda: turns.current)
-        self._ticker = Ticker(brain.clock, TICK_S)
+        self._ticker = Ticker(brain.clock, lambda: TICK_S)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="merline-reminders", daemon=True) if active else None
 

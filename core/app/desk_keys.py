@@ -19,6 +19,9 @@ class Keys(Protocol):
     @property
     def there(self) -> bool: ...
 
+    @property
+    def file(self) -> int | None: ...
+
     def pressed(self) -> list[str]: ...
 
 
@@ -54,6 +57,11 @@ class DeskKeys:
         self.other: Callable[[str], None] = lambda key: None
         """takes a key that is none of these, as the answer to a question"""
         session.can_mute = keys.there
+
+    @property
+    def file(self) -> int | None:
+        """What can be read once a key is pressed, where there is such a thing."""
+        return self._keys.file
 
     def look(self) -> None:
         """Do what was pressed, and what was asked for by voice once the reply to it has been heard."""

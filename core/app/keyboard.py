@@ -48,6 +48,11 @@ class Keyboard:
         """Whether a person could press a key."""
         return not self._gone and os.isatty(self._file)
 
+    @property
+    def file(self) -> int | None:
+        """What can be read once a key is pressed; None where keys can only be asked for, by `pressed`."""
+        return self._file if sys.platform != "win32" and self.there and self._in_front() else None
+
     def pressed(self) -> list[str]:
         """Single characters, in lower case; arrows and other keys with names are left out."""
         if not self.there:

@@ -14,6 +14,7 @@ from core.app.beside import Beside
 from core.app.brain import Brain
 from core.app.check import failed, quick_checks
 from core.app.desk_keys import DeskKeys
+from core.app.doorbell import Doorbell
 from core.app.ending import EndingWish
 from core.app.error_words import error_words, left_out, told
 from core.app.keyboard import Keyboard
@@ -38,6 +39,8 @@ from core.utils.paths import data_folder, make_data_folder
 logger = logging.getLogger(__name__)
 
 DRAW_S = 0.1
+REST_S = 0.2
+"""the same while nobody speaks, unless something happens or a key is pressed: each look wakes a processor that rests"""
 TRACE = "trace.json"
 
 HEARS_ENGLISH: dict[Language, str] = {
@@ -153,7 +156,8 @@ def _start(assistant: Assistant, view: View) -> None:
 def _converse(assistant: Assistant, view: View, language: Language, beside: Beside, keys: DeskKeys) -> None:
     keys.other = beside.press
     try:
-        with EndingWish() as ending:
+        with EndingWish() as ending, Doorbell() as bell:
+            view.noticed = bell.ring
             beside.load_voice()
             _start(assistant, view)
             if HEARS_ENGLISH[language] and assistant.engine_names.stt == "pocketsphinx":
@@ -161,7 +165,7 @@ def _converse(assistant: Assistant, view: View, language: Language, beside: Besi
             beside.start()
             while not ending.asked:
                 view.refresh()
-                assistant.pipeline.wait(DRAW_S)
+                _wait(assistant, bell, keys)
                 engines = (error_words(text, language) for text in assistant.news())
                 for text in (*assistant.echo_news(), *beside.news(), *engines):
                     view.show(Note(text))
@@ -172,6 +176,14 @@ def _converse(assistant: Assistant, view: View, language: Language, beside: Besi
         if dropped := assistant.echo_turns.words(language):
             view.show(Note(dropped))
         view.close()
+
+
+def _wait(assistant: Assistant, bell: Doorbell, keys: DeskKeys) -> None:
+    """Until there may be something to draw or to do; raises StageCrashedError once a stage has crashed."""
+    at_rest = assistant.at_rest
+    if at_rest:
+        bell.wait(REST_S, keys.file)
+    assistant.pipeline.wait(0.0 if at_rest else DRAW_S)
 
 
 def _without_sound(arguments: argparse.Namespace, config: Config, error: MerlineError, language: Language) -> int:

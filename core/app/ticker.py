@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 
 from core.messages import Tick
 from core.utils.clock import Clock
 
 
 class Ticker:
-    """An inbox that gives a Tick every `period_s` seconds of the clock's time, never two for one delay."""
+    """An inbox that gives a Tick every `period_s()` seconds of the clock's time, never two for one delay."""
 
-    def __init__(self, clock: Clock, period_s: float) -> None:
+    def __init__(self, clock: Clock, period_s: Callable[[], float]) -> None:
         self._clock = clock
         self._period_s = period_s
         self._next = clock.monotonic()
@@ -26,5 +27,5 @@ class Ticker:
         now = self._clock.monotonic()
         if now < self._next:
             raise queue.Empty
-        self._next = now + self._period_s
+        self._next = now + self._period_s()
         return Tick(now)

@@ -11,7 +11,6 @@ import math
 import os
 import queue
 import sys
-import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -25,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 class View(Protocol):
     """Shows the conversation."""
+
+    noticed: Callable[[], None]
+    """called with each event, from its thread; to be set"""
 
     def show(self, event: object) -> None:
         """Take an event, from any thread; returns at once."""
@@ -60,6 +62,7 @@ class PlainView:
     """One line an event, for pipes, logs and screen readers."""
 
     def __init__(self, language: Language, phrase: str = "") -> None:
+        self.noticed: Callable[[], None] = lambda: None
         self._scene = Scene(language, phrase)
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._state = ""
@@ -67,6 +70,7 @@ class PlainView:
 
     def show(self, event: object) -> None:
         self._events.put(event)
+        self.noticed()
 
     def refresh(self) -> None:
         for event in _waiting(self._events):
@@ -105,24 +109,25 @@ class PlainView:
 class RichView:
     """A live line with the state, the input level and the words as they come, below what was said so far."""
 
-    REFRESH_S = 0.1
-
     def __init__(self, language: Language, level: Callable[[], float], phrase: str = "") -> None:
         from rich.console import Console
         from rich.live import Live
 
+        self.noticed: Callable[[], None] = lambda: None
         self._scene = Scene(language, phrase)
         self._level = level
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._console = Console(highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._drawn = 0.0
+        self._drawn: tuple[str, int] = ("", 0)
+        """the level's bar and the terminal's width, which change without an event"""
         self._gone = False
         """the terminal"""
         self._live.start()
 
     def show(self, event: object) -> None:
         self._events.put(event)
+        self.noticed()
 
     def refresh(self) -> None:
         self._unless_gone(self._draw)
@@ -144,13 +149,13 @@ class RichView:
             self._gone = True
 
     def _draw(self) -> None:
-        changed = False
-        for event in _waiting(self._events):
-            changed = True
+        events = _waiting(self._events)
+        for event in events:
             for kind, text in self._scene.take(event):
                 self._live.console.print(self._styled(kind, text))
-        if changed or time.monotonic() - self._drawn >= self.REFRESH_S:
-            self._drawn = time.monotonic()
+        now = level_bar(self._level()), self._console.width
+        if events or now != self._drawn:
+            self._drawn = now
             self._live.update(self._line(), refresh=True)
 
     def _leave(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -33,7 +34,7 @@ class FakeClock:
 @dataclass
 class FakeStream:
     options: StreamOptions
-    callback: InputCallback | OutputCallback
+    callback: Callable[..., bytes | None]
     latency_s: float = 0.03
     active: bool = False
     closed: bool = False
@@ -50,14 +51,16 @@ class FakeStream:
 
     def capture(self, samples: Samples, ago_s: float | None = None, overflow: bool = False) -> None:
         """Let the device give a block [n] (the same on all channels)."""
-        block = np.repeat(np.asarray(samples, np.float32)[:, None], self.options.channels, axis=1)
-        self.callback(block, ago_s, overflow)
-        block[:] = 9.0  # PortAudio reuses the buffer
+        buffer = bytearray(np.asarray(samples, np.float32).repeat(self.options.channels).tobytes())
+        self.callback(memoryview(buffer), ago_s, overflow)
+        buffer[:] = bytes(len(buffer))  # PortAudio reuses it
 
     def play(self, ahead_s: float | None = 0.05) -> Samples:
         """Let the device ask for a block; its first channel."""
-        block = np.full((self.options.block, self.options.channels), 9.0, np.float32)
-        self.callback(block, ahead_s, False)
+        data = self.callback(self.options.block, ahead_s, False)
+        if data is None:
+            return np.zeros(self.options.block, np.float32)
+        block = np.frombuffer(data, np.float32).reshape(self.options.block, self.options.channels)
         assert (block == block[:, :1]).all()
         return block[:, 0]
 

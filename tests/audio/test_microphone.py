@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fake_backend import HEADSET, MICROPHONE, SPEAKER, Events, FakeBackend, FakeClock
 
-from audio.microphone import Microphone
+from audio.microphone import REST_BLOCKS, Microphone
 from core.utils.config import AudioConfig
 from core.utils.errors import AudioDeviceError
 
@@ -87,21 +87,21 @@ def test_the_oldest_is_dropped_when_nobody_listens() -> None:
     assert desk.take_all() == 100
 
 
-def test_three_blocks_come_as_one_while_nobody_speaks_and_none_waits_for_the_next_once_somebody_does() -> None:
+def test_several_blocks_come_as_one_while_nobody_speaks_and_none_waits_once_somebody_does() -> None:
     desk, resting = Desk(), True
     desk.microphone.at_rest = lambda: resting
     desk.take_all()
-    desk.give(times=2)
+    desk.give(times=REST_BLOCKS - 1)
     assert desk.take_all() == 0
     desk.give()
     frame = desk.microphone.get(block=False)
-    assert len(frame.samples) == 3 * 320
-    assert frame.captured_at == pytest.approx(desk.clock.at - 0.03 - 2 * 0.02, abs=1e-6), "that of the first block"
-    desk.give(times=2)
+    assert len(frame.samples) == REST_BLOCKS * 320
+    assert frame.captured_at == pytest.approx(desk.clock.at - 0.03 - (REST_BLOCKS - 1) * 0.02, abs=1e-6), "of the first"
+    desk.give(times=REST_BLOCKS - 1)
     resting = False
     assert desk.take_all() == 0
     desk.give()
-    assert len(desk.microphone.get(block=False).samples) == 3 * 320, "nothing is lost"
+    assert len(desk.microphone.get(block=False).samples) == REST_BLOCKS * 320, "nothing is lost"
     desk.give()
     assert len(desk.microphone.get(block=False).samples) == 320
 

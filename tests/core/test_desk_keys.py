@@ -15,6 +15,7 @@ class Typed:
     def __init__(self, there: bool = True) -> None:
         self.there = there
         self.waiting: list[str] = []
+        self.file = None
 
     def pressed(self) -> list[str]:
         keys, self.waiting = self.waiting, []

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 LISTEN = """
 import sys, termios, time
+from core.app.doorbell import Doorbell
 from core.app.keyboard import Keyboard
 before = termios.tcgetattr(0)
 with Keyboard() as keyboard:
@@ -23,8 +24,8 @@ with Keyboard() as keyboard:
     found = []
     until = time.monotonic() + 20
     while "q" not in found and keyboard.there and time.monotonic() < until:
+        Doorbell().wait(20, keyboard.file)
         found += keyboard.pressed()
-        time.sleep(0.005)
 print("keys", found, "as before", termios.tcgetattr(0) == before, flush=True)
 """
 
@@ -71,6 +72,7 @@ def test_without_a_terminal_there_are_no_keys():
         with Keyboard(read) as keyboard:
             assert not keyboard.there
             assert keyboard.pressed() == []
+            assert keyboard.file is None, "what can always be read would never let the main thread rest"
     finally:
         os.close(read)
         os.close(write)

@@ -183,6 +183,34 @@ def test_a_terminal_that_has_gone_is_no_longer_drawn_on(monkeypatch: pytest.Monk
     assert view._events.empty()
 
 
+def test_the_line_is_drawn_when_what_it_shows_changes_and_not_otherwise(monkeypatch: pytest.MonkeyPatch):
+    """Ten times a second it took more than all that listens for a voice."""
+    out = Failing(0)
+    monkeypatch.setattr(sys, "stdout", out)
+    levels = [-100.0]
+    view = RichView("en", lambda: levels[-1])
+    noticed = list[bool]()
+    view.noticed = lambda: noticed.append(True)
+
+    def drawn() -> bool:
+        before = out.asked
+        view.refresh()
+        return out.asked > before
+
+    assert drawn()
+    assert not drawn()
+    levels.append(-98.0)
+    assert not drawn(), "the same bar"
+    levels.append(-30.0)
+    assert drawn()
+    view.show(Muted(True))
+    assert noticed, "whoever draws it may be waiting"
+    assert drawn()
+    monkeypatch.setenv("COLUMNS", "50")
+    assert drawn(), "another width"
+    view.close()
+
+
 def test_a_pipe_that_nobody_reads_any_more_ends_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "stdout", Failing(errno.EPIPE))
     with pytest.raises(BrokenPipeError):
