@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from core.app.answering import equip
 from core.app.brain import Brain
 from core.app.error_words import error_words, left_out
+from core.app.json_text import json_text
 from core.app.planning import apply_plan, make_plan
 from core.app.replay import Answer, answer
 from core.app.scene import WORDS, timing_line
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     if arguments.out is not None:
         write_wav(arguments.out, answered.reply.samples, answered.reply.sample_rate_hz)
     if arguments.json:
-        print(json.dumps(_as_json(answered, str(arguments.out) if arguments.out else None), ensure_ascii=False))
+        print(json_text(_as_json(answered, str(arguments.out) if arguments.out else None)))
     else:
         _tell(answered, plan, language)
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import importlib.util
-import json
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from core.app.brain import Brain
 from core.app.hearing import ENGINE as WHISPER
+from core.app.json_text import json_text
 from core.app.planning import make_plan
 from core.optimization.catalogue import EMBEDDED_ENGINES
 from core.selfcheck import Check, CheckResult, Finding, Verdict, one_by_one, run_checks
@@ -91,7 +91,7 @@ def _print(verdict: Verdict, report: list[str], as_json: bool) -> None:
     """The verdict is the last line; before it what a user may send back, if there is any."""
     if as_json:
         plain = verdict.as_json() | ({"report": report} if report else {})
-        print(json.dumps(plain, indent=2, ensure_ascii=False), flush=True)
+        print(json_text(plain, indent=2), flush=True)
         return
     if report:
         print("\nreport, to keep or to send back:")

@@ -7,7 +7,6 @@ caught up. `replay` runs a recorded turn again on a clock that counts no work, f
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from audio.wav import Recording
 from core.app.assistant import Assistant, EngineNames, SoundEnds
 from core.app.brain import Brain
 from core.app.hearing_again import HeardAgain, StillClock, before
+from core.app.json_text import json_text
 from core.app.planning import apply_plan, make_plan
 from core.app.recorded_turn import RecordedTurn, read_turn
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, Heard, Sentence, Transcript, TurnFailed
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     found = (answered.record.transcript, answered.record.reply) if answered else ("", "")
     same = found[0] == turn.transcript and _is_reply(found[1], turn)
     if arguments.json:
-        print(json.dumps({"then": [turn.transcript, turn.reply], "now": found, "same": same}, ensure_ascii=False))
+        print(json_text({"then": [turn.transcript, turn.reply], "now": found, "same": same}))
         return 0 if same else 1
     print(f"then  you: {turn.transcript}\n      merline: {turn.reply}")
     print("now   the same" if same else f"now   you: {found[0]}\n      merline: {found[1]}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import queue
 import sys
@@ -19,6 +18,7 @@ from audio.wav import Recording, stream_wav
 from core.app.brain import Brain
 from core.app.ending import EndingWish
 from core.app.hearing import ENGINE, HearingParts, make_transcriber, model_to_load
+from core.app.json_text import json_text
 from core.app.planning import apply_plan, make_plan
 from core.bootstrap import INTERRUPTED
 from core.messages import AudioFrame, Language, SpeechStarted, Transcript, Utterance
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             if not arguments.json:
                 print(segment.text, flush=True)
     if arguments.json:
-        print(json.dumps(transcription.as_json(segments), ensure_ascii=False))
+        print(json_text(transcription.as_json(segments)))
     else:
         for remark in transcription.remarks(segments):
             print(remark, file=sys.stderr)

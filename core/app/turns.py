@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from core.app.json_text import json_text
 from core.app.turn_file import FILE, PastTurn, read_turns
 from core.utils.config import Config
 from core.utils.errors import ConfigError
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     past = read_turns(data_folder() / FILE)
     shown = past[-arguments.last :]
     if arguments.json:
-        print(json.dumps({"turns": [_as_json(turn, past) for turn in shown]}, ensure_ascii=False, indent=1))
+        print(json_text({"turns": [_as_json(turn, past) for turn in shown]}, indent=1))
         return 0
     if not shown:
         hint = "talk first" if config.log.turns else "log.turns is off; set it to true in config.yaml"

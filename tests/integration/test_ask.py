@@ -31,8 +31,8 @@ def question(folder: Path, text: str, voice: str = "rms", rate_hz: int = RATE_HZ
     return file
 
 
-def ask(home: Path, file: Path, *more: str) -> dict:
-    done = run(home, "ask", str(file), "--json", *more)
+def ask(home: Path, file: Path, *more: str, **environment: str) -> dict:
+    done = run(home, "ask", str(file), "--json", *more, **environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -60,6 +60,12 @@ def test_a_spoken_question_is_answered_into_a_file(tmp_path: Path):
 )
 def test_the_reply_means_what_was_asked(tmp_path: Path, text: str, meant: str):
     assert re.search(meant, ask(tmp_path, question(tmp_path, text))["reply"])
+
+
+def test_json_keeps_what_the_output_has_no_letter_for(tmp_path: Path):
+    """Escaped, and no question mark: whoever reads it gets the reply whole."""
+    file = question(tmp_path, "what is twenty degrees celsius in fahrenheit")
+    assert "68 °F" in ask(tmp_path, file, PYTHONIOENCODING="ascii")["reply"]
 
 
 def test_a_timer_set_by_voice_is_there_for_the_next_start(tmp_path: Path):
