@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Literal, Protocol
 
+from core.messages import Language
 from core.utils.config import Config
 
 SETTING = "fetch_models"
@@ -16,7 +17,11 @@ VOICE_SETTING = "fetch_voice"
 TURN_SETTING = "fetch_turn_model"
 """in the data file, one each for what hears, answers, speaks and judges pauses: asked together, and each to be changed
 by itself"""
-YES = frozenset({"", "y", "yes", "o", "oui"})
+SURE = frozenset({"y", "yes", "oui"})
+"""answers to an English question that Enter does not agree to"""
+YES = SURE | {""}
+"""answers to one that it does"""
+_YES_KEYS: dict[Language, frozenset[str]] = {"en": frozenset("y"), "fr": frozenset("yo")}
 
 Decision = Literal["yes", "no", "ask"]
 
@@ -45,9 +50,12 @@ def has_terminal() -> bool:
 
 
 class Question:
-    """Takes keys as they are pressed: Enter, Y or O is yes, N is no; a line that begins otherwise is no answer."""
+    """Takes keys as they are pressed: Enter or Y, in French O too, is yes, N is no; a line that begins otherwise is no
+    answer.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, language: Language) -> None:
+        self._yes = _YES_KEYS[language]
         self._answer: bool | None = None
         self._other = False
         """the line under way is no answer, and so is the Enter behind it"""
@@ -59,6 +67,6 @@ class Question:
     def press(self, key: str) -> None:
         """One character, in lower case. Once there is an answer it stays."""
         enter = key in ("\n", "\r")
-        if self._answer is None and not self._other and (enter or key in ("y", "o", "n")):
+        if self._answer is None and not self._other and (enter or key == "n" or key in self._yes):
             self._answer = key != "n"
         self._other = not enter

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from core.app.brain import DATABASE
+from core.app.consent import SURE
 from core.app.lock import InstanceLock
 from core.app.recorded_turn import FOLDER as RECORDINGS
 from core.app.turn_file import FILE as TURNS
@@ -76,7 +77,7 @@ def _erase(sure: bool) -> int:
             if not sys.stdin.isatty():
                 raise ConfigError("data erase: cannot ask here; give --yes to erase without asking")
             answer = input(f"Erase all timers, notes, lists, history and logs in {folder}? [y/N] ")
-            if answer.strip().lower() not in ("y", "yes", "o", "oui"):
+            if answer.strip().lower() not in SURE:
                 print("nothing was erased")
                 return 1
         for file in [*folder.glob(f"{DATABASE}*"), *folder.glob("*.json"), *folder.glob(f"{TURNS}*")]:

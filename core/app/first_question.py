@@ -59,7 +59,7 @@ class FirstQuestion:
         self,
         language: Language,
         kept: KeptSettings,
-        ask: Callable[[], Reply] = Question,
+        ask: Callable[[Language], Reply] = Question,
         installing: Callable[[], bool] = lambda: False,
     ) -> None:
         self._language: Language = language
@@ -85,7 +85,7 @@ class FirstQuestion:
         """The question, and begin to listen for its answer; nothing where it was asked before."""
         if self._reply is not None:
             return []
-        self._reply = self._ask()
+        self._reply = self._ask(self._language)
         come = self._installing()
         self._plans = {setting: plan for setting, (plan, usable) in self._added.items() if come or usable()}
         plans = sorted(self._plans.values(), key=lambda plan: STAGES.index(plan.model.stage))

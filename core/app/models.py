@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal, TextIO
 
-from core.app.consent import YES
+from core.app.consent import SURE, YES
 from core.app.hearing import ENGINE
 from core.app.model_fit import ModelFit
 from core.app.shown_line import ShownLine
@@ -220,7 +220,7 @@ def _remove(store: ModelStore, names: list[str], sure: bool) -> int:
         if not sys.stdin.isatty():
             raise ConfigError("models remove: cannot ask here; give --yes to remove without asking")
         answer = input(f"Remove {there.name} ({plain_size(there.size_bytes)}) from {there.folder}? [y/N] ")
-        if answer.strip().lower() not in ("y", "yes", "o", "oui"):
+        if answer.strip().lower() not in SURE:
             print("nothing was removed")
             return 1
     print(f"{names[0]}: removed, {plain_size(store.remove(names[0]))} are free again")

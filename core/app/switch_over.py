@@ -108,7 +108,7 @@ class SwitchMeans:
     ready: Callable[[], bool] = lambda: True
     """whether the packages are here, to fetch and to load with"""
     fetch: Callable[[str], Fetch] = ModelFetch
-    ask: Callable[[], Reply] = Question
+    ask: Callable[[Language], Reply] = Question
     together: Together | None = None
     """the question that is asked for several models at once, instead of one of its own"""
     now_s: Callable[[], float] = time.monotonic
@@ -154,7 +154,7 @@ class SwitchOver:
             return []
         if self._plan.decision == "ask":
             self._step, together = _Step.ASKING, self._means.together
-            self._reply = together or self._means.ask()
+            self._reply = together or self._means.ask(self._plan.language)
             return together.begin() if together else [self._words("question")]
         self._step = _Step.WAITING
         return []

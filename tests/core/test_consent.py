@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.app.consent import SETTING, Question, decision
+from core.messages import Language
 from core.utils.config import Config, SetupConfig
 from llm.store import Store
 
@@ -32,27 +33,31 @@ def test_who_decides(tmp_path: Path, configured: str, kept: str | None, terminal
 
 
 @pytest.mark.parametrize(
-    ("typed", "expected"),
+    ("typed", "language", "expected"),
     [
-        ("\n", True),
-        ("\r", True),
-        ("y\n", True),
-        ("oui\n", True),
-        ("n", False),
-        ("non\n", False),
-        ("no way\n", False),
-        ("what?\nno\n", False),
-        ("what?\n", None),
-        ("later\n", None),
-        ("plus tard\n\n", True),
-        ("ny\n", False),
-        ("\ufffd\n", None),
-        ("", None),
+        ("\n", "en", True),
+        ("\r", "en", True),
+        ("y\n", "en", True),
+        ("y\n", "fr", True),
+        ("o\n", "fr", True),
+        ("oui\n", "fr", True),
+        ("o\n", "en", None),
+        ("oh no\n", "en", None),
+        ("n", "en", False),
+        ("non\n", "fr", False),
+        ("no way\n", "en", False),
+        ("what?\nno\n", "en", False),
+        ("what?\n", "en", None),
+        ("later\n", "en", None),
+        ("plus tard\n\n", "fr", True),
+        ("ny\n", "en", False),
+        ("\ufffd\n", "en", None),
+        ("", "en", None),
     ],
 )
-def test_answers(typed: str, expected: bool | None):
+def test_answers(typed: str, language: Language, expected: bool | None):
     """Keys come one by one; the Enter behind a word that is no answer is none either."""
-    question = Question()
+    question = Question(language)
     for key in typed:
         question.press(key)
     assert question.answer() is expected

@@ -29,7 +29,7 @@ class Typed:
         self.said: bool | None = None
         self.asked = 0
 
-    def __call__(self) -> Typed:
+    def __call__(self, language: Language) -> Typed:
         self.asked += 1
         return self
 

@@ -77,7 +77,7 @@ class Rig:
             say=self.aloud.append,
             ready=lambda: self.ready,
             fetch=self._fetch,
-            ask=lambda: self.asked,
+            ask=lambda language: self.asked,
             now_s=self.clock.monotonic,
         )
         plan = SwitchPlan(MODEL, self.decision, self.language)  # type: ignore[arg-type]
