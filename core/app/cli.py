@@ -100,13 +100,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def _run(arguments: argparse.Namespace, config: Config) -> int:
+    from core.app.language import first_language
     from core.app.logs import native_log, set_up_logs
 
     if arguments.command in WITH_SOUND:
         from audio.native_messages import divert_native_messages
 
         divert_native_messages(native_log())
-    set_up_logs(config.log, arguments.log_level, to_terminal=arguments.command != "talk" or not sys.stdout.isatty())
+    to_terminal = arguments.command != "talk" or not sys.stdout.isatty()
+    language = getattr(arguments, "language", None) or first_language(config)
+    set_up_logs(config.log, arguments.log_level, to_terminal, language)
     if arguments.command in WITH_MODELS or getattr(arguments, "subcommand", "") in TOOLBOX:
         _fence_gpu(config)
     module = import_module(f"core.app.{arguments.command}")

@@ -36,8 +36,27 @@ _MODELS: tuple[tuple[str, str], ...] = (
         "{0} ne comprend que l'anglais ; un modèle multilingue entend le français : `--set stt.model=whisper-base`",
     ),
 )
+_SERVER: tuple[tuple[str, str], ...] = (
+    (r"(\S+): does not answer \((.*)\); is the server running\?", "{0} ne répond pas ({1}) ; le serveur tourne-t-il ?"),
+    (r"(\S+): has not answered for ([\d.]+) s.*", "{0} n'a pas répondu depuis {1} s"),
+    (r"(\S+): broke the reply off.*", "{0} a interrompu sa réponse"),
+    (r"(\S+): refuses the key .*; set (\S+) .*", "{0} refuse la clé ; donnez-en une par la variable {1}"),
+    (
+        r"(\S+): knows no such model or path .*",
+        "{0} ne connaît pas ce modèle ou ce chemin ; vérifiez llm.model et llm.base_url",
+    ),
+    (r"(\S+): has too much to do .*", "{0} a trop à faire ; réessayez plus tard"),
+    (r"(\S+): wants to redirect .*", "{0} renvoie ailleurs ; donnez cette adresse-là à llm.base_url"),
+    (
+        r"(\S+): does not answer as such a server does.*",
+        "{0} ne répond pas comme un tel serveur ; vérifiez llm.base_url",
+    ),
+    (r"(\S+): refuses the request \(error (\d+)\).*", "{0} refuse la demande (erreur {1}) ; son journal dit pourquoi"),
+)
+"""a language model's, of llm.remote"""
 _ERRORS: tuple[tuple[str, str], ...] = (
     *_MODELS,
+    *_SERVER,
     (r".* does not answer \(.*", "le serveur des modèles ne répond pas ; vérifiez le réseau"),
     (r".*--offline.*", "--offline interdit le réseau"),
     (r".*the connection was lost at .*", "la connexion s'est interrompue ; le téléchargement reprendra où il en était"),
@@ -213,6 +232,13 @@ def told(text: str, language: Language) -> str:
     return "\net ".join(_found(one, (*_AT_START, *_MODELS)) or one for one in text.split(_AND))
 
 
+def logged(text: str, language: Language) -> str:
+    """An error that the terminal shows as it is logged; as it was worded where no French is known."""
+    if language != "fr":
+        return text
+    return _found(re.sub(r"^turn \d+: ", "", text), _ERRORS) or text
+
+
 def left_out(what: str, why: str, language: Language) -> str:
     """What this machine does without, and why."""
     return _LEFT_OUT[language].format(what=what, why=why)
@@ -234,5 +260,10 @@ def _found(error: str, table: tuple[tuple[str, str], ...]) -> str:
     for pattern, french in table:
         found = re.fullmatch(pattern, error, re.DOTALL)
         if found is not None:
-            return french.format(*(_WORDS.get(group, group) for group in found.groups(default="")))
+            return french.format(*(_word(group) for group in found.groups(default="")))
     return ""
+
+
+def _word(found: str) -> str:
+    """What a pattern found, in French where it is a word or a number."""
+    return found.replace(".", ",") if re.fullmatch(r"\d+\.\d+", found) else _WORDS.get(found, found)

@@ -9,6 +9,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from audio.native_messages import shorten_native_messages
+from core.app.error_words import logged
+from core.messages import Language
 from core.utils.config import LogConfig
 from core.utils.errors import DataError
 from core.utils.paths import data_folder, make_data_folder
@@ -36,8 +38,19 @@ class PrivateLogFile(RotatingFileHandler):
             super().handleError(record)
 
 
-def set_up_logs(config: LogConfig, level: str | None, to_terminal: bool) -> None:
-    """Send Merline's log lines to the file and, with an explicit level, to stderr.
+class _ForUser(logging.Formatter):
+    """One line without time or module, in the user's language where it is known in that."""
+
+    def __init__(self, language: Language) -> None:
+        super().__init__()
+        self._language: Language = language
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return f"merline: {logged(record.message, self._language)}"
+
+
+def set_up_logs(config: LogConfig, level: str | None, to_terminal: bool, language: Language = "en") -> None:
+    """Send Merline's log lines to the file and, with an explicit level, to stderr; without, errors in `language`.
 
     Without a data folder that can be written to there is no file; the command itself will say so if it needs one.
     """
@@ -52,7 +65,7 @@ def set_up_logs(config: LogConfig, level: str | None, to_terminal: bool) -> None
             handler.close()
     formatter = logging.Formatter(FORMAT, datefmt="%H:%M:%S")
     terminal = logging.StreamHandler(sys.stderr)
-    terminal.setFormatter(formatter if level else logging.Formatter("merline: %(message)s"))
+    terminal.setFormatter(formatter if level else _ForUser(language))
     terminal.setLevel(wanted if level and to_terminal else logging.ERROR)
     root.addHandler(terminal)
     if config.file:

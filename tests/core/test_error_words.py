@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from audio.devices import Device, StreamOptions, choose_device, missing_package, not_started, portaudio_cure, refused
-from core.app.error_words import REST, error_words, lost_turn, told
+from core.app.error_words import REST, error_words, logged, lost_turn, told
 from core.app.models import describe as describe_download
 from core.app.recorded_turn import RecordedTurn, read_turn, write_turn
 from core.app.scene import Scene
@@ -21,6 +21,7 @@ from core.turns import Timings, TurnRecord
 from core.utils.download_progress import DownloadProgress
 from core.utils.errors import AudioDeviceError, AudioFileError
 from core.utils.whisper.languages import not_understood
+from llm.remote import _refusal
 
 ABSENT = "the skills answer alone: qwen3-0.6b: is not on this machine; `models download qwen3-0.6b` fetches it"
 HUB = "https://huggingface.co does not answer (timed out); check the network, or try again later. --offline never asks"
@@ -70,6 +71,31 @@ def test_a_named_model_that_is_being_fetched_is_not_told_as_a_failure(
     assert left_to_the_user.startswith(sentence)
     assert "models download qwen3-0.6b" in left_to_the_user
     assert cure in left_to_the_user
+
+
+SERVER = "http://localhost:11434/v1"
+
+
+@pytest.mark.parametrize(
+    ("error", "french"),
+    [
+        (
+            "does not answer ([Errno 111] Connection refused); is the server running?",
+            "ne répond pas ([Errno 111] Connection refused) ; le serveur tourne-t-il ?",
+        ),
+        ("has not answered for 2.5 s in the middle of a reply", "n'a pas répondu depuis 2,5 s"),
+        (_refusal(401), "refuse la clé ; donnez-en une par la variable MERLINE_LLM_API_KEY"),
+        (_refusal(404), "ne connaît pas ce modèle ou ce chemin ; vérifiez llm.model et llm.base_url"),
+        (_refusal(429), "a trop à faire ; réessayez plus tard"),
+        (_refusal(302), "renvoie ailleurs ; donnez cette adresse-là à llm.base_url"),
+        (_refusal(500), "refuse la demande (erreur 500) ; son journal dit pourquoi"),
+    ],
+)
+def test_why_a_server_gave_no_reply_is_told_in_french(error: str, french: str) -> None:
+    line = f"turn 7: {SERVER}: {error}"
+    assert logged(line, "fr") == f"{SERVER} {french}"
+    assert logged(line, "en") == line
+    assert logged("turn 7: a thing unheard of", "fr") == "turn 7: a thing unheard of"
 
 
 HEADSET = Device(3, "Headset (A2DP)", "ALSA", 1, 2, 44_100, default_output=True)
@@ -149,7 +175,7 @@ def test_a_device_that_cannot_be_used_is_named_in_french_with_the_cure(error: Ex
         ),
         (
             f"models: gave no answer within 3.0 s; {BUSY_MACHINE}",
-            "models : pas de réponse en 3.0 s ; fermez ce qui occupe cette machine, puis recommencez",
+            "models : pas de réponse en 3,0 s ; fermez ce qui occupe cette machine, puis recommencez",
         ),
         (
             "/q.wav: there is no such file; check the name and the folder",

@@ -94,6 +94,9 @@ def test_a_server_answers_typed_questions_and_one_that_is_gone_is_told(tmp_path:
     assert "I can't answer that right now" in done.stdout.splitlines()[0]
     assert "is the server running?" in done.stderr
     assert "4" in done.stdout.splitlines()[1]
+    done = run(tmp_path, "chat", "--language", "fr", *flags, text="pourquoi le ciel est bleu\n", timeout=60)
+    assert "le serveur tourne-t-il ?" in done.stderr
+    assert "does not answer" not in done.stderr
 
 
 def test_a_server_without_an_address_is_a_mistake_in_the_configuration(tmp_path: Path):
