@@ -193,15 +193,19 @@ _LEFT_OUT: dict[Language, str] = {
     "fr": "laissé de côté : {what}, trop grand ou trop lent pour cette machine (`python3 main.py optimize plan` en dit "
     "plus)",
 }
-_ABSENT = re.compile(r"the skills answer alone: (\S+): is not on this machine; `.*")
-"""a language model that the configuration names and that nobody has fetched: nothing is broken"""
-_NOT_YET: dict[Language, tuple[str, str]] = {
+_ABSENT = re.compile(
+    r"(?:the skills answer alone|\S+ cannot be used, (\S+) listens instead): (\S+): is not on this machine; `.*"
+)
+"""a model that the configuration names and that nobody has fetched: nothing is broken"""
+_NOT_YET: dict[Language, tuple[str, str, str]] = {
     "en": (
         "{name} is not on this machine yet; until it is, my skills answer alone.",
+        "{name} is not on this machine yet; until it is, {instead} listens.",
         " `python3 main.py models download {name}` fetches it.",
     ),
     "fr": (
         "{name} n'est pas encore sur cette machine ; d'ici là, je réponds avec ce que je sais faire.",
+        "{name} n'est pas encore sur cette machine ; d'ici là, {instead} écoute.",
         " `python3 main.py models download {name}` le télécharge.",
     ),
 }
@@ -213,8 +217,9 @@ def error_words(text: str, language: Language, comes: bool = False) -> str:
     """
     absent = _ABSENT.fullmatch(text)
     if absent is not None:
-        not_yet, cure = _NOT_YET[language]
-        return (not_yet if comes else not_yet + cure).format(name=absent[1])
+        answering, hearing, cure = _NOT_YET[language]
+        not_yet = hearing if absent[1] else answering
+        return (not_yet if comes and not absent[1] else not_yet + cure).format(name=absent[2], instead=absent[1])
     if language != "fr":
         return text
     for pattern, french in _WHOLE:

@@ -24,18 +24,16 @@ from core.utils.whisper.languages import not_understood
 from llm.remote import _refusal
 
 ABSENT = "the skills answer alone: qwen3-0.6b: is not on this machine; `models download qwen3-0.6b` fetches it"
+UNHEARD = (
+    "whisper cannot be used, pocketsphinx listens instead: whisper-base: is not on this machine; "
+    "`models download whisper-base` fetches it"
+)
 HUB = "https://huggingface.co does not answer (timed out); check the network, or try again later. --offline never asks"
 
 
 @pytest.mark.parametrize(
     ("error", "french"),
     [
-        (
-            "whisper cannot be used, pocketsphinx listens instead: whisper-base: is not on this machine; "
-            "`models download whisper-base` fetches it",
-            "whisper ne peut pas servir, pocketsphinx écoute à sa place : whisper-base n'est pas sur cette machine ; "
-            "`python3 main.py models download whisper-base` le télécharge",
-        ),
         ("espeak speaks where melo cannot: the decoder failed", f"espeak parle là où melo ne le peut pas : {REST}"),
         (
             "the skills answer alone: /a/b: there is no such folder; give a model's folder",
@@ -71,6 +69,18 @@ def test_a_named_model_that_is_being_fetched_is_not_told_as_a_failure(
     assert left_to_the_user.startswith(sentence)
     assert "models download qwen3-0.6b" in left_to_the_user
     assert cure in left_to_the_user
+
+
+@pytest.mark.parametrize("comes", [False, True], ids=["fetched by nobody", "a language model comes"])
+def test_a_missing_whisper_is_told_as_missing_and_not_as_an_engine_that_fails(comes: bool) -> None:
+    assert error_words(UNHEARD, "en", comes) == (
+        "whisper-base is not on this machine yet; until it is, pocketsphinx listens. "
+        "`python3 main.py models download whisper-base` fetches it."
+    )
+    assert error_words(UNHEARD, "fr", comes) == (
+        "whisper-base n'est pas encore sur cette machine ; d'ici là, pocketsphinx écoute. "
+        "`python3 main.py models download whisper-base` le télécharge."
+    )
 
 
 SERVER = "http://localhost:11434/v1"
