@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from core.optimization.analyzer import SystemAnalyzer
 from core.optimization.catalogue import WHISPER
 from core.optimization.fitting import VOICE_ENGINE, Fit, WhisperFitting, fit_voice, with_all_memory
 from core.optimization.language_choice import Prediction, predict
+from core.optimization.model_folder import size_of
 from core.optimization.profile import MachineProfile
 from core.utils.config import Config
 from core.utils.errors import ModelTooLargeError
@@ -27,12 +29,13 @@ class ModelFit:
     def __init__(self, config: Config, profile: MachineProfile | None = None, alone: bool = False) -> None:
         profile = profile or SystemAnalyzer().analyze()
         self._sizes = WhisperFitting(config, profile, alone)
-        self._language = {one.size: one for one in predict(with_all_memory(profile) if alone else profile, config)}
+        self._predict = partial(predict, with_all_memory(profile) if alone else profile, config)
+        self._language = {one.size: one for one in self._predict()}
         self._voice = fit_voice(config, profile, alone)
         self._or_wait = "" if alone else ", or close other programs"
 
     def check(self, model: str) -> None:
-        """Raises ModelTooLargeError for a model's name, or a folder of a Whisper, that does not fit.
+        """Raises ModelTooLargeError for a model that does not fit: a name, or a folder of a language model or Whisper.
 
         What is neither known nor there passes: that it cannot be loaded is told by whoever loads it.
         """
@@ -42,6 +45,11 @@ class ModelFit:
             return
         if any(one.name == model and one.engine == VOICE_ENGINE for one in CATALOGUE):
             self._check_voice(model)
+            return
+        folder = Path(model).expanduser()
+        language_model = size_of(folder) if folder.is_dir() else None
+        if language_model is not None:
+            self._check_language(model, *self._predict((language_model,)))
             return
         fit = self._fit(model)
         if fit is not None and not fit.fits:

@@ -10,6 +10,7 @@ from core.optimization.catalogue import (
     QWEN,
     QWEN_2_5,
     Candidate,
+    CausalSize,
     qwen,
 )
 from core.optimization.devices import choose_device
@@ -23,6 +24,8 @@ from core.optimization.tuner import room_of
 from core.utils.config import Config
 
 ENGINE = "mlx"
+KNOWN = (*QWEN_2_5, *QWEN)
+"""the sizes of the catalogue"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,8 @@ class Prediction:
     """why it would be too slow, as the end of a sentence"""
 
 
-def predict(profile: MachineProfile, config: Config) -> tuple[Prediction, ...]:
-    """Each size of the catalogue, the least first, in the precision that would be planned for it.
+def predict(profile: MachineProfile, config: Config, sizes: Sequence[CausalSize] = KNOWN) -> tuple[Prediction, ...]:
+    """Each of these sizes, the least first, in the precision that would be planned for it.
 
     That is the best one that fits and is fast enough, else the smallest.
 
@@ -59,7 +62,7 @@ def predict(profile: MachineProfile, config: Config) -> tuple[Prediction, ...]:
     pace = pace_of(profile, config.optimization.threads or heavy_threads(profile.cpu), config.llm.reply_s)
     known = bool(profile.memory.total_bytes)
     predictions = []
-    for size in (*QWEN_2_5, *QWEN):
+    for size in sizes:
         kinds = [step.weights for step in steps if step.model == size.name] or list(dict.fromkeys(_of_least(steps)))
         ways = [_prediction(qwen(size, steps[0].device, kind), room, pace, known) for kind in kinds]
         good = [way for way in ways if way.fits and way.objection is None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,16 @@ from tests.stt.scripted_whisper import LoudIsVoice
 SMALL = profile(4, available_gb=0.9, total_gb=4.0)
 LARGE = profile(8, available_gb=30.0, total_gb=32.0)
 AUTO = Config()
+QWEN_CONFIG = {
+    "model_type": "qwen2",
+    "hidden_size": 896,
+    "num_attention_heads": 14,
+    "num_key_value_heads": 2,
+    "num_hidden_layers": 24,
+    "intermediate_size": 4864,
+    "vocab_size": 151936,
+    "tie_word_embeddings": True,
+}
 
 
 def limited(megabytes: int) -> Config:
@@ -89,6 +100,16 @@ def test_a_download_is_judged_by_the_machine_and_not_by_the_moment():
     ModelFit(AUTO, SMALL, alone=True).check("whisper-medium")
     with pytest.raises(ModelTooLargeError, match=r"take whisper-base, the largest that fits$"):
         ModelFit(limited(700), LARGE, alone=True).check("whisper-medium")
+
+
+def test_a_folder_of_a_language_model_is_judged_as_one(tmp_path: Path):
+    """1.2 GB of Qwen2.5-0.5B in bfloat16, which takes less than a Whisper with a file of that size."""
+    (tmp_path / "config.json").write_text(json.dumps(QWEN_CONFIG))
+    with open(tmp_path / "model.safetensors", "wb") as file:
+        file.truncate(1200 * 10**6)  # sparse: it takes no room
+    ModelFit(AUTO, profile(4, available_gb=1.35, total_gb=4.0)).check(str(tmp_path))
+    with pytest.raises(ModelTooLargeError, match=r"no language model fits: set llm\.engine: skills"):
+        ModelFit(limited(400), SMALL).check(str(tmp_path))
 
 
 def test_a_card_counts_by_its_own_memory():
