@@ -27,7 +27,16 @@ from llm.chat_template import THOUGHT, ChatTemplate, shared
 from llm.context_room import ContextRoom, available_bytes
 from llm.engine import PREFILL_AT_ONCE, ChatMessage, Prompt
 from llm.in_words import Restricted, is_small
-from llm.model_place import CARD_FULL, check_numbers, is_card_full, landed, on_card, reason_to_stay, weight_bytes
+from llm.model_place import (
+    CARD_FULL,
+    check_numbers,
+    is_card_full,
+    landed,
+    on_card,
+    packing_s,
+    reason_to_stay,
+    weight_bytes,
+)
 from llm.prompt_cache import PromptCache
 from llm.runtime import Optimizer, Runtime, make_sampler, process_optimizer, process_runtime
 
@@ -91,7 +100,7 @@ class LanguageModel:
         tenant = Tenant(spoken_name(settings.model), "llm", memory or MemoryOptimizer(), on_card(settings.plan))
         self._plan = settings.plan
         """as decided, or the CPU where the card had no room"""
-        self._resident = Resident(tenant, self._make, self._forget, weight_bytes)
+        self._resident = Resident(tenant, self._make, self._forget, weight_bytes, packing_s)
 
     @property
     def context_tokens(self) -> int:

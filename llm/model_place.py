@@ -45,6 +45,11 @@ def weight_bytes(model: Any) -> int:
     return sum(int(tensor.nbytes) for tensors in (model.parameters(), model.buffers()) for tensor in tensors)
 
 
+def packing_s(model: Any) -> float:
+    """How long of its loading the next one is spared, as the packed weights are kept; 0 for what packs none."""
+    return float(getattr(model, "packing_s", 0.0))
+
+
 def check_numbers(response: Any) -> None:
     """Raises InferenceError where the model computed no number. On a card core.models has looked, and this would wait
     for the next step."""

@@ -158,7 +158,8 @@ class Decoder(nn.Module):
     """Tokens in, logits out. Made without weights: core.models.loading fills them in.
 
     `fused` is None or the CPU engine of core.models.fused, which takes one text at a time over plain caches.
-    `inference_context` makes the block that the decoding loop computes in.
+    `inference_context` makes the block that the decoding loop computes in. `packing_s` of its loading the next one is
+    spared: the packed weights are kept.
     """
 
     batches = True
@@ -173,6 +174,7 @@ class Decoder(nn.Module):
             self.lm_head = nn.Linear(config.hidden, config.vocab, bias=False)
         self.rotary = RotaryTable(config)
         self.fused: Any = None
+        self.packing_s = 0.0
         self.inference_context: Callable[[], AbstractContextManager[Any]] = torch.inference_mode
 
     @property

@@ -58,8 +58,10 @@ class PackedStore:
             return None
         return tensors
 
-    def write(self, tensors: dict[str, Tensor]) -> None:
-        """Keep them, in one step; those of earlier versions of the same model go. A disk that refuses is told of."""
+    def write(self, tensors: dict[str, Tensor]) -> bool:
+        """Keep them, in one step; those of earlier versions of the same model go. False, and told of, where the disk
+        refuses.
+        """
         sums = {name: _checksum(tensor) for name, tensor in tensors.items()}
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -75,6 +77,8 @@ class PackedStore:
                     old.unlink(missing_ok=True)
         except OSError as error:
             logger.warning("%s: packed weights are not kept (%s); each start packs them anew", self._folder, error)
+            return False
+        return True
 
 
 def _checksum(tensor: Tensor) -> int:

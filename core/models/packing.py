@@ -7,6 +7,7 @@ belongs to exactly these weights; one that is damaged or of others is made anew.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,7 +37,8 @@ Floats = Callable[[str], Tensor]
 def fill_packed(decoder: Decoder, checkpoint: Checkpoint, bits: Bits, folder: Path | None) -> None:
     """Give a decoder on the meta device its weights. What has rows of an odd length, and norms, stay float32.
 
-    Raises ModelLoadError for weights that are no numbers.
+    What packing took is in `decoder.packing_s` where the next start is spared it. Raises ModelLoadError for weights
+    that are no numbers.
     """
     if folder is None:
         _fill(decoder, bits, _packer(checkpoint), lambda name: checkpoint.read(name, torch.float32))
@@ -46,8 +48,10 @@ def fill_packed(decoder: Decoder, checkpoint: Checkpoint, bits: Bits, folder: Pa
     if kept is not None and _fits(decoder, bits, kept):
         _fill(decoder, bits, lambda name, rows, columns, bits: _kept_weights(kept, name, rows), kept.__getitem__)
         return
+    began_s = time.perf_counter()
     _fill(decoder, bits, _packer(checkpoint), lambda name: checkpoint.read(name, torch.float32))
-    store.write(packed_tensors(decoder))
+    if store.write(packed_tensors(decoder)):
+        decoder.packing_s = time.perf_counter() - began_s
 
 
 def packed_tensors(decoder: Decoder) -> dict[str, Tensor]:

@@ -66,7 +66,7 @@ class Movement:
     stage: Stage
     back: bool
     load_s: float
-    """what loading it took the last time: so long whoever uses it next will wait"""
+    """what loading it took the last time, without what is not done again: so long whoever uses it next will wait"""
 
 
 @dataclass(slots=True)

@@ -50,7 +50,8 @@ class Tenant:
 class Resident(Generic[M]):
     """Holds the model for its stage. `use` may be called from any thread, also within another `use`.
 
-    `size_of` says how many bytes of main memory a loaded model holds; without it, what the process grew by.
+    `size_of` says how many bytes of main memory a loaded model holds; without it, what the process grew by. `once_s`
+    says how many of the seconds that loading took were for what is kept, and will not be spent again.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class Resident(Generic[M]):
         load: Callable[[], M],
         forget: Callable[[], None] = lambda: None,
         size_of: Callable[[M], int] | None = None,
+        once_s: Callable[[M], float] = lambda model: 0.0,
     ) -> None:
         self._tenant = tenant
         self._make = load
         self._forget = forget
         self._size_of = size_of
+        self._once_s = once_s
         self._model: M | None = None
         self._key = ""
         """under which it is registered; another each time it is loaded"""
@@ -131,7 +134,7 @@ class Resident(Generic[M]):
         trim_heap()  # what others have freed is not counted against it
         before, began_s = resident_bytes(), clock()
         self._model = self._make()
-        self._load_s = clock() - began_s
+        self._load_s = max(clock() - began_s - self._once_s(self._model), 0.0)
         trim_heap()  # what loading alone took is not held: 90 MB of Whisper base, whose file has more bits than memory
         grown = resident_bytes() - before
         # a second time the process may grow by nothing: it takes the memory that the first one left

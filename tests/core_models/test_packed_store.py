@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,10 +137,18 @@ def test_other_weights_get_packed_weights_of_their_own(folder: Path, tmp_path: P
     assert len(list((tmp_path / "packed").glob("*.safetensors"))) == 2
 
 
+def test_packing_is_told_of_where_the_next_start_is_spared_it(folder: Path, tmp_path: Path):
+    options = LoadOptions(precision="int4", packed_cache=tmp_path / "packed")
+    assert load_model(folder, options)[0].packing_s > 0
+    assert load_model(folder, options)[0].packing_s == 0
+    assert load_model(folder, replace(options, packed_cache=None))[0].packing_s == 0
+
+
 def test_a_disk_that_refuses_costs_only_the_keeping(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     (tmp_path / "packed").write_text("a file where a folder should be")
     with caplog.at_level(logging.WARNING):
-        load_model(folder, LoadOptions(precision="int8", packed_cache=tmp_path / "packed"))
+        loaded = load_model(folder, LoadOptions(precision="int8", packed_cache=tmp_path / "packed"))[0]
+    assert loaded.packing_s == 0
     assert "packed weights are not kept" in caplog.text
 
 

@@ -80,6 +80,22 @@ def test_it_goes_when_memory_is_short_and_the_next_use_brings_it_back():
     ]
 
 
+def test_what_loading_does_only_once_is_not_waited_for_again():
+    """38 s of a first start, 36 of them to pack weights that are kept: it comes back in 2 s."""
+    engine = Engine()
+
+    def make() -> Model:
+        engine.clock.now_s += 38
+        return Model()
+
+    resident = Resident(
+        Tenant("qwen3-0.6b", "llm", engine.memory), make, size_of=lambda model: 100 * MB, once_s=lambda model: 36.0
+    )
+    resident.load()
+    engine.memory.pressure(0)
+    assert [movement.load_s for movement in engine.moved] == [2.0]
+
+
 def test_whoever_used_it_a_moment_ago_keeps_it():
     engine = Engine()
     engine.resident.load()
