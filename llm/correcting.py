@@ -32,6 +32,12 @@ _LEAD: dict[Language, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
 }
+_TAKES_BACK: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"(?:no|nope|wait|sorry|oops|i (?:meant?|said))\b", re.IGNORECASE),
+    "fr": re.compile(r"(?:non|nan|attends|pardon|oups|plutôt|je (?:veux|voulais) dire)\b", re.IGNORECASE),
+}
+_SAYS = re.compile(r"\b(?:say|says|saying|said|answer|dire|dis|répondre|réponds)$", re.IGNORECASE)
+"""words before a "no" that is to be said"""
 _TAIL: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"[\s,]+(?:instead|rather|please|thanks)[\s.!]*$|[\s.!?]+$", re.IGNORECASE),
     "fr": re.compile(r"[\s,]+(?:plutôt|à la place|s'il (?:te|vous) plaît|merci)[\s.!]*$|[\s.!?]+$", re.IGNORECASE),
@@ -48,12 +54,15 @@ _SENTENCES: dict[str, dict[Language, tuple[str, ...]]] = {
         "fr": ("rappelle-moi à {} de quelque chose", "rappelle-moi {} de quelque chose"),
     },
 }
+_ABOUT_NOTHING = ("", "something", "quelque chose")
+"""what a reminder of these is about: other words were no time"""
 _HALF: dict[Language, str] = {"en": "set an alarm for 1 {}", "fr": "mets une alarme à 1 h {}"}
 """what is put right where only the half of the day is said: "make it am", "non, du soir" """
 _LENGTH = frozenset(
     ("half_hour", "half_minute", "weeks", "days", "hours", "minutes", "seconds", "fixed_duration", "interval", "repeat")
 )
 _CLOCK = frozenset(("hour", "minute", "past", "before", "clock_shift", "after_hour", "named_clock", "daypart"))
+_TIME = _LENGTH | _CLOCK
 _DATE = frozenset(("nth", "month_day"))
 _DAY = frozenset(
     ("day", "recurrence", "part_of_day", "period", "tens", "nth", "month_day", "month", "later_day", "feast")
@@ -74,15 +83,22 @@ def corrected(text: str, last: Undoable | None, now: float, recognise: Recognise
     )
 
 
-def corrected_within(text: str, recognise: Recognise) -> Intent | None:
+def corrected_within(text: str, recognise: Recognise, whole: Intent | None = None) -> Intent | None:
     """A command of which its own end puts something right, as it is meant: "set a timer for nine minutes, no, eleven".
-    None where the text is no such command."""
-    for language, lead in _LEAD.items():
+    None where the text is no such command.
+
+    `whole` is what the text asks for by itself, a reminder of "feed the cat, no, seven": its words may hold a "no", so
+    only a time behind one counts that takes the place of another.
+    """
+    for language, lead in (_LEAD if whole is None else _TAKES_BACK).items():
         for word in _WORD.finditer(text):
             rest = text[word.start() :]
             if not word.start() or lead.match(rest) is None:
                 continue
-            before = recognise(text[: word.start()].rstrip(" ,.;:!?-–—…"), language)
+            begun = text[: word.start()].rstrip(" ,.;:!?-–—…")
+            before = recognise(begun, language) if whole is None or not _SAYS.search(begun) else None
+            if whole is not None and (before is None or before.name != whole.name or not before.slots.keys() & _TIME):
+                continue
             found = _corrected_in(language, rest, before, recognise) if before is not None else None
             if found is not None and found.name != CHANGES:
                 return replace(found, said=replace(found.said, original=text), corrects=False)
@@ -105,8 +121,10 @@ def _corrected_in(language: Language, text: str, before: Intent, recognise: Reco
         )  # fmt: skip
     for sentence in _SENTENCES[before.name][language] if words else ():
         anew = recognise(sentence.format(words), language)
-        slots = _put_right(before, anew, without_clock="1" in sentence) if anew is not None else {}
-        if anew is not None and slots:
+        if anew is None or anew.word("text") not in _ABOUT_NOTHING:
+            continue
+        slots = _put_right(before, anew, without_clock="1" in sentence)
+        if slots:
             return replace(
                 before, said=replace(anew.said, original=text), slots=slots, heard_in=None, language=language,
                 corrects=True, rest="",

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from core.messages import Language
 from llm.skills.base import Intent, Session
+from llm.skills.lists import INTENTS as LIST_INTENTS
 from llm.skills.normalise import fold
 from llm.skills.shopping import INTENTS
 
 _OF_NOTES = frozenset(("AddNote", "ReadNotes", "FindNote", "RemoveNote"))
-_OF_LISTS = frozenset(("AddToList", "ReadList", "RemoveFromList", "ClearList"))
 _REMOVALS = frozenset(("RemoveItem", "RemoveFromList", "ClearItems", "ClearList", "RemoveNote"))
 _BY_PLACE = "CancelTimer"
 """what "delete the second one" asks for where nothing was said of a list"""
@@ -84,7 +84,7 @@ def of_last_list(
 ) -> Intent | None:
     """What the text asks for of the list spoken of last; `whole` is what it asks for by itself, if anything."""
     last = session.last
-    if last not in _OF_NOTES | INTENTS | _OF_LISTS or (whole is not None and whole.name != _BY_PLACE):
+    if last not in _OF_NOTES | INTENTS | LIST_INTENTS or (whole is not None and whole.name != _BY_PLACE):
         return None
     said = fold(text).strip(" .,;:!?")
     if language == "en" and last in _REMOVALS and _BACK.fullmatch(said):
@@ -109,7 +109,7 @@ def _as_said(what: str, text: str) -> str:
 
 
 def _which(session: Session, language: Language) -> str:
-    name = session.last_list if session.last in _OF_LISTS else ""
+    name = session.last_list if session.last in LIST_INTENTS else ""
     if language == "fr":
         return f"ma liste de {name or 'courses'}"
     return f"my {name or 'shopping'} list"

@@ -19,6 +19,7 @@ from llm.replacing import done_instead
 from llm.skills import shopping
 from llm.skills.base import ANSWER, Asked, Context, Intent, Reply, Undo, Undoable, choose
 from llm.skills.beside import beside
+from llm.skills.hesitations import without_hesitations
 from llm.skills.languages import guess_language
 from llm.skills.normalise import normalise
 from llm.skills.several import several
@@ -30,11 +31,22 @@ HARMLESS = frozenset({"TellTime", "TellDate", "TellWeekday", "TellYear", "TellWe
     {"DaysSince", "TimeUntil", "Calculate", "Convert", "Capabilities", "WhoAreYou", "HowAreYou", "CannotDo"}
     | {"WhatDidIAsk", "TimeLeft", "ListTimers", "ListAlarms", "ListReminders", "ReadNotes", "ReadItems"}
     | {"HasItem", "ListFacts", "TellTimeIn", "TimeDifference", "DateIn", "NextAlarm", "FindNote", "TellVolume"}
-    | {"TellTimeThere", "TellTimeAndDate", "ReadList", "Spell", "HowTo", "WhySlow", "DaysBetween", "TellStopwatch"}
+    | {
+        "TellTimeThere",
+        "TellTimeAndDate",
+        "ReadList",
+        "NameLists",
+        "Spell",
+        "HowTo",
+        "WhySlow",
+        "DaysBetween",
+        "TellStopwatch",
+    }
 )
 """intents that change nothing: their replies may be prepared before it is known that the user has finished"""
 NO_ANSWER = "CannotDo"
 """an intent that the answer to a question is understood as sooner: "take a note", then "call Bob" """
+REMINDS = "SetReminder"
 AGAIN = "Repeat"
 AGREES = "SaysYes"
 LEAVES_OPEN = frozenset({AGAIN, AGREES, "Agreed"})
@@ -73,9 +85,11 @@ class SkillAnswers:
 
     def find(self, text: str, language: Language) -> Intent | None:
         """What a text asks for, in this language or, if it fits only there, the other; None: no skill's business."""
-        recogniser = self.skills.recogniser
+        recogniser, text = self.skills.recogniser, without_hesitations(text)
         intent = recogniser.recognise_any(text, language)
         intent = several(text, intent, intent.language if intent else language, recogniser.recognise) or intent
+        if intent is not None and intent.name == REMINDS:
+            intent = corrected_within(text, recogniser.recognise, intent) or intent
         asked = self._asked()
         if (
             asked is not None

@@ -81,6 +81,10 @@ class Store:
         rows = self.query("SELECT id, text FROM entries WHERE list = ? ORDER BY id", (list_name,))
         return [Entry(row["id"], row["text"]) for row in rows]
 
+    def list_names(self) -> list[str]:
+        """The lists that have lines, the one that was begun first before the others."""
+        return [row["list"] for row in self.query("SELECT list FROM entries GROUP BY list ORDER BY MIN(id)")]
+
     def add_entry(self, list_name: str, text: str) -> Entry:
         """Append a line."""
         identifier = self.execute(

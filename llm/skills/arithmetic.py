@@ -17,12 +17,13 @@ from llm.skills.spoken import say_number
 _LEADS: dict[Language, tuple[str, ...]] = {
     "en": (
         "what is the result of", "what is the value of", "what does", "what do", "what is", "how much is",
-        "how much does",
+        "how much does", "how many is", "how many are",
         "calculate", "compute", "work out", "tell me", "can you calculate", "how much are", "what are", "then", "now",
         "solve", "the result of", "do you know what",
     ),
     "fr": (
-        "combien font", "combien fait", "combien ca fait", "ca fait combien", "c est combien", "combien de", "combien",
+        "combien font", "combien fait", "combien ca fait", "ca fait combien", "sa fait combien", "c est combien",
+        "combien de", "combien",
         "calcule moi", "calcule", "calculez", "quel est le resultat de", "quelle est", "quel est", "que font",
         "que fait",
         "quelle", "qu est ce que", "ca fait", "fais", "donne moi", "c est quoi", "puis", "maintenant", "combien vaut",
@@ -89,6 +90,7 @@ class _Phrase:
 _PHRASES: dict[Language, tuple[_Phrase, ...]] = {
     "en": (
         _Phrase("multiply", "by", "times"),
+        _Phrase("multiply", "and", "times"),
         _Phrase("divide", "by", "divided by"),
         _Phrase("subtract", "from", "minus", swapped=True),
         _Phrase("take", "from", "minus", swapped=True),
@@ -109,6 +111,7 @@ _PHRASES: dict[Language, tuple[_Phrase, ...]] = {
     ),
     "fr": (
         _Phrase("multiplie", "par", "fois"),
+        _Phrase("multiplie", "et", "fois"),
         _Phrase("divise", "par", "divise par"),
         _Phrase("soustrais", "de", "moins", swapped=True),
         _Phrase("enleve", "a", "moins", swapped=True),

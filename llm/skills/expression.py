@@ -16,7 +16,7 @@ _OPERATORS: dict[Language, dict[str, str]] = {
     "en": {
         "plus": "+", "added to": "+", "and": "+", "add": "+", "minus": "-", "take away": "-", "less": "-",
         "subtract": "-",
-        "times": "*", "multiplied by": "*", "multiply by": "*", "x": "*", "by": "*",
+        "times": "*", "time": "*", "multiplied by": "*", "multiply by": "*", "x": "*", "by": "*",
         "divided by": "/", "divide by": "/", "over": "/", "modulo": "%", "mod": "%",
         "to the power of": "^", "to the power": "^", "raised to the power of": "^", "to the": "^",
     },
@@ -68,7 +68,10 @@ _PARTS: dict[Language, dict[str, int]] = {
 }  # fmt: skip
 """what a number before them is divided by"""
 _ONE_PART = {"en": ("a", "one"), "fr": ("un", "une")}
-_OFF: dict[Language, tuple[str, ...]] = {"en": ("off",), "fr": ("de reduction sur", "de remise sur", "de rabais sur")}
+_OFF: dict[Language, tuple[str, ...]] = {
+    "en": ("off", "off of"),
+    "fr": ("de reduction sur", "de remise sur", "de rabais sur"),
+}
 _IN_BASE = {"en": ("base", "in base", "to base", "to the base"), "fr": ("base", "en base")}
 _OF = {"en": ("of",), "fr": ("de", "du", "des")}
 _LARGEST_FACTORIAL = 170

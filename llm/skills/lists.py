@@ -17,8 +17,11 @@ from llm.store import Entry
 
 PREFIX = "list "
 """of the store's own names for them"""
+TITLE = "title of "
+"""before the store's name of a list: the setting that keeps what the user calls it"""
 _SHOPPING = ("shopping", "grocery", "groceries", "courses")
 ALIKE = 0.8
+INTENTS = frozenset(("AddToList", "ReadList", "RemoveFromList", "ClearList", "KeepItems"))
 _SAME = {"tache": "todo", "taches": "todo", "chosesafaire": "todo", "task": "todo", "tasks": "todo", "afaire": "todo"}
 
 
@@ -27,6 +30,7 @@ def add_to_list(intent: Intent, context: Context) -> Reply:
     if fold(text) in {fold(entry.text) for entry in context.store.entries(key)}:
         return reply(intent, en=f"Already on your {name} list: {text}.", fr=f"Déjà sur la liste « {name} » : {text}.")
     entry = context.store.add_entry(key, text)
+    context.store.set_setting(f"{TITLE}{key}", name)
     undo = Undo(
         lambda: context.store.remove_entries([entry]),
         choose(intent.language, f"Taken off the list again: {text}.", f"Retiré de la liste : {text}."),
@@ -34,6 +38,52 @@ def add_to_list(intent: Intent, context: Context) -> Reply:
     return reply(
         intent, en=f"Added to your {name} list: {text}.", fr=f"Ajouté à la liste « {name} » : {text}.", undo=undo
     )
+
+
+def name_lists(intent: Intent, context: Context) -> Reply:
+    """Which there are; one without anything on it is none."""
+    names = []
+    for key in context.store.list_names():
+        if key == shopping.LIST:
+            names.append(choose(intent.language, "shopping", "courses"))
+        elif key.startswith(PREFIX):
+            names.append(context.store.setting(f"{TITLE}{key}") or key.removeprefix(PREFIX))
+    if not names:
+        return reply(intent, en="There is nothing on any list.", fr="Il n'y a rien sur aucune liste.")
+    count, listed = len(names), join(names, intent.language)
+    return reply(
+        intent,
+        en=f"You have {count} list{'s' if count > 1 else ''}: {listed}.",
+        fr=f"Vous avez {count} liste{'s' if count > 1 else ''} : {listed}.",
+    )
+
+
+def keep_items(intent: Intent, context: Context) -> Reply:
+    """ "Remove everything except milk": of the list named, else of the one spoken of last, which has to have it."""
+    name = intent.word("list_of") or (context.session.last_list if context.session.last in INTENTS else "")
+    key = _key_of(name) if name else shopping.LIST
+    entries, names = context.store.entries(key), item_names(intent)
+    if not entries:
+        return shopping.empty(intent) if key == shopping.LIST else _empty(intent, name)
+    missing = [name for name in names if not matching(entries, name)]
+    if missing or not names:
+        listed = join(missing, intent.language)
+        return reply(intent, en=f"Not on the list: {listed}.", fr=f"Pas sur la liste : {listed}.")
+    kept = {entry.id: entry.text for name in names for entry in matching(entries, name)}
+    gone = [entry for entry in entries if entry.id not in kept]
+    stays = join(list(kept.values()), intent.language)
+    if not gone:
+        return reply(
+            intent, en=f"Nothing else is on the list: {stays}.", fr=f"Rien d'autre n'est sur la liste : {stays}."
+        )
+    context.store.remove_entries(gone)
+    listed = join([entry.text for entry in gone], intent.language)
+    undo = Undo(
+        lambda: context.store.put_entries(key, gone),
+        choose(intent.language, f"Back on the list: {listed}.", f"Remis sur la liste : {listed}."),
+    )
+    return reply(intent, en=f"Removed: {listed}. Still on the list: {stays}.",
+                 fr=f"Retiré : {listed}. Toujours sur la liste : {stays}.", undo=undo)  # fmt: skip
 
 
 def make_list(intent: Intent, context: Context) -> Reply:
@@ -100,19 +150,27 @@ def clear_list(intent: Intent, context: Context) -> Reply:
 
 
 def _title(intent: Intent) -> str:
+    return _title_of(intent.word("list_of"))
+
+
+def _title_of(name: str) -> str:
     """A mistyped "shopping" is that."""
-    title = clean(intent.word("list_of")).casefold()
+    title = clean(name).casefold()
     return next(iter(get_close_matches(title, _SHOPPING, 1, ALIKE)), title)
 
 
 def _key(intent: Intent) -> str:
+    return _key_of(intent.word("list_of"))
+
+
+def _key_of(name: str) -> str:
     """One for "to-do", "todo" and "tâches"."""
-    name = re.sub(r"\W", "", fold(_title(intent)))
+    name = re.sub(r"\W", "", fold(_title_of(name)))
     return shopping.LIST if name in _SHOPPING else PREFIX + _SAME.get(name, name)
 
 
-def _empty(intent: Intent) -> Reply:
-    name = _title(intent)
+def _empty(intent: Intent, name: str = "") -> Reply:
+    name = name or _title(intent)
     return reply(intent, en=f"Your {name} list is empty.", fr=f"La liste « {name} » est vide.")
 
 
@@ -124,6 +182,8 @@ SKILL = Skill(
         "ReadList": read_list,
         "RemoveFromList": remove_from_list,
         "ClearList": clear_list,
+        "NameLists": name_lists,
+        "KeepItems": keep_items,
     },
     for_models=(),
 )

@@ -61,6 +61,8 @@ _AFTER_NUMBER: dict[Language, dict[str, str]] = {
 _FRACTIONS = {"½": 0.5, "¼": 0.25, "¾": 0.75}
 _MINUS = {"en": ("minus", "negative"), "fr": ("moins",)}
 _NOT_SIGNED_AFTER = {"heure", "heures", "midi", "minuit", "hours", ")", "squared", "cubed", "carre", "cube", "cent"}
+_T_BEFORE_HE = frozenset(("reste", "restera", "sera"))
+"""French verbs that a "t" follows in a question, "reste-t-il", which is often neither typed nor transcribed"""
 _TENS, _ONES = re.compile("[2-9]0"), re.compile("[1-9]")
 _DEGREES = re.compile(r"degre|celsius|fahrenheit|kelvin")
 _ONE = {"un", "une", "one"}
@@ -220,6 +222,8 @@ def _expand(tokens: list[Token], language: Language) -> list[Token]:
             text = _AFTER_NUMBER[language].get(text, text)
         if previous is not None and previous.text.startswith("degre"):
             text = {"c": "celsius", "f": "fahrenheit"}.get(text, text)
+        if language == "fr" and text in ("il", "elle", "on") and previous is not None and previous.text in _T_BEFORE_HE:
+            text = f"t {text}"
         expanded.extend(replace(token, text=word) for word in text.split())
         if minutes_missing:
             expanded.append(Token("minutes", token.end, token.end))

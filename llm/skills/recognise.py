@@ -21,6 +21,7 @@ from core.messages import Language
 from core.utils.errors import ConfigError
 from llm.skills.base import Intent, Parser, Skill, Slot
 from llm.skills.blocks import yaml_blocks
+from llm.skills.hesitations import without_hesitations
 from llm.skills.normalise import NUMBER_MARK, Utterance, fold_template, normalise
 from llm.skills.numbers import words_of
 from llm.skills.templates import map_templates, phrases
@@ -49,7 +50,9 @@ _IN_NO_NAME = frozenset(words_of("set setting make making until till jusqu jusqu
 """words that show that the rest of a sentence was taken for a name"""
 _LENGTH = frozenset(words_of("hour hours long minute minutes heure heures half demi demie"))
 """what a new timer is not called; one that runs may be told by them"""
-_ENDS_NO_NAME = (["and"], ["et"], ["for"], ["pour"], ["de"], ["or"], ["ou"], ["to"])
+_ENDS_NO_NAME = frozenset(
+    words_of("and et for pour de or ou to no wait sorry mean meant actually rather non pardon attends plutot enfin")
+)
 _GOES_ON = frozenset(words_of("and is are was starts begins tomorrow et est sont commence demain"))
 """last words of a thing that says when it is: "that the meeting is at three" """
 _OPEN_NUMBER_ENDS = frozenset(
@@ -118,7 +121,7 @@ class SkillRecogniser:
 
     def recognise(self, text: str, language: Language) -> Intent | None:
         """The intent of a text, or None when no template and no parser fits."""
-        return self._recognised(text, language)
+        return self._recognised(without_hesitations(text), language)
 
     def _recognise(self, text: str, language: Language) -> Intent | None:
         said = normalise(text, language)
@@ -295,7 +298,7 @@ def _is_no_name(result: RecognizeResult) -> bool:
     if result.intent.name == "SetTimer" and any({NUMBER_MARK} == set(words) - {"de", "d", "of"} for words in names):
         return True  # "for twenty to thirty minutes" is no timer called twenty
     return any(
-        len(words) > MOST_WORDS_OF_A_NAME or not excluded.isdisjoint(words) or words[-1:] in _ENDS_NO_NAME
+        len(words) > MOST_WORDS_OF_A_NAME or not excluded.isdisjoint(words) or not _ENDS_NO_NAME.isdisjoint(words[-1:])
         for words in names
     )
 

@@ -96,6 +96,8 @@ _ARTICLE: dict[Language, re.Pattern[str]] = {
 ALONE = "alone"
 """a slot of what is a command only where nothing else is said"""
 ADDS, ITEM = "AddItem", "item"
+KEEPS = "KeepItems"
+"""what is said behind "except milk and" stays too: its verb is not said of it"""
 OWN_LISTS = frozenset(("AddToList", "RemoveFromList"))
 """what is said before "and" is of that list too, and not of the shopping list"""
 MOST_WORDS_OF_A_THING = 2
@@ -252,6 +254,8 @@ def _second(before: str, after: str, first: Intent, language: Language, recognis
     found = recognise(after, language)
     if found is not None:
         return None if found.name == "CannotDo" else found
+    if first.name == KEEPS:
+        return None
     verb, one_more = before.split()[0], _ONE_MORE[language].match(after)
     if one_more is not None and first.name in _NOUNS:
         anew = f"{verb} {_NOUNS[first.name][language]} {after[one_more.end() :].strip(' .,;:!?')}"

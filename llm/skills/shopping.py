@@ -35,10 +35,15 @@ _AND_MORE: dict[Language, re.Pattern[str]] = {
 MOST_WORDS_OF_MORE = 4
 _NO = re.compile(
     r"^(?:(?:no|sorry|wait|non|pardon)$|"
-    r"(?:(?:no|non|sorry|pardon),? )?(?:i mean|i meant|je veux dire|je voulais dire|plutôt)\b)",
+    r"(?:(?:no|non|sorry|pardon|wait|attends),? )*(?:i mean|i meant|je veux dire|je voulais dire|plutôt)\b)",
     re.IGNORECASE,
 )
 """what is named before it was not meant"""
+_MEANS = re.compile(
+    r",?\s+(?=(?:(?:no|non|sorry|pardon|wait|attends),? )*(?:i mean|i meant|je veux dire|je voulais dire)\b)",
+    re.IGNORECASE,
+)
+"""where a thing ends that was not meant, though no comma was said"""
 _BOTH = re.compile(r"^both\s+(?=.*\sand\s)", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 _EN_ARTICLE = re.compile(r"^(?:an?\s+(?!dozen|couple|few|pair|half)|(?:some|the|any)\s+)(?=\w)", re.IGNORECASE)
@@ -191,12 +196,12 @@ def item_names(intent: Intent, slot: str = "item") -> list[str]:
     """The things named, one by one, without articles; of "milk, no, oat milk" the one that is meant."""
     article = _FR_ARTICLE if intent.words_language == "fr" else _EN_ARTICLE
     names: list[str] = []
-    for part in _AND[intent.words_language].split(_BOTH.sub("", clean(intent.word(slot)))):
+    for part in _AND[intent.words_language].split(_MEANS.sub(", ", _BOTH.sub("", clean(intent.word(slot))))):
         no = _NO.match(part)
         if no is not None and names:
             names.pop()
         part = _MORE.sub("", part)
-        name = article.sub("", part[no.end() if no is not None else 0 :]).strip(" .,")
+        name = article.sub("", part[no.end() if no is not None else 0 :].strip()).strip(" .,")
         names += [name] if name else []
     return names
 

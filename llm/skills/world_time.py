@@ -12,7 +12,7 @@ from llm.skills.normalise import fold
 from llm.skills.spoken import WEEKDAYS, join, say_duration, say_time
 
 _ZONES = {
-    "America/New_York": "boston, washington, miami, atlanta, philadelphia",
+    "America/New_York": "boston, washington, washington dc, new york city, nyc, miami, atlanta, philadelphia",
     "America/Chicago": "dallas, houston, austin, texas, new orleans, nouvelle-orleans",
     "America/Los_Angeles": "california, californie, san francisco, seattle, las vegas, san diego, silicon valley",
     "America/Mexico_City": "mexico, mexique",
@@ -33,7 +33,8 @@ _ZONES = {
     "Australia/Sydney": "canberra",
     "Pacific/Auckland": "new zealand, nouvelle-zelande, wellington",
     "Pacific/Honolulu": "hawaii",
-    "Europe/London": "londres, england, angleterre, scotland, ecosse, edinburgh, edimbourg, manchester, great britain",
+    "Europe/London": "londres, england, angleterre, scotland, ecosse, edinburgh, edimbourg, manchester, great britain, "
+    "uk, united kingdom, royaume-uni",
     "Europe/Paris": "france, lyon, marseille, toulouse, bordeaux, lille, nice, nantes, strasbourg",
     "Europe/Berlin": "germany, allemagne, munich, hamburg, hambourg, frankfurt, francfort, cologne",
     "Europe/Vienna": "austria, autriche, vienne",

@@ -56,6 +56,15 @@ WITHIN: tuple[tuple[Language, str, str], ...] = (
     ("en", "Set timer for nine minutes. No 11 minutes.", "Timer set for 11 minutes."),
     ("en", "set an alarm for six, sorry, I meant half past seven", "at 7:30"),
     ("fr", "Mets une alarme à six heures, non, sept heures.", "demain à 7 h."),
+    ("en", "Set a timer for ten, no, fifteen minutes.", "Timer set for 15 minutes."),
+    ("en", "set a timer for ten sorry I meant fifteen minutes", "Timer set for 15 minutes."),
+    ("en", "remind me at six to feed the cat, no, seven", "at 7:00 PM: feed the cat."),
+    ("en", "remind me to feed the cat at six no seven thirty", "at 7:30 PM: feed the cat."),
+    ("en", "remind me at six to tell him no, seven is too late", "at 6:00 PM: tell him no, seven is too late."),
+    ("en", "remind me at six to say no at seven", "at 6:00 PM: say no at seven."),
+    ("en", "remind me at nine to set it to ten", "at 9:00 PM: set it to ten."),
+    ("fr", "rappelle-moi à six heures de nourrir le chat non sept heures", "à 19 h : nourrir le chat."),
+    ("fr", "rappelle-moi à dix-huit heures de dire non à Paul", "à 18 h : dire non à Paul."),
     ("fr", "mets un minuteur de huit minutes, enfin plutôt douze minutes", "Minuteur de 12 minutes lancé."),
 )
 

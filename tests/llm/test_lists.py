@@ -39,6 +39,32 @@ def test_a_list_of_ones_own(language: Language, dialogue: str, reply: str) -> No
     assert not skills.context.store.entries(LIST)
 
 
+KEPT: tuple[tuple[Language, str, str, list[str]], ...] = (
+    ("en", "remove everything except milk", "Removed: bread and butter. Still on the list: milk.", ["milk"]),
+    ("en", "delete everything but the milk and bread", "Removed: butter.", ["milk", "bread"]),
+    ("en", "only keep bread on my shopping list", "Removed: milk and butter.", ["bread"]),
+    ("en", "clear everything from my list except milk | undo", "Back on the list", ["milk", "bread", "butter"]),
+    ("en", "remove everything except cheese", "Not on the list: cheese.", ["milk", "bread", "butter"]),
+    ("en", "delete everything except milk and cheese", "Not on the list: cheese.", ["milk", "bread", "butter"]),
+    ("en", "delete everything except the pasta timer", "can't do that yet", ["milk", "bread", "butter"]),
+    ("en", "put soap on my packing list | remove everything except soap", "Nothing else", ["milk", "bread", "butter"]),
+    ("fr", "enlève tout sauf du milk", "Retiré : bread et butter.", ["milk"]),
+    ("fr", "garde seulement le bread", "Retiré : milk et butter.", ["bread"]),
+    ("fr", "enlève tout de la liste sauf le milk", "Retiré : bread et butter.", ["milk"]),
+)
+
+
+@pytest.mark.parametrize(("language", "dialogue", "reply", "left"), KEPT, ids=[line[1] for line in KEPT])
+def test_all_goes_but_what_is_named(language: Language, dialogue: str, reply: str, left: list[str]) -> None:
+    """Where what is to stay is not there, nothing goes."""
+    skills = make_skills(language=language)
+    responder = Responder(skills)
+    for thing in ("milk", "bread", "butter"):
+        skills.context.store.add_entry(LIST, thing)
+    assert reply in [responder.reply(text).text for text in dialogue.split(" | ")][-1]
+    assert [entry.text for entry in skills.context.store.entries(LIST)] == left
+
+
 @pytest.mark.parametrize(
     ("language", "text", "shopping"),
     [
