@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,10 @@ def read_wav(path: Path) -> NDArray[np.float32]:
     return np.asarray(soxr.resample(samples, rate, 16_000), np.float32) if rate != 16_000 else samples
 
 
-def starts(engine: VadEngine, samples: NDArray[np.float32]) -> list[Started]:
-    detection = VoiceActivityDetection(VadConfig(), engine)
-    return [event for event in detection.process(samples, 0.0) if isinstance(event, Started)]
+def starts(engine: VadEngine, samples: NDArray[np.float32]) -> Iterator[Started]:
+    """One after the other; what comes after the last one asked for is not listened to."""
+    events = VoiceActivityDetection(VadConfig(), engine).process(samples, 0.0)
+    return (event for event in events if isinstance(event, Started))
 
 
 def noise(seconds: float, level: float = 0.003) -> NDArray[np.float32]:
@@ -92,7 +94,8 @@ def test_every_engine_rates_silence_low_and_takes_the_same_chunks(name: str) -> 
 @needs_assets
 @pytest.mark.parametrize("name", ["auto", "silero", "webrtc", "energy"])
 def test_recorded_speech_is_found(name: str) -> None:
-    missed = [path.name for path in recordings() if not starts(load_vad(name), np.r_[noise(1.0, 1e-4), read_wav(path)])]
+    before = noise(1.0, 1e-4)
+    missed = [path.name for path in recordings() if not any(starts(load_vad(name), np.r_[before, read_wav(path)]))]
     assert missed == []
 
 
@@ -101,14 +104,14 @@ def test_recorded_speech_is_found(name: str) -> None:
 def test_recorded_noise_never_starts_speech(name: str) -> None:
     files = sorted((ASSETS / "noise").glob("*.wav"))
     assert files
-    assert [path.name for path in files if starts(load_vad(name), read_wav(path))] == []
+    assert [path.name for path in files if any(starts(load_vad(name), read_wav(path)))] == []
 
 
 @needs_assets
 def test_the_gate_loses_no_speech_and_the_first_syllable_is_whole() -> None:
     for path in recordings():
         sound = np.r_[noise(2.0, 1e-4), read_wav(path) * np.float32(0.1)]
-        alone, gated = starts(load_vad("silero"), sound), starts(load_vad("auto"), sound)
+        alone, gated = list(starts(load_vad("silero"), sound)), list(starts(load_vad("auto"), sound))
         assert len(gated) == len(alone) > 0, path.name
         loud_at = np.flatnonzero(np.abs(sound) > 0.1 * np.abs(sound).max())[0] / 16_000
         assert gated[0].heard_at - len(gated[0].samples) / 16_000 <= loud_at, path.name
