@@ -26,7 +26,10 @@ LEVEL = 1e-2
 ANSWER_S = 6.1
 """the long answer's voice without its pauses: 6.33 s"""
 QUIET_S = 2.0
-"""longer than it is ever held"""
+"""longer than it is held where nothing else wants the processors"""
+QUESTION = "what can you do"
+ASKED = 3
+"""times at most: on a busy machine the card itself may swallow words"""
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +48,12 @@ def merline(home: Path, sound_card: SoundCard) -> Iterator[Program]:
 
 def ask_something_long(program: Program, card: SoundCard, until_s: float) -> float:
     """Ask, and let the answer be heard for so long; the card time at which it began."""
-    program.skip()
-    said = card.say(spoken("what can you do", VOICE, "flite"))
+    for _ in range(ASKED):
+        card.wait_for_silence(REPLY_S, quiet_s=0.5, level=LEVEL)
+        program.skip()
+        said = card.say(spoken(QUESTION, VOICE, "flite"))
+        if program.wait_for(r"^you: (.*)", REPLY_S).group(1) == QUESTION:
+            break
     began = card.wait_for_sound(REPLY_S, since=said.ends, level=LEVEL)
     card.wait_for_sound(REPLY_S, since=began + until_s, level=LEVEL)
     return began
@@ -69,17 +76,17 @@ def test_mhm_holds_a_long_answer_for_a_moment_and_it_goes_on_to_its_end(
     merline: Program, sound_card: SoundCard, word: tuple[str, str, Engine]
 ):
     """espeak-ng spells "mhm" as three letters; "mm hmm" it says as people do. Its British "okay" is often misheard."""
-    lines = len(merline.lines)
     began = ask_something_long(merline, sound_card, 1.5)
     said = sound_card.say(spoken(*word))
-    ended = sound_card.wait_for_silence(REPLY_S, quiet_s=QUIET_S, level=LEVEL)
+    merline.wait_for(r"^merline: I can tell the time.*shopping list", 2 * REPLY_S)
+    merline.wait_for(r"^\[listening", REPLY_S)
+    ended = sound_card.wait_for_silence(REPLY_S, quiet_s=0.5, level=LEVEL)
     sound = sound_card.recorded(began - 0.1, ended)
-    assert voiced_s(sound) > ANSWER_S, "words were lost"
+    assert voiced_s(sound) > ANSWER_S, "\n".join(["words were lost", *merline.lines])
     assert ended > said.ends + 2.0
     assert longest_pause_s(sound) > 0.4, "it is silent while the user speaks"
-    merline.wait_for(r"^merline: I can tell the time.*shopping list", REPLY_S)
-    words = [line for line in merline.lines[lines:] if line.startswith("you: ")]
-    assert set(words) == {"you: what can you do"}, "mhm was no turn"
+    words = [line for line in merline.lines if line.startswith("you: ")]
+    assert words[-1] == f"you: {QUESTION}", "mhm was no turn"
 
 
 @pytest.mark.parametrize("word", ["stop", "wait"])
@@ -102,7 +109,7 @@ def test_only_what_was_heard_counts_as_said(merline: Program, home: Path):
     cut = [asked for asked, then in pairwise(turns) if then["user"].endswith(("stop", "wait"))]
     assert len(cut) >= 2
     for asked in cut:
-        assert asked["user"] == "what can you do"
+        assert asked["user"] == QUESTION
         assert asked["heard"] != ""
         assert asked["reply"].startswith(asked["heard"])
         assert len(asked["heard"]) < len(asked["reply"])
