@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from core.messages import Language
 from llm.skills.clock_words import in_full
-from llm.skills.numbers import read_number
+from llm.skills.numbers import read_number, scale_of
 from llm.skills.oaths import without_oaths
 from llm.skills.written_short import IN_FULL
 
@@ -68,7 +68,7 @@ _DEGREES = re.compile(r"degre|celsius|fahrenheit|kelvin")
 _ONE = {"un", "une", "one"}
 _FR_ONE_BEFORE = re.compile(
     r"(minute|heure|seconde|jour|semaine|an|annee|metre|kilometre|centimetre|millimetre|kilo|kilogramme|gramme|litre|"
-    r"mille|mile|pied|pouce|degre|livre|once|octet|tonne|gallon|tasse|nœud)s?$|"
+    r"mille|million|milliard|mile|pied|pouce|degre|livre|once|octet|tonne|gallon|tasse|nœud)s?$|"
     r"(mois|plus|moins|fois|pour|divise|sur|virgule|puissance|km|kg)$"
 )
 _FR_ONE_AFTER = {"plus", "moins", "fois", "par", "font", "fait"}
@@ -244,6 +244,12 @@ def _numbers(tokens: list[Token], language: Language) -> list[Token]:
             position, token = _skip_oh(words, tokens, position, merged)
             number = read_number(words, position, language)
         if number is None:
+            scale = 1 if token.value is None else scale_of(words, position + 1, language)
+            if scale > 1 and token.value is not None:
+                value = token.value * scale
+                merged.append(Token(f"{value:g}", token.start, tokens[position + 1].end, value))
+                position += 2
+                continue
             merged.append(_with_typed_half(words, position, token, language))
             position += 1 + (3 if merged[-1].value != token.value else 0)
             continue

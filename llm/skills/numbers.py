@@ -69,7 +69,8 @@ def read_number(words: Sequence[str], start: int, language: Language) -> NumberW
         decimals = _decimals(words, end + 1, language)
         if decimals:
             value = (whole.value if whole else 0.0) + float(f"0.{decimals[0]}")
-            return NumberWords(value, end + 1 + decimals[1] - start)
+            scale = scale_of(words, end + 1 + decimals[1], language)
+            return NumberWords(value * scale, end + 1 + decimals[1] + (scale > 1) - start)
     if whole is None:
         return None
     return _with_half(words, whole, end, language)
@@ -79,13 +80,22 @@ def _with_half(words: Sequence[str], whole: NumberWords, end: int, language: Lan
     halves = (("et", "demi"), ("et", "demie")) if language == "fr" else (("and", "a", "half"),)
     for half in halves:
         if tuple(words[end : end + len(half)]) == half:
-            return NumberWords(whole.value + 0.5, whole.length + len(half))
+            return NumberWords(whole.value + 0.5 * scale_of(words, end - 1, language), whole.length + len(half))
     return whole
+
+
+def scale_of(words: Sequence[str], position: int, language: Language) -> int:
+    """What a number before this word is multiplied by, "2.5 million"; 1 where it is none. "5 mille" are miles."""
+    scales = FR_SCALES if language == "fr" else EN_SCALES
+    word = words[position] if position < len(words) else ""
+    return scales[word] if word in scales and word != "mille" else 1
 
 
 def _decimals(words: Sequence[str], start: int, language: Language) -> tuple[str, int] | None:
     """The digits after the point, and how many words they took: "two five" and "vingt cinq" are both 25."""
     digits, position = "", start
+    end = next((at for at in range(start, len(words)) if scale_of(words, at, language) > 1), len(words))
+    words = words[:end]
     while position < len(words):
         number = (_french if language == "fr" else _english)(words, position)
         if number is None or (language == "fr" and digits.strip("0")):
