@@ -13,7 +13,7 @@ from llm.schedule import Item
 from llm.skills.base import Intent
 from llm.skills.normalise import fold
 
-_OF_TIMERS = frozenset(("TimeLeft", "CancelTimer", "PauseTimer", "ResumeTimer", "RestartTimer", "AddTime"))
+OF_TIMERS = frozenset(("TimeLeft", "CancelTimer", "PauseTimer", "ResumeTimer", "RestartTimer", "AddTime"))
 _ARTICLES: dict[Language, tuple[tuple[str, str], ...]] = {
     "en": ((r"(?:the|my)\s+{name}(?:\s+one)?", "the {name} timer"),),
     "fr": (
@@ -31,11 +31,13 @@ Recognise = Callable[[str, Language], Intent | None]
 def of_named_timer(text: str, language: Language, timers: Iterable[Item], recognise: Recognise) -> Intent | None:
     """What the text asks for with "timer" beside the name that it holds; None where it holds none."""
     text = fold(text)
-    for name in dict.fromkeys(fold(timer.text) for timer in timers if timer.text):
+    for name, called in {fold(timer.text): timer.text for timer in timers if timer.text}.items():
         for pattern, whole in _ARTICLES[language]:
             wanted = re.compile(rf"(?<!\w){fold(pattern).format(name=re.escape(name))}(?!\w)")
-            written, count = wanted.subn(whole.format(name=name), text)
-            found = recognise(written, language) if count == 1 else None
-            if found is not None and found.name in _OF_TIMERS:
+            begin, *more = wanted.split(text)
+            # the name as it was given: of "thé" the folded "the" would be an article
+            written = f"{begin}{whole.format(name=called)}{''.join(more)}"
+            found = recognise(written, language) if len(more) == 1 else None
+            if found is not None and found.name in OF_TIMERS:
                 return found
     return None

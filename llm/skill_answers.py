@@ -13,7 +13,7 @@ from llm.apologies import NOT_UNDERSTOOD
 from llm.assistant import SkillSet
 from llm.correcting import corrected, corrected_within
 from llm.listed import of_last_list
-from llm.named_timers import of_named_timer
+from llm.named_timers import OF_TIMERS, of_named_timer
 from llm.near_words import perhaps_meant
 from llm.replacing import done_instead
 from llm.skills import shopping
@@ -88,6 +88,8 @@ class SkillAnswers:
         recogniser, text = self.skills.recogniser, without_hesitations(text)
         intent = recogniser.recognise_any(text, language)
         intent = several(text, intent, intent.language if intent else language, recogniser.recognise) or intent
+        if intent is not None and intent.name in OF_TIMERS and not intent.word("name"):
+            intent = self._of_named_timer(text, language) or intent
         if intent is not None and intent.name == REMINDS:
             intent = corrected_within(text, recogniser.recognise, intent) or intent
         asked = self._asked()

@@ -77,6 +77,11 @@ def list_alarms(intent: Intent, context: Context) -> Reply:
     alarms = context.schedule.items("alarm")
     if not alarms:
         return no_alarm(intent)
+    if intent.word("day"):
+        day = date_of(intent.word("day"), context.schedule.local)
+        alarms = [item for item in alarms if context.schedule.rings_on(item, day)]
+        if not alarms:
+            return reply(intent, en="No alarm is set for that day.", fr="Aucune alarme n'est réglée ce jour-là.")
     listed = join([title(item, context, intent.language) for item in alarms], intent.language)
     if len(alarms) == 1:
         return reply(intent, en=f"Your alarm is set: {listed}.", fr=f"Votre alarme est réglée : {listed}.")
