@@ -14,6 +14,7 @@ from dataclasses import replace
 from core.messages import Language
 from llm.correcting_things import ADDS, CHANGES, another_thing
 from llm.skills.base import Intent, Slot, Undoable
+from llm.skills.normalise import normalise
 
 CORRECTED_WITHIN_S = 60.0
 _LEAD: dict[Language, re.Pattern[str]] = {
@@ -54,6 +55,12 @@ _SENTENCES: dict[str, dict[Language, tuple[str, ...]]] = {
         "fr": ("rappelle-moi à {} de quelque chose", "rappelle-moi {} de quelque chose"),
     },
 }
+_UNITS: dict[Language, dict[str, str]] = {
+    "en": {slot: slot for slot in ("weeks", "days", "hours", "minutes", "seconds")},
+    "fr": {"weeks": "semaines", "days": "jours", "hours": "heures", "minutes": "minutes", "seconds": "secondes"},
+}
+_IN: dict[Language, str] = {"en": "in ", "fr": "dans "}
+MOST_HOURS = 12
 _ABOUT_NOTHING = ("", "something", "quelque chose")
 """what a reminder of these is about: other words were no time"""
 _HALF: dict[Language, str] = {"en": "set an alarm for 1 {}", "fr": "mets une alarme à 1 h {}"}
@@ -119,6 +126,7 @@ def _corrected_in(language: Language, text: str, before: Intent, recognise: Reco
             before, said=replace(half.said, original=text), slots=slots, heard_in=None, language=language,
             corrects=True, rest="",
         )  # fmt: skip
+    words = _with_unit(words, before, language)
     for sentence in _SENTENCES[before.name][language] if words else ():
         anew = recognise(sentence.format(words), language)
         if anew is None or anew.word("text") not in _ABOUT_NOTHING:
@@ -130,6 +138,19 @@ def _corrected_in(language: Language, text: str, before: Intent, recognise: Reco
                 corrects=True, rest="",
             )  # fmt: skip
     return None
+
+
+def _with_unit(words: str, before: Intent, language: Language) -> str:
+    """A bare number with the unit of what it corrects: "make it three" of two hours, "make that twenty" of a reminder
+    in ten minutes, « plutôt huit » of seven o'clock. More than half a day of hours is not meant.
+    """
+    tokens = normalise(words, language).tokens
+    if len(tokens) != 1 or tokens[0].value is None:
+        return words
+    units = [unit for slot, unit in _UNITS[language].items() if slot in before.slots]
+    if len(units) == 1 and not ("hours" in before.slots and tokens[0].value > MOST_HOURS):
+        return f"{_IN[language] if before.name == 'SetReminder' else ''}{words} {units[0]}"
+    return f"{words} heures" if language == "fr" and "hour" in before.slots else words
 
 
 def _put_right(before: Intent, anew: Intent, without_clock: bool) -> dict[str, Slot]:
