@@ -61,6 +61,8 @@ _UNITS: dict[Language, dict[str, str]] = {
 }
 _IN: dict[Language, str] = {"en": "in ", "fr": "dans "}
 MOST_HOURS = 12
+HOUR_S = 3_600.0
+"""what "an hour" is read as"""
 _ABOUT_NOTHING = ("", "something", "quelque chose")
 """what a reminder of these is about: other words were no time"""
 _HALF: dict[Language, str] = {"en": "set an alarm for 1 {}", "fr": "mets une alarme à 1 h {}"}
@@ -142,14 +144,18 @@ def _corrected_in(language: Language, text: str, before: Intent, recognise: Reco
 
 def _with_unit(words: str, before: Intent, language: Language) -> str:
     """A bare number with the unit of what it corrects: "make it three" of two hours, "make that twenty" of a reminder
-    in ten minutes, « plutôt huit » of seven o'clock. More than half a day of hours is not meant.
+    in ten minutes, « plutôt huit » of seven o'clock. More than half a day of hours is not meant; of "an hour and ten
+    minutes" nobody knows what "two" puts right, and nothing is left.
     """
     tokens = normalise(words, language).tokens
     if len(tokens) != 1 or tokens[0].value is None:
         return words
-    units = [unit for slot, unit in _UNITS[language].items() if slot in before.slots]
-    if len(units) == 1 and not ("hours" in before.slots and tokens[0].value > MOST_HOURS):
-        return f"{_IN[language] if before.name == 'SetReminder' else ''}{words} {units[0]}"
+    said = [slot for slot in before.slots if slot in _LENGTH]
+    if len(said) > 1:
+        return ""
+    unit = "hours" if before.slots.get("fixed_duration") == HOUR_S else next(iter(said), "")
+    if unit in _UNITS[language] and not (unit == "hours" and tokens[0].value > MOST_HOURS):
+        return f"{_IN[language] if before.name == 'SetReminder' else ''}{words} {_UNITS[language][unit]}"
     return f"{words} heures" if language == "fr" and "hour" in before.slots else words
 
 

@@ -10,7 +10,7 @@ from llm.skills import shopping
 from llm.skills.base import Context, Intent, Reply, Skill, Undo, ask, choose, reply
 from llm.skills.normalise import fold
 from llm.skills.reminders import clean
-from llm.skills.shopping import item_names, matching, rest_of, without_article
+from llm.skills.shopping import as_meant, item_names, matching, rest_of, without_article
 from llm.skills.spoken import join
 from llm.skills.which import at_place
 from llm.store import Entry
@@ -26,7 +26,7 @@ _SAME = {"tache": "todo", "taches": "todo", "chosesafaire": "todo", "task": "tod
 
 
 def add_to_list(intent: Intent, context: Context) -> Reply:
-    key, name, text = _key(intent), _title(intent), clean(intent.word("item"))
+    key, name, text = _key(intent), _title(intent), as_meant(clean(intent.word("item")))
     if fold(text) in {fold(entry.text) for entry in context.store.entries(key)}:
         return reply(intent, en=f"Already on your {name} list: {text}.", fr=f"Déjà sur la liste « {name} » : {text}.")
     entry = context.store.add_entry(key, text)

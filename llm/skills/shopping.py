@@ -206,6 +206,12 @@ def item_names(intent: Intent, slot: str = "item") -> list[str]:
     return names
 
 
+def as_meant(text: str) -> str:
+    """Of "call Bob, I mean call Rob" the end, which is meant; any other text as it is."""
+    before, *meant = _MEANS.split(text)
+    return _NO.sub("", meant[-1]).strip(" ,") if meant else before
+
+
 def without_article(text: str, language: Language) -> str:
     """The thing alone."""
     return (_FR_ARTICLE if language == "fr" else _EN_ARTICLE).sub("", text)

@@ -18,6 +18,8 @@ SAID: tuple[tuple[Language, str, str], ...] = (
     ("en", "put soap on my packing list | take soap off my packing list", "Removed: soap."),
     ("en", "put soap on my packing list | clear my packing list | undo", "Your packing list is back."),
     ("en", "put soap on my packing list | put soap on my packing list", "Already on your packing list: soap."),
+    ("en", "add call Bob I mean call Rob to my to-do list", "Added to your to-do list: call Rob."),
+    ("fr", "ajoute appeler Paul, non, je veux dire Pierre à ma liste de tâches", "liste « tâches » : Pierre."),
     ("en", "what's on my guest list", "can't do that yet"),
     ("en", "make a list of people who like jazz", "can't do that yet"),
     ("fr", "ajoute appeler la banque à ma liste de tâches", "Ajouté à la liste « tâches » : appeler la banque."),
