@@ -11,6 +11,7 @@ from llm.skills.timer_pause import pause_timer, resume_timer
 from llm.skills.timers import cancel_timer, time_left
 
 _SETTING = "stopwatch"
+INTENTS = frozenset(("StartStopwatch", "TellStopwatch", "StopStopwatch", "ResumeStopwatch"))
 ONLY = "stopwatch"
 """the word's value where it is said of no timer"""
 
@@ -96,8 +97,10 @@ def go_on(intent: Intent, context: Context) -> Reply:
 
 
 def _may_be_timer(intent: Intent, stopwatch: Stopwatch | None, context: Context) -> bool:
-    """Whether a timer is meant, where the word is said of both ("le chrono") and no stopwatch runs."""
-    runs = stopwatch is not None and stopwatch.since is not None
+    """Whether a timer is meant, where the word is said of both ("le chrono") and no stopwatch runs or has just been
+    spoken of.
+    """
+    runs = stopwatch is not None and (stopwatch.since is not None or context.session.last in INTENTS)
     return not runs and intent.word("stopwatch") != ONLY and bool(context.schedule.items("timer"))
 
 

@@ -110,6 +110,9 @@ _SINGULAR = {
     "hectares": "hectare", "acres": "acre", "pieds": "pied", "pouces": "pouce", "livres": "livre", "onces": "once",
     "litres": "litre", "pintes": "pinte", "tasses": "tasse", "secondes": "seconde", "heures": "heure",
     "jours": "jour", "semaines": "semaine", "ans": "an", "octets": "octet", "nœuds": "nœud",
+    "mètres carrés": "mètre carré", "kilomètres carrés": "kilomètre carré", "pieds carrés": "pied carré",
+    "pieds cubes": "pied cube", "square meters": "square meter", "square feet": "square foot",
+    "square kilometers": "square kilometer",
 }  # fmt: skip
 _ABSOLUTE_ZERO = -1e-9
 _INCHES_A_FOOT = 12
