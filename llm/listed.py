@@ -15,7 +15,7 @@ from llm.skills.shopping import INTENTS
 
 _OF_NOTES = frozenset(("AddNote", "ReadNotes", "FindNote", "RemoveNote"))
 _REMOVALS = frozenset(("RemoveItem", "RemoveFromList", "ClearItems", "ClearList", "RemoveNote"))
-_BY_PLACE = "CancelTimer"
+_BY_PLACE = frozenset(("CancelTimer", "RemoveItem"))
 """what "delete the second one" asks for where nothing was said of a list"""
 _EN_PLACE = r"(?:the )?(?P<what>first|second|third|fourth|fifth|last)(?: one| item| thing| entry)?"
 _FR_PLACE = (
@@ -84,7 +84,7 @@ def of_last_list(
 ) -> Intent | None:
     """What the text asks for of the list spoken of last; `whole` is what it asks for by itself, if anything."""
     last = session.last
-    if last not in _OF_NOTES | INTENTS | LIST_INTENTS or (whole is not None and whole.name != _BY_PLACE):
+    if last not in _OF_NOTES | INTENTS | LIST_INTENTS or (whole is not None and whole.name not in _BY_PLACE):
         return None
     said = fold(text).strip(" .,;:!?")
     if language == "en" and last in _REMOVALS and _BACK.fullmatch(said):

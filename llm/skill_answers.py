@@ -12,6 +12,7 @@ from core.utils.errors import DataError
 from llm.apologies import NOT_UNDERSTOOD
 from llm.assistant import SkillSet
 from llm.correcting import corrected, corrected_within
+from llm.joined import joined, undo_of
 from llm.listed import of_last_list
 from llm.named_timers import OF_TIMERS, of_named_timer
 from llm.near_words import perhaps_meant
@@ -24,6 +25,7 @@ from llm.skills.languages import guess_language
 from llm.skills.normalise import normalise
 from llm.skills.several import several
 from llm.skills.vocabulary import Vocabulary
+from llm.spoken_of import of_last_kind
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +103,7 @@ class SkillAnswers:
             return recogniser.recognise(asked.meant, asked.language)
         if asked is not None and asked.any_words and (intent is None or intent.name not in ENDS_QUESTION):
             return self._kept(text, asked) or intent
-        of_last = self._of_last_list(text, intent, language)
+        of_last = self._of_last_list(text, intent, language) or self._of_last_kind(text, language)
         if of_last is not None:
             return of_last
         if intent is None or intent.name == NO_ANSWER:
@@ -128,6 +130,11 @@ class SkillAnswers:
             None,
         )
 
+    def _of_last_kind(self, text: str, language: Language) -> Intent | None:
+        session, recognise = self.context.session, self.skills.recogniser.recognise
+        found = of_last_kind(text, language, session, recognise)
+        return found or of_last_kind(text, _OTHER[language], session, recognise)
+
     def _of_list(self, text: str, language: Language) -> Intent | None:
         things, recognise = self.context.store.entries(shopping.LIST), self.skills.recogniser.recognise
         last = self.context.session.last
@@ -149,7 +156,7 @@ class SkillAnswers:
         if speaks not in (None, intent.language):
             intent = replace(intent, language=speaks, heard_in=intent.language)
         if intent.parts:
-            return _joined(self._drafts(intent.parts), intent.language)
+            return joined(self._drafts(intent.parts), intent.language)
         try:
             return self._changed(intent) if intent.corrects else self.skills.act(intent)
         except DataError as error:
@@ -256,14 +263,14 @@ class SkillAnswers:
         last = session.undoable
         if before is None or last is None or last.undo is before:
             return
-        both = _undo_of((before, last.undo))
+        both = undo_of((before, last.undo))
         session.undoable = replace(last, undo=both, intent=None)
 
     def without_rest(self, reply: Reply, rest: str) -> Reply:
         """A reply with what is said, where no model answers, of what was asked for besides."""
         known = self.skills.recogniser.recognise_any(rest, reply.language)
         if known is not None:
-            return _joined([reply, self.draft(known)], reply.language)
+            return joined([reply, self.draft(known)], reply.language)
         logger.info("not understood: %r", rest)
         cannot = choose(
             reply.language,
@@ -287,30 +294,3 @@ class SkillAnswers:
             str((found.name, dict(found.slots))) for one in fitting if (found := recogniser.recognise(one, language))
         }
         return fitting[0] if len(asked_for) == 1 else ""
-
-
-def _joined(replies: Sequence[Reply], language: Language) -> Reply:
-    """One reply of several: a question comes last, and the first that is asked is the one an answer is for."""
-    asking = [reply for reply in replies if reply.asks]
-    ordered = [reply for reply in replies if not reply.asks] + asking[1:] + asking[:1]
-    undos = [reply.undo for reply in replies if reply.undo is not None]
-    return Reply(
-        " ".join(reply.text for reply in ordered if reply.text),
-        language,
-        undo=_undo_of(undos) if undos else None,
-        result=next((reply.result for reply in reversed(replies) if reply.result is not None), None),
-        understood=all(reply.understood for reply in replies),
-        repeatable=any(reply.repeatable for reply in replies),
-        asks=asking[0].asks if asking else (),
-        any_words=bool(asking) and asking[0].any_words,
-    )
-
-
-def _undo_of(undos: Sequence[Undo]) -> Undo:
-    """All of them, the last first."""
-
-    def take_back() -> None:
-        for undo in reversed(undos):
-            undo.action()
-
-    return Undo(take_back, " ".join(dict.fromkeys(undo.said for undo in reversed(undos))))
