@@ -15,12 +15,20 @@ from llm.skills.shopping import INTENTS
 
 _OF_NOTES = frozenset(("AddNote", "ReadNotes", "FindNote", "RemoveNote"))
 _REMOVALS = frozenset(("RemoveItem", "RemoveFromList", "ClearItems", "ClearList", "RemoveNote"))
-_BY_PLACE = frozenset(("CancelTimer", "RemoveItem"))
-"""what "delete the second one" asks for where nothing was said of a list"""
+_ELSE = frozenset(("CancelTimer", "RemoveItem", "AddItem"))
+"""what "delete the second one" and "add towels" ask for where nothing was said of a list"""
 _EN_PLACE = r"(?:the )?(?P<what>first|second|third|fourth|fifth|last)(?: one| item| thing| entry)?"
 _FR_PLACE = (
     r"l[ea] (?P<what>premiere?|deuxieme|seconde?|troisieme|quatrieme|cinquieme|derniere?)(?: article| chose| element)?"
 )
+_PLAIN: dict[str, dict[Language, str]] = {
+    "AddItem": {"en": "add {} to {}", "fr": "ajoute {} à {}"},
+    "RemoveItem": {"en": "remove {} from {}", "fr": "enlève {} de {}"},
+}
+_OTHER_LIST = re.compile(
+    r"\b(?:lists?|listes?|shopping|groceries|courses|achats|buy|bought|need|achete\w*|out of|plus)\b"
+)
+"""what is said of the shopping list alone, or of a list by its name"""
 Recognise = Callable[[str, Language], Intent | None]
 
 _SAID: dict[Language, tuple[tuple[str, str, str], ...]] = {
@@ -37,6 +45,8 @@ _SAID: dict[Language, tuple[tuple[str, str, str], ...]] = {
         ),
         (r"(?:how many|how many things|how many items)(?: are)? on it", "read {which}", "read my notes"),
         (r"(?:clear|empty) (?:it|the list)", "clear {which}", ""),
+        (r"add (?P<what>.+?) (?:to|on) (?:it|that list)", "add {what} to {which}", ""),
+        (r"remove (?P<what>.+?) from (?:it|that list)", "remove {what} from {which}", ""),
         (
             r"(?:(?:we|i) )?(?:don't|do not) (?:need|buy|want|add|get) (?:the |any )?"
             r"(?P<what>(?!it\b|that\b|this\b|them\b).+?)(?: any ?more)?",
@@ -60,7 +70,9 @@ _SAID: dict[Language, tuple[tuple[str, str, str], ...]] = {
             "lis {which}",
             "lis mes notes",
         ),
-        (r"vide-la|efface-la", "vide {which}", ""),
+        (r"vide[- ]la|efface[- ]la", "vide {which}", ""),
+        (r"(?:ajoute|rajoute)[rz]?[- ]y (?P<what>.+)", "ajoute {what} à {which}", ""),
+        (r"(?:ajoute|rajoute)[rz]? (?P<what>.+) (?:dessus|a cette liste)", "ajoute {what} à {which}", ""),
         (
             r"(?:(?:on n'a|je n'ai|nous n'avons|on a|j'ai) plus besoin|n'(?:ajoute|achete)z? pas) (?:de |d'|du |des )"
             r"(?P<what>(?!ca\b|cela\b).+)",
@@ -83,10 +95,9 @@ def of_last_list(
     text: str, whole: Intent | None, language: Language, session: Session, recognise: Recognise
 ) -> Intent | None:
     """What the text asks for of the list spoken of last; `whole` is what it asks for by itself, if anything."""
-    last = session.last
-    if last not in _OF_NOTES | INTENTS | LIST_INTENTS or (whole is not None and whole.name not in _BY_PLACE):
+    last, said = session.last, fold(text).strip(" .,;:!?")
+    if last not in _OF_NOTES | INTENTS | LIST_INTENTS or (whole is not None and whole.name not in _ELSE):
         return None
-    said = fold(text).strip(" .,;:!?")
     if language == "en" and last in _REMOVALS and _BACK.fullmatch(said):
         return recognise("undo", "en")
     for pattern, of_list, of_notes in _SAID[language]:
@@ -98,7 +109,16 @@ def of_last_list(
         feminine, what = _FEMININE.get(what, what), _as_said(what, text)
         asked = sentence.format(what=what, feminine=feminine, which=_which(session, language))
         return recognise(asked, language)
-    return None
+    return _of_own_list(whole, said, session, recognise) if whole is not None else None
+
+
+def _of_own_list(whole: Intent, said: str, session: Session, recognise: Recognise) -> Intent | None:
+    """ "Add towels" said of the list of one's own that was spoken of last; None for all else."""
+    sentences = _PLAIN.get(whole.name)
+    if sentences is None or session.last not in LIST_INTENTS or not session.last_list or _OTHER_LIST.search(said):
+        return None
+    language = whole.words_language
+    return recognise(sentences[language].format(whole.word("item"), _which(session, language)), language)
 
 
 def _as_said(what: str, text: str) -> str:

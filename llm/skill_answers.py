@@ -139,9 +139,12 @@ class SkillAnswers:
         things, recognise = self.context.store.entries(shopping.LIST), self.skills.recogniser.recognise
         last = self.context.session.last
         for one in (language, _OTHER[language]):
-            found = shopping.of_listed(text, one, things, recognise) or shopping.one_more(text, one, last, recognise)
+            found = shopping.of_listed(text, one, things, recognise)
             if found is not None:
                 return found
+            more = shopping.one_more(text, one, last, recognise)
+            if more is not None:
+                return self._of_last_list(text, more, one) or more
         return None
 
     def act(self, intent: Intent) -> Reply:

@@ -184,7 +184,7 @@ def of_listed(text: str, language: Language, entries: list[Entry], recognise: Re
 def one_more(text: str, language: Language, last: str, recognise: Recognise) -> Intent | None:
     """ "And eggs", said after something was put on the list; None for all else."""
     lead = _AND_MORE[language].match(text)
-    if last not in ("AddItem", "ChangeItem") or lead is None:
+    if last not in ("AddItem", "ChangeItem", "AddToList") or lead is None:
         return None
     thing = (_FR_ARTICLE if language == "fr" else _EN_ARTICLE).sub("", text[lead.end() :].strip(" .,;:!?"))
     found = recognise(choose(language, f"add {thing}", f"ajoute {thing}"), language)

@@ -29,6 +29,12 @@ SAID: tuple[tuple[Language, str, str], ...] = (
         "ajoute appeler la banque à ma liste de taches | lis ma liste de choses à faire",
         "Sur la liste « choses à faire » : appeler la banque.",
     ),
+    ("en", "add sunscreen to my holiday list | add towels", "Added to your holiday list: towels."),
+    ("en", "add sunscreen to my holiday list | and a hat | what's on it", "On your holiday list: sunscreen and hat."),
+    ("en", "what's on my holiday list | add a book to it", "Added to your holiday list: a book."),
+    ("en", "add sunscreen to my holiday list | remove the sunscreen", "Removed: sunscreen."),
+    ("fr", "ajoute un livre à ma liste de vacances | ajoute des serviettes", "liste « vacances » : des serviettes."),
+    ("fr", "ajoute un livre à ma liste de vacances | ajoute-y un chapeau", "liste « vacances » : un chapeau."),
     ("fr", "lis ma liste de vacances", "La liste « vacances » est vide."),
 )
 
@@ -73,6 +79,8 @@ def test_all_goes_but_what_is_named(language: Language, dialogue: str, reply: st
         ("en", "add bananas to my shoping list", ["bananas"]),
         ("en", "add bananas to my shoppng list", ["bananas"]),
         ("en", "add milk to my grocery list", ["milk"]),
+        ("en", "add soap to my packing list | buy milk", ["milk"]),
+        ("en", "add soap to my packing list | add milk to my list", ["milk"]),
         ("en", "add milk to my list and put eggs on my packing list", ["milk"]),
         ("fr", "ajoute du lait à la liste de course", ["lait"]),
         ("fr", "ajoute du lait à ma liste et chante avec moi", ["lait"]),
@@ -80,5 +88,7 @@ def test_all_goes_but_what_is_named(language: Language, dialogue: str, reply: st
 )
 def test_the_shopping_list_stays_the_one_it_is(language: Language, text: str, shopping: list[str]) -> None:
     skills = make_skills(language=language)
-    Responder(skills).reply(text)
+    responder = Responder(skills)
+    for said in text.split(" | "):
+        responder.reply(said)
     assert [entry.text for entry in skills.context.store.entries(LIST)] == shopping
