@@ -78,7 +78,7 @@ def list_alarms(intent: Intent, context: Context) -> Reply:
     if not alarms:
         return no_alarm(intent)
     if intent.word("day"):
-        day = date_of(intent.word("day"), context.schedule.local)
+        day = _ringing_day(intent.word("day"), alarms, context)
         alarms = [item for item in alarms if context.schedule.rings_on(item, day)]
         if not alarms:
             return reply(intent, en="No alarm is set for that day.", fr="Aucune alarme n'est réglée ce jour-là.")
