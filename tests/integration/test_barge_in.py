@@ -30,6 +30,8 @@ QUIET_S = 2.0
 QUESTION = "what can you do"
 ASKED = 3
 """times at most: on a busy machine the card itself may swallow words"""
+LATE = "nobody said in time what a voice over the reply was"
+"""so it says itself where a busy machine gave the recogniser no time: whatever was said counts as words then"""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def merline(home: Path, sound_card: SoundCard) -> Iterator[Program]:
     """The program, listening."""
-    with Program(home, ["talk", "--offline"], sound_card.variables) as program:
+    with Program(home, ["talk", "--offline", "--log-level", "debug"], sound_card.variables) as program:
         program.wait_for(r"^\[listening", START_S)
         sound_card.wait_for_silence(5.0, quiet_s=0.3)
         yield program
@@ -76,11 +78,15 @@ def test_mhm_holds_a_long_answer_for_a_moment_and_it_goes_on_to_its_end(
     merline: Program, sound_card: SoundCard, word: tuple[str, str, Engine]
 ):
     """espeak-ng spells "mhm" as three letters; "mm hmm" it says as people do. Its British "okay" is often misheard."""
-    began = ask_something_long(merline, sound_card, 1.5)
-    said = sound_card.say(spoken(*word))
-    merline.wait_for(r"^merline: I can tell the time.*shopping list", 2 * REPLY_S)
-    merline.wait_for(r"^\[listening", REPLY_S)
-    ended = sound_card.wait_for_silence(REPLY_S, quiet_s=0.5, level=LEVEL)
+    for _ in range(ASKED):
+        lines = len(merline.lines)
+        began = ask_something_long(merline, sound_card, 1.5)
+        said = sound_card.say(spoken(*word))
+        merline.wait_for(r"^merline: I can tell the time.*shopping list", 2 * REPLY_S)
+        merline.wait_for(r"^\[listening", REPLY_S)
+        ended = sound_card.wait_for_silence(REPLY_S, quiet_s=0.5, level=LEVEL)
+        if not any(LATE in line for line in merline.lines[lines:]):
+            break
     sound = sound_card.recorded(began - 0.1, ended)
     assert voiced_s(sound) > ANSWER_S, "\n".join(["words were lost", *merline.lines])
     assert ended > said.ends + 2.0
@@ -91,12 +97,13 @@ def test_mhm_holds_a_long_answer_for_a_moment_and_it_goes_on_to_its_end(
 
 @pytest.mark.parametrize("word", ["stop", "wait"])
 def test_stop_ends_it_for_good(merline: Program, sound_card: SoundCard, word: str):
-    ask_something_long(merline, sound_card, 1.5)
+    began = ask_something_long(merline, sound_card, 1.5)
     said = sound_card.say(spoken(word, VOICE, "flite"))
     silent = sound_card.wait_for_silence(REPLY_S, quiet_s=QUIET_S, level=LEVEL)
     print(f"silent {1000 * (silent - said.starts):.0f} ms after the voice began")
-    # the reply would go on for some seconds; how fast it stops is a figure of bench voice
-    assert said.starts - 1.0 < silent < said.ends + 1.0, "and nothing follows"
+    # how fast it stops is a figure of bench voice
+    assert said.starts - 1.0 < silent
+    assert voiced_s(sound_card.recorded(began - 0.1, silent)) < ANSWER_S - 1.0, "and nothing follows"
     merline.wait_for(rf"^you: .*{word}", REPLY_S)
 
 
