@@ -11,8 +11,8 @@ from collections import deque
 
 import numpy as np
 
-from audio.delay import Delay, measure_delay
-from audio.echo_path import LOUD
+from audio.delay import AGREEMENT, CERTAIN, Delay, measure_delay
+from audio.echo_path import is_loud
 from audio.far_end import FarEndTimeline
 from core.messages import SAMPLE_RATE_HZ, Samples
 
@@ -36,17 +36,14 @@ FEWEST = 10
 SHORT = 15
 WINDOW = 60
 """frames that are compared at most"""
-CERTAIN = 15.0
-"""height of a peak that is believed at once; a lower one when a second agrees"""
 SUSPICIOUS, RIVAL = 11.0, 0.5
 """a peak so high elsewhere, and at most half as high a one where the echo should be, may be a jump"""
 LATEST = 2 * SAMPLE_RATE_HZ
 """by how much more than `delay.REACH` the echo may come late: loudspeakers on the radio, a card that loses sound"""
 FAINT = 0.3
 """a likeness so much fainter than the echo was is something in the room's reverberation"""
-AGREEMENT = SAMPLE_RATE_HZ // 1000
-APART, APART_HEIGHT, APART_KEPT = 30, 10.0, 6
-"""frames of the comparisons that do not overlap, the height of a peak that counts there, and how many are kept"""
+APART = 30
+"""frames of the comparisons that do not overlap"""
 DRIFT = SAMPLE_RATE_HZ // 500
 """by which the delay may differ from the last one without having jumped"""
 
@@ -68,10 +65,8 @@ class Alignment:
         self._suspect: int | None = None
         self._missed = 0
         """frames since the echo was last found where it should be"""
-        self._apart: deque[Delay | None] = deque(maxlen=APART_KEPT)
-        """by stated times, in the latest comparisons that do not overlap"""
         self._apart_since = 0
-        """frames since the last of them"""
+        """frames since the last comparison that shares none with the next"""
         self._gain = 0.0
         """how much louder than the reference the microphone was then"""
         self.delay_s: float | None = None
@@ -118,7 +113,7 @@ class Alignment:
         if frames < FEWEST or frames % EVERY_SHORT:
             return False
         count = min(frames, WINDOW)
-        found = self._compare(count)
+        found = self._measure(count)
         if found is not None and self._agreed(found):
             self._settle(found.samples, count)
         elif count < 2 * SHORT or not self._look_elsewhere(count, found):
@@ -139,7 +134,7 @@ class Alignment:
         if self._since < EVERY:
             return False
         self._since = 0
-        found = self._compare(WINDOW)
+        found = self._measure(WINDOW)
         if found is None:
             return False
         if self.delay_s is not None and abs(found.samples - self._learnt) <= DRIFT:
@@ -154,31 +149,22 @@ class Alignment:
         self._settle(found.samples, WINDOW)
         return True
 
-    def compare_apart(self, least: float) -> int | None:
-        """Votes for the delay that the echo seems to have, from comparisons that do not overlap; None meanwhile.
-
-        Each of the latest that found it there counts once, and twice if it is certain. What is heard counts if it is
-        `least` times as loud as what is played. Who speaks over headphones resembles the reply here and there, but not
-        again and again with the same delay.
-        """
+    def comparable_apart(self) -> bool:
+        """Whether `compare_apart` can be called for what was heard since its last call; ask once a frame."""
         self._apart_since += 1
-        if self._apart_since < APART or len(self._near) < APART or not self._played(APART):
-            return None
-        self._apart_since = 0
-        found = self._measure(APART, self._offset - AIM, LATEST) if self._louder(APART, 0) > least else None
-        self._apart.append(found if found is not None and found.height >= APART_HEIGHT else None)
-        if self._apart[-1] is None:
-            return 0
-        at = self._apart[-1].samples
-        agreeing = [one for one in self._apart if one is not None and abs(one.samples - at) <= AGREEMENT]
-        return len(agreeing) + sum(one.height >= CERTAIN for one in agreeing)
+        return self._apart_since >= APART <= len(self._near) and is_loud(self.read(-APART, APART))
 
-    def settle_apart(self) -> None:
-        """The echo comes where the last of these comparisons found it."""
-        found = self._apart[-1]
-        assert found is not None
+    def compare_apart(self, least: float) -> Delay | None:
+        """The delay that the echo seems to have by stated times, whatever is known of it, with a lag behind `AIM`.
+
+        What is heard counts if it is `least` times as loud as what is played.
+        """
+        self._apart_since = 0
+        return self._measure(APART, self._offset - AIM, LATEST) if self._louder(APART, 0) > least else None
+
+    def settle_apart(self, found: Delay) -> None:
+        """The echo comes where such a comparison, the latest, found it."""
         self._settle(found.samples + self._offset - AIM, APART)
-        self._apart.clear()
 
     def _watch(self) -> bool:
         """Look whether the delay jumped in the last 0.15 s: suspected by one measurement, believed by the second.
@@ -186,7 +172,7 @@ class Alignment:
         Words resemble themselves, so that one alone is often wrong.
         """
         before, self._suspect = self._suspect, None
-        found = self._compare(SHORT) if self.delay_s is not None else None
+        found = self._measure(SHORT) if self.delay_s is not None else None
         if found is None or found.height < SUSPICIOUS or abs(found.samples - self._learnt) <= DRIFT:
             return False
         if found.expected > RIVAL * found.height:
@@ -198,10 +184,6 @@ class Alignment:
         self._near.clear()
         return True
 
-    def _compare(self, frames: int) -> Delay | None:
-        """The last so many frames with the far end around where their echo should be."""
-        return self._measure(frames)
-
     def _look_elsewhere(self, frames: int, expected: Delay | None = None) -> bool:
         """Whether the echo is certainly somewhere else in all that was played up to `LATEST` before; it is followed.
 
@@ -211,7 +193,7 @@ class Alignment:
         found = self._measure(frames, moved, LATEST)
         if found is None or found.height < CERTAIN:
             return False
-        expected = expected or self._compare(frames)
+        expected = expected or self._measure(frames)
         lag = found.samples + moved
         if expected is not None and expected.height > RIVAL * found.height:
             return False
@@ -226,15 +208,10 @@ class Alignment:
         near = np.concatenate(list(self._near)[-frames:])
         return float(np.linalg.norm(near) / (np.linalg.norm(far) + 1e-9))
 
-    def _played(self, frames: int) -> bool:
-        """Whether something loud was played in the last so many frames."""
-        far = self.read(-frames, frames)
-        return float(np.dot(far, far)) / len(far) > LOUD**2
-
     def _measure(self, frames: int, moved: int = 0, late: int = 0) -> Delay | None:
         count = frames * FRAME
         far = self._timeline.read(self._next - count + self._offset - moved - late, count + late)
-        if float(np.dot(far, far)) / count < LOUD**2:
+        if not is_loud(far, count):
             return None
         return measure_delay(far, np.concatenate(list(self._near)[-frames:]), self._learnt - moved, DRIFT)
 

@@ -18,6 +18,10 @@ REACH = SAMPLE_RATE_HZ * 3 // 10
 """delays looked for: from minus to plus 0.3 s, or later where more of the far end is given"""
 CONFIDENT = 8.0
 """height of the peak over the correlation's deviation that is believed"""
+CERTAIN = 15.0
+"""height of a peak that is believed at once; a lower one when a second agrees"""
+AGREEMENT = SAMPLE_RATE_HZ // 1000
+"""by how much two delays that agree may differ"""
 
 
 @dataclass(frozen=True, slots=True)

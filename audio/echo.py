@@ -17,7 +17,8 @@ import numpy as np
 
 from audio.alignment import FRAME, Alignment
 from audio.canceller import Canceller, WebRtcCanceller
-from audio.echo_path import BACK, LOUD, EchoPath
+from audio.echo_path import BACK, EchoPath, is_loud
+from audio.echo_vote import EchoVote, Verdict
 from audio.far_end import FarEnd, FarEndTimeline
 from audio.near_end import TAPS, NearEnd
 from core.messages import SAMPLE_RATE_HZ, Samples
@@ -42,14 +43,6 @@ HELD_AT_FIRST_FRAMES = 70
 """how much is held back at most while the delay is sought; longer before it is known whether an echo comes at all"""
 UNSETTLED_FRAMES = 170
 """1.7 s of speech: what AEC3 took to find an echo whose delay had jumped (`python3 main.py bench echo`)"""
-FOUND = 3
-"""Votes of six comparisons with the reply that it takes to believe in an echo where none came before: two that agree,
-one of them certain, or three. Echoes of `shared/assets/rir` have them after two or three comparisons; a user over
-headphones hardly ever, unless theirs is the voice of the reply (`python3 -m benchmarks.echo_parts.headphones`)."""
-LIKELY = 2
-"""votes with which the voice just heard is not believed: the reply goes on, and the next comparison decides"""
-UNFOUND = 12
-"""so many on end without as many votes, 3.6 s of reply, and no echo comes"""
 UNSETTLED_GAIN = 0.01
 MOVED_S = 0.02
 """a delay that has changed by more within a reply"""
@@ -86,6 +79,7 @@ class EchoCanceller:
         """the microphone's latest sound"""
         self._way = _Way.PASSED
         self.path = EchoPath()
+        self._vote = EchoVote()
         self.near_end = NearEnd()
         self._held: list[Samples] | None = None
         self._woken = False
@@ -94,8 +88,6 @@ class EchoCanceller:
         """frames since the far end was last heard"""
         self._unsettled = 0
         """loud far-end frames that the canceller still needs to find the echo"""
-        self._unfound = 0
-        """comparisons since they agreed on the echo's delay"""
         self._moved = False
         self._converged = False
         """whether it has found it once, and only has to be shown it at the same distance again"""
@@ -219,7 +211,7 @@ class EchoCanceller:
         self.path.update(near, far)
         if self.path.absent is not before:
             logger.debug("echo absent, by its level of %.4f", self.path.gain)
-        loud = _energy(far) > LOUD**2
+        loud = is_loud(far)
         if self._alignment.resumed():
             self._quiet = QUIET_FRAMES
         unknown = self._woken and self._alignment.delay_s is None
@@ -231,30 +223,31 @@ class EchoCanceller:
         if self._held is not None:
             self._held.append(near)
             return self._seek(self._held)
-        self._vote()
+        self._look_for_any()
         if not self.path.absent:
             self._follow(loud)
         return self._emit(near, far)
 
-    def _vote(self) -> None:
+    def _look_for_any(self) -> None:
         """Believe in an echo where none was, or in none where one was thought, once many comparisons agree."""
-        votes = self._alignment.compare_apart(BACK)
-        if votes is None:
+        if not self._alignment.comparable_apart():
             return
-        self._unfound = 0 if votes >= FOUND else self._unfound + 1
-        if not self.path.absent and self._unfound >= UNFOUND:
+        found = self._alignment.compare_apart(BACK)
+        verdict = self._vote.take(found, self.path.absent)
+        if verdict is Verdict.ABSENT:
             self.path.lose()
             if self.path.absent:
-                logger.debug("echo absent: it was not found in %d comparisons", self._unfound)
-        elif self.path.absent and votes >= FOUND:
-            self._alignment.settle_apart()
+                logger.debug("echo absent: it was not found in many comparisons")
+        elif verdict is Verdict.PRESENT:
+            assert found is not None
+            self._alignment.settle_apart(found)
             self.path.find(self._alignment.level)
             if not self.path.absent:
                 logger.debug("echo present, by its level of %.4f", self._alignment.level)
                 self.near_end = NearEnd()
                 self._restart_near_end(-1)
                 self._converged, self._unsettled, self._moved = False, UNSETTLED_FRAMES, True
-        elif self.path.absent and votes >= LIKELY:
+        elif verdict is Verdict.DOUBTED:
             self._moved = True
 
     def _seek(self, held: list[Samples]) -> Samples:
@@ -314,10 +307,6 @@ class EchoCanceller:
         if self.near_end.heard:
             return _Way.ABOVE
         return _Way.MUTED if self.near_end.silent else _Way.CANCELLED
-
-
-def _energy(samples: Samples) -> float:
-    return float(np.dot(samples, samples)) / len(samples)
 
 
 def _blend(before: Samples, after: Samples) -> Samples:

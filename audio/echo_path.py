@@ -84,6 +84,11 @@ class EchoPath:
                 self._absent = self._absent or self._gain < ABSENT
 
 
+def is_loud(far: Samples, count: int | None = None) -> bool:
+    """Whether it tells something about the room; `count`: as if all its sound were in so many samples."""
+    return float(np.dot(far, far)) / (count or len(far)) >= LOUD**2
+
+
 def _loudest(energies: deque[float]) -> float:
     """Mean energy of the loudest 50 ms."""
     values = tuple(energies)
