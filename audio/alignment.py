@@ -40,10 +40,12 @@ SUSPICIOUS, RIVAL = 11.0, 0.5
 """a peak so high elsewhere, and at most half as high a one where the echo should be, may be a jump"""
 LATEST = 2 * SAMPLE_RATE_HZ
 """by how much more than `delay.REACH` the echo may come late: loudspeakers on the radio, a card that loses sound"""
-FAINT = 0.3
+FAINT = 0.4
 """a likeness so much fainter than the echo was is something in the room's reverberation"""
 APART = 30
 """frames of the comparisons that do not overlap"""
+HISTORY = 200
+"""frames of what was played that still sound in the room"""
 DRIFT = SAMPLE_RATE_HZ // 500
 """by which the delay may differ from the last one without having jumped"""
 
@@ -165,6 +167,33 @@ class Alignment:
     def settle_apart(self, found: Delay) -> None:
         """The echo comes where such a comparison, the latest, found it."""
         self._settle(found.samples + self._offset - AIM, APART)
+
+    def find_elsewhere(self, frames: int) -> int | None:
+        """By how much the last so many frames lag behind what they resemble, where that is not what is expected."""
+        if frames > len(self._near):
+            return None
+        moved = self._offset - AIM
+        found = self._measure(frames, moved, LATEST)
+        if found is None or found.expected > RIVAL * found.height:
+            return None
+        lag = found.samples + moved
+        return lag if self._louder(frames, lag) > FAINT * self._gain else None
+
+    def ends(self, frames: int, lag: int | None = None) -> tuple[Samples, Samples]:
+        """The last so many frames [frames * 160], and what would be played in them and in the 2 s before.
+
+        With the `lag` that `find_elsewhere` found, or else with the known one.
+        """
+        moved = 0 if lag is None else self._learnt - lag
+        far = self._timeline.read(
+            self._next - (HISTORY + frames) * FRAME + self._offset + moved, (HISTORY + frames) * FRAME
+        )
+        return np.concatenate(list(self._near)[-frames:]), far
+
+    def take_over(self, lag: int, frames: int) -> None:
+        """The echo comes with this lag, found in the last so many frames."""
+        self._settle(lag, frames)
+        self._near = deque(list(self._near)[-frames:], WINDOW)
 
     def _watch(self) -> bool:
         """Look whether the delay jumped in the last 0.15 s: suspected by one measurement, believed by the second.

@@ -15,10 +15,11 @@ from typing import Literal
 
 import numpy as np
 
-from audio.alignment import FRAME, Alignment
+from audio.alignment import FRAME, HISTORY, Alignment
 from audio.canceller import Canceller, WebRtcCanceller
 from audio.echo_path import BACK, EchoPath, is_loud
 from audio.echo_vote import EchoVote, Verdict
+from audio.elsewhere import Elsewhere
 from audio.far_end import FarEnd, FarEndTimeline
 from audio.near_end import TAPS, NearEnd
 from core.messages import SAMPLE_RATE_HZ, Samples
@@ -46,8 +47,6 @@ UNSETTLED_FRAMES = 170
 UNSETTLED_GAIN = 0.01
 MOVED_S = 0.02
 """a delay that has changed by more within a reply"""
-HISTORY_FRAMES = 200
-"""how much of what was played still sounds in the room"""
 TAIL_FRAMES = 40
 """0.4 s that a room goes on sounding; after that the user is heard, found or not"""
 
@@ -69,6 +68,7 @@ class EchoCanceller:
         self._far_end = far_end
         self._timeline = FarEndTimeline()
         self._alignment = Alignment(self._timeline)
+        self._elsewhere = Elsewhere(self._alignment)
         self._loading = threading.Lock()
         self._canceller: Canceller | None = None
         self._off = config.canceller == "off"
@@ -269,7 +269,8 @@ class EchoCanceller:
             self._unsettled -= 1
             self._converged = self._converged or self._unsettled == 0
         before = self._alignment.delay_s or 0.0
-        if self._alignment.follow():
+        found_elsewhere = self._elsewhere.look(self.near_end)
+        if self._alignment.follow() or found_elsewhere:
             self._unsettled *= not self._converged
         if abs((self._alignment.delay_s or 0.0) - before) > MOVED_S:
             self._restart_near_end(-1)
@@ -277,7 +278,7 @@ class EchoCanceller:
 
     def _restart_near_end(self, frame: int) -> None:
         """With what was played in the 2 s before that frame, counted from the next one."""
-        before = self._alignment.read(frame - HISTORY_FRAMES, HISTORY_FRAMES)
+        before = self._alignment.read(frame - HISTORY, HISTORY)
         self.near_end.restart(before, self._line[-FRAME:])
 
     def _emit(self, near: Samples, far: Samples | None) -> Samples:

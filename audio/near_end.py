@@ -16,6 +16,7 @@ Wiener share of each band (C. Faller and J. Chen, "Suppressing acoustic echo in 
 from __future__ import annotations
 
 from collections import deque
+from copy import deepcopy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,8 +78,7 @@ class NearEnd:
         """Take in a frame [160] of each end at 16 kHz; `far` is what the echo in `near` is of, or runs just ahead."""
         echo = self.echo
         echo.update(near, far)
-        excess = np.maximum(echo.heard / (MARGIN * echo.expected), 1.0)
-        self._likely.append(float(np.minimum(excess - 1.0 - np.log(excess), MOST_OF_A_BAND).sum()))
+        self._likely.append(_excess(echo))
         likely = sum(self._likely) / FRAMES
         goes_on = self.heard and not echo.audible
         if echo.known and likely > LIKELY and (self.heard or echo.sounding):
@@ -89,6 +89,20 @@ class NearEnd:
         if not self.heard:
             self._filter = None
         echo.learn()
+
+    def rate(self, near: Samples, far: Samples) -> float:
+        """Nats a frame that speak for another sound in `near` [n * 160] than the echo of `far` [n * 160 or more].
+
+        What `far` has more was played before. Nothing is learnt of it.
+        """
+        echo = deepcopy(self.echo)
+        begins = len(far) - len(near)
+        echo.restart(far[:begins], np.zeros(FRAME, np.float32))
+        rated = 0.0
+        for at in range(0, len(near), FRAME):
+            echo.update(near[at : at + FRAME], far[begins + at : begins + at + FRAME])
+            rated += _excess(echo)
+        return rated * FRAME / len(near)
 
     def let_through(self, sound: Samples) -> Samples:
         """What stands above the echo in the frame that ended half of `TAPS` samples ago [160].
@@ -107,6 +121,12 @@ class NearEnd:
         gains = np.maximum(1.0 - MARGIN * self.echo.expected / np.maximum(self.echo.heard, 1e-12), LEAST)
         response = np.fft.irfft(self._weights @ gains, TAPS)
         return np.asarray(np.roll(response, TAPS // 2) * self._window, np.float64)
+
+
+def _excess(echo: EchoModel) -> float:
+    """Nats by which the last frame speaks for another sound than the echo."""
+    excess = np.maximum(echo.heard / (MARGIN * echo.expected), 1.0)
+    return float(np.minimum(excess - 1.0 - np.log(excess), MOST_OF_A_BAND).sum())
 
 
 def _interpolation() -> Powers:

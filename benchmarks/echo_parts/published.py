@@ -117,17 +117,21 @@ class Rooms:
 def run(names: tuple[str, ...] = ()) -> list[Figure]:
     """All figures of each Whisper that is here, or of those named ("tiny.en", "base")."""
     figures: list[Figure] = []
-    here = models()
-    if missing := set(names) - {name.removeprefix("whisper-") for name in here}:
-        sys.exit(f"no Whisper named {', '.join(sorted(missing))}; here (MERLINE_REAL): {', '.join(here) or 'none'}")
-    for name, folder in here.items():
-        if names and name.removeprefix("whisper-") not in names:
-            continue
-        rooms = Rooms(folder, Path(os.environ[REAL], VOICE))
+    for rooms in each(names):
         for level_db in LEVELS_DB:
             figures += alone(rooms, level_db)
         figures += [over_it(rooms), over_it(rooms, headphones=True), without_words(rooms)]
     return figures
+
+
+def each(names: tuple[str, ...]) -> Iterator[Rooms]:
+    """The rooms of each Whisper that is here, or of those named."""
+    here = models()
+    if missing := set(names) - {name.removeprefix("whisper-") for name in here}:
+        sys.exit(f"no Whisper named {', '.join(sorted(missing))}; here (MERLINE_REAL): {', '.join(here) or 'none'}")
+    for name, folder in here.items():
+        if not names or name.removeprefix("whisper-") in names:
+            yield Rooms(folder, Path(os.environ[REAL], VOICE))
 
 
 def alone(rooms: Rooms, level_db: float) -> Iterator[Figure]:

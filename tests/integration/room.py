@@ -29,6 +29,8 @@ BLOCK = 480
 LEAD_BLOCKS = 4
 """blocks of silence written ahead, so that a late thread does not leave the microphone without sound"""
 QUIET = 5e-3
+LATEST_S = 1.5
+"""how late the echo comes at most"""
 FLOOR = 10 ** (-75 / 20)
 STREAM = (
     "--raw",
@@ -74,9 +76,13 @@ class EchoPath:
         self._history = np.zeros_like(self._spectra)
         self._last = np.zeros(BLOCK, np.float32)
         self._delay = self._nominal = max(1.0, settings.delay_ms * RATE_HZ / 1000)
-        self._line = np.zeros(RATE_HZ, np.float32)
+        self._line = np.zeros(round(LATEST_S * RATE_HZ) + 2 * BLOCK, np.float32)
         self._noise = _noise(settings)
         self._noise_at = 0
+
+    def shift(self, seconds: float) -> None:
+        """From now on the echo comes so much later, or sooner, as far as it can."""
+        self._delay = self._nominal = min(max(1.0, self._delay + seconds * RATE_HZ), LATEST_S * RATE_HZ)
 
     def process(self, block: Samples) -> Samples:
         """One block of `BLOCK` samples in, one out."""

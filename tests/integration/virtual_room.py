@@ -95,6 +95,8 @@ class VirtualRoom:
         self._recogniser = recogniser
         self._told: list[tuple[float, InterjectionHeard]] = []
         """what the recogniser will have said at a time"""
+        self._unplayed = self._uncaptured = 0
+        """blocks that the card is about to lose"""
         self.replying = False
         self.headphones = False
         """nothing of what is played comes back to the microphone"""
@@ -116,6 +118,14 @@ class VirtualRoom:
     def speak(self, samples: Samples, words: str) -> None:
         """Somebody says this [n] at 48 kHz, now."""
         self._user, self._words = samples, words
+
+    def shift_echo(self, seconds: float) -> None:
+        """The echo comes so much later, or sooner, than before, from now on."""
+        self._air.shift(seconds)
+
+    def lose(self, played_s: float = 0.0, captured_s: float = 0.0) -> None:
+        """The card loses the next so much of what it should play or capture."""
+        self._unplayed, self._uncaptured = round(played_s / BLOCK_S), round(captured_s / BLOCK_S)
 
     def end_reply(self) -> None:
         """The assistant falls silent."""
@@ -146,11 +156,14 @@ class VirtualRoom:
         speaker = next(stream for stream in reversed(self._backend.outputs) if stream.active)
         block = speaker.play(ahead_s=LATENCY_S)
         self.emitted.append(block.copy())
-        played = np.zeros_like(block) if self.headphones else block
+        played = np.zeros_like(block) if self.headphones or self._unplayed > 0 else block
         heard = np.concatenate([self._air.process(part) for part in np.split(played, BLOCKS)])
         said, self._user = self._user[: len(heard)], self._user[len(heard) :]
         heard[: len(said)] += said
         self._captured = np.concatenate([self._captured, self._to_microphone.process(heard, RATE_HZ)])
+        if self._uncaptured > 0:
+            self._captured = self._captured[:0]
+        self._unplayed, self._uncaptured = max(0, self._unplayed - 1), max(0, self._uncaptured - 1)
         microphone = next(stream for stream in reversed(self._backend.inputs) if stream.active)
         while len(self._captured) >= CAPTURED:
             microphone.capture(np.clip(self._captured[:CAPTURED], -1, 1), ago_s=BLOCK_S)
