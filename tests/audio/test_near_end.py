@@ -73,6 +73,17 @@ def room() -> Room:
     return room
 
 
+def test_what_is_learnt_of_the_room_tells_an_echo_of_another_time_from_a_voice(room: Room):
+    played, voice = syllables(2 * SECOND, 5).reshape(-1), syllables(SECOND, 6).reshape(-1)
+    echo = (0.3 * np.roll(played, DELAY * FRAME))[-len(voice) :]
+    learnt = room.near_end.echo.expected.copy()
+    assert room.near_end.rate(echo, played) < 0.1
+    assert room.near_end.rate(echo, np.roll(played, 40 * FRAME)) > 2.0, "what was played 0.4 s later"
+    assert room.near_end.rate(0.3 * voice, played) > 2.0
+    assert room.near_end.rate(echo + voice, played) > 2.0, "a voice over the echo"
+    assert (room.near_end.echo.expected == learnt).all(), "it only looks"
+
+
 def test_an_echo_alone_is_never_taken_for_another_sound_and_mostly_known_for_one():
     room = Room()
     assert not any(room.run(syllables(30 * SECOND, 1)))

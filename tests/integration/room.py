@@ -29,8 +29,8 @@ BLOCK = 480
 LEAD_BLOCKS = 4
 """blocks of silence written ahead, so that a late thread does not leave the microphone without sound"""
 QUIET = 5e-3
-LATEST_S = 1.5
-"""how late the echo comes at most"""
+SOONEST_S, LATEST_S = 0.02, 1.5
+"""between which the echo comes when it is moved"""
 FLOOR = 10 ** (-75 / 20)
 STREAM = (
     "--raw",
@@ -82,7 +82,7 @@ class EchoPath:
 
     def shift(self, seconds: float) -> None:
         """From now on the echo comes so much later, or sooner, as far as it can."""
-        self._delay = self._nominal = min(max(1.0, self._delay + seconds * RATE_HZ), LATEST_S * RATE_HZ)
+        self._delay = self._nominal = RATE_HZ * min(max(SOONEST_S, self._delay / RATE_HZ + seconds), LATEST_S)
 
     def process(self, block: Samples) -> Samples:
         """One block of `BLOCK` samples in, one out."""

@@ -187,6 +187,22 @@ def test_over_headphones_nobody_s_voice_is_taken_for_an_echo(
             assert room.front_end.echo.layer == "headphones"
 
 
+@pytest.mark.parametrize(("name", "level_db", "seed"), [("rir1", 0.0, 1), ("rir2", -10.0, 2)])
+def test_an_echo_that_jumps_in_the_middle_of_a_word_ends_no_reply(enter: Enter, name: str, level_db: float, seed: int):
+    """On a card that loses sound. Here words are heard in whatever is asked about, which no recogniser does."""
+    room, rng = enter(name, level_db), np.random.default_rng(seed)
+    converse(room, REPLIES[:1], rng)
+    for _ in range(2):
+        room.reply(said(f"The sky is blue because air scatters short waves of light more than long ones. {LONG}"))
+        room.speak(np.zeros(0, np.float32), words="words")
+        for pause_s in rng.uniform(1.5, 2.5, 3):
+            room.run(float(pause_s))
+            room.shift_echo(float(rng.choice([-1.0, 1.0]) * rng.uniform(0.15, 0.5)))
+        room.run_until_silent()
+        room.run(1.0)
+    assert [noticed for noticed in room.noticed if noticed.kind == "turn"] == []
+
+
 @pytest.mark.parametrize("after_s", [0.9, 2.1])
 def test_who_speaks_over_an_answer_is_heard(enter: Enter, after_s: float):
     room = enter("rir2", -10.0)
