@@ -169,7 +169,10 @@ class Alignment:
         self._settle(found.samples + self._offset - AIM, APART)
 
     def find_elsewhere(self, frames: int) -> int | None:
-        """By how much the last so many frames lag behind what they resemble, where that is not what is expected."""
+        """By how much the last so many frames lag behind what they resemble; None where that is what is expected.
+
+        Nothing either for what is fainter than an echo of it would be.
+        """
         if frames > len(self._near):
             return None
         moved = self._offset - AIM
@@ -180,7 +183,7 @@ class Alignment:
         return lag if self._louder(frames, lag) > FAINT * self._gain else None
 
     def ends(self, frames: int, lag: int | None = None) -> tuple[Samples, Samples]:
-        """The last so many frames [frames * 160], and what would be played in them and in the 2 s before.
+        """The last so many frames [frames * 160], and what they are an echo of, with the 2 s before it.
 
         With the `lag` that `find_elsewhere` found, or else with the known one.
         """

@@ -12,9 +12,10 @@ from audio.near_end import FRAMES, NearEnd
 
 FIRST, EVERY, LAST = 15, 5, 60
 """frames of the other sound after which it is looked at, and between two looks"""
-LEFT, MOST = 0.25, 1.0
-"""How much may speak against an echo, of what did where it was expected, and in nats a frame. Echoes that jumped in the
-rooms of `shared/assets/rir` have hardly any; users have 2 to 20, unless they say the reply's words with its voice."""
+LEFT, MOST = 0.1, 0.3
+"""How much may speak against an echo, of what did where it was expected, and in nats a frame. Most echoes that jumped
+in the rooms of `shared/assets/rir` have less; users have 2 to 20 nats, unless they say the reply's words with its
+voice, and a click on a keyboard had 0.7."""
 
 
 class Elsewhere:
@@ -35,7 +36,7 @@ class Elsewhere:
         if lag is None:
             return False
         there = near_end.rate(*self._alignment.ends(frames, lag))
-        if there > min(MOST, LEFT * near_end.rate(*self._alignment.ends(frames))):
+        if there >= min(MOST, LEFT * near_end.rate(*self._alignment.ends(frames))):
             return False
         self._alignment.take_over(lag, frames)
         self._frames = 0
