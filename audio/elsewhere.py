@@ -13,9 +13,8 @@ from audio.near_end import FRAMES, NearEnd
 FIRST, EVERY, LAST = 15, 5, 60
 """frames of the other sound after which it is looked at, and between two looks"""
 LEFT, MOST = 0.1, 0.3
-"""How much may speak against an echo, of what did where it was expected, and in nats a frame. Most echoes that jumped
-in the rooms of `shared/assets/rir` have less; users have 2 to 20 nats, unless they say the reply's words with its
-voice, and a click on a keyboard had 0.7."""
+"""How much may speak against an echo, of what did where it was expected, and in nats a frame. Against one that jumped
+hardly anything does, against voices several nats; keys in `benchmarks.echo_parts.published` had less than one."""
 
 
 class Elsewhere:

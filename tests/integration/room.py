@@ -105,7 +105,7 @@ class EchoPath:
 
     def _skip_when_quiet(self, block: Samples) -> None:
         # as a driver does: once drift has eaten half a buffer it skips, here only where nobody hears it
-        if self._delay > self._nominal + RATE_HZ // 25 and not block.any() and not self._line.any():
+        if self._delay > self._nominal + RATE_HZ // 25 and not block.any() and not self._line[-RATE_HZ:].any():
             self._delay = self._nominal
 
 
