@@ -76,13 +76,15 @@ class EchoPath:
         self._history = np.zeros_like(self._spectra)
         self._last = np.zeros(BLOCK, np.float32)
         self._delay = self._nominal = max(1.0, settings.delay_ms * RATE_HZ / 1000)
-        self._line = np.zeros(round(LATEST_S * RATE_HZ) + 2 * BLOCK, np.float32)
+        self._line = np.zeros(RATE_HZ, np.float32)
         self._noise = _noise(settings)
         self._noise_at = 0
 
     def shift(self, seconds: float) -> None:
         """From now on the echo comes so much later, or sooner, as far as it can."""
         self._delay = self._nominal = RATE_HZ * min(max(SOONEST_S, self._delay / RATE_HZ + seconds), LATEST_S)
+        longer = max(0, round(self._delay) + RATE_HZ // 2 - len(self._line))
+        self._line = np.concatenate([np.zeros(longer, np.float32), self._line])
 
     def process(self, block: Samples) -> Samples:
         """One block of `BLOCK` samples in, one out."""
@@ -105,7 +107,7 @@ class EchoPath:
 
     def _skip_when_quiet(self, block: Samples) -> None:
         # as a driver does: once drift has eaten half a buffer it skips, here only where nobody hears it
-        if self._delay > self._nominal + RATE_HZ // 25 and not block.any() and not self._line[-RATE_HZ:].any():
+        if self._delay > self._nominal + RATE_HZ // 25 and not block.any() and not self._line.any():
             self._delay = self._nominal
 
 
