@@ -13,6 +13,7 @@ from core.app.assistant import Assistant, SoundEnds
 from core.app.beside import Beside
 from core.app.brain import Brain
 from core.app.check import failed, quick_checks
+from core.app.consent import YES
 from core.app.desk_keys import DeskKeys
 from core.app.doorbell import Doorbell
 from core.app.ending import EndingWish
@@ -194,7 +195,7 @@ def _without_sound(arguments: argparse.Namespace, config: Config, error: Merline
         print(f"merline: {advice}", file=sys.stderr)
         return error.exit_code
     wish = input(question).strip().lower()
-    if wish in ("", "y", "yes", "o", "oui"):
+    if wish in YES or (language == "fr" and wish == "o"):
         arguments.language = None
         from core.app import chat
 
