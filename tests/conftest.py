@@ -6,7 +6,6 @@ fails is run once more, for real time is not to be had on a busy machine, and th
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -19,8 +18,6 @@ from pathlib import Path
 import pytest
 
 from core.optimization.torch_settings import prepare_environment
-from core.utils.errors import MissingDependencyError
-from core.utils.vad_compat import SileroVad
 
 MARKERS = ("audio", "gpu", "network", "slow")
 KIND, SKIPPED = "kind", "skipped"
@@ -40,11 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     torch's threads wait as they do in the app, before it is loaded: spinning as they come, two processes on two cores
     take several times as long (tests/tts/melo/test_melo_windows.py beside other work: 252 s, and 67 s so).
     A shell's background job has Ctrl-C switched off, and whatever it starts inherits that: here it is on.
-    Silero is loaded before torch, as in the app: after it, it would compute with torch's copy of OpenMP and on four
-    threads, which take ten times as long on two processors, and a hundred times as long beside other work.
     """
-    with contextlib.suppress(MissingDependencyError):
-        SileroVad()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if "NUMBA_CACHE_DIR" not in os.environ:

