@@ -138,7 +138,11 @@ class Microphone:
         """Whether the device has called back since it was opened."""
         return self._called
 
-    def stalled(self, now: float) -> bool:
+    @property
+    def alive_at(self) -> float:
+        return self._alive_at
+
+    def stalled(self, now: float, alone: bool) -> bool:
         """Whether the device has given nothing for `audio.stall_s`, or has stopped; never while it is muted."""
         if self._stream is None:
             return self._gone

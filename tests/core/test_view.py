@@ -206,7 +206,7 @@ def test_the_line_is_drawn_when_what_it_shows_changes_and_not_otherwise(monkeypa
     view.show(Muted(True))
     assert noticed, "whoever draws it may be waiting"
     assert drawn()
-    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setattr("rich.console.Console.width", 50)
     assert drawn(), "another width"
     view.close()
 
