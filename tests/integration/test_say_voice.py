@@ -216,6 +216,7 @@ def test_a_first_run_speaks_at_once_and_then_with_the_voice_it_fetched(
         program.wait_for(r"^\[listening", START_S)
         program.wait_for(rf"fetching {VOICE} \(648 MB\) in the background", FETCH_S)
         program.wait_for(rf"{VOICE} speaks from now on", FETCH_S)
+        program.wait_for(r"^merline: This is my new voice", REPLY_S)
         sound_card.wait_for_silence(REPLY_S, quiet_s=0.5)
         reply, _ = ask(program, sound_card, "what is twelve times seven")
         assert "84" in reply
