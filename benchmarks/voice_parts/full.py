@@ -70,7 +70,7 @@ def figures(card: SoundCard, turns: int = TURNS) -> list[Figure]:
             plain.wait_s,
         ),
         Figure("blocks of the microphone that were lost in full turns", ours.account["dropped"], "", "lower", target=0),
-        Figure("stutters of the speaker in full turns", ours.account["underflows"], "", "lower"),
+        Figure("blocks of the speaker that were empty within a reply", ours.account["underflows"], "", "lower"),
         Figure("all work against work that was heard the end of", ours.account["ratio"], "x", "lower", TARGET_WORK),
         *_parts("full turn", ours),
         *_parts("one after another", plain),
