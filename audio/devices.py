@@ -61,7 +61,7 @@ class StreamOptions:
     latency_s: float
 
 
-# Bytes: an array made a hundred times a second is a tenth of what listening to silence costs.
+# Bytes, as to make an array of each block is much of what a callback would cost while nobody speaks.
 InputCallback = Callable[[bytes | memoryview, float | None, bool], None]
 """(float32 [n, channels] valid only during the call, seconds since the first sample was captured if known, overflow)"""
 OutputCallback = Callable[[int, float | None, bool], bytes | None]
