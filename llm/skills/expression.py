@@ -92,18 +92,16 @@ class Sum:
 
 
 def evaluate(tokens: Sequence[Token], language: Language, last: float | None = None) -> Sum:
-    """The value of an expression; one that begins with an operator goes on from `last`.
+    """The value of an expression; one that begins with an operator goes on from `last`, where there is one.
 
     Raises NotASum when the tokens are no expression, ZeroDivisionError and OverflowError as Python does.
     """
     if len(tokens) > LONGEST:
         raise NotASum(f"it has more than {LONGEST} words")
     reader = _Reader(tokens, language)
-    continued = reader.begins_with_operator()
-    if continued:
-        if last is None:
-            raise NotASum("there is no result to go on from")
-        value = reader.rest_of_sum(reader.rest_of_product(last))
+    continued = False
+    if last is not None and reader.begins_with_operator():
+        value, continued = reader.rest_of_sum(reader.rest_of_product(last)), True
     else:
         value = reader.sum()
     if not reader.ended:

@@ -121,7 +121,7 @@ def test_the_gate_loses_no_speech_and_the_first_syllable_is_whole() -> None:
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted by Linux's /proc")
 @pytest.mark.parametrize("before", ["sys", "torch"])
 def test_silero_starts_no_threads_of_its_own_and_leaves_openmp_to_others(before: str) -> None:
-    """With torch's copy of OpenMP a chunk took ten times as long on two processors."""
+    """With torch's copy of OpenMP it computed on four threads, which wait for each other."""
     code = f"""
 import {before}
 import os, numpy
